@@ -1,0 +1,3 @@
+//! `surefoot`: change a Linux server without slipping.
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! What a rule set does.
+//!
+//! Text in, meaning out: parsers for iptables-save, ipset save and nft; one model for all of
+//! them; an evaluator that follows a packet; questions and lints on top.
+//! This crate never reads a machine. What it needs to know of one comes as [`Surroundings`].
+
+pub mod model;

@@ -4,4 +4,9 @@
 //! them; an evaluator that follows a packet; questions and lints on top.
 //! This crate never reads a machine. What it needs to know of one comes as [`Surroundings`].
 
+mod load;
 pub mod model;
+mod surroundings;
+
+pub use load::{Format, Input, Loaded};
+pub use surroundings::{Interface, Listener, Route, SavedRules, Session, Surroundings};

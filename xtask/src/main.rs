@@ -1,3 +1,53 @@
-//! Everything CI runs.
+//! Everything CI runs, in the order in which CI runs it.
+//!
+//! Only the standard library is used, so that this builds in a second on a fresh machine.
 
-fn main() {}
+mod bench;
+mod docs;
+mod fuzz;
+mod long;
+mod packages;
+mod run;
+mod screens;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test                install what the tests need from Debian's packages, then run everything:
+                      format, lints, invariants, tests, fuzz smoke, documentation
+  lint                format, clippy and invariants only
+  docs [--check]      write the manual pages and the screens of the guide; or say what is stale
+  fuzz [SECONDS]      run every fuzz target for so long (default 10)
+  bench               print the figures that the README names, against the peers, as ratios
+  long NAME           the full counts: agreement, fuzz
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::everything(),
+        ["lint"] => test::lints(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["fuzz"] => fuzz::all(10),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::all(seconds),
+            Err(_) => Err(format!("`{seconds}` is not a number of seconds")),
+        },
+        ["bench"] => bench::all(),
+        ["long", name] => long::run(name),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            run::say(&format!("\nxtask: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask long NAME`: the full counts, of which an ordinary run takes a sample.
+
+use crate::run::{Outcome, command, run_command};
+use crate::{fuzz, packages};
+
+/// Packets for each rule set in the long comparison with the kernel.
+const PACKETS: &str = "1000000";
+
+/// Runs the long form of a test.
+pub(crate) fn run(name: &str) -> Outcome {
+    packages::for_tests()?;
+    match name {
+        "agreement" => {
+            let words = [
+                "cargo",
+                "test",
+                "--release",
+                "-p",
+                "surefoot-testkit",
+                "--test",
+                "agreement",
+            ];
+            let shown = format!("SUREFOOT_AGREEMENT_PACKETS={PACKETS} {}", words.join(" "));
+            run_command(
+                command(&words).env("SUREFOOT_AGREEMENT_PACKETS", PACKETS),
+                &shown,
+            )
+        }
+        "fuzz" => fuzz::all(600),
+        _ => Err(format!(
+            "there is no long run `{name}`; there are: agreement, fuzz"
+        )),
+    }
+}

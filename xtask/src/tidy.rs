@@ -1,0 +1,160 @@
+//! The invariants of the house that no compiler holds: who may depend on whom, where `unsafe`
+//! lives, who prints, how long a file may get.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::run::{Outcome, root, say};
+
+/// The crates of the house and what each may depend on, lowest first.
+const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
+    ("sys", &[]),
+    ("report", &[]),
+    ("host", &["sys"]),
+    ("firewall", &["report"]),
+    ("check", &["firewall", "host", "report"]),
+    ("cli", &["check", "firewall", "host", "report"]),
+    ("testkit", &["sys", "firewall", "host", "report"]),
+];
+
+/// A file longer than this wants a seam.
+const LONGEST_FILE: usize = 900;
+
+/// Checks all invariants and lists every breach.
+pub(crate) fn check() -> Outcome {
+    say("\n$ invariants");
+    let mut breaches = Vec::new();
+    dependencies(&mut breaches)?;
+    for path in rust_files(&root())? {
+        let text = read(&path)?;
+        let shown = path
+            .strip_prefix(root())
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        source_file(&shown, &text, &mut breaches);
+    }
+    if breaches.is_empty() {
+        return Ok(());
+    }
+    for breach in &breaches {
+        say(breach);
+    }
+    Err(format!("{} breaches of the invariants", breaches.len()))
+}
+
+fn dependencies(breaches: &mut Vec<String>) -> Outcome {
+    for entry in fs::read_dir(root().join("crates")).map_err(|error| error.to_string())? {
+        let folder = entry.map_err(|error| error.to_string())?.path();
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let Some((_, allowed)) = MAY_DEPEND_ON
+            .iter()
+            .find(|(crate_name, _)| *crate_name == name)
+        else {
+            breaches.push(format!(
+                "crates/{name}: not on the list in xtask/src/tidy.rs"
+            ));
+            continue;
+        };
+        let manifest = read(&folder.join("Cargo.toml"))?;
+        let shipped = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
+        for line in shipped.lines() {
+            let Some(rest) = line.strip_prefix("surefoot-") else {
+                continue;
+            };
+            let used = rest.split(['.', ' ', '=']).next().unwrap_or_default();
+            if !allowed.contains(&used) {
+                breaches.push(format!("crates/{name}: must not depend on {used}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
+    let is_test = shown.contains("/tests/") || shown.contains("/examples/");
+    if text.lines().count() > LONGEST_FILE {
+        breaches.push(format!(
+            "{shown}: over {LONGEST_FILE} lines; look for a seam"
+        ));
+    }
+    if !is_test && !text.starts_with("//!") && !text.starts_with("#!") {
+        breaches.push(format!("{shown}: does not begin by saying why it is there"));
+    }
+    let pure = ["crates/firewall/src/", "crates/report/src/"]
+        .iter()
+        .any(|p| shown.starts_with(p));
+    for (at, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        let place = format!("{shown}:{}", at + 1);
+        let unsafe_word = code.contains("unsafe {") || code.contains("unsafe fn");
+        if unsafe_word && !shown.starts_with("crates/sys/") && !shown.starts_with("xtask/") {
+            breaches.push(format!("{place}: `unsafe` outside crates/sys"));
+        }
+        let looks = ["std::fs", "std::process", "std::env", "std::thread"];
+        if pure && looks.iter().any(|word| code.contains(word)) {
+            breaches.push(format!("{place}: this crate does no I/O"));
+        }
+        if line.ends_with(' ') {
+            breaches.push(format!("{place}: blank at the end of the line"));
+        }
+    }
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+fn rust_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                found.extend(rust_files(&path)?);
+            }
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source_file;
+
+    fn breaches(path: &str, text: &str) -> Vec<String> {
+        let mut breaches = Vec::new();
+        source_file(path, text, &mut breaches);
+        breaches
+    }
+
+    #[test]
+    fn a_pure_crate_that_reads_is_a_breach() {
+        let text = "//! Why.\nfn f() { std::fs::read(\"x\"); }\n";
+        assert_eq!(breaches("crates/firewall/src/a.rs", text).len(), 1);
+        assert_eq!(breaches("crates/host/src/a.rs", text).len(), 0);
+    }
+
+    #[test]
+    fn unsafe_lives_in_sys_only() {
+        let text = "//! Why.\nfn f() { unsafe { g() } }\n";
+        assert_eq!(breaches("crates/host/src/a.rs", text).len(), 1);
+        assert_eq!(breaches("crates/sys/src/a.rs", text).len(), 0);
+    }
+}

@@ -6,7 +6,8 @@
 
 mod load;
 pub mod model;
+pub mod parse;
 mod surroundings;
 
-pub use load::{Format, Input, Loaded};
+pub use load::{Format, Input, Loaded, load};
 pub use surroundings::{Interface, Listener, Route, SavedRules, Session, Surroundings};

@@ -1,8 +1,9 @@
 //! From texts to the model: the one way in for every format.
 
-use surefoot_report::Problem;
+use surefoot_report::{Problem, Source, Span};
 
-use crate::model::{Backend, Family, Firewall};
+use crate::model::{Backend, Family, Firewall, Table};
+use crate::parse::iptables;
 
 /// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,4 +41,157 @@ pub struct Loaded {
     pub firewall: Firewall,
     /// What was odd, with the index of its text in [`Firewall::sources`].
     pub problems: Vec<(u16, Problem)>,
+}
+
+/// Reads all texts into one model. Never fails as a whole: what cannot be read is a problem.
+pub fn load(inputs: Vec<Input>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut formats = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let Ok(_) = u16::try_from(formats.len()) else {
+            let what = "more texts than can be told apart";
+            loaded
+                .problems
+                .push((u16::MAX, Problem::error(Span::default(), what)));
+            break;
+        };
+        formats.push(input.format.or_else(|| sniff(&input.name, &input.text)));
+        loaded
+            .firewall
+            .sources
+            .push(Source::new(input.name, input.text));
+    }
+    let Loaded { firewall, problems } = &mut loaded;
+    let texts: Vec<(u16, Option<Format>)> = (0..).zip(formats).collect();
+    for (source, format) in texts {
+        let text = &firewall.sources[usize::from(source)].text;
+        let mut found = Vec::new();
+        let tables = match format {
+            Some(Format::Iptables { family, backend }) => {
+                read_iptables(text, source, family, backend, &mut found)
+            }
+            Some(Format::Ipset | Format::NftJson | Format::NftText) | None => {
+                found.push(not_read(format));
+                Vec::new()
+            }
+        };
+        for table in tables {
+            add_table(&mut firewall.tables, table);
+        }
+        problems.extend(found.into_iter().map(|problem| (source, problem)));
+    }
+    loaded
+}
+
+fn not_read(format: Option<Format>) -> Problem {
+    let what = match format {
+        None => "neither iptables-save, nor nft, nor ipset save: the format cannot be told",
+        Some(Format::Ipset) => "ipset save is not read yet",
+        _ => "nft is not read yet",
+    };
+    Problem::error(Span::default(), what)
+}
+
+fn read_iptables(
+    text: &str,
+    source: u16,
+    family: Family,
+    backend: Backend,
+    problems: &mut Vec<Problem>,
+) -> Vec<Table> {
+    let (file, found) = iptables::parse(text);
+    problems.extend(found);
+    let mut tables = Vec::new();
+    for dump in &file.dumps {
+        let context = iptables::Context {
+            family: dump.family.unwrap_or(family),
+            backend: match backend {
+                Backend::Iptables => dump.backend.unwrap_or(backend),
+                said => said,
+            },
+            source,
+            ipsets: &[],
+        };
+        for table in iptables::lower(dump, context, problems) {
+            add_table(&mut tables, table);
+        }
+    }
+    tables
+}
+
+/// Adds a table; of one that is there already the later text counts, as when both are loaded.
+fn add_table(tables: &mut Vec<Table>, table: Table) {
+    let same = |other: &&mut Table| {
+        other.backend == table.backend && other.family == table.family && other.name == table.name
+    };
+    match tables.iter_mut().find(same) {
+        Some(before) => *before = table,
+        None => tables.push(table),
+    }
+}
+
+/// Tells the format by the first line that says something.
+fn sniff(name: &str, text: &str) -> Option<Format> {
+    let lines = text.lines().map(str::trim_start);
+    let starts = |word: &str| lines.clone().any(|line| line.starts_with(word));
+    if text.trim_start().starts_with('{') {
+        return Some(Format::NftJson);
+    }
+    let first = lines
+        .clone()
+        .find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    if ["create ", "add ", "-N ", "-A "]
+        .iter()
+        .any(|word| first.starts_with(word))
+        && starts("create ")
+    {
+        return Some(Format::Ipset);
+    }
+    let iptables = lines.clone().any(|line| {
+        line.strip_prefix('*').is_some_and(|table| {
+            let table = table.trim();
+            ["filter", "nat", "mangle", "raw", "security"].contains(&table)
+        })
+    });
+    if iptables || starts("COMMIT") || starts("-A ") {
+        return Some(Format::Iptables {
+            family: iptables_family(name, text),
+            backend: Backend::Iptables,
+        });
+    }
+    let nft = [
+        "table ", "flush ", "add ", "define ", "include ", "delete ", "destroy ",
+    ];
+    nft.iter()
+        .any(|word| starts(word))
+        .then_some(Format::NftText)
+}
+
+/// An iptables text does not say its family; its header, its words or its name may.
+fn iptables_family(name: &str, text: &str) -> Family {
+    let file = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let named = file.contains("ip6tables") || file.ends_with(".v6") || file.contains("ipv6");
+    if says(&["Generated by ip6tables"]) {
+        return Family::Ip6;
+    }
+    if says(&["Generated by iptables"]) {
+        return Family::Ip;
+    }
+    let words = says(&["icmpv6", "ipv6-icmp", "icmp6-", "-m icmp6"]);
+    let addresses = text
+        .lines()
+        .filter(|line| line.starts_with("-A"))
+        .any(|line| {
+            let mut words = line.split_whitespace();
+            words.any(|word| {
+                let address = word.split('/').next().unwrap_or(word);
+                address.parse::<std::net::Ipv6Addr>().is_ok()
+            })
+        });
+    if named || words || addresses {
+        Family::Ip6
+    } else {
+        Family::Ip
+    }
 }

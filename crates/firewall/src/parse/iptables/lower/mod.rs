@@ -1,0 +1,253 @@
+//! From what was written to what it means.
+//!
+//! The semantics are those of the kernel's `xt_*` modules. What is not modelled becomes opaque
+//! text; nothing is dropped.
+
+mod base;
+mod matches;
+mod sets;
+mod targets;
+
+use std::collections::HashMap;
+
+use surefoot_report::{Problem, Span};
+
+use super::print::{print_extension, print_given};
+use super::read::builtin_chains;
+use super::syntax::{self, Dump, Extension, Given};
+use crate::model::{
+    Backend, Base, Chain, ChainId, ChainKind, Family, Field, Hook, Match, Opaque, Operand, Place,
+    Policy, Range, Rule, Set, Statement, Table,
+};
+
+/// What the meaning of a dump depends on besides its words.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// [`Family::Ip`] or [`Family::Ip6`].
+    pub family: Family,
+    /// What holds the tables.
+    pub backend: Backend,
+    /// Index of the text in [`crate::model::Firewall::sources`].
+    pub source: u16,
+    /// The ipsets that rules can name.
+    pub ipsets: &'c [Set],
+}
+
+/// Gives the meaning of a dump's tables.
+pub fn lower(dump: &Dump<'_>, context: Context<'_>, problems: &mut Vec<Problem>) -> Vec<Table> {
+    let tables = dump.tables.iter();
+    tables
+        .map(|table| lower_table(table, context, problems))
+        .collect()
+}
+
+fn lower_table(
+    table: &syntax::Table<'_>,
+    context: Context<'_>,
+    problems: &mut Vec<Problem>,
+) -> Table {
+    let names = table.chains.iter().zip(0..);
+    let mut lowering = Lowering {
+        context,
+        chains: names
+            .map(|(chain, at)| (&*chain.name, ChainId(at)))
+            .collect(),
+        problems,
+    };
+    let chains = table.chains.iter();
+    Table {
+        backend: context.backend,
+        family: context.family,
+        name: table.name.to_owned(),
+        dormant: false,
+        chains: chains
+            .map(|chain| lowering.chain(table.name, chain))
+            .collect(),
+        sets: Vec::new(),
+        others: Vec::new(),
+        place: lowering.place(table.span),
+    }
+}
+
+struct Lowering<'l> {
+    context: Context<'l>,
+    chains: HashMap<&'l str, ChainId>,
+    problems: &'l mut Vec<Problem>,
+}
+
+impl Lowering<'_> {
+    fn place(&self, span: Span) -> Place {
+        Place {
+            source: self.context.source,
+            span,
+        }
+    }
+
+    fn ip6(&self) -> bool {
+        self.context.family == Family::Ip6
+    }
+
+    /// The field of this table's family.
+    fn of_family(&self, ip4: Field, ip6: Field) -> Field {
+        if self.ip6() { ip6 } else { ip4 }
+    }
+
+    fn chain(&mut self, table: &str, chain: &syntax::Chain<'_>) -> Chain {
+        let mut rules = Vec::with_capacity(chain.rules.len());
+        for rule in &chain.rules {
+            self.rule(rule, &mut rules);
+        }
+        Chain {
+            name: chain.name.clone().into_owned(),
+            base: base_of(table, chain),
+            rules,
+            policy_counters: chain.counters,
+            place: self.place(chain.span),
+        }
+    }
+
+    /// Appends the rule; one whose `-s` or `-d` lists addresses is several, as when it is loaded.
+    fn rule(&mut self, written: &syntax::Rule<'_>, rules: &mut Vec<Rule>) {
+        let other = if self.ip6() { "ipv4" } else { "ipv6" };
+        if written.base.iter().any(|given| given.name == other) {
+            return;
+        }
+        let sources = addresses(written, "source");
+        let destinations = addresses(written, "destination");
+        for source in &sources {
+            for destination in &destinations {
+                let mut statements = Vec::with_capacity(8);
+                for given in &written.base {
+                    let word = match &*given.name {
+                        "source" => *source,
+                        "destination" => *destination,
+                        _ => given.value(),
+                    };
+                    self.base_option(given, word, &mut statements);
+                }
+                let mut comment: Option<String> = None;
+                for extension in &written.matches {
+                    if extension.name == "comment" {
+                        let text = extension.value_of("comment").unwrap_or_default();
+                        match &mut comment {
+                            Some(before) => {
+                                before.push_str("; ");
+                                before.push_str(text);
+                            }
+                            None => comment = Some(text.to_owned()),
+                        }
+                    } else {
+                        self.extension(written, extension, &mut statements);
+                    }
+                }
+                if let Some(target) = &written.target {
+                    self.target(target, &mut statements);
+                }
+                rules.push(Rule {
+                    number: u32::try_from(rules.len() + 1).unwrap_or(u32::MAX),
+                    handle: None,
+                    counters: written.counters,
+                    comment,
+                    statements,
+                    place: self.place(written.span),
+                });
+            }
+        }
+    }
+
+    /// Says that a value cannot be understood, and keeps its words as a condition.
+    fn not_understood(&mut self, extension: &Extension<'_>, given: &Given<'_>, why: &str) -> Match {
+        let what = format!("`--{} {}`: {why}", given.name, given.value());
+        self.problems
+            .push(Problem::note(given.span, what).label("not evaluated"));
+        opaque(extension)
+    }
+}
+
+/// The addresses of `-s` or `-d`; one empty word if the option is absent.
+fn addresses<'r>(rule: &'r syntax::Rule<'_>, name: &str) -> Vec<&'r str> {
+    let given = rule.base.iter().find(|given| given.name == name);
+    given.map_or_else(|| vec![""], |given| given.value().split(',').collect())
+}
+
+/// A match whose words are all that is known of it.
+fn opaque(extension: &Extension<'_>) -> Match {
+    let mut text = String::new();
+    print_extension("-m", extension, &mut text);
+    Match::Opaque(Opaque {
+        text,
+        stateful: extension.module.is_none_or(|module| module.stateful),
+    })
+}
+
+fn opaque_option(given: &Given<'_>) -> Match {
+    let mut text = String::new();
+    print_given(given, &mut text);
+    Match::Opaque(Opaque {
+        text,
+        stateful: given.option.is_none(),
+    })
+}
+
+fn field(field: Field, negated: bool, ranges: Vec<Range>) -> Match {
+    Match::Field {
+        operand: field.into(),
+        negated,
+        ranges,
+    }
+}
+
+fn masked(field: Field, mask: u128, negated: bool, ranges: Vec<Range>) -> Match {
+    Match::Field {
+        operand: Operand {
+            field,
+            mask: Some(mask),
+        },
+        negated,
+        ranges,
+    }
+}
+
+/// Port matches, ICMP matches and the like look at the first fragment only.
+fn not_later_fragment() -> Match {
+    field(Field::IsLaterFragment, false, vec![Range::one(0)])
+}
+
+fn base_of(table: &str, chain: &syntax::Chain<'_>) -> Option<Base> {
+    if !builtin_chains(table).contains(&&*chain.name) {
+        return None;
+    }
+    let hook = match &*chain.name {
+        "PREROUTING" => Hook::Prerouting,
+        "INPUT" => Hook::Input,
+        "FORWARD" => Hook::Forward,
+        "OUTPUT" => Hook::Output,
+        _ => Hook::Postrouting,
+    };
+    let source_nat = matches!(hook, Hook::Input | Hook::Postrouting);
+    let (priority, kind) = match table {
+        "raw" => (-300, ChainKind::Filter),
+        "mangle" if hook == Hook::Output => (-150, ChainKind::Route),
+        "mangle" => (-150, ChainKind::Filter),
+        "nat" if source_nat => (100, ChainKind::Nat),
+        "nat" => (-100, ChainKind::Nat),
+        "security" => (50, ChainKind::Filter),
+        _ => (0, ChainKind::Filter),
+    };
+    let policy = if chain.policy == "DROP" {
+        Policy::Drop
+    } else {
+        Policy::Accept
+    };
+    Some(Base {
+        hook,
+        priority,
+        kind,
+        policy,
+        devices: Vec::new(),
+    })
+}
+
+fn matched(of: Match) -> Statement {
+    Statement::Match(of)
+}

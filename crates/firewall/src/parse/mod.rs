@@ -1,0 +1,6 @@
+//! From text to what was written, one module per format.
+//!
+//! A parser keeps the words and their places and never fails as a whole: it returns what it could
+//! read together with the [`surefoot_report::Problem`]s it met. Meaning comes after, in `lower`.
+
+pub mod iptables;

@@ -2,8 +2,8 @@
 
 use surefoot_report::{Problem, Source, Span};
 
-use crate::model::{Backend, Family, Firewall, Table};
-use crate::parse::iptables;
+use crate::model::{Backend, Content, Effect, Family, Firewall, Set, SetRef, Statement, Table};
+use crate::parse::{ipset, iptables};
 
 /// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,35 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
     }
     let Loaded { firewall, problems } = &mut loaded;
     let texts: Vec<(u16, Option<Format>)> = (0..).zip(formats).collect();
+    for (source, _) in texts
+        .iter()
+        .filter(|(_, format)| *format == Some(Format::Ipset))
+    {
+        let (file, mut found) = ipset::parse(&firewall.sources[usize::from(*source)].text);
+        // Sets of two texts cannot name each other, so the indices of the second one shift.
+        let offset = firewall.ipsets.len();
+        let sets = ipset::lower(&file, *source, &mut found);
+        firewall
+            .ipsets
+            .extend(sets.into_iter().map(|set| shifted(set, offset)));
+        firewall.ipsets_read = true;
+        problems.extend(found.into_iter().map(|problem| (*source, problem)));
+    }
     for (source, format) in texts {
         let text = &firewall.sources[usize::from(source)].text;
         let mut found = Vec::new();
         let tables = match format {
             Some(Format::Iptables { family, backend }) => {
-                read_iptables(text, source, family, backend, &mut found)
+                let context = iptables::Context {
+                    family,
+                    backend,
+                    source,
+                    ipsets: &firewall.ipsets,
+                };
+                read_iptables(text, context, &mut found)
             }
-            Some(Format::Ipset | Format::NftJson | Format::NftText) | None => {
+            Some(Format::Ipset) => continue,
+            Some(Format::NftJson | Format::NftText) | None => {
                 found.push(not_read(format));
                 Vec::new()
             }
@@ -80,13 +101,45 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
         }
         problems.extend(found.into_iter().map(|problem| (source, problem)));
     }
+    mark_dynamic(firewall);
     loaded
+}
+
+fn shifted(mut set: Set, offset: usize) -> Set {
+    if let crate::model::SetKind::List { members } = &mut set.kind {
+        for member in members {
+            if let SetRef::Ipset(at) = member {
+                *at = at.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+            }
+        }
+    }
+    set
+}
+
+/// A set that a rule adds to holds more than was written, sooner or later.
+fn mark_dynamic(firewall: &mut Firewall) {
+    let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+    let statements = chains
+        .flat_map(|chain| &chain.rules)
+        .flat_map(|rule| &rule.statements);
+    let updated = statements.filter_map(|statement| match statement {
+        Statement::Effect(Effect::UpdateSet {
+            set: SetRef::Ipset(at),
+        }) => usize::try_from(*at).ok(),
+        _ => None,
+    });
+    for at in updated.collect::<Vec<_>>() {
+        if let Some(set) = firewall.ipsets.get_mut(at)
+            && let Content::Known(elements) = &mut set.content
+        {
+            set.content = Content::Dynamic(std::mem::take(elements));
+        }
+    }
 }
 
 fn not_read(format: Option<Format>) -> Problem {
     let what = match format {
         None => "neither iptables-save, nor nft, nor ipset save: the format cannot be told",
-        Some(Format::Ipset) => "ipset save is not read yet",
         _ => "nft is not read yet",
     };
     Problem::error(Span::default(), what)
@@ -94,9 +147,7 @@ fn not_read(format: Option<Format>) -> Problem {
 
 fn read_iptables(
     text: &str,
-    source: u16,
-    family: Family,
-    backend: Backend,
+    context: iptables::Context<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Table> {
     let (file, found) = iptables::parse(text);
@@ -104,13 +155,12 @@ fn read_iptables(
     let mut tables = Vec::new();
     for dump in &file.dumps {
         let context = iptables::Context {
-            family: dump.family.unwrap_or(family),
-            backend: match backend {
-                Backend::Iptables => dump.backend.unwrap_or(backend),
+            family: dump.family.unwrap_or(context.family),
+            backend: match context.backend {
+                Backend::Iptables => dump.backend.unwrap_or(Backend::Iptables),
                 said => said,
             },
-            source,
-            ipsets: &[],
+            ..context
         };
         for table in iptables::lower(dump, context, problems) {
             add_table(&mut tables, table);

@@ -3,4 +3,5 @@
 //! A parser keeps the words and their places and never fails as a whole: it returns what it could
 //! read together with the [`surefoot_report::Problem`]s it met. Meaning comes after, in `lower`.
 
+pub mod ipset;
 pub mod iptables;

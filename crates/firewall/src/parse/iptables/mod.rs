@@ -5,15 +5,17 @@
 
 mod lower;
 mod modules;
-mod names;
+pub(super) mod names;
 mod print;
 mod read;
 mod rule;
 mod syntax;
-mod value;
+pub(super) mod value;
 mod words;
 
 pub use lower::{Context, lower};
 pub use print::print;
 pub use read::parse;
+pub(super) use rule::quote_into;
 pub use syntax::{Chain, Dump, Extension, File, Given, Rule, Table, Target};
+pub(super) use words::Words;

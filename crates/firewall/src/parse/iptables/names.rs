@@ -48,7 +48,7 @@ const PROTOCOLS: &[(&str, u8)] = &[
 ];
 
 /// The number of a protocol, by name or number; 0 is every protocol.
-pub(super) fn protocol_number(word: &str) -> Option<u8> {
+pub(in crate::parse) fn protocol_number(word: &str) -> Option<u8> {
     if let Some(number) = number(word) {
         return u8::try_from(number).ok();
     }
@@ -62,13 +62,13 @@ pub(super) fn protocol_number(word: &str) -> Option<u8> {
 }
 
 /// The name of a protocol.
-pub(super) fn protocol_name(number: u8) -> Option<&'static str> {
+pub(in crate::parse) fn protocol_name(number: u8) -> Option<&'static str> {
     let found = PROTOCOLS.iter().find(|(_, known)| *known == number);
     found.map(|(name, _)| *name).filter(|_| number != 0)
 }
 
 /// The spelling of `iptables-save`.
-pub(super) fn canonical_protocol(word: &str) -> String {
+pub(in crate::parse) fn canonical_protocol(word: &str) -> String {
     match protocol_number(word) {
         Some(0) => "all".to_owned(),
         Some(number) => protocol_name(number).map_or_else(|| number.to_string(), str::to_owned),
@@ -81,7 +81,7 @@ pub(super) fn canonical_protocol(word: &str) -> String {
 }
 
 /// A number in C's notation: decimal, `0x` hexadecimal, or octal with a leading 0.
-pub(super) fn number(word: &str) -> Option<u64> {
+pub(in crate::parse) fn number(word: &str) -> Option<u64> {
     let digits = |text: &str, radix| {
         let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         plain
@@ -207,7 +207,7 @@ const SERVICES: &[(&str, u16)] = &[
 ];
 
 /// The port of a service, by name or number.
-pub(super) fn port(word: &str) -> Option<u16> {
+pub(in crate::parse) fn port(word: &str) -> Option<u16> {
     if let Some(number) = number(word) {
         return u16::try_from(number).ok();
     }
@@ -216,7 +216,7 @@ pub(super) fn port(word: &str) -> Option<u16> {
 }
 
 /// Type and code; no code means every code, no type every type.
-pub(super) type IcmpName = (&'static str, Option<u8>, Option<u8>);
+pub(in crate::parse) type IcmpName = (&'static str, Option<u8>, Option<u8>);
 
 const ICMP: &[IcmpName] = &[
     ("any", None, None),
@@ -293,7 +293,7 @@ const ICMP6: &[IcmpName] = &[
 ];
 
 /// Type and code of an ICMP type by name, beginning of a name, or number.
-pub(super) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, Option<u8>)> {
+pub(in crate::parse) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, Option<u8>)> {
     let byte = |word: &str| number(word).and_then(|number| u8::try_from(number).ok());
     if word.starts_with(|first: char| first.is_ascii_digit()) {
         let (kind, code) = match word.split_once('/') {
@@ -325,7 +325,7 @@ pub(super) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, Option<u8>
 }
 
 /// The number of a class of differentiated services.
-pub(super) fn dscp_class(word: &str) -> Option<u8> {
+pub(in crate::parse) fn dscp_class(word: &str) -> Option<u8> {
     let upper = word.to_ascii_uppercase();
     let digit = |at: usize| upper.as_bytes().get(at).map(|byte| byte.wrapping_sub(b'0'));
     match (upper.as_str(), upper.len()) {
@@ -342,7 +342,7 @@ pub(super) fn dscp_class(word: &str) -> Option<u8> {
 }
 
 /// The value of a type of service by name.
-pub(super) fn tos_name(word: &str) -> Option<u8> {
+pub(in crate::parse) fn tos_name(word: &str) -> Option<u8> {
     match word.to_ascii_lowercase().as_str() {
         "minimize-delay" => Some(0x10),
         "maximize-throughput" => Some(0x08),
@@ -354,7 +354,7 @@ pub(super) fn tos_name(word: &str) -> Option<u8> {
 }
 
 /// `RTN_*` of an address type.
-pub(super) fn address_type(word: &str) -> Option<u128> {
+pub(in crate::parse) fn address_type(word: &str) -> Option<u128> {
     const NAMES: [&str; 12] = [
         "UNSPEC",
         "UNICAST",
@@ -376,7 +376,7 @@ pub(super) fn address_type(word: &str) -> Option<u128> {
 }
 
 /// The flags of TCP in a list such as `SYN,ACK`.
-pub(super) fn tcp_flags(list: &str) -> Option<u128> {
+pub(in crate::parse) fn tcp_flags(list: &str) -> Option<u128> {
     list.split(',').try_fold(0, |sum, flag| {
         let bits = match flag.to_ascii_uppercase().as_str() {
             "FIN" => 1,

@@ -360,7 +360,7 @@ fn implied_match(protocol: &str) -> Option<&'static Module> {
 }
 
 /// Writes a word so that it reads as one word again.
-pub(super) fn quote_into(word: &str, out: &mut String) {
+pub(in crate::parse) fn quote_into(word: &str, out: &mut String) {
     let plain = |byte: u8| byte > b' ' && byte != b'"' && byte != b'\\' && byte != b'\'';
     let special = word.is_empty() || word == "!" || word.starts_with('-');
     if !special && word.bytes().all(plain) {

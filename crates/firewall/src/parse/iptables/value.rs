@@ -7,10 +7,10 @@ use crate::model::Range;
 
 /// An address with its mask, both as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Net {
-    pub(super) ip6: bool,
-    pub(super) address: u128,
-    pub(super) mask: u128,
+pub(in crate::parse) struct Net {
+    pub(in crate::parse) ip6: bool,
+    pub(in crate::parse) address: u128,
+    pub(in crate::parse) mask: u128,
 }
 
 fn all_ones(ip6: bool) -> u128 {
@@ -25,7 +25,7 @@ fn prefix_mask(ip6: bool, length: u32) -> Option<u128> {
 }
 
 /// The number of an address.
-pub(super) fn address_number(address: IpAddr) -> u128 {
+pub(in crate::parse) fn address_number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
@@ -33,7 +33,7 @@ pub(super) fn address_number(address: IpAddr) -> u128 {
 }
 
 /// The address of a number; too large ones are IPv6.
-pub(super) fn address_of(ip6: bool, number: u128) -> IpAddr {
+pub(in crate::parse) fn address_of(ip6: bool, number: u128) -> IpAddr {
     match u32::try_from(number) {
         Ok(small) if !ip6 => IpAddr::V4(Ipv4Addr::from(small)),
         _ => IpAddr::V6(Ipv6Addr::from(number)),
@@ -42,7 +42,7 @@ pub(super) fn address_of(ip6: bool, number: u128) -> IpAddr {
 
 impl Net {
     /// Reads `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `10/8`, `2001:db8::/32` and single addresses.
-    pub(super) fn parse(word: &str) -> Option<Self> {
+    pub(in crate::parse) fn parse(word: &str) -> Option<Self> {
         let (address, mask) = match word.split_once('/') {
             Some((address, mask)) => (address, Some(mask)),
             None => (word, None),
@@ -67,13 +67,13 @@ impl Net {
     }
 
     /// The length of the mask if it is a prefix.
-    pub(super) fn prefix(&self) -> Option<u32> {
+    pub(in crate::parse) fn prefix(&self) -> Option<u32> {
         let ones = self.mask.count_ones();
         (prefix_mask(self.ip6, ones) == Some(self.mask)).then_some(ones)
     }
 
     /// The addresses, if they stand in a row.
-    pub(super) fn range(&self) -> Option<Range> {
+    pub(in crate::parse) fn range(&self) -> Option<Range> {
         self.prefix()?;
         Some(Range {
             lo: self.address,
@@ -113,7 +113,7 @@ fn dotted(word: &str, short: bool) -> Option<u128> {
 }
 
 /// A list of addresses in the spelling of `iptables-save`; what is no address stays.
-pub(super) fn canonical_addresses(list: &str) -> String {
+pub(in crate::parse) fn canonical_addresses(list: &str) -> String {
     let words = list.split(',').map(|word| {
         Net::parse(word).map_or_else(
             || {
@@ -136,7 +136,7 @@ pub(super) fn canonical_addresses(list: &str) -> String {
 }
 
 /// Sorts ranges and joins those that overlap.
-pub(super) fn tidy(mut ranges: Vec<Range>) -> Vec<Range> {
+pub(in crate::parse) fn tidy(mut ranges: Vec<Range>) -> Vec<Range> {
     if ranges.len() < 2 {
         return ranges;
     }
@@ -152,7 +152,7 @@ pub(super) fn tidy(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 /// A port or `from:to`, either end of which may be left out.
-pub(super) fn port_range(word: &str) -> Option<Range> {
+pub(in crate::parse) fn port_range(word: &str) -> Option<Range> {
     let end = |word: &str, missing: u16| {
         if word.is_empty() {
             Some(missing)
@@ -174,7 +174,7 @@ pub(super) fn port_range(word: &str) -> Option<Range> {
 }
 
 /// A list of ports and ranges, as `multiport` has it.
-pub(super) fn port_list(word: &str) -> Option<Vec<Range>> {
+pub(in crate::parse) fn port_list(word: &str) -> Option<Vec<Range>> {
     word.split(',')
         .map(port_range)
         .collect::<Option<Vec<_>>>()
@@ -182,7 +182,7 @@ pub(super) fn port_list(word: &str) -> Option<Vec<Range>> {
 }
 
 /// A number or `from:to` below `max`, either end of which may be left out.
-pub(super) fn number_range(word: &str, separator: char, max: u64) -> Option<Range> {
+pub(in crate::parse) fn number_range(word: &str, separator: char, max: u64) -> Option<Range> {
     let end = |word: &str, missing: u64| {
         if word.is_empty() {
             Some(missing)
@@ -204,7 +204,7 @@ pub(super) fn number_range(word: &str, separator: char, max: u64) -> Option<Rang
 }
 
 /// `value[/mask]` of 32 bits.
-pub(super) fn mark(word: &str) -> Option<(u32, Option<u32>)> {
+pub(in crate::parse) fn mark(word: &str) -> Option<(u32, Option<u32>)> {
     let bits = |word: &str| number(word).and_then(|number| u32::try_from(number).ok());
     match word.split_once('/') {
         Some((value, mask)) => Some((bits(value)?, Some(bits(mask)?))),
@@ -213,14 +213,14 @@ pub(super) fn mark(word: &str) -> Option<(u32, Option<u32>)> {
 }
 
 /// `first[-last]` of addresses.
-pub(super) fn address_range(word: &str) -> Option<(IpAddr, IpAddr)> {
+pub(in crate::parse) fn address_range(word: &str) -> Option<(IpAddr, IpAddr)> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));
     let (first, last): (IpAddr, IpAddr) = (first.parse().ok()?, last.parse().ok()?);
     (first.is_ipv4() == last.is_ipv4() && first <= last).then_some((first, last))
 }
 
 /// A hardware address as a number of 48 bits.
-pub(super) fn mac(word: &str) -> Option<u128> {
+pub(in crate::parse) fn mac(word: &str) -> Option<u128> {
     let mut number = 0_u128;
     let mut count = 0;
     for part in word.split([':', '-']) {

@@ -4,26 +4,26 @@ use std::borrow::Cow;
 
 /// A word of a line.
 #[derive(Clone, Debug)]
-pub(super) struct Word<'a> {
+pub(in crate::parse) struct Word<'a> {
     /// The word without its quotes.
-    pub(super) text: Cow<'a, str>,
+    pub(in crate::parse) text: Cow<'a, str>,
     /// Whether it was quoted, so that it is never an option.
-    pub(super) quoted: bool,
+    pub(in crate::parse) quoted: bool,
     /// First byte in the file.
-    pub(super) start: usize,
+    pub(in crate::parse) start: usize,
     /// One past the last byte in the file.
-    pub(super) end: usize,
+    pub(in crate::parse) end: usize,
 }
 
 /// The words of a line.
 #[derive(Clone, Debug)]
-pub(super) struct Words<'a> {
+pub(in crate::parse) struct Words<'a> {
     line: &'a str,
     /// Where the line starts in the file.
     base: usize,
     at: usize,
     /// Set once a quote was found that does not close.
-    pub(super) open_quote: Option<usize>,
+    pub(in crate::parse) open_quote: Option<usize>,
 }
 
 fn is_space(byte: u8) -> bool {
@@ -31,7 +31,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn new(line: &'a str, base: usize) -> Self {
+    pub(in crate::parse) fn new(line: &'a str, base: usize) -> Self {
         Self {
             line,
             base,
@@ -40,7 +40,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) fn peek(&self) -> Option<Word<'a>> {
+    pub(in crate::parse) fn peek(&self) -> Option<Word<'a>> {
         self.clone().next()
     }
 

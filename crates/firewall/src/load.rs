@@ -203,7 +203,12 @@ fn sniff(name: &str, text: &str) -> Option<Format> {
             ["filter", "nat", "mangle", "raw", "security"].contains(&table)
         })
     });
-    if iptables || starts("COMMIT") || starts("-A ") {
+    let commands = lines.clone().any(|line| {
+        let command = line.split_whitespace().next().unwrap_or_default();
+        let program = command.rsplit('/').next().unwrap_or_default();
+        ["iptables", "ip6tables", "arptables", "ebtables"].contains(&program)
+    });
+    if iptables || commands || starts("COMMIT") || starts("-A ") {
         return Some(Format::Iptables {
             family: iptables_family(name, text),
             backend: Backend::Iptables,

@@ -141,6 +141,10 @@ fn what_is_not_known_stays_as_words() {
     let texts: Vec<String> = statements.iter().map(text).collect();
     assert_eq!(
         texts,
-        ["-m oddity --odd 1 2", "-m limit --limit 5/min", "-j STRANGE"]
+        [
+            "-m oddity --odd 1 2",
+            "-m limit --limit 5/min",
+            "-j STRANGE"
+        ]
     );
 }

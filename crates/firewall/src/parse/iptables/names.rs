@@ -145,6 +145,8 @@ const SERVICES: &[(&str, u16)] = &[
     ("xdmcp", 177),
     ("bgp", 179),
     ("irc", 194),
+    ("qmtp", 209),
+    ("imap3", 220),
     ("ldap", 389),
     ("https", 443),
     ("microsoft-ds", 445),

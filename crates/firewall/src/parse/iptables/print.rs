@@ -143,5 +143,9 @@ fn print_rule(chain: &Chain<'_>, rule: &Rule<'_>, out: &mut String) {
         let flag = if target.goto { "-g" } else { "-j" };
         print_extension(flag, &target.extension, out);
     }
+    if let Some(given) = &rule.unfinished {
+        out.push(' ');
+        print_given(given, out);
+    }
     out.push('\n');
 }

@@ -17,6 +17,14 @@ pub fn parse(text: &str) -> (File<'_>, Vec<Problem>) {
     for raw in text.split_inclusive('\n') {
         let line = raw.trim_end();
         let indent = line.len() - line.trim_start().len();
+        if line == "COMMIT" && raw.starts_with("COMMIT ") {
+            let at = start + line.len();
+            let what = "a space after `COMMIT`";
+            reader.problems.push(
+                Problem::warning(Span::new(at, at + 1), what)
+                    .help("iptables-restore refuses the line with it"),
+            );
+        }
         reader.line(line.trim_start(), start + indent);
         start += raw.len();
     }

@@ -171,6 +171,10 @@ impl<'a> Reader<'_, 'a> {
             span.start = before.start;
         }
         let mut values = [attached, None];
+        if option.arity == 0 && values[0].take().is_some() {
+            let what = format!("`--{}` takes no value", option.name);
+            self.problems.push(Problem::error(span, what));
+        }
         for (nth, value) in values.iter_mut().enumerate() {
             if nth >= usize::from(option.arity) || value.is_some() {
                 continue;
@@ -193,17 +197,14 @@ impl<'a> Reader<'_, 'a> {
             let Some(next) = next else {
                 let what = format!("`--{}` needs a value", option.name);
                 self.problems.push(Problem::error(span, what));
-                self.push(
-                    at,
-                    Given {
-                        option: None,
-                        name: Cow::Owned(format!("--{}", option.name)),
-                        negated,
-                        value: None,
-                        second: None,
-                        span,
-                    },
-                );
+                self.rule.unfinished = Some(Given {
+                    option: None,
+                    name: Cow::Owned(format!("--{}", option.name)),
+                    negated,
+                    value: None,
+                    second: None,
+                    span,
+                });
                 return;
             };
             span.end = Span::new(0, next.end).end;
@@ -254,7 +255,7 @@ impl<'a> Reader<'_, 'a> {
                 let goto = &*given.name == "goto";
                 if self.rule.target.is_some() {
                     let what = "a second target: a rule has one";
-                    self.stray(given.span, &given.name, what);
+                    self.stray(given.span, given.value(), what);
                     return;
                 }
                 let name = given.value.unwrap_or_default();
@@ -275,7 +276,10 @@ impl<'a> Reader<'_, 'a> {
                     Some((packets, bytes)) => {
                         self.rule.counters = Some(Counters { packets, bytes });
                     }
-                    None => self.stray(given.span, "--set-counters", "two numbers are needed"),
+                    None => {
+                        let what = "`-c` needs two numbers";
+                        self.problems.push(Problem::error(given.span, what));
+                    }
                 }
             }
             "table" => {

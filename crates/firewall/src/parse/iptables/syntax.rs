@@ -62,6 +62,8 @@ pub struct Rule<'a> {
     pub matches: Vec<Extension<'a>>,
     /// The target.
     pub target: Option<Target<'a>>,
+    /// The option at the end of the line whose value is missing.
+    pub unfinished: Option<Given<'a>>,
     /// The line without its counters.
     pub span: Span,
 }

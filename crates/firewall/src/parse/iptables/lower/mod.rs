@@ -140,6 +140,8 @@ impl Lowering<'_> {
                         self.extension(written, extension, &mut statements);
                     }
                 }
+                let unfinished = written.unfinished.iter().map(opaque_option);
+                statements.extend(unfinished.map(matched));
                 if let Some(target) = &written.target {
                     self.target(target, &mut statements);
                 }

@@ -3,7 +3,7 @@
 use surefoot_report::{Problem, Source, Span};
 
 use crate::model::{Backend, Content, Effect, Family, Firewall, Set, SetRef, Statement, Table};
-use crate::parse::{ipset, iptables};
+use crate::parse::{ipset, iptables, nft};
 
 /// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,12 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
                 read_iptables(text, context, &mut found)
             }
             Some(Format::Ipset) => continue,
-            Some(Format::NftJson | Format::NftText) | None => {
+            Some(Format::NftText) => {
+                let (ruleset, odd) = nft::parse_text(text);
+                found.extend(odd);
+                nft::lower(&ruleset, source, &mut found)
+            }
+            Some(Format::NftJson) | None => {
                 found.push(not_read(format));
                 Vec::new()
             }
@@ -140,7 +145,7 @@ fn mark_dynamic(firewall: &mut Firewall) {
 fn not_read(format: Option<Format>) -> Problem {
     let what = match format {
         None => "neither iptables-save, nor nft, nor ipset save: the format cannot be told",
-        _ => "nft is not read yet",
+        _ => "nft's JSON is not read: give the text of `nft list ruleset`",
     };
     Problem::error(Span::default(), what)
 }

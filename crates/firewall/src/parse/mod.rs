@@ -5,3 +5,4 @@
 
 pub mod ipset;
 pub mod iptables;
+pub mod nft;

@@ -1,0 +1,104 @@
+//! Elements of sets and maps, named or written in the rule.
+
+use super::lex::{Kind, Token};
+use super::value::{Type, number};
+use crate::model::{Component, Element, ElementValue, Range, Verdict};
+
+/// What a map gives.
+pub(super) enum Gives<'a> {
+    /// Nothing: it is a set.
+    Nothing,
+    /// A verdict, read from its words.
+    Verdict(&'a dyn Fn(&[Token<'_>]) -> Option<Verdict>),
+    /// Values of these types.
+    Data(&'a [Type]),
+}
+
+/// Reads the words between the braces; none if one of them is not understood.
+pub(super) fn elements(
+    tokens: &[Token<'_>],
+    types: &[Type],
+    gives: &Gives<'_>,
+) -> Option<Vec<Element>> {
+    let plain: Vec<Token<'_>> = tokens
+        .iter()
+        .filter(|token| !(token.kind == Kind::Punct && matches!(token.text, "{" | "}")))
+        .copied()
+        .collect();
+    let mut found = Vec::new();
+    let mut rest = Vec::new();
+    for part in plain.split(|token| token.kind == Kind::Punct && token.text == ",") {
+        if part.is_empty() {
+            continue;
+        }
+        let colon = part
+            .iter()
+            .position(|token| token.kind == Kind::Word && token.text == ":");
+        let (key, value) = match colon {
+            Some(at) => (&part[..at], Some(&part[at + 1..])),
+            None => (part, None),
+        };
+        let value = match (gives, value) {
+            (Gives::Nothing, None) => None,
+            (Gives::Verdict(read), Some(words)) => Some(ElementValue::Verdict(read(words)?)),
+            (Gives::Data(types), Some(words)) => Some(ElementValue::Data(key_of(words, types)?)),
+            _ => return None,
+        };
+        let everything =
+            matches!(key.first(), Some(token) if token.text == "*" && token.kind == Kind::Word);
+        let key = if everything {
+            let all = Component::Numbers(Range {
+                lo: 0,
+                hi: u128::MAX,
+            });
+            types
+                .iter()
+                .map(|kind| kind.read("*").unwrap_or_else(|| all.clone()))
+                .collect()
+        } else {
+            key_of(key, types)?
+        };
+        let element = Element {
+            key,
+            except: false,
+            value,
+        };
+        // `*` counts only for keys that nothing else holds, so it comes last.
+        if everything { &mut rest } else { &mut found }.push(element);
+    }
+    found.append(&mut rest);
+    Some(found)
+}
+
+/// Reads `a . b`; words after it (`timeout 1h expires 3s counter ...`) are let go.
+fn key_of(tokens: &[Token<'_>], types: &[Type]) -> Option<Vec<Component>> {
+    let mut key = Vec::with_capacity(types.len());
+    let mut tokens = tokens.iter();
+    for (at, kind) in types.iter().enumerate() {
+        if at > 0 && tokens.next()?.text != "." {
+            return None;
+        }
+        let token = tokens.next()?;
+        key.push(kind.read(token.text)?);
+    }
+    let after = tokens.next();
+    let known = [
+        "timeout", "expires", "counter", "comment", "limit", "quota", "last",
+    ];
+    after
+        .is_none_or(|token| known.contains(&token.text))
+        .then_some(key)
+}
+
+/// Which numbers a list of flag names stands for.
+pub(super) fn flag_bits(words: &[Token<'_>], table: super::names::Table) -> Option<u128> {
+    let mut bits = 0;
+    for word in words {
+        if word.kind == Kind::Punct && matches!(word.text, "|" | "," | "(" | ")") {
+            continue;
+        }
+        let named = table.iter().find(|(name, _)| *name == word.text);
+        bits |= named.map(|(_, bit)| *bit).or_else(|| number(word.text))?;
+    }
+    Some(bits)
+}

@@ -1,0 +1,153 @@
+//! A packet as the rules see it: a value for every field, or the admission that it is not known.
+//!
+//! A person who asks "what happens to tcp from there to port 22" leaves most of a packet unsaid.
+//! What follows from the words is filled in ([`Packet::settle`]); what does not stays unknown, and
+//! the answer then says what hangs on it.
+
+mod settle;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::Field;
+
+pub use settle::address_type;
+pub(crate) use settle::number_to_address as to_address;
+
+/// A packet on its way through this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Its way.
+    pub path: Path,
+    /// The interface it came in by.
+    pub input: Interface,
+    /// The interface it leaves by.
+    pub output: Interface,
+    /// What was filled in or left open, for the reader.
+    pub notes: Vec<String>,
+    values: BTreeMap<Field, Value>,
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// This one.
+    Known(u128),
+    /// The packet does not have the field.
+    Absent,
+    /// Not known, and perhaps not even there.
+    Unknown,
+}
+
+/// An interface that a packet passes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interface {
+    /// This one.
+    Named(String),
+    /// None: it was made here, or ends here.
+    None,
+    /// Not known.
+    Unknown,
+}
+
+/// The way of a packet through this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// To this host.
+    Input,
+    /// Through it.
+    Forward,
+    /// From it.
+    Output,
+}
+
+impl Packet {
+    /// A packet of which only the way is known.
+    pub fn new(path: Path) -> Self {
+        let (input, output) = match path {
+            Path::Input => (Interface::Unknown, Interface::None),
+            Path::Forward => (Interface::Unknown, Interface::Unknown),
+            Path::Output => (Interface::None, Interface::Unknown),
+        };
+        Self {
+            path,
+            input,
+            output,
+            notes: Vec::new(),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: Field) -> Value {
+        self.values.get(&field).copied().unwrap_or(Value::Unknown)
+    }
+
+    /// The number in a field, where it is known.
+    pub fn known(&self, field: Field) -> Option<u128> {
+        match self.get(field) {
+            Value::Known(number) => Some(number),
+            Value::Absent | Value::Unknown => None,
+        }
+    }
+
+    /// Gives a field a value.
+    pub fn put(&mut self, field: Field, value: Value) {
+        if value == Value::Unknown {
+            self.values.remove(&field);
+        } else {
+            self.values.insert(field, value);
+        }
+    }
+
+    /// The same packet with a number in a field.
+    #[must_use]
+    pub fn with(mut self, field: Field, number: impl Into<u128>) -> Self {
+        self.put(field, Value::Known(number.into()));
+        self
+    }
+
+    /// The same packet from an address.
+    #[must_use]
+    pub fn from(mut self, address: IpAddr) -> Self {
+        self.put_address(address, Field::Ip4Src, Field::Ip6Src);
+        self
+    }
+
+    /// The same packet to an address.
+    #[must_use]
+    pub fn to(mut self, address: IpAddr) -> Self {
+        self.put_address(address, Field::Ip4Dst, Field::Ip6Dst);
+        self
+    }
+
+    fn put_address(&mut self, address: IpAddr, v4: Field, v6: Field) {
+        let (field, number, family) = match address {
+            IpAddr::V4(address) => (v4, u128::from(address.to_bits()), 2),
+            IpAddr::V6(address) => (v6, address.to_bits(), 10),
+        };
+        self.put(field, Value::Known(number));
+        self.put(Field::NfProto, Value::Known(family));
+    }
+
+    /// Whether it is an IPv6 packet.
+    pub fn is_v6(&self) -> bool {
+        self.known(Field::NfProto) == Some(10)
+    }
+
+    /// The destination, where it is known.
+    pub fn destination(&self) -> Option<IpAddr> {
+        if self.is_v6() {
+            self.known(Field::Ip6Dst).map(|number| IpAddr::V6(number.into()))
+        } else {
+            let number = u32::try_from(self.known(Field::Ip4Dst)?).ok()?;
+            Some(IpAddr::V4(number.into()))
+        }
+    }
+
+    /// Every value that is known or known to be absent.
+    pub fn values(&self) -> &BTreeMap<Field, Value> {
+        &self.values
+    }
+}

@@ -1,0 +1,141 @@
+//! What the kernel does with a packet, rule by rule.
+//!
+//! Every table of every backend that sees the packet's family takes part, hook after hook, in the
+//! order of priorities. A match that cannot be known splits the packet into flows, one that
+//! matched and one that did not; the answer is the set of all ends they come to. If these are all
+//! of one kind, the answer is certain whatever the unknown matches say.
+
+mod flow;
+mod index;
+mod lookup;
+mod matching;
+mod nat;
+mod rule;
+mod walk;
+
+pub use index::Index;
+pub use walk::evaluate;
+
+use crate::model::Hook;
+use std::collections::BTreeSet;
+
+/// Where a rule stands in a [`crate::model::Firewall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleAt {
+    /// Index of the table.
+    pub table: usize,
+    /// Index of the chain in its table.
+    pub chain: usize,
+    /// Index of the rule in its chain, from 0.
+    pub rule: usize,
+}
+
+/// What decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decider {
+    /// A rule.
+    Rule(RuleAt),
+    /// The policy of a base chain.
+    Policy {
+        /// Index of the table.
+        table: usize,
+        /// Index of the chain in its table.
+        chain: usize,
+    },
+    /// No rule: routing, or the absence of rules.
+    Kernel,
+}
+
+/// How a packet can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// It passes.
+    Accepted,
+    /// It vanishes.
+    Dropped,
+    /// It is answered with an error.
+    Rejected,
+    /// A program in user space decides.
+    Queued,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// One of the ends that a packet can come to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// The end.
+    pub end: End,
+    /// What decided; of several base chains that accept, the one that looks hardest: the last
+    /// rule of a filter chain at input, forward or output.
+    pub by: Decider,
+    /// The rules with unknown matches that had to answer one way or the other, with the words.
+    pub hangs: BTreeSet<(RuleAt, String)>,
+}
+
+/// What happened at a rule or at the end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The hook.
+    pub hook: Hook,
+    /// Index of the table.
+    pub table: usize,
+    /// Index of the chain in its table.
+    pub chain: usize,
+    /// Index of the rule; none is the chain's end.
+    pub rule: Option<usize>,
+    /// What happened.
+    pub what: Happened,
+    /// How many jumps deep.
+    pub depth: u32,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The rule matched.
+    Matched,
+    /// It may have matched; these words are unknown.
+    Perhaps(String),
+    /// It did not match; the index of the first statement that failed.
+    Failed(usize),
+    /// The base chain's policy was applied.
+    Policy,
+    /// The user chain ended and the caller goes on.
+    Returned,
+}
+
+/// Which events are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Record {
+    /// None.
+    #[default]
+    Nothing,
+    /// The rules that matched, or perhaps.
+    Mattered,
+    /// All rules that were looked at.
+    All,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evaluation {
+    /// All ends it can come to, without duplicates.
+    pub outcomes: Vec<Outcome>,
+    /// What happened on the way.
+    pub events: Vec<Event>,
+    /// What the answer could not take into account, or took for granted.
+    pub notes: Vec<String>,
+}
+
+impl Evaluation {
+    /// The end, if there is only one kind.
+    pub fn certain(&self) -> Option<End> {
+        let first = self.outcomes.first()?.end;
+        self.outcomes
+            .iter()
+            .all(|outcome| outcome.end == first && first != End::Unknown)
+            .then_some(first)
+    }
+}

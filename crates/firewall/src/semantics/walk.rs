@@ -1,0 +1,422 @@
+//! The walk through hooks, base chains, rules and jumps.
+
+use std::collections::BTreeSet;
+
+use super::flow::{Decided, Flow, merge};
+use super::index::{Index, Question};
+use super::rule::Depth;
+use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt};
+use crate::Surroundings;
+use crate::model::{
+    ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state, ct_status,
+};
+use crate::packet::{Interface, Packet, Path, Value, to_address};
+
+/// Rules that are looked at before the walk gives up and says so.
+const MOST_STEPS: u64 = 20_000_000;
+/// Flows that are kept apart for the sake of who decided.
+pub(super) const MOST_FLOWS: usize = 32;
+/// Flows at which the walk gives up and says so.
+const TOO_MANY_FLOWS: usize = 4096;
+/// `NFT_JUMP_STACK_SIZE`.
+pub(super) const DEEPEST_JUMP: u32 = 16;
+/// Jumps and gotos together; only a loop of gotos gets there.
+pub(super) const DEEPEST: u32 = 128;
+/// `NF_IP_PRI_CONNTRACK`: earlier chains see no connection.
+const CONNTRACK: i32 = -200;
+
+/// Follows a settled packet through the rules.
+pub fn evaluate(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    packet: &Packet,
+    record: Record,
+) -> Evaluation {
+    let mut walk = Walk {
+        firewall,
+        index,
+        surroundings,
+        packet,
+        record,
+        steps: 0,
+        exhausted: false,
+        outcomes: BTreeSet::new(),
+        events: Vec::new(),
+        notes: Vec::new(),
+        place: Here { hook: Hook::Prerouting, base: (0, 0), kind: ChainKind::Filter },
+    };
+    walk.run();
+    let mut notes = packet.notes.clone();
+    notes.extend(walk.notes);
+    notes.dedup();
+    Evaluation {
+        outcomes: walk.outcomes.into_iter().collect(),
+        events: walk.events,
+        notes,
+    }
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) firewall: &'a Firewall,
+    index: &'a Index,
+    pub(super) surroundings: &'a Surroundings,
+    packet: &'a Packet,
+    pub(super) record: Record,
+    steps: u64,
+    exhausted: bool,
+    outcomes: BTreeSet<Outcome>,
+    events: Vec<Event>,
+    notes: Vec<String>,
+    pub(super) place: Here,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Here {
+    pub(super) hook: Hook,
+    base: (usize, usize),
+    kind: ChainKind,
+}
+
+/// What is left after a rule or a chain.
+#[derive(Default)]
+pub(super) struct Rest {
+    /// Goes on with the next rule, or with the caller.
+    pub(super) on: Vec<Flow>,
+    /// Left this base chain by accept.
+    pub(super) accepted: Vec<Flow>,
+    /// RETURN: leaves this chain.
+    pub(super) returned: Vec<Flow>,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) {
+        let flow = vec![Flow::new(self.packet)];
+        if self.packet.path == Path::Output {
+            let flows = self.established(flow, Hook::Output);
+            let flows = self.hook(Hook::Output, flows);
+            let flows = self.hook(Hook::Postrouting, flows);
+            return self.pass(flows);
+        }
+        let flows = self.established(flow, Hook::Prerouting);
+        let flows = self.at_prerouting(flows);
+        let (mut input, mut forward) = (Vec::new(), Vec::new());
+        for flow in flows {
+            let (here, through) = self.route(&flow);
+            if here {
+                let mut flow = flow.clone();
+                flow.output = Interface::None;
+                input.push(flow);
+            }
+            if through {
+                forward.push(flow);
+            }
+        }
+        let input = self.hook(Hook::Input, input);
+        self.pass(input);
+        if forward.is_empty() {
+            return;
+        }
+        let setting = if self.packet.is_v6() { "net.ipv6.conf.all.forwarding" } else { "net.ipv4.ip_forward" };
+        match self.surroundings.sysctls.get(setting).map(|value| value.trim()) {
+            Some("0") => {
+                self.note(format!("{setting} is 0: routing drops the packet before the forward hook"));
+                for flow in forward {
+                    self.end(&flow, End::Dropped, Decider::Kernel);
+                }
+                return;
+            }
+            Some(_) => {}
+            None => self.note(format!("{setting} is not known; taken as 1, else nothing is forwarded")),
+        }
+        let forward = self.hook(Hook::Forward, forward);
+        let forward = self.hook(Hook::Postrouting, forward);
+        self.pass(forward);
+    }
+
+    /// The outgoing interface is not yet known at prerouting.
+    fn at_prerouting(&mut self, flows: Vec<Flow>) -> Vec<Flow> {
+        let flows = flows
+            .into_iter()
+            .map(|mut flow| {
+                flow.output = Interface::None;
+                flow
+            })
+            .collect();
+        let mut flows = self.hook(Hook::Prerouting, flows);
+        for flow in &mut flows {
+            flow.output = if flow.rewritten.destination {
+                Interface::Unknown
+            } else {
+                self.packet.output.clone()
+            };
+        }
+        flows
+    }
+
+    /// Whether the packet goes to this host, through it, or either.
+    fn route(&mut self, flow: &Flow) -> (bool, bool) {
+        if !flow.rewritten.destination {
+            return (self.packet.path == Path::Input, self.packet.path == Path::Forward);
+        }
+        let v6 = self.packet.is_v6();
+        let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
+        match (flow.get(Field::DstAddressType), flow.get(field)) {
+            (Value::Known(2 | 3 | 5), _) => (true, false),
+            (Value::Known(_), _) => (false, true),
+            (_, Value::Known(number)) => {
+                self.note(format!(
+                    "whether {} is an address of this host is not known: both ways were followed",
+                    to_address(number, v6)
+                ));
+                (true, true)
+            }
+            _ => {
+                self.note("the rewritten destination is not known: both ways were followed".into());
+                (true, true)
+            }
+        }
+    }
+
+    /// A packet of a connection that was set up earlier is rewritten as that was, without the
+    /// rules being asked; if there are such rules, both readings are followed.
+    fn established(&mut self, flows: Vec<Flow>, hook: Hook) -> Vec<Flow> {
+        let known = matches!(self.packet.known(Field::CtStatus),
+            Some(status) if status & (ct_status::SNAT | ct_status::DNAT) == 0);
+        let state = self.packet.known(Field::CtState);
+        if known || !matches!(state, Some(ct_state::ESTABLISHED | ct_state::RELATED)) || !self.has_nat() {
+            return flows;
+        }
+        self.note(
+            "the rules hold NAT, and whether this connection was rewritten when it began is not known".into(),
+        );
+        let v6 = self.packet.is_v6();
+        let mut both = Vec::new();
+        for flow in flows {
+            let mut rewritten = flow.clone();
+            rewritten.put(if v6 { Field::Ip6Dst } else { Field::Ip4Dst }, Value::Unknown);
+            rewritten.put(Field::DstAddressType, Value::Unknown);
+            if flow.get(Field::DstPort) != Value::Absent {
+                rewritten.put(Field::DstPort, Value::Unknown);
+                rewritten.put(Field::SetDstPort, Value::Unknown);
+            }
+            rewritten.rewritten.destination = hook == Hook::Prerouting;
+            both.push(flow);
+            both.push(rewritten);
+        }
+        both
+    }
+
+    fn has_nat(&self) -> bool {
+        let family = self.packet.is_v6();
+        self.firewall.tables.iter().any(|table| {
+            sees(table, family)
+                && table.chains.iter().flat_map(|chain| &chain.rules).any(|rule| {
+                    rule.statements
+                        .iter()
+                        .any(|statement| matches!(statement, Statement::Verdict(Verdict::Nat(_))))
+                })
+        })
+    }
+
+    fn pass(&mut self, flows: Vec<Flow>) {
+        for flow in flows {
+            let by = flow.decided.as_ref().map_or(Decider::Kernel, |decided| decided.by);
+            self.end(&flow, End::Accepted, by);
+        }
+    }
+
+    pub(super) fn end(&mut self, flow: &Flow, end: End, by: Decider) {
+        self.outcomes.insert(Outcome { end, by, hangs: flow.hangs.clone() });
+    }
+
+    pub(super) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Runs the base chains of a hook; gives what passes all of them.
+    fn hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
+        let v6 = self.packet.is_v6();
+        let mut bases = Vec::new();
+        for (t, table) in self.firewall.tables.iter().enumerate() {
+            if table.dormant || !sees(table, v6) {
+                continue;
+            }
+            for (c, chain) in table.chains.iter().enumerate() {
+                if let Some(base) = &chain.base
+                    && base.hook == hook
+                {
+                    bases.push((base.priority, t, c, base.kind, base.policy));
+                }
+            }
+        }
+        // Of equal priorities the kernel runs the one that was registered last first
+        // (`nf_hook_entries_grow`), and texts list tables as they were made.
+        bases.sort_by_key(|(priority, t, c, ..)| (*priority, std::cmp::Reverse((*t, *c))));
+        if bases.windows(2).any(|pair| pair[0].0 == pair[1].0 && self.has_rules(pair[0]) && self.has_rules(pair[1])) {
+            self.note(format!(
+                "two base chains at {} have the same priority; the one read later was taken to run first, as it does if it was loaded later",
+                hook.word()
+            ));
+        }
+        for (priority, t, c, kind, policy) in bases {
+            if flows.is_empty() {
+                break;
+            }
+            self.place = Here { hook, base: (t, c), kind };
+            let early = priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            flows = if early {
+                let hidden = flows.into_iter().map(hide_connection).collect();
+                let flows = self.base_chain(t, c, policy, hidden);
+                flows.into_iter().map(|flow| self.show_connection(flow)).collect()
+            } else if kind == ChainKind::Nat {
+                let (first, later) = flows.into_iter().partition(|flow| {
+                    matches!(flow.get(Field::CtState), Value::Known(ct_state::NEW | ct_state::RELATED) | Value::Unknown)
+                        && !already(flow, hook)
+                });
+                let mut flows = self.base_chain(t, c, policy, first);
+                let later: Vec<Flow> = later;
+                flows.extend(later);
+                flows
+            } else {
+                self.base_chain(t, c, policy, flows)
+            };
+            flows = merge(flows, MOST_FLOWS);
+        }
+        flows
+    }
+
+    fn has_rules(&self, (_, t, c, ..): (i32, usize, usize, ChainKind, Policy)) -> bool {
+        self.firewall.tables[t].chains[c].base.is_some() && !self.firewall.tables[t].chains[c].rules.is_empty()
+    }
+
+    fn show_connection(&self, mut flow: Flow) -> Flow {
+        if flow.get(Field::CtState) == Value::Known(ct_state::UNTRACKED)
+            && self.packet.known(Field::CtState) != Some(ct_state::UNTRACKED)
+        {
+            return flow;
+        }
+        flow.put(Field::CtState, self.packet.get(Field::CtState));
+        for field in Packet::connection_fields() {
+            flow.put(*field, self.packet.get(*field));
+        }
+        flow
+    }
+
+    fn base_chain(&mut self, t: usize, c: usize, policy: Policy, flows: Vec<Flow>) -> Vec<Flow> {
+        if flows.is_empty() {
+            return flows;
+        }
+        let rest = self.chain(t, c, flows, Depth { jumps: 0, all: 0 });
+        let mut passed = rest.accepted;
+        let by = Decider::Policy { table: t, chain: c };
+        if !rest.on.is_empty() {
+            self.event(t, c, None, Happened::Policy, 0);
+        }
+        for mut flow in rest.on {
+            match policy {
+                Policy::Accept => {
+                    self.decide(&mut flow, by);
+                    passed.push(flow);
+                }
+                Policy::Drop => self.end(&flow, End::Dropped, by),
+            }
+        }
+        passed
+    }
+
+    pub(super) fn decide(&self, flow: &mut Flow, by: Decider) {
+        let main = matches!(self.place.hook, Hook::Input | Hook::Forward | Hook::Output)
+            && self.place.kind == ChainKind::Filter;
+        let rule = matches!(by, Decider::Rule(_));
+        let weight = u8::from(main) * 2 + u8::from(rule);
+        if flow.decided.as_ref().is_none_or(|decided| decided.weight <= weight) {
+            flow.decided = Some(Decided { weight, by });
+        }
+    }
+
+    pub(super) fn event(&mut self, table: usize, chain: usize, rule: Option<usize>, what: Happened, depth: u32) {
+        if self.record == Record::Nothing {
+            return;
+        }
+        self.events.push(Event { hook: self.place.hook, table, chain, rule, what, depth });
+    }
+
+    /// Runs a chain; `on` and RETURN both leave it by its end.
+    pub(super) fn chain(&mut self, t: usize, c: usize, mut flows: Vec<Flow>, depth: Depth) -> Rest {
+        let mut rest = Rest::default();
+        let firewall = self.firewall;
+        let chain = &firewall.tables[t].chains[c];
+        let mut ended = Vec::new();
+        let mut at = 0;
+        let mut questions: Vec<Question> = flows.iter().map(Question::new).collect();
+        while !flows.is_empty() && at < chain.rules.len() {
+            if self.record != Record::All {
+                match self.index.next(t, c, at, &questions) {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+            self.steps += 1;
+            if self.steps > MOST_STEPS || flows.len() > TOO_MANY_FLOWS {
+                self.give_up(&flows);
+                return rest;
+            }
+            let before = flows.len();
+            let after = self.rule(RuleAt { table: t, chain: c, rule: at }, flows, depth);
+            let changed = before != after.on.len() || after.changed;
+            flows = after.rest.on;
+            rest.accepted.extend(after.rest.accepted);
+            ended.extend(after.rest.returned);
+            if changed {
+                flows = merge(flows, MOST_FLOWS);
+                questions = flows.iter().map(Question::new).collect();
+            }
+            at += 1;
+        }
+        ended.extend(flows);
+        rest.on = merge(ended, MOST_FLOWS);
+        rest.accepted = merge(rest.accepted, MOST_FLOWS);
+        rest
+    }
+
+    fn give_up(&mut self, flows: &[Flow]) {
+        if !self.exhausted {
+            self.exhausted = true;
+            self.note("too many possible ways through the rules: the search was stopped".into());
+        }
+        for flow in flows.iter().take(1) {
+            self.end(flow, End::Unknown, Decider::Kernel);
+        }
+    }
+}
+
+/// Once one nat chain has fixed an end, the others of the hook are not asked.
+fn already(flow: &Flow, hook: Hook) -> bool {
+    match hook {
+        Hook::Prerouting | Hook::Output => flow.rewritten.destination,
+        _ => flow.rewritten.source,
+    }
+}
+
+/// Before conntrack a packet has no connection, which both backends call INVALID.
+fn hide_connection(mut flow: Flow) -> Flow {
+    if flow.get(Field::CtState) != Value::Known(ct_state::UNTRACKED) {
+        flow.put(Field::CtState, Value::Known(ct_state::INVALID));
+    }
+    for field in Packet::connection_fields() {
+        flow.put(*field, Value::Absent);
+    }
+    flow
+}
+
+fn sees(table: &Table, v6: bool) -> bool {
+    match table.family {
+        Family::Ip => !v6,
+        Family::Ip6 => v6,
+        Family::Inet => true,
+        Family::Arp | Family::Bridge | Family::Netdev => false,
+    }
+}

@@ -6,7 +6,9 @@
 
 mod load;
 pub mod model;
+pub mod packet;
 pub mod parse;
+pub mod semantics;
 mod surroundings;
 
 pub use load::{Format, Input, Loaded, load};

@@ -139,7 +139,8 @@ impl Packet {
     /// The destination, where it is known.
     pub fn destination(&self) -> Option<IpAddr> {
         if self.is_v6() {
-            self.known(Field::Ip6Dst).map(|number| IpAddr::V6(number.into()))
+            self.known(Field::Ip6Dst)
+                .map(|number| IpAddr::V6(number.into()))
         } else {
             let number = u32::try_from(self.known(Field::Ip4Dst)?).ok()?;
             Some(IpAddr::V4(number.into()))

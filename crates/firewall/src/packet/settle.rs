@@ -69,7 +69,8 @@ impl Packet {
             let v6 = self.known(Field::L4Proto) == Some(58);
             self.put(Field::NfProto, Value::Known(if v6 { 10 } else { 2 }));
             if !v6 {
-                self.notes.push("taken as IPv4, as no address says otherwise".into());
+                self.notes
+                    .push("taken as IPv4, as no address says otherwise".into());
             }
         }
         let v6 = self.is_v6();
@@ -78,7 +79,10 @@ impl Packet {
         self.default(Field::Mark, 0);
         self.default(Field::IsLaterFragment, 0);
         self.settle_transport(v6);
-        for (whole, dscp) in [(Field::Tos, Field::Ip4Dscp), (Field::TrafficClass, Field::Ip6Dscp)] {
+        for (whole, dscp) in [
+            (Field::Tos, Field::Ip4Dscp),
+            (Field::TrafficClass, Field::Ip6Dscp),
+        ] {
             if let Some(byte) = self.known(whole) {
                 self.default(dscp, byte >> 2);
             }
@@ -105,9 +109,16 @@ impl Packet {
             self.default(Field::Ip4Protocol, protocol);
         }
         if has_ports(protocol) {
-            for (port, in_set) in [(Field::SrcPort, Field::SetSrcPort), (Field::DstPort, Field::SetDstPort)] {
+            for (port, in_set) in [
+                (Field::SrcPort, Field::SetSrcPort),
+                (Field::DstPort, Field::SetDstPort),
+            ] {
                 // ipset reads no ports of DCCP.
-                let value = if protocol == 33 { Value::Absent } else { self.get(port) };
+                let value = if protocol == 33 {
+                    Value::Absent
+                } else {
+                    self.get(port)
+                };
                 self.put(in_set, value);
             }
         } else {
@@ -142,7 +153,10 @@ impl Packet {
         } else {
             (Field::Ip4Src, Field::Ip4Dst)
         };
-        for (field, kind) in [(source, Field::SrcAddressType), (destination, Field::DstAddressType)] {
+        for (field, kind) in [
+            (source, Field::SrcAddressType),
+            (destination, Field::DstAddressType),
+        ] {
             if let Some(number) = self.known(field)
                 && let Some(kind_number) = address_type(number_to_address(number, v6), surroundings)
             {
@@ -155,7 +169,13 @@ impl Packet {
             Path::Forward => None,
         };
         if let Some(local) = local
-            && self.known(if self.path == Path::Input { destination } else { source }).is_none()
+            && self
+                .known(if self.path == Path::Input {
+                    destination
+                } else {
+                    source
+                })
+                .is_none()
         {
             self.default(local, 2);
         }
@@ -262,11 +282,17 @@ pub(crate) fn covers((network, length): (IpAddr, u8), address: IpAddr) -> bool {
     match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => {
             let shift = 32_u32.saturating_sub(length.into());
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            (network.to_bits() ^ address.to_bits())
+                .checked_shr(shift)
+                .unwrap_or(0)
+                == 0
         }
         (IpAddr::V6(network), IpAddr::V6(address)) => {
             let shift = 128_u32.saturating_sub(length.into());
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            (network.to_bits() ^ address.to_bits())
+                .checked_shr(shift)
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }

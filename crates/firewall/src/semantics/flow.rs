@@ -89,9 +89,11 @@ impl Flow {
     pub(crate) fn assume(&mut self, wanted: &Match, answer: bool) {
         match wanted {
             Match::Opaque(opaque) if opaque.stateful => return,
-            Match::Field { operand, negated, ranges }
-                if operand.mask.is_none() && always_there(self, operand.field) =>
-            {
+            Match::Field {
+                operand,
+                negated,
+                ranges,
+            } if operand.mask.is_none() && always_there(self, operand.field) => {
                 let left = self.left.entry(operand.field).or_insert_with(Left::all);
                 left.keep(ranges, answer != *negated);
                 return;
@@ -141,10 +143,9 @@ fn looks_at(wanted: &Match, field: Field) -> bool {
     match wanted {
         Match::Field { operand, .. } => operand.field == field,
         Match::Any { of, .. } => of.iter().any(|one| looks_at(one, field)),
-        Match::Lookup(lookup) => lookup
-            .key
-            .iter()
-            .any(|part| matches!(part, crate::model::KeyPart::Number(operand) if operand.field == field)),
+        Match::Lookup(lookup) => lookup.key.iter().any(
+            |part| matches!(part, crate::model::KeyPart::Number(operand) if operand.field == field),
+        ),
         // Words that are not modelled could look at anything.
         Match::Opaque(_) => true,
         Match::InInterface { .. } | Match::OutInterface { .. } | Match::Never => false,
@@ -157,7 +158,10 @@ pub(crate) struct Left(Vec<Range>);
 
 impl Left {
     fn all() -> Self {
-        Self(vec![Range { lo: 0, hi: u128::MAX }])
+        Self(vec![Range {
+            lo: 0,
+            hi: u128::MAX,
+        }])
     }
 
     /// Whether what is left lies in the ranges.
@@ -185,7 +189,10 @@ impl Left {
     }
 
     fn union(&self, other: &Self) -> Self {
-        Self(complement(&cut(&complement(&self.0), &complement(&other.0))))
+        Self(complement(&cut(
+            &complement(&self.0),
+            &complement(&other.0),
+        )))
     }
 }
 

@@ -44,12 +44,20 @@ impl Index {
     }
 
     /// The next rule from `from` on that one of the flows could match.
-    pub(crate) fn next(&self, table: usize, chain: usize, from: usize, flows: &[Question]) -> Option<usize> {
+    pub(crate) fn next(
+        &self,
+        table: usize,
+        chain: usize,
+        from: usize,
+        flows: &[Question],
+    ) -> Option<usize> {
         let hulls = self.tables.get(table)?.get(chain)?;
         let rest = hulls.get(from..)?;
         let at = match flows {
             [one] => rest.iter().position(|hull| one.meets(hull)),
-            _ => rest.iter().position(|hull| flows.iter().any(|flow| flow.meets(hull))),
+            _ => rest
+                .iter()
+                .position(|hull| flows.iter().any(|flow| flow.meets(hull))),
         }?;
         Some(from + at)
     }
@@ -106,7 +114,11 @@ fn hull(rule: &Rule) -> Hull {
     let mut hull = ANY;
     for statement in &rule.statements {
         match statement {
-            Statement::Match(Match::Field { operand, negated: false, ranges }) if operand.mask.is_none() => {
+            Statement::Match(Match::Field {
+                operand,
+                negated: false,
+                ranges,
+            }) if operand.mask.is_none() => {
                 let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
                     continue;
                 };
@@ -118,11 +130,17 @@ fn hull(rule: &Rule) -> Hull {
                     Field::SrcPort => narrow(&mut hull.ports[0], clamp16(lo, hi)),
                     Field::DstPort => narrow(&mut hull.ports[1], clamp16(lo, hi)),
                     Field::Ip4Src | Field::Ip6Src => {
-                        family(&mut hull, if operand.field == Field::Ip4Src { 4 } else { 6 });
+                        family(
+                            &mut hull,
+                            if operand.field == Field::Ip4Src { 4 } else { 6 },
+                        );
                         narrow(&mut hull.addresses[0], clamp32(operand.field, lo, hi));
                     }
                     Field::Ip4Dst | Field::Ip6Dst => {
-                        family(&mut hull, if operand.field == Field::Ip4Dst { 4 } else { 6 });
+                        family(
+                            &mut hull,
+                            if operand.field == Field::Ip4Dst { 4 } else { 6 },
+                        );
                         narrow(&mut hull.addresses[1], clamp32(operand.field, lo, hi));
                     }
                     _ => {}
@@ -159,7 +177,11 @@ fn clamp16(lo: u128, hi: u128) -> (u16, u16) {
 
 /// An IPv4 address, or the first 32 bits of an IPv6 address.
 fn clamp32(field: Field, lo: u128, hi: u128) -> (u32, u32) {
-    let shift = if matches!(field, Field::Ip6Src | Field::Ip6Dst) { 96 } else { 0 };
+    let shift = if matches!(field, Field::Ip6Src | Field::Ip6Dst) {
+        96
+    } else {
+        0
+    };
     let clamp = |number: u128| u32::try_from(number >> shift).unwrap_or(u32::MAX);
     (clamp(lo), clamp(hi))
 }

@@ -3,7 +3,8 @@
 use super::flow::Flow;
 use super::matching::number;
 use crate::model::{
-    Component, Content, Element, ElementValue, Firewall, KeyPart, Range, Set, SetKind, SetRef, Table,
+    Component, Content, Element, ElementValue, Firewall, KeyPart, Range, Set, SetKind, SetRef,
+    Table,
 };
 use crate::packet::{Interface, Value};
 
@@ -34,7 +35,11 @@ pub(crate) fn find<'a>(
 }
 
 /// The set that a rule names.
-pub(crate) fn resolve<'a>(firewall: &'a Firewall, table: &'a Table, set: &'a SetRef) -> Option<&'a Set> {
+pub(crate) fn resolve<'a>(
+    firewall: &'a Firewall,
+    table: &'a Table,
+    set: &'a SetRef,
+) -> Option<&'a Set> {
     match set {
         SetRef::Ipset(at) => firewall.ipsets.get(usize::try_from(*at).ok()?),
         SetRef::Named(at) => table.sets.get(usize::try_from(*at).ok()?),
@@ -83,10 +88,15 @@ fn find_in<'a>(
         match fits(&key, element) {
             Fit::No => {}
             Fit::Maybe => perhaps.push(element),
-            Fit::Yes if !longest && perhaps.is_empty() => return Found::Yes(element.value.as_ref()),
+            Fit::Yes if !longest && perhaps.is_empty() => {
+                return Found::Yes(element.value.as_ref());
+            }
             Fit::Yes => {
                 let width = widths(element);
-                if best.as_ref().is_none_or(|(narrowest, _)| width < *narrowest) {
+                if best
+                    .as_ref()
+                    .is_none_or(|(narrowest, _)| width < *narrowest)
+                {
                     best = Some((width, element));
                 }
             }
@@ -95,9 +105,15 @@ fn find_in<'a>(
     if !perhaps.is_empty() {
         // Where everything that could decide says the same, it does not matter which one does.
         if let Some((_, sure)) = &best
-            && perhaps.iter().all(|one| one.except == sure.except && one.value == sure.value)
+            && perhaps
+                .iter()
+                .all(|one| one.except == sure.except && one.value == sure.value)
         {
-            return if sure.except { Found::No } else { Found::Yes(sure.value.as_ref()) };
+            return if sure.except {
+                Found::No
+            } else {
+                Found::Yes(sure.value.as_ref())
+            };
         }
         let all = perhaps.into_iter().chain(best.map(|(_, element)| element));
         return Found::Maybe(all.map(|element| element.value.as_ref()).collect());
@@ -136,7 +152,9 @@ fn fits(key: &[Part], element: &Element) -> Fit {
     let mut answer = Fit::Yes;
     for (part, component) in key.iter().zip(&element.key) {
         let fit = match (part, component) {
-            (Part::Number(Value::Known(number)), Component::Numbers(range)) => range.contains(*number),
+            (Part::Number(Value::Known(number)), Component::Numbers(range)) => {
+                range.contains(*number)
+            }
             (Part::Number(Value::Unknown), Component::Numbers(_))
             | (Part::Name(Interface::Unknown), Component::Name(_)) => {
                 answer = Fit::Maybe;

@@ -7,7 +7,7 @@ use crate::packet::{Interface, Value};
 
 /// The answer of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
+pub(crate) enum Truth {
     /// It does not hold.
     No,
     /// It holds.
@@ -36,7 +36,11 @@ pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Mat
         return Truth::of(answer);
     }
     match wanted {
-        Match::Field { operand, negated, ranges } => match number(flow, *operand) {
+        Match::Field {
+            operand,
+            negated,
+            ranges,
+        } => match number(flow, *operand) {
             Value::Known(number) => {
                 Truth::of(ranges.iter().any(|range| range.contains(number)) != *negated)
             }
@@ -113,15 +117,32 @@ fn look_up(firewall: &Firewall, table: &Table, flow: &Flow, lookup: &Lookup) -> 
 /// Whether every packet of this kind has the field.
 pub(crate) fn always_there(flow: &Flow, field: Field) -> bool {
     match field {
-        Field::NfProto | Field::EtherType | Field::L4Proto | Field::CtState | Field::Mark
-        | Field::Length | Field::PacketType | Field::IsLaterFragment => true,
-        Field::Ip4Src | Field::Ip4Dst | Field::Ip4Protocol | Field::Ttl | Field::Ip4Dscp
+        Field::NfProto
+        | Field::EtherType
+        | Field::L4Proto
+        | Field::CtState
+        | Field::Mark
+        | Field::Length
+        | Field::PacketType
+        | Field::IsLaterFragment => true,
+        Field::Ip4Src
+        | Field::Ip4Dst
+        | Field::Ip4Protocol
+        | Field::Ttl
+        | Field::Ip4Dscp
         | Field::Tos => flow.get(Field::NfProto) == Value::Known(2),
-        Field::Ip6Src | Field::Ip6Dst | Field::Ip6NextHeader | Field::HopLimit
-        | Field::Ip6Dscp | Field::TrafficClass => flow.get(Field::NfProto) == Value::Known(10),
+        Field::Ip6Src
+        | Field::Ip6Dst
+        | Field::Ip6NextHeader
+        | Field::HopLimit
+        | Field::Ip6Dscp
+        | Field::TrafficClass => flow.get(Field::NfProto) == Value::Known(10),
         Field::SrcPort | Field::DstPort => {
             flow.get(Field::IsLaterFragment) == Value::Known(0)
-                && matches!(flow.get(Field::L4Proto), Value::Known(6 | 17 | 33 | 132 | 136))
+                && matches!(
+                    flow.get(Field::L4Proto),
+                    Value::Known(6 | 17 | 33 | 132 | 136)
+                )
         }
         _ => false,
     }

@@ -139,3 +139,6 @@ impl Evaluation {
             .then_some(first)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,30 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
         NatKind::Netmap => matches!(hook, Hook::Postrouting | Hook::Input),
     };
     let (address, port, set_port, kind) = match (source, v6) {
-        (true, false) => (Field::Ip4Src, Field::SrcPort, Field::SetSrcPort, Field::SrcAddressType),
-        (true, true) => (Field::Ip6Src, Field::SrcPort, Field::SetSrcPort, Field::SrcAddressType),
-        (false, false) => (Field::Ip4Dst, Field::DstPort, Field::SetDstPort, Field::DstAddressType),
-        (false, true) => (Field::Ip6Dst, Field::DstPort, Field::SetDstPort, Field::DstAddressType),
+        (true, false) => (
+            Field::Ip4Src,
+            Field::SrcPort,
+            Field::SetSrcPort,
+            Field::SrcAddressType,
+        ),
+        (true, true) => (
+            Field::Ip6Src,
+            Field::SrcPort,
+            Field::SetSrcPort,
+            Field::SrcAddressType,
+        ),
+        (false, false) => (
+            Field::Ip4Dst,
+            Field::DstPort,
+            Field::SetDstPort,
+            Field::DstAddressType,
+        ),
+        (false, true) => (
+            Field::Ip6Dst,
+            Field::DstPort,
+            Field::SetDstPort,
+            Field::DstAddressType,
+        ),
     };
     let interface = if source { &flow.output } else { &flow.input };
     let new_address = if nat.by_map.is_some() {
@@ -30,7 +50,9 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
             (_, Some((first, last))) if first == last => Value::Known(number(first)),
             (_, Some(_)) => Value::Unknown,
             (NatKind::Redirect, None) if hook == Hook::Output => Value::Known(loopback(v6)),
-            (NatKind::Masquerade | NatKind::Redirect, None) => own_address(interface, v6, surroundings),
+            (NatKind::Masquerade | NatKind::Redirect, None) => {
+                own_address(interface, v6, surroundings)
+            }
             (_, None) => flow.get(address),
         }
     };
@@ -44,8 +66,10 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
     let changed = new_address != flow.get(address) || new_port != flow.get(port);
     let address_kind = match (nat.kind, new_address) {
         (NatKind::Redirect, _) => Value::Known(2),
-        (_, Value::Known(value)) => address_type(crate::packet::to_address(value, v6), surroundings)
-            .map_or(Value::Unknown, Value::Known),
+        (_, Value::Known(value)) => {
+            address_type(crate::packet::to_address(value, v6), surroundings)
+                .map_or(Value::Unknown, Value::Known)
+        }
         _ => Value::Unknown,
     };
     flow.put(address, new_address);
@@ -60,7 +84,11 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
         flow.rewritten.destination = true;
     }
     if let (true, Value::Known(status)) = (changed, flow.get(Field::CtStatus)) {
-        let bit = if source { ct_status::SNAT } else { ct_status::DNAT };
+        let bit = if source {
+            ct_status::SNAT
+        } else {
+            ct_status::DNAT
+        };
         flow.put(Field::CtStatus, Value::Known(status | bit));
     }
 }

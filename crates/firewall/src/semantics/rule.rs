@@ -33,7 +33,14 @@ impl Walk<'_> {
             self.run_rule(at, flow, &mut after, depth);
         }
         for (to, goto, flows) in std::mem::take(&mut after.calls) {
-            self.call(at, to, goto, merge(flows, MOST_FLOWS), &mut after.rest, depth);
+            self.call(
+                at,
+                to,
+                goto,
+                merge(flows, MOST_FLOWS),
+                &mut after.rest,
+                depth,
+            );
         }
         after
     }
@@ -151,11 +158,16 @@ impl Walk<'_> {
             .iter()
             .map(|wanted| match wanted {
                 Match::Opaque(opaque) => format!("`{}`", opaque.text),
-                Match::Field { operand, .. } => format!("{:?} of the packet is not known", operand.field),
+                Match::Field { operand, .. } => {
+                    format!("{:?} of the packet is not known", operand.field)
+                }
                 Match::InInterface { .. } => "the incoming interface is not known".into(),
                 Match::OutInterface { .. } => "the outgoing interface is not known".into(),
                 Match::Lookup(_) | Match::Any { .. } | Match::Never => {
-                    format!("a set or a list in `{}`", self.firewall.text(rule.place).trim())
+                    format!(
+                        "a set or a list in `{}`",
+                        self.firewall.text(rule.place).trim()
+                    )
                 }
             })
             .collect();
@@ -182,21 +194,34 @@ impl Walk<'_> {
             Verdict::Jump(to) | Verdict::Goto(to) => {
                 let goto = matches!(verdict, Verdict::Goto(_));
                 after.changed = true;
-                match after.calls.iter_mut().find(|(chain, kind, _)| chain == to && *kind == goto) {
+                match after
+                    .calls
+                    .iter_mut()
+                    .find(|(chain, kind, _)| chain == to && *kind == goto)
+                {
                     Some((.., flows)) => flows.push(flow),
                     None => after.calls.push((*to, goto, vec![flow])),
                 }
             }
             Verdict::Unknown(opaque) => {
                 after.changed = true;
-                flow.hangs.insert((at, format!("what `{}` decides", opaque.text)));
+                flow.hangs
+                    .insert((at, format!("what `{}` decides", opaque.text)));
                 self.end(&flow, End::Unknown, by);
                 after.rest.on.push(flow);
             }
         }
     }
 
-    fn call(&mut self, at: RuleAt, to: ChainId, goto: bool, flows: Vec<Flow>, rest: &mut Rest, depth: Depth) {
+    fn call(
+        &mut self,
+        at: RuleAt,
+        to: ChainId,
+        goto: bool,
+        flows: Vec<Flow>,
+        rest: &mut Rest,
+        depth: Depth,
+    ) {
         let Some(to) = usize::try_from(to.0)
             .ok()
             .filter(|to| *to < self.firewall.tables[at.table].chains.len())
@@ -204,7 +229,10 @@ impl Walk<'_> {
             rest.on.extend(flows);
             return;
         };
-        let deeper = Depth { jumps: depth.jumps + u32::from(!goto), all: depth.all + 1 };
+        let deeper = Depth {
+            jumps: depth.jumps + u32::from(!goto),
+            all: depth.all + 1,
+        };
         if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
             self.note("jumps are nested deeper than the kernel allows, or in a loop: it would not load these rules".into());
             for flow in &flows {
@@ -236,11 +264,16 @@ impl Walk<'_> {
                 };
                 flow.put(*field, value);
             }
-            Effect::CopyMark { from, from_mask, to, to_mask } => {
+            Effect::CopyMark {
+                from,
+                from_mask,
+                to,
+                to_mask,
+            } => {
                 let value = match (flow.get(*from), flow.get(*to)) {
-                    (Value::Known(from), Value::Known(to)) => Value::Known(
-                        (to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)),
-                    ),
+                    (Value::Known(from), Value::Known(to)) => {
+                        Value::Known((to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)))
+                    }
                     (Value::Absent, to) | (_, to @ Value::Absent) => to,
                     (Value::Known(from), Value::Unknown) if *to_mask == u32::MAX => {
                         Value::Known(from & u128::from(*from_mask))
@@ -257,7 +290,10 @@ impl Walk<'_> {
             }
             Effect::Set { field, value } => flow.put(*field, Value::Known(*value)),
             Effect::Forget { field } => flow.put(*field, Value::Unknown),
-            Effect::CtZone(_) | Effect::Log { .. } | Effect::UpdateSet { .. } | Effect::Other { .. } => {
+            Effect::CtZone(_)
+            | Effect::Log { .. }
+            | Effect::UpdateSet { .. }
+            | Effect::Other { .. } => {
                 return false;
             }
         }

@@ -8,7 +8,8 @@ use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt};
 use crate::Surroundings;
 use crate::model::{
-    ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state, ct_status,
+    ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
+    ct_status,
 };
 use crate::packet::{Interface, Packet, Path, Value, to_address};
 
@@ -44,7 +45,11 @@ pub fn evaluate(
         outcomes: BTreeSet::new(),
         events: Vec::new(),
         notes: Vec::new(),
-        place: Here { hook: Hook::Prerouting, base: (0, 0), kind: ChainKind::Filter },
+        place: Here {
+            hook: Hook::Prerouting,
+
+            kind: ChainKind::Filter,
+        },
     };
     walk.run();
     let mut notes = packet.notes.clone();
@@ -74,7 +79,6 @@ pub(super) struct Walk<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Here {
     pub(super) hook: Hook,
-    base: (usize, usize),
     kind: ChainKind,
 }
 
@@ -117,17 +121,30 @@ impl Walk<'_> {
         if forward.is_empty() {
             return;
         }
-        let setting = if self.packet.is_v6() { "net.ipv6.conf.all.forwarding" } else { "net.ipv4.ip_forward" };
-        match self.surroundings.sysctls.get(setting).map(|value| value.trim()) {
+        let setting = if self.packet.is_v6() {
+            "net.ipv6.conf.all.forwarding"
+        } else {
+            "net.ipv4.ip_forward"
+        };
+        match self
+            .surroundings
+            .sysctls
+            .get(setting)
+            .map(|value| value.trim())
+        {
             Some("0") => {
-                self.note(format!("{setting} is 0: routing drops the packet before the forward hook"));
+                self.note(format!(
+                    "{setting} is 0: routing drops the packet before the forward hook"
+                ));
                 for flow in forward {
                     self.end(&flow, End::Dropped, Decider::Kernel);
                 }
                 return;
             }
             Some(_) => {}
-            None => self.note(format!("{setting} is not known; taken as 1, else nothing is forwarded")),
+            None => self.note(format!(
+                "{setting} is not known; taken as 1, else nothing is forwarded"
+            )),
         }
         let forward = self.hook(Hook::Forward, forward);
         let forward = self.hook(Hook::Postrouting, forward);
@@ -157,7 +174,10 @@ impl Walk<'_> {
     /// Whether the packet goes to this host, through it, or either.
     fn route(&mut self, flow: &Flow) -> (bool, bool) {
         if !flow.rewritten.destination {
-            return (self.packet.path == Path::Input, self.packet.path == Path::Forward);
+            return (
+                self.packet.path == Path::Input,
+                self.packet.path == Path::Forward,
+            );
         }
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
@@ -184,7 +204,10 @@ impl Walk<'_> {
         let known = matches!(self.packet.known(Field::CtStatus),
             Some(status) if status & (ct_status::SNAT | ct_status::DNAT) == 0);
         let state = self.packet.known(Field::CtState);
-        if known || !matches!(state, Some(ct_state::ESTABLISHED | ct_state::RELATED)) || !self.has_nat() {
+        if known
+            || !matches!(state, Some(ct_state::ESTABLISHED | ct_state::RELATED))
+            || !self.has_nat()
+        {
             return flows;
         }
         self.note(
@@ -194,7 +217,10 @@ impl Walk<'_> {
         let mut both = Vec::new();
         for flow in flows {
             let mut rewritten = flow.clone();
-            rewritten.put(if v6 { Field::Ip6Dst } else { Field::Ip4Dst }, Value::Unknown);
+            rewritten.put(
+                if v6 { Field::Ip6Dst } else { Field::Ip4Dst },
+                Value::Unknown,
+            );
             rewritten.put(Field::DstAddressType, Value::Unknown);
             if flow.get(Field::DstPort) != Value::Absent {
                 rewritten.put(Field::DstPort, Value::Unknown);
@@ -211,23 +237,34 @@ impl Walk<'_> {
         let family = self.packet.is_v6();
         self.firewall.tables.iter().any(|table| {
             sees(table, family)
-                && table.chains.iter().flat_map(|chain| &chain.rules).any(|rule| {
-                    rule.statements
-                        .iter()
-                        .any(|statement| matches!(statement, Statement::Verdict(Verdict::Nat(_))))
-                })
+                && table
+                    .chains
+                    .iter()
+                    .flat_map(|chain| &chain.rules)
+                    .any(|rule| {
+                        rule.statements.iter().any(|statement| {
+                            matches!(statement, Statement::Verdict(Verdict::Nat(_)))
+                        })
+                    })
         })
     }
 
     fn pass(&mut self, flows: Vec<Flow>) {
         for flow in flows {
-            let by = flow.decided.as_ref().map_or(Decider::Kernel, |decided| decided.by);
+            let by = flow
+                .decided
+                .as_ref()
+                .map_or(Decider::Kernel, |decided| decided.by);
             self.end(&flow, End::Accepted, by);
         }
     }
 
     pub(super) fn end(&mut self, flow: &Flow, end: End, by: Decider) {
-        self.outcomes.insert(Outcome { end, by, hangs: flow.hangs.clone() });
+        self.outcomes.insert(Outcome {
+            end,
+            by,
+            hangs: flow.hangs.clone(),
+        });
     }
 
     pub(super) fn note(&mut self, note: String) {
@@ -255,7 +292,9 @@ impl Walk<'_> {
         // Of equal priorities the kernel runs the one that was registered last first
         // (`nf_hook_entries_grow`), and texts list tables as they were made.
         bases.sort_by_key(|(priority, t, c, ..)| (*priority, std::cmp::Reverse((*t, *c))));
-        if bases.windows(2).any(|pair| pair[0].0 == pair[1].0 && self.has_rules(pair[0]) && self.has_rules(pair[1])) {
+        if bases.windows(2).any(|pair| {
+            pair[0].0 == pair[1].0 && self.has_rules(pair[0]) && self.has_rules(pair[1])
+        }) {
             self.note(format!(
                 "two base chains at {} have the same priority; the one read later was taken to run first, as it does if it was loaded later",
                 hook.word()
@@ -265,16 +304,21 @@ impl Walk<'_> {
             if flows.is_empty() {
                 break;
             }
-            self.place = Here { hook, base: (t, c), kind };
+            self.place = Here { hook, kind };
             let early = priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
             flows = if early {
                 let hidden = flows.into_iter().map(hide_connection).collect();
                 let flows = self.base_chain(t, c, policy, hidden);
-                flows.into_iter().map(|flow| self.show_connection(flow)).collect()
+                flows
+                    .into_iter()
+                    .map(|flow| self.show_connection(flow))
+                    .collect()
             } else if kind == ChainKind::Nat {
                 let (first, later) = flows.into_iter().partition(|flow| {
-                    matches!(flow.get(Field::CtState), Value::Known(ct_state::NEW | ct_state::RELATED) | Value::Unknown)
-                        && !already(flow, hook)
+                    matches!(
+                        flow.get(Field::CtState),
+                        Value::Known(ct_state::NEW | ct_state::RELATED) | Value::Unknown
+                    ) && !already(flow, hook)
                 });
                 let mut flows = self.base_chain(t, c, policy, first);
                 let later: Vec<Flow> = later;
@@ -289,7 +333,8 @@ impl Walk<'_> {
     }
 
     fn has_rules(&self, (_, t, c, ..): (i32, usize, usize, ChainKind, Policy)) -> bool {
-        self.firewall.tables[t].chains[c].base.is_some() && !self.firewall.tables[t].chains[c].rules.is_empty()
+        self.firewall.tables[t].chains[c].base.is_some()
+            && !self.firewall.tables[t].chains[c].rules.is_empty()
     }
 
     fn show_connection(&self, mut flow: Flow) -> Flow {
@@ -332,16 +377,34 @@ impl Walk<'_> {
             && self.place.kind == ChainKind::Filter;
         let rule = matches!(by, Decider::Rule(_));
         let weight = u8::from(main) * 2 + u8::from(rule);
-        if flow.decided.as_ref().is_none_or(|decided| decided.weight <= weight) {
+        if flow
+            .decided
+            .as_ref()
+            .is_none_or(|decided| decided.weight <= weight)
+        {
             flow.decided = Some(Decided { weight, by });
         }
     }
 
-    pub(super) fn event(&mut self, table: usize, chain: usize, rule: Option<usize>, what: Happened, depth: u32) {
+    pub(super) fn event(
+        &mut self,
+        table: usize,
+        chain: usize,
+        rule: Option<usize>,
+        what: Happened,
+        depth: u32,
+    ) {
         if self.record == Record::Nothing {
             return;
         }
-        self.events.push(Event { hook: self.place.hook, table, chain, rule, what, depth });
+        self.events.push(Event {
+            hook: self.place.hook,
+            table,
+            chain,
+            rule,
+            what,
+            depth,
+        });
     }
 
     /// Runs a chain; `on` and RETURN both leave it by its end.
@@ -365,8 +428,16 @@ impl Walk<'_> {
                 return rest;
             }
             let before = flows.len();
-            let after = self.rule(RuleAt { table: t, chain: c, rule: at }, flows, depth);
-            let changed = before != after.on.len() || after.changed;
+            let after = self.rule(
+                RuleAt {
+                    table: t,
+                    chain: c,
+                    rule: at,
+                },
+                flows,
+                depth,
+            );
+            let changed = before != after.rest.on.len() || after.changed;
             flows = after.rest.on;
             rest.accepted.extend(after.rest.accepted);
             ended.extend(after.rest.returned);

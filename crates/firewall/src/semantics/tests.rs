@@ -1,0 +1,123 @@
+use super::{Decider, End, Evaluation, Index, Record, evaluate};
+use crate::model::{Backend, Family, Field};
+use crate::packet::{Packet, Path};
+use crate::{Format, Input, Surroundings, load};
+
+fn packet() -> Packet {
+    Packet::new(Path::Input)
+        .from("203.0.113.9".parse().unwrap())
+        .to("192.0.2.1".parse().unwrap())
+        .with(Field::L4Proto, 6_u8)
+        .with(Field::SrcPort, 40_000_u16)
+        .with(Field::DstPort, 22_u16)
+        .settle(&Surroundings::default())
+}
+
+fn follow(rules: &str, packet: &Packet) -> Evaluation {
+    let loaded = load(vec![Input {
+        name: "rules".into(),
+        text: rules.into(),
+        format: Some(Format::Iptables {
+            family: Family::Ip,
+            backend: Backend::IptablesLegacy,
+        }),
+    }]);
+    assert_eq!(loaded.problems, []);
+    let index = Index::new(&loaded.firewall);
+    let fast = evaluate(
+        &loaded.firewall,
+        &index,
+        &Surroundings::default(),
+        packet,
+        Record::Nothing,
+    );
+    let all = evaluate(
+        &loaded.firewall,
+        &index,
+        &Surroundings::default(),
+        packet,
+        Record::All,
+    );
+    assert_eq!(fast.outcomes, all.outcomes, "the index changes nothing");
+    fast
+}
+
+#[track_caller]
+fn check(chains: &str, rules: &str, end: Option<End>, rule: Option<usize>) {
+    let text = format!("*filter\n:INPUT DROP [0:0]\n{chains}{rules}\nCOMMIT\n");
+    let evaluation = follow(&text, &packet());
+    assert_eq!(evaluation.certain(), end, "{:?}", evaluation.outcomes);
+    let by = match evaluation.outcomes.first().unwrap().by {
+        Decider::Rule(at) => Some(at.rule + 1),
+        Decider::Policy { .. } | Decider::Kernel => None,
+    };
+    assert_eq!(by, rule);
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    check(
+        "",
+        "-A INPUT -p tcp --dport 80 -j DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP",
+        Some(End::Accepted),
+        Some(2),
+    );
+}
+
+#[test]
+fn return_in_a_base_chain_is_the_policy() {
+    check(
+        "",
+        "-A INPUT -j RETURN\n-A INPUT -j ACCEPT",
+        Some(End::Dropped),
+        None,
+    );
+}
+
+#[test]
+fn goto_into_a_chain_that_ends_is_the_policy() {
+    check(
+        ":U - [0:0]\n",
+        "-A INPUT -g U\n-A INPUT -j ACCEPT",
+        Some(End::Dropped),
+        None,
+    );
+}
+
+#[test]
+fn jump_then_goto_comes_back_behind_the_jump() {
+    check(
+        ":U - [0:0]\n:V - [0:0]\n",
+        "-A INPUT -j U\n-A INPUT -j ACCEPT\n-A U -g V\n-A U -j DROP",
+        Some(End::Accepted),
+        Some(2),
+    );
+}
+
+#[test]
+fn a_limit_leaves_the_answer_open_only_if_it_matters() {
+    check(
+        "",
+        "-A INPUT -m limit --limit 1/sec -j ACCEPT",
+        None,
+        Some(1),
+    );
+    check(
+        "",
+        "-A INPUT -m limit --limit 1/sec -j DROP",
+        Some(End::Dropped),
+        Some(1),
+    );
+}
+
+#[test]
+fn filter_sees_the_destination_that_nat_wrote() {
+    let text = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 127.0.0.1:2222\nCOMMIT\n\
+                *filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 2222 -j ACCEPT\nCOMMIT\n";
+    assert_eq!(follow(text, &packet()).certain(), Some(End::Accepted));
+}
+
+#[test]
+fn a_loop_of_jumps_is_unknown() {
+    check(":U - [0:0]\n", "-A INPUT -j U\n-A U -j U", None, Some(1));
+}

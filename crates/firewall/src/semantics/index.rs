@@ -106,7 +106,7 @@ impl Question {
     }
 }
 
-fn overlap<T: PartialOrd>(a: (T, T), b: (T, T)) -> bool {
+fn overlap<T: PartialOrd + Copy>(a: (T, T), b: (T, T)) -> bool {
     a.0 <= b.1 && b.0 <= a.1
 }
 

@@ -86,7 +86,7 @@ impl Walk<'_> {
                     }
                 }
                 Statement::Effect(effect) => {
-                    after.changed |= self.effect(effect, &mut flow);
+                    after.changed |= apply(effect, &mut flow);
                     next += 1;
                 }
                 Statement::Verdict(verdict) => {
@@ -252,53 +252,53 @@ impl Walk<'_> {
             rest.on.extend(inner.on);
         }
     }
+}
 
-    /// Applies an effect; whether it could change what later rules say.
-    fn effect(&mut self, effect: &Effect, flow: &mut Flow) -> bool {
-        match effect {
-            Effect::SetMark { field, and, xor } => {
-                let value = match flow.get(*field) {
-                    Value::Known(old) => Value::Known((old & u128::from(*and)) ^ u128::from(*xor)),
-                    _ if *and == 0 => Value::Known((*xor).into()),
-                    other => other,
-                };
-                flow.put(*field, value);
-            }
-            Effect::CopyMark {
-                from,
-                from_mask,
-                to,
-                to_mask,
-            } => {
-                let value = match (flow.get(*from), flow.get(*to)) {
-                    (Value::Known(from), Value::Known(to)) => {
-                        Value::Known((to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)))
-                    }
-                    (Value::Absent, to) | (_, to @ Value::Absent) => to,
-                    (Value::Known(from), Value::Unknown) if *to_mask == u32::MAX => {
-                        Value::Known(from & u128::from(*from_mask))
-                    }
-                    _ => Value::Unknown,
-                };
-                flow.put(*to, value);
-            }
-            Effect::NoTrack => {
-                for field in crate::packet::Packet::connection_fields() {
-                    flow.put(*field, Value::Absent);
-                }
-                flow.put(Field::CtState, Value::Known(ct_state::UNTRACKED));
-            }
-            Effect::Set { field, value } => flow.put(*field, Value::Known(*value)),
-            Effect::Forget { field } => flow.put(*field, Value::Unknown),
-            Effect::CtZone(_)
-            | Effect::Log { .. }
-            | Effect::UpdateSet { .. }
-            | Effect::Other { .. } => {
-                return false;
-            }
+/// Applies an effect; whether it could change what later rules say.
+fn apply(effect: &Effect, flow: &mut Flow) -> bool {
+    match effect {
+        Effect::SetMark { field, and, xor } => {
+            let value = match flow.get(*field) {
+                Value::Known(old) => Value::Known((old & u128::from(*and)) ^ u128::from(*xor)),
+                _ if *and == 0 => Value::Known((*xor).into()),
+                other => other,
+            };
+            flow.put(*field, value);
         }
-        true
+        Effect::CopyMark {
+            from,
+            from_mask,
+            to,
+            to_mask,
+        } => {
+            let value = match (flow.get(*from), flow.get(*to)) {
+                (Value::Known(from), Value::Known(to)) => {
+                    Value::Known((to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)))
+                }
+                (Value::Absent, to) | (_, to @ Value::Absent) => to,
+                (Value::Known(from), Value::Unknown) if *to_mask == u32::MAX => {
+                    Value::Known(from & u128::from(*from_mask))
+                }
+                _ => Value::Unknown,
+            };
+            flow.put(*to, value);
+        }
+        Effect::NoTrack => {
+            for field in crate::packet::Packet::connection_fields() {
+                flow.put(*field, Value::Absent);
+            }
+            flow.put(Field::CtState, Value::Known(ct_state::UNTRACKED));
+        }
+        Effect::Set { field, value } => flow.put(*field, Value::Known(*value)),
+        Effect::Forget { field } => flow.put(*field, Value::Unknown),
+        Effect::CtZone(_)
+        | Effect::Log { .. }
+        | Effect::UpdateSet { .. }
+        | Effect::Other { .. } => {
+            return false;
+        }
     }
+    true
 }
 
 /// Whether the rule can change what becomes of a packet.

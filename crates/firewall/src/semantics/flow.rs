@@ -89,6 +89,8 @@ impl Flow {
     pub(crate) fn assume(&mut self, wanted: &Match, answer: bool) {
         match wanted {
             Match::Opaque(opaque) if opaque.stateful => return,
+            // A set may change between two rules, and a list may hold something stateful.
+            Match::Lookup(_) | Match::Any { .. } => return,
             Match::Field {
                 operand,
                 negated,

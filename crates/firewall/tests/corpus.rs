@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
+    clippy::unwrap_used,
     reason = "tests read files"
 )]
 

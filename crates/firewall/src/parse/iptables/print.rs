@@ -40,12 +40,11 @@ pub(super) fn print_given(given: &Given<'_>, out: &mut String) {
         out.push_str(&given.name);
         return;
     }
-    match short(&given.name) {
-        Some(letter) => out.push_str(letter),
-        None => {
-            out.push_str("--");
-            out.push_str(&given.name);
-        }
+    if let Some(letter) = short(&given.name) {
+        out.push_str(letter);
+    } else {
+        out.push_str("--");
+        out.push_str(&given.name);
     }
     if let Some(word) = &given.value {
         out.push(' ');

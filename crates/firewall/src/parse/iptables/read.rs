@@ -331,13 +331,11 @@ impl<'a> Reader<'a> {
     }
 
     fn policy(&mut self, name: Cow<'a, str>, mut words: Words<'a>, span: Span) {
-        let policy = match words.next().map(|word| word.text) {
-            Some(Cow::Borrowed(policy @ ("ACCEPT" | "DROP"))) => policy,
-            _ => {
-                let what = "a policy is ACCEPT or DROP";
-                self.problems.push(Problem::error(span, what));
-                return;
-            }
+        let word = words.next().map(|word| word.text);
+        let Some(Cow::Borrowed(policy @ ("ACCEPT" | "DROP"))) = word else {
+            let what = "a policy is ACCEPT or DROP";
+            self.problems.push(Problem::error(span, what));
+            return;
         };
         match self.chains.get(&name).copied() {
             Some(at) => {

@@ -25,7 +25,7 @@ pub(super) fn read_rule<'a>(
         negation: None,
     };
     while let Some(word) = words.next() {
-        reader.word(word, &mut words);
+        reader.word(&word, &mut words);
     }
     if let Some(span) = reader.negation {
         reader.stray(span, "!", "a `!` with no option after it");
@@ -48,7 +48,7 @@ struct Reader<'r, 'a> {
 }
 
 impl<'a> Reader<'_, 'a> {
-    fn word(&mut self, word: Word<'a>, words: &mut Words<'a>) {
+    fn word(&mut self, word: &Word<'a>, words: &mut Words<'a>) {
         let span = Span::new(word.start, word.end);
         if word.text == "!" && !word.quoted {
             if let Some(before) = self.negation.replace(span) {
@@ -63,33 +63,30 @@ impl<'a> Reader<'_, 'a> {
                 Found::One(at, option) => {
                     // An attached value is rare, so a copy costs nothing that counts.
                     let value = value.map(|value| Cow::Owned(value.to_owned()));
-                    self.option(at, option, value, &word, words);
+                    self.option(at, option, value, word, words);
                 }
                 Found::Ambiguous => {
                     let what = format!("`--{name}` is the start of more than one option");
                     self.problems.push(Problem::error(span, what));
-                    self.unknown(&word, words);
+                    self.unknown(word, words);
                 }
                 Found::None => {
                     let what = format!("no match or target of this rule has an option `--{name}`");
                     self.problems
                         .push(Problem::note(span, what).label("kept as it stands"));
-                    self.unknown(&word, words);
+                    self.unknown(word, words);
                 }
             }
         } else if let Some(short) = word.text.strip_prefix('-') {
             let letter = short.chars().next().map_or(0, char::len_utf8);
             let (letter, rest) = short.split_at(letter);
-            match find_short(letter) {
-                Some(option) => {
-                    let value = (!rest.is_empty()).then(|| Cow::Owned(rest.to_owned()));
-                    self.option(0, option, value, &word, words);
-                }
-                None => {
-                    let what = format!("there is no option `{}`", word.text);
-                    self.problems.push(Problem::error(span, what));
-                    self.unknown(&word, words);
-                }
+            if let Some(option) = find_short(letter) {
+                let value = (!rest.is_empty()).then(|| Cow::Owned(rest.to_owned()));
+                self.option(0, option, value, word, words);
+            } else {
+                let what = format!("there is no option `{}`", word.text);
+                self.problems.push(Problem::error(span, what));
+                self.unknown(word, words);
             }
         } else {
             let what = format!("`{}` belongs to no option", word.text);
@@ -272,14 +269,11 @@ impl<'a> Reader<'_, 'a> {
             }
             "set-counters" => {
                 let counters = given.value().parse().ok().zip(given.second().parse().ok());
-                match counters {
-                    Some((packets, bytes)) => {
-                        self.rule.counters = Some(Counters { packets, bytes });
-                    }
-                    None => {
-                        let what = "`-c` needs two numbers";
-                        self.problems.push(Problem::error(given.span, what));
-                    }
+                if let Some((packets, bytes)) = counters {
+                    self.rule.counters = Some(Counters { packets, bytes });
+                } else {
+                    let what = "`-c` needs two numbers";
+                    self.problems.push(Problem::error(given.span, what));
                 }
             }
             "table" => {

@@ -160,12 +160,11 @@ pub(in crate::parse) fn port_range(word: &str) -> Option<Range> {
             port(word)
         }
     };
-    let (lo, hi) = match word.split_once(':') {
-        Some((lo, hi)) => (end(lo, 0)?, end(hi, u16::MAX)?),
-        None => {
-            let one = port(word)?;
-            (one, one)
-        }
+    let (lo, hi) = if let Some((lo, hi)) = word.split_once(':') {
+        (end(lo, 0)?, end(hi, u16::MAX)?)
+    } else {
+        let one = port(word)?;
+        (one, one)
     };
     (lo <= hi).then(|| Range {
         lo: lo.into(),
@@ -190,12 +189,11 @@ pub(in crate::parse) fn number_range(word: &str, separator: char, max: u64) -> O
             number(word).filter(|n| *n <= max)
         }
     };
-    let (lo, hi) = match word.split_once(separator) {
-        Some((lo, hi)) => (end(lo, 0)?, end(hi, max)?),
-        None => {
-            let one = number(word).filter(|n| *n <= max)?;
-            (one, one)
-        }
+    let (lo, hi) = if let Some((lo, hi)) = word.split_once(separator) {
+        (end(lo, 0)?, end(hi, max)?)
+    } else {
+        let one = number(word).filter(|n| *n <= max)?;
+        (one, one)
     };
     (lo <= hi).then(|| Range {
         lo: lo.into(),

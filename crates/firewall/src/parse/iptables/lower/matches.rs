@@ -15,6 +15,7 @@ use crate::model::{Field, Match, Range, Statement, ct_state, ct_status};
 /// What an option means: conditions that must all hold, or a reason why it is not understood.
 type Meaning = Result<Vec<Match>, &'static str>;
 
+#[expect(clippy::unnecessary_wraps, reason = "reads well as the end of an arm")]
 fn one(of: Match) -> Meaning {
     Ok(vec![of])
 }
@@ -117,9 +118,8 @@ impl Lowering<'_> {
                 .options
                 .iter()
                 .any(|given| given.name != "match-set"),
-            "icmp" => self.ip6(),
             "icmp6" | "hl" => !self.ip6(),
-            "ttl" => self.ip6(),
+            "icmp" | "ttl" => self.ip6(),
             _ => false,
         }
     }

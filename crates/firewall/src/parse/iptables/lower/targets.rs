@@ -109,7 +109,8 @@ impl Lowering<'_> {
             "SNAT" => return self.nat(NatKind::Snat, extension, value("to-source")?, out),
             "DNAT" => {
                 let Some(to) = value("to-destination") else {
-                    return push_nat(NatKind::Dnat, extension, (None, None), out);
+                    push_nat(NatKind::Dnat, extension, (None, None), out);
+                    return Some(());
                 };
                 return self.nat(NatKind::Dnat, extension, to, out);
             }
@@ -123,15 +124,20 @@ impl Lowering<'_> {
                     Some(word) => Some(nat_ports(word)?),
                     None => None,
                 };
-                return push_nat(kind, extension, (None, ports), out);
+                push_nat(kind, extension, (None, ports), out);
+                return Some(());
             }
             "NETMAP" => {
                 let net = Net::parse(value("to")?).filter(|net| net.ip6 == self.ip6())?;
                 let range = net.range()?;
                 let ends = (address_of(net.ip6, range.lo), address_of(net.ip6, range.hi));
-                return push_nat(NatKind::Netmap, extension, (Some(ends), None), out);
+                push_nat(NatKind::Netmap, extension, (Some(ends), None), out);
+                return Some(());
             }
-            "TOS" => return self.set_tos(extension, out),
+            "TOS" => {
+                self.set_tos(extension, out);
+                return Some(());
+            }
             "DSCP" => return self.set_dscp(extension, out),
             "TTL" => hop_target(Field::Ttl, value("ttl-set"))?,
             "HL" => hop_target(Field::HopLimit, value("hl-set"))?,
@@ -166,7 +172,8 @@ impl Lowering<'_> {
         to: &str,
         out: &mut Vec<Statement>,
     ) -> Option<()> {
-        push_nat(kind, extension, nat_destination(to, self.ip6())?, out)
+        push_nat(kind, extension, nat_destination(to, self.ip6())?, out);
+        Some(())
     }
 
     fn reject_word(&self, word: &str) -> Option<&'static str> {
@@ -196,7 +203,7 @@ impl Lowering<'_> {
         found.map(|(name, _)| *name)
     }
 
-    fn set_tos(&self, extension: &Extension<'_>, out: &mut Vec<Statement>) -> Option<()> {
+    fn set_tos(&self, extension: &Extension<'_>, out: &mut Vec<Statement>) {
         let whole = self.of_family(Field::Tos, Field::TrafficClass);
         let class = self.of_family(Field::Ip4Dscp, Field::Ip6Dscp);
         let full = match extension.value_of("set-tos") {
@@ -223,7 +230,6 @@ impl Lowering<'_> {
             ],
         };
         out.extend(effects.map(Statement::Effect));
-        Some(())
     }
 
     fn set_dscp(&self, extension: &Extension<'_>, out: &mut Vec<Statement>) -> Option<()> {
@@ -327,7 +333,7 @@ fn push_nat(
     extension: &Extension<'_>,
     (addresses, ports): Destination,
     out: &mut Vec<Statement>,
-) -> Option<()> {
+) {
     out.push(Statement::Verdict(Verdict::Nat(Nat {
         kind,
         addresses,
@@ -335,7 +341,6 @@ fn push_nat(
         by_map: None,
         text: words(extension),
     })));
-    Some(())
 }
 
 /// `[address[-address]][:port[-port]]`, an IPv6 address with ports in brackets.

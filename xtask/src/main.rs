@@ -18,7 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                install what the tests need from Debian's packages, then run everything:
-                      format, lints, invariants, tests, fuzz smoke, documentation
+                      format, lints, invariants, tests
   lint                format, clippy and invariants only
   docs [--check]      write the manual pages and the screens of the guide; or say what is stale
   fuzz [SECONDS]      run every fuzz target for so long (default 10)

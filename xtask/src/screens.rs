@@ -35,15 +35,6 @@ pub(crate) fn refresh(document: &str, surefoot: &Path) -> Outcome<String> {
     Ok(fresh)
 }
 
-/// Number of screens in a document.
-pub(crate) fn count(document: &str) -> usize {
-    let lines: Vec<&str> = document.lines().collect();
-    lines
-        .windows(2)
-        .filter(|pair| pair[0] == "```console" && pair[1].starts_with("$ surefoot "))
-        .count()
-}
-
 fn screen(prompt: &str, surefoot: &Path) -> Outcome<String> {
     let typed = prompt.trim_start_matches("$ ");
     let folder = surefoot.parent().ok_or("the program has no folder")?;
@@ -64,7 +55,7 @@ fn screen(prompt: &str, surefoot: &Path) -> Outcome<String> {
     }
     match output.status.code() {
         Some(0) => {}
-        Some(code @ 1..=4) => shown.push_str(&format!("[exit status: {code}]\n")),
+        Some(code @ 1..=4) => shown.extend(["[exit status: ", &code.to_string(), "]\n"]),
         _ => return Err(format!("`{typed}` ended with {}", output.status)),
     }
     Ok(shown)
@@ -73,12 +64,6 @@ fn screen(prompt: &str, surefoot: &Path) -> Outcome<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_blocks_that_run_surefoot_are_screens() {
-        let text = "```console\n$ surefoot check\nold\n```\n```console\n$ ls\n```\n";
-        assert_eq!(count(text), 1);
-    }
 
     #[test]
     fn other_blocks_stay_as_they_are() {

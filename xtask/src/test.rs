@@ -4,18 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::run::{Outcome, command, in_ci, is_root, run, say};
-use crate::{docs, fuzz, packages, tidy};
-
-/// Seconds for each fuzz target in an ordinary run.
-const FUZZ_SECONDS: u32 = 8;
+use crate::{packages, tidy};
 
 /// Installs what is needed and runs everything.
 pub(crate) fn everything() -> Outcome {
     packages::for_tests()?;
     lints()?;
     let tally = tests()?;
-    fuzz::all(FUZZ_SECONDS)?;
-    docs::check()?;
     say("");
     say(&format!(
         "{} passed, {} failed, {} skipped",

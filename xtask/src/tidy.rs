@@ -18,7 +18,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// A file longer than this wants a seam.
-const LONGEST_FILE: usize = 900;
+const LONGEST_FILE: usize = 1000;
 
 /// Checks all invariants and lists every breach.
 pub(crate) fn check() -> Outcome {
@@ -126,7 +126,7 @@ fn rust_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
             if name != "target" && !name.starts_with('.') {
                 found.extend(rust_files(&path)?);
             }
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
             found.push(path);
         }
     }

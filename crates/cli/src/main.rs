@@ -1,3 +1,12 @@
 //! `surefoot`: change a Linux server without slipping.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: no command is built in yet; see README.md, \"What is there\""
+    );
+    ExitCode::from(2)
+}

@@ -3,6 +3,7 @@
 //! `unshare -n crowded SOCKETS RULES RUNS COMMAND...` prints the seconds of each run, one a line.
 //! It must be run in a network namespace of its own; it refuses the initial one.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Command, ExitCode, Stdio};
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("crowded: {why}");
+            let _ = writeln!(std::io::stderr(), "crowded: {why}");
             ExitCode::from(2)
         }
     }
@@ -23,7 +24,10 @@ fn run() -> Result<(), String> {
     let [sockets, rules, runs, program, arguments @ ..] = words.as_slice() else {
         return Err("usage: crowded SOCKETS RULES RUNS COMMAND...".to_owned());
     };
-    let number = |word: &String| word.parse::<usize>().map_err(|_| format!("`{word}` is no number"));
+    let number = |word: &String| {
+        word.parse::<usize>()
+            .map_err(|_| format!("`{word}` is no number"))
+    };
     let (sockets, rules, runs) = (number(sockets)?, number(rules)?, number(runs)?);
     refuse_the_initial_namespace()?;
     sh("ip link set lo up")?;
@@ -44,7 +48,7 @@ fn run() -> Result<(), String> {
         if !matches!(status.code(), Some(0 | 1)) {
             return Err(format!("`{program}` ended with {status}"));
         }
-        println!("{seconds:.4}");
+        writeln!(std::io::stdout(), "{seconds:.4}").map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -58,15 +62,28 @@ fn refuse_the_initial_namespace() -> Result<(), String> {
 }
 
 fn sh(line: &str) -> Result<(), String> {
-    let status = Command::new("sh").args(["-c", line]).status().map_err(|error| error.to_string())?;
-    if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
+    let status = Command::new("sh")
+        .args(["-c", line])
+        .status()
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`{line}` ended with {status}"))
+    }
 }
 
 fn raise_the_limit_of_open_files(sockets: usize) -> Result<(), String> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let wanted = Some(sockets as u64 + 100);
-    setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum: wanted })
-        .map_err(|error| format!("cannot open {sockets} files: {error}"))
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: wanted,
+            maximum: wanted,
+        },
+    )
+    .map_err(|error| format!("cannot open {sockets} files: {error}"))
 }
 
 /// Loads a rule set of so many rules, with jumps, ports, addresses and comments.
@@ -76,20 +93,30 @@ fn load(rules: usize) -> Result<(), String> {
     for rule in 0..rules.saturating_sub(3) {
         let (third, fourth) = (rule / 256 % 256, rule % 256);
         let port = 1024 + rule % 60000;
-        text.push_str(&format!(
-            "-A SERVICES -s 203.0.{third}.{fourth}/32 -p tcp -m tcp --dport {port} -m comment --comment \"service {rule}\" -j ACCEPT\n"
-        ));
+        let _ = writeln!(
+            text,
+            "-A SERVICES -s 203.0.{third}.{fourth}/32 -p tcp -m tcp --dport {port} -m comment --comment \"service {rule}\" -j ACCEPT"
+        );
     }
     text.push_str("COMMIT\n");
     let mut child = Command::new("iptables-nft-restore")
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot run iptables-nft-restore: {error}"))?;
-    let mut input = child.stdin.take().ok_or("iptables-nft-restore has no input")?;
-    input.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    let mut input = child
+        .stdin
+        .take()
+        .ok_or("iptables-nft-restore has no input")?;
+    input
+        .write_all(text.as_bytes())
+        .map_err(|error| error.to_string())?;
     drop(input);
     let status = child.wait().map_err(|error| error.to_string())?;
-    if status.success() { Ok(()) } else { Err("iptables-nft-restore refused the rules".to_owned()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err("iptables-nft-restore refused the rules".to_owned())
+    }
 }
 
 /// Listens on so many ports: TCP first, what is left as UDP.

@@ -1,3 +1,5 @@
+//! The kernel's habits, one test each, on rule sets as text.
+
 use super::{Decider, End, Evaluation, Index, Record, evaluate};
 use crate::model::{Backend, Family, Field};
 use crate::packet::{Packet, Path};

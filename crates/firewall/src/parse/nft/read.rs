@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         let (mut tokens, mut handle, mut depth, mut span) = (Vec::new(), None, 0_u32, start);
         while let Some(token) = self.peek() {
             match (token.kind, token.text) {
-                (Kind::End, _) if depth == 0 => break,
+                (Kind::End, _) | (Kind::Punct, "}") if depth == 0 => break,
                 (Kind::End, _) => {
                     self.at += 1;
                     continue;
@@ -159,7 +159,6 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 (Kind::Punct, "{") => depth += 1,
-                (Kind::Punct, "}") if depth == 0 => break,
                 (Kind::Punct, "}") => depth -= 1,
                 _ => {}
             }
@@ -495,12 +494,11 @@ impl<'a> Reader<'a> {
         };
         let (words, _, span) = self.line();
         let sets = &mut self.ruleset.tables[table].sets;
-        match sets.iter_mut().find(|set| set.name == name.text) {
-            Some(set) => set.elements.extend(words),
-            None => {
-                let what = format!("set `{}` is not there", name.text);
-                self.problems.push(Problem::error(span, what));
-            }
+        if let Some(set) = sets.iter_mut().find(|set| set.name == name.text) {
+            set.elements.extend(words);
+        } else {
+            let what = format!("set `{}` is not there", name.text);
+            self.problems.push(Problem::error(span, what));
         }
     }
 
@@ -577,11 +575,15 @@ impl<'a> Reader<'a> {
                 .for_each(|chain| chain.rules.clear()),
             ("flush", "chain") => {
                 let chain = table.chains.iter_mut().find(|chain| chain.name == name);
-                chain.into_iter().for_each(|chain| chain.rules.clear());
+                if let Some(chain) = chain {
+                    chain.rules.clear();
+                }
             }
             ("flush", "set" | "map") => {
                 let set = table.sets.iter_mut().find(|set| set.name == name);
-                set.into_iter().for_each(|set| set.elements.clear());
+                if let Some(set) = set {
+                    set.elements.clear();
+                }
             }
             (_, "table") => drop(tables.remove(index)),
             (_, "chain") => table.chains.retain(|chain| chain.name != name),

@@ -357,6 +357,10 @@ impl<'t> Reader<'_, 't, '_> {
         found
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "callers return it as the outcome of a statement"
+    )]
     fn push(&mut self, statement: Statement) -> Option<()> {
         self.rule.statements.push(statement);
         Some(())
@@ -634,20 +638,17 @@ impl<'t> Reader<'_, 't, '_> {
             if let Some((parts, taken)) = selectors(&self.tokens[self.at..]) {
                 self.at += taken;
                 self.eat("map").then_some(())?;
-                let set = match self.peek()?.strip_prefix('@') {
-                    Some(name) => {
-                        let set = self.scope.set(name);
-                        self.at += 1;
-                        set
-                    }
-                    None => {
-                        let words = self.braced()?;
-                        let types: Vec<_> = parts.iter().map(|one| one.kind).collect();
-                        let data = [if version6 { Type::Ip6 } else { Type::Ip4 }];
-                        let content = elements(&words, &types, &Gives::Data(&data))
-                            .map_or(Content::Unknown, Content::Known);
-                        self.inline(content, true)
-                    }
+                let set = if let Some(name) = self.peek()?.strip_prefix('@') {
+                    let set = self.scope.set(name);
+                    self.at += 1;
+                    set
+                } else {
+                    let words = self.braced()?;
+                    let types: Vec<_> = parts.iter().map(|one| one.kind).collect();
+                    let data = [if version6 { Type::Ip6 } else { Type::Ip4 }];
+                    let content = elements(&words, &types, &Gives::Data(&data))
+                        .map_or(Content::Unknown, Content::Known);
+                    self.inline(content, true)
                 };
                 nat.by_map = Some(Box::new((parts.iter().map(|one| one.part).collect(), set)));
             } else {
@@ -707,19 +708,16 @@ impl<'t> Reader<'_, 't, '_> {
         let key: Vec<KeyPart> = parts.iter().map(|one| one.part).collect();
         let types: Vec<Type> = parts.iter().map(|one| one.kind).collect();
         if self.eat("vmap") {
-            let map = match self.peek()?.strip_prefix('@') {
-                Some(name) => {
-                    let set = self.scope.set(name);
-                    self.at += 1;
-                    set
-                }
-                None => {
-                    let words = self.braced()?;
-                    let scope = self.scope;
-                    let read = move |words: &[Token<'_>]| scope.verdict(words);
-                    let content = Content::Known(elements(&words, &types, &Gives::Verdict(&read))?);
-                    self.inline(content, true)
-                }
+            let map = if let Some(name) = self.peek()?.strip_prefix('@') {
+                let set = self.scope.set(name);
+                self.at += 1;
+                set
+            } else {
+                let words = self.braced()?;
+                let scope = self.scope;
+                let read = move |words: &[Token<'_>]| scope.verdict(words);
+                let content = Content::Known(elements(&words, &types, &Gives::Verdict(&read))?);
+                self.inline(content, true)
             };
             return self.push(Statement::VerdictMap(VerdictLookup { key, map }));
         }
@@ -863,9 +861,8 @@ impl<'t> Reader<'_, 't, '_> {
         let KeyPart::Number(Operand { field, .. }) = one.part else {
             return None;
         };
-        let table = match one.kind {
-            Type::Flags(table) | Type::Number(table) => table,
-            _ => return None,
+        let (Type::Flags(table) | Type::Number(table)) = one.kind else {
+            return None;
         };
         self.at += 1;
         let side = |reader: &mut Self| {

@@ -1,0 +1,176 @@
+//! A capture: the facts of one machine as gzip-compressed JSON. `docs/capture.md` describes it.
+
+use std::io::{self, BufReader, Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::Host;
+
+/// The version of the format that this surefoot writes. It goes up when an old surefoot would
+/// misread a new capture; a new field with a default leaves it as it is.
+const VERSION: u32 = 1;
+
+/// The largest document that is read, unpacked; a million sockets take a quarter of it.
+const LARGEST: u64 = 1 << 30;
+
+/// The document.
+#[derive(Serialize, Deserialize)]
+struct Document<H> {
+    /// Tells a capture from any other JSON.
+    surefoot_capture: u32,
+    host: H,
+}
+
+/// Only the version, to say more about what cannot be read.
+#[derive(Deserialize)]
+struct Header {
+    surefoot_capture: u32,
+}
+
+/// Why a file is not a capture.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// It cannot be read, or is not whole.
+    #[error("it cannot be unpacked; it may be cut short")]
+    Unpack(#[source] io::Error),
+    /// It is no JSON, or not ours.
+    #[error("it is not a capture")]
+    Parse(#[source] serde_json::Error),
+    /// It was written by a newer surefoot.
+    #[error("it has version {found}, and this surefoot reads version {VERSION}; use a newer one")]
+    Version {
+        /// The version that it says.
+        found: u32,
+    },
+    /// It unpacks to more than a machine can have.
+    #[error("it unpacks to more than 1 GiB")]
+    TooLarge,
+}
+
+impl Host {
+    /// Writes the facts as a capture.
+    pub fn write_capture(&self, to: impl Write) -> io::Result<()> {
+        let mut packed = GzEncoder::new(to, Compression::default());
+        let document = Document {
+            surefoot_capture: VERSION,
+            host: self,
+        };
+        serde_json::to_writer(&mut packed, &document)?;
+        packed.write_all(b"\n")?;
+        packed.finish()?.flush()
+    }
+
+    /// Reads the facts of a capture; plain JSON is read, too.
+    pub fn from_capture(from: impl Read) -> Result<Self, CaptureError> {
+        let mut from = BufReader::new(from);
+        let start = io::BufRead::fill_buf(&mut from).map_err(CaptureError::Unpack)?;
+        let text = if start.starts_with(&[0x1f, 0x8b]) {
+            unpack(GzDecoder::new(from))?
+        } else {
+            unpack(from)?
+        };
+        let header: Header = serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
+        if header.surefoot_capture != VERSION {
+            return Err(CaptureError::Version {
+                found: header.surefoot_capture,
+            });
+        }
+        let document: Document<Self> =
+            serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
+        let mut host = document.host;
+        host.put_in_order();
+        Ok(host)
+    }
+
+    /// Sorts what is looked up by number, and what has no order of its own.
+    pub(crate) fn put_in_order(&mut self) {
+        if let Some(processes) = &mut self.processes {
+            processes.sort_by_key(|process| process.pid);
+        }
+        if let Some(sockets) = &mut self.sockets {
+            for socket in &mut *sockets {
+                socket.owners.sort_unstable();
+                socket.owners.dedup();
+            }
+            sockets.sort_by_key(|socket| {
+                (
+                    socket.kind,
+                    socket.port,
+                    socket.local,
+                    socket.peer,
+                    socket.inode,
+                )
+            });
+        }
+        if let Some(network) = &mut self.network {
+            network.interfaces.sort_by_key(|interface| interface.index);
+            for interface in &mut network.interfaces {
+                interface.addresses.sort();
+            }
+        }
+        self.missing.sort();
+    }
+}
+
+fn unpack(from: impl Read) -> Result<Vec<u8>, CaptureError> {
+    let mut text = Vec::new();
+    from.take(LARGEST + 1)
+        .read_to_end(&mut text)
+        .map_err(CaptureError::Unpack)?;
+    if text.len() as u64 > LARGEST {
+        return Err(CaptureError::TooLarge);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed() -> Vec<u8> {
+        let mut host = Host {
+            name: Some("web1".into()),
+            taken: 1,
+            ..Host::default()
+        };
+        host.miss("sockets", "no permission", "who listens");
+        let mut bytes = Vec::new();
+        host.write_capture(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let host = Host::from_capture(packed().as_slice()).unwrap();
+        assert_eq!(host.name.as_deref(), Some("web1"));
+        assert_eq!(host.missing.len(), 1);
+        let mut again = Vec::new();
+        host.write_capture(&mut again).unwrap();
+        assert_eq!(again, packed());
+    }
+
+    #[test]
+    fn a_capture_cut_short_is_refused() {
+        let whole = packed();
+        for length in 0..whole.len() {
+            assert!(Host::from_capture(&whole[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let text = r#"{"surefoot_capture":2,"host":{"other":1}}"#;
+        let error = Host::from_capture(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn other_json_is_refused() {
+        for text in ["{}", "[]", "nonsense", "", "\u{1f}"] {
+            assert!(Host::from_capture(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

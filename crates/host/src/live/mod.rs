@@ -1,0 +1,86 @@
+//! The facts of the running machine.
+//!
+//! Every source is read in a thread of its own, since the slow ones (the programs that print
+//! rules, the scan of `/proc/PID/fd`) wait for different things.
+
+mod network;
+mod process;
+mod rules;
+mod settings;
+mod socket;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::Host;
+
+/// What reading a machine live depends on, beside the machine.
+#[derive(Clone, Debug, Default)]
+pub struct LiveOptions {
+    /// Seconds since 1970.
+    pub now: u64,
+    /// The connection of this login: the client, then this host.
+    pub session: Option<(SocketAddr, SocketAddr)>,
+    /// Whether words that look like passwords stay in command lines.
+    pub keep_secrets: bool,
+}
+
+impl Host {
+    /// Reads this machine. `step` is told what is being read; nothing is changed, no packet sent.
+    pub fn live(options: &LiveOptions, step: &(dyn Fn(&str) + Sync)) -> Self {
+        let mut host = Self::of_tree(Path::new("/"), options.now);
+        host.running = true;
+        host.session = options.session;
+        host.kernel = read_line("/proc/sys/kernel/osrelease");
+        host.name = read_line("/proc/sys/kernel/hostname").or(host.name);
+        host.booted = process::boot_time();
+        let (network, sockets, processes, rules) = std::thread::scope(|scope| {
+            let rules = scope.spawn(|| {
+                step("firewall rules");
+                rules::read()
+            });
+            let processes = scope.spawn(|| {
+                step("processes");
+                process::read(options.keep_secrets)
+            });
+            let sockets = scope.spawn(|| {
+                step("sockets");
+                socket::read()
+            });
+            step("the network");
+            let network = network::read();
+            (network, join(sockets), join(processes), join(rules))
+        });
+        match network {
+            Ok(network) => host.network = Some(network),
+            Err(error) => host.miss(
+                "interfaces and routes",
+                error,
+                "which addresses are this machine's, and which rules see a packet",
+            ),
+        }
+        host.take_rules(rules);
+        let holders = host.take_processes(processes);
+        match sockets {
+            Ok(sockets) => host.take_sockets(sockets, &holders),
+            Err(error) => host.miss("sockets", error, "which programs wait for connections"),
+        }
+        step("kernel settings");
+        host.read_running_settings();
+        host.put_in_order();
+        host
+    }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The first line of a small file, without its end; none if it cannot be read.
+fn read_line(path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.lines().next()?.trim().to_owned())
+}

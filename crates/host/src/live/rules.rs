@@ -1,0 +1,233 @@
+//! The loaded rules of every mechanism, as its own program prints them.
+//!
+//! Legacy tables are asked for only where the kernel has some: `iptables-legacy-save` is not run
+//! on a machine without them, and no module is loaded by looking.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{Host, LoadedRules, Missing, RulesOrigin};
+
+/// Where an administrator's programs are, whatever `PATH` says.
+const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
+
+/// A program that prints rules answers within this time, or is stuck.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was read of the loaded rules.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    loaded: Vec<LoadedRules>,
+    missing: Vec<Missing>,
+}
+
+/// One mechanism and how to ask for its rules.
+struct Question {
+    origin: RulesOrigin,
+    /// Names of the program, best first, and its arguments.
+    programs: &'static [&'static str],
+    arguments: &'static [&'static str],
+}
+
+const IPTABLES_LEGACY: Question = Question {
+    origin: RulesOrigin::IptablesLegacy,
+    programs: &["iptables-legacy-save", "iptables-save"],
+    arguments: &["-c"],
+};
+const IP6TABLES_LEGACY: Question = Question {
+    origin: RulesOrigin::Ip6tablesLegacy,
+    programs: &["ip6tables-legacy-save", "ip6tables-save"],
+    arguments: &["-c"],
+};
+const IPTABLES_NFT: Question = Question {
+    origin: RulesOrigin::IptablesNft,
+    programs: &["iptables-nft-save"],
+    arguments: &["-c"],
+};
+const IP6TABLES_NFT: Question = Question {
+    origin: RulesOrigin::Ip6tablesNft,
+    programs: &["ip6tables-nft-save"],
+    arguments: &["-c"],
+};
+const NFT: Question = Question {
+    origin: RulesOrigin::Nft,
+    programs: &["nft"],
+    arguments: &["-j", "list", "ruleset"],
+};
+const IPSET: Question = Question {
+    origin: RulesOrigin::Ipset,
+    programs: &["ipset"],
+    arguments: &["save"],
+};
+
+/// Asks every mechanism at once.
+pub(super) fn read() -> Rules {
+    let mut rules = Rules::default();
+    let mut questions = Vec::new();
+    for (names, question) in [
+        ("/proc/net/ip_tables_names", &IPTABLES_LEGACY),
+        ("/proc/net/ip6_tables_names", &IP6TABLES_LEGACY),
+    ] {
+        match fs::read_to_string(names) {
+            Ok(tables) if tables.trim().is_empty() => {}
+            Ok(_) => questions.push(question),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => rules.missing.push(missing(question, &error.to_string())),
+        }
+    }
+    questions.extend([&IPTABLES_NFT, &IP6TABLES_NFT, &NFT, &IPSET]);
+    let answers: Vec<(&Question, Result<Option<LoadedRules>, String>)> =
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = questions
+                .into_iter()
+                .map(|question| (question, scope.spawn(|| ask(question))))
+                .collect();
+            asked
+                .into_iter()
+                .map(|(question, thread)| (question, super::join(thread)))
+                .collect()
+        });
+    for (question, answer) in answers {
+        match answer {
+            Ok(Some(loaded)) => rules.loaded.push(loaded),
+            Ok(None) => {}
+            Err(why) => rules.missing.push(missing(question, &why)),
+        }
+    }
+    rules.loaded.sort_by_key(|loaded| loaded.origin);
+    rules
+}
+
+impl Host {
+    /// Takes over what was read of the loaded rules.
+    pub(super) fn take_rules(&mut self, rules: Rules) {
+        self.rules = rules.loaded;
+        self.rules_complete = rules.missing.is_empty();
+        self.missing.extend(rules.missing);
+    }
+}
+
+fn missing(question: &Question, why: &str) -> Missing {
+    let fact = match question.origin {
+        RulesOrigin::IptablesLegacy => "the rules of iptables-legacy",
+        RulesOrigin::Ip6tablesLegacy => "the rules of ip6tables-legacy",
+        RulesOrigin::IptablesNft => "the rules of iptables-nft",
+        RulesOrigin::Ip6tablesNft => "the rules of ip6tables-nft",
+        RulesOrigin::Nft => "the rules of nft",
+        RulesOrigin::Ipset => "the sets of ipset",
+    };
+    Missing {
+        fact: fact.into(),
+        why: why.into(),
+        leaves_open: "what the firewall lets through".into(),
+    }
+}
+
+/// Runs the program of one mechanism; nothing if the mechanism cannot be in use here.
+fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
+    let Some(program) = question.programs.iter().find_map(|name| find(name)) else {
+        return if in_use(question.origin) {
+            let name = question.programs[0];
+            Err(format!(
+                "`{name}` is not installed, and the kernel has its tables"
+            ))
+        } else {
+            Ok(None)
+        };
+    };
+    let name = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let command = format!("{name} {}", question.arguments.join(" "));
+    let text = run(&program, question.arguments).map_err(|why| format!("`{command}`: {why}"))?;
+    // The generic name may belong to the other mechanism, which is asked by itself.
+    let legacy = matches!(
+        question.origin,
+        RulesOrigin::IptablesLegacy | RulesOrigin::Ip6tablesLegacy
+    );
+    if legacy && !name.contains("legacy") && text.contains("nf_tables") {
+        let name = question.programs[0];
+        return Err(format!(
+            "`{name}` is not installed, and the kernel has its tables"
+        ));
+    }
+    Ok(Some(LoadedRules {
+        origin: question.origin,
+        command,
+        text,
+    }))
+}
+
+/// Whether the kernel holds tables or sets that only the absent program can print. What nft
+/// holds for iptables, `nft` prints as well.
+fn in_use(origin: RulesOrigin) -> bool {
+    let module = match origin {
+        RulesOrigin::IptablesLegacy | RulesOrigin::Ip6tablesLegacy => return true,
+        RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft => return false,
+        RulesOrigin::Nft => "/sys/module/nf_tables",
+        RulesOrigin::Ipset => "/sys/module/ip_set",
+    };
+    Path::new(module).exists()
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    FOLDERS
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.is_file())
+}
+
+/// The standard output of a program that ends well and in time.
+fn run(program: &Path, arguments: &[&str]) -> Result<String, String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", FOLDERS.join(":"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let output = child.stdout.take().map(collect);
+    let errors = child.stderr.take().map(collect);
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if begun.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("no answer within {} s", PATIENCE.as_secs()));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let text = |bytes: Option<std::thread::JoinHandle<Vec<u8>>>| {
+        let bytes = bytes
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (output, errors) = (text(output), text(errors));
+    if status.success() {
+        return Ok(output);
+    }
+    let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
+    Err(first.map_or_else(|| status.to_string(), ToOwned::to_owned))
+}
+
+/// Reads a pipe to its end in a thread of its own, so that no program waits for room in it.
+fn collect(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}

@@ -1,5 +1,5 @@
-//! What is generated and yet committed: the manual pages, the completions and the screens of the
-//! guide. Written here, and compared in every test run, so that they cannot go stale.
+//! What is generated and yet committed: the manual pages, the completions, the schema and the
+//! screens of the guide. Written here, and compared in every test run, so that they cannot go stale.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,8 @@ fn generated() -> Outcome<Vec<(PathBuf, String)>> {
         let text = output_of(&surefoot, &["completions", shell])?;
         files.push((root().join("docs/completions").join(file), text));
     }
+    let schema = output_of(&surefoot, &["check", "--schema"])?;
+    files.push((root().join("docs/schema/findings.json"), schema));
     for document in WITH_SCREENS {
         let path = root().join(document);
         let text = fs::read_to_string(&path).map_err(|error| format!("{document}: {error}"))?;

@@ -1,12 +1,14 @@
 //! `surefoot`: change a Linux server without slipping.
 
-use std::io::Write;
+mod args;
+mod commands;
+mod error;
+mod input;
+mod output;
+mod progress;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let _ = writeln!(
-        std::io::stderr(),
-        "error: no command is built in yet; see README.md, \"What is there\""
-    );
-    ExitCode::from(2)
+    commands::run()
 }

@@ -47,8 +47,9 @@ pub struct Getty {
 /// The kernel's consoles and who asks for a name on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consoles {
-    /// The kernel's command line.
-    pub command_line: Option<String>,
+    /// The kernel's command line, and the file that it stands in: `/proc/cmdline`, or for a tree
+    /// the boot loader's settings.
+    pub command_line: Option<TextFile>,
     /// The consoles that the kernel writes to now, the preferred one last, as in
     /// `/sys/class/tty/console/active`.
     pub active: Option<Vec<String>>,

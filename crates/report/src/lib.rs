@@ -1,4 +1,4 @@
-//! What surefoot has to say, before anybody decides how it looks.
+//! What surefoot has to say, and how it looks.
 //!
 //! A [`Finding`] says that a machine is wrong; a [`Problem`] says that an input is odd.
 //! Both are plain values with a place to look at, and both serialise, so that whatever
@@ -6,11 +6,24 @@
 //! This crate never reads, prints or exits: it turns values into text and text stays a value.
 
 mod finding;
+mod json;
+mod page;
 mod problem;
+mod sarif;
+mod snippet;
 mod source;
+mod style;
+mod text;
+mod wrap;
 
 pub use finding::{
     Area, Certainty, Evidence, Finding, Place, Remedy, Report, Severity, Unknown, sort_worst_first,
 };
+pub use json::{json, schema};
+pub use page::Page;
 pub use problem::{Level, Problem};
+pub use sarif::sarif;
+pub use snippet::problems;
 pub use source::{Position, Source, Span};
+pub use style::{Paint, Style, escape};
+pub use text::{PageOf, TextOptions, text};

@@ -6,10 +6,10 @@
 mod network;
 mod process;
 mod rules;
+mod session;
 mod settings;
 mod socket;
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::Host;
@@ -19,8 +19,6 @@ use crate::Host;
 pub struct LiveOptions {
     /// Seconds since 1970.
     pub now: u64,
-    /// The connection of this login: the client, then this host.
-    pub session: Option<(SocketAddr, SocketAddr)>,
     /// Whether words that look like passwords stay in command lines.
     pub keep_secrets: bool,
 }
@@ -30,7 +28,6 @@ impl Host {
     pub fn live(options: &LiveOptions, step: &(dyn Fn(&str) + Sync)) -> Self {
         let mut host = Self::of_tree(Path::new("/"), options.now);
         host.running = true;
-        host.session = options.session;
         host.kernel = read_line("/proc/sys/kernel/osrelease");
         host.name = read_line("/proc/sys/kernel/hostname").or(host.name);
         host.booted = process::boot_time();
@@ -68,6 +65,7 @@ impl Host {
         step("kernel settings");
         host.read_running_settings();
         host.put_in_order();
+        host.session = host.session_of(std::process::id());
         host
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{BlockDevice, Host};
+use crate::{BlockDevice, Host, TextFile};
 
 /// Settings that analyses ask for, one a file.
 const SINGLE: &[&str] = &[
@@ -69,7 +69,10 @@ impl Host {
                 }
             }
         }
-        self.consoles.command_line = super::read_line("/proc/cmdline");
+        self.consoles.command_line = super::read_line("/proc/cmdline").map(|text| TextFile {
+            path: "/proc/cmdline".to_owned(),
+            text,
+        });
         self.consoles.active = super::read_line("/sys/class/tty/console/active")
             .map(|line| line.split_whitespace().map(ToOwned::to_owned).collect());
         let terminals = names("/sys/class/tty");

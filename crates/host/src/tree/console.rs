@@ -2,7 +2,33 @@
 
 use super::boot::Boot;
 use super::files::Files;
-use crate::Getty;
+use crate::{Getty, TextFile};
+
+/// The kernel's command line as the boot loader's settings have it.
+pub(super) fn command_line(files: &Files) -> Option<TextFile> {
+    let path = "/etc/default/grub";
+    let text = files.text(path)?;
+    let value = |key: &str| {
+        let line = text
+            .lines()
+            .rev()
+            .find_map(|line| line.trim().strip_prefix(key));
+        line.map(|value| value.trim().trim_matches(['"', '\'']))
+    };
+    let parts = [
+        value("GRUB_CMDLINE_LINUX="),
+        value("GRUB_CMDLINE_LINUX_DEFAULT="),
+    ];
+    let words: Vec<&str> = parts
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect();
+    (!words.is_empty()).then(|| TextFile {
+        path: path.to_owned(),
+        text: words.join(" "),
+    })
+}
 
 /// The login prompts that are set up; none if the init system is not known.
 pub(super) fn gettys(files: &Files, boot: &Boot) -> Option<Vec<Getty>> {
@@ -148,6 +174,17 @@ mod tests {
             terminals("ttyS0::respawn:/sbin/getty -L 0 115200\n"),
             ["ttyS0"]
         );
+    }
+
+    #[test]
+    fn a_tree_boots_with_the_words_of_its_loader() {
+        let folder = std::env::temp_dir().join(format!("surefoot-grub-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("etc/default")).unwrap();
+        let text = "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX='console=hvc0'\n";
+        std::fs::write(folder.join("etc/default/grub"), text).unwrap();
+        let found = command_line(&Files::new(&folder));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found.unwrap().text, "console=hvc0 quiet");
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Host {
         host.saved_rules = Some(saved::find(&files, &boot));
         host.rule_makers = saved::makers(&files, &boot);
         host.consoles.init.clone_from(&boot.init);
+        host.consoles.command_line = console::command_line(&files);
         host.consoles.gettys = console::gettys(&files, &boot);
         for (path, error) in files.refused() {
             let open = "what this file sets up";

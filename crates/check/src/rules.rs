@@ -1,0 +1,151 @@
+//! The rules of a host or of files, read once for every question.
+
+use surefoot_firewall::model::{Backend, Family};
+use surefoot_firewall::semantics::Index;
+use surefoot_firewall::{Format, Input, Loaded, Surroundings, lint, load};
+use surefoot_host::{Host, LoadedRules, RulesOrigin};
+use surefoot_report::{Finding, Level, Unknown};
+
+use crate::{subject, surroundings};
+
+/// Rules, and what their answers depend on.
+#[derive(Debug)]
+pub struct Rules {
+    /// The machine or the files that they are from.
+    pub subject: String,
+    /// The rules, and what was odd in their texts.
+    pub loaded: Loaded,
+    /// For quick answers.
+    pub index: Index,
+    /// The host around the rules; nothing is known of it where files are studied.
+    pub surroundings: Surroundings,
+    /// Whether these are all rules: no mechanism kept silent, and no text was unreadable.
+    pub complete: bool,
+}
+
+impl Rules {
+    /// The rules that a machine has loaded; of a tree, those that it would load at boot.
+    pub fn of_host(host: &Host) -> Self {
+        let surroundings = surroundings::of_host(host);
+        let inputs = if host.running {
+            host.rules.iter().map(loaded_input).collect()
+        } else {
+            host.saved_rules
+                .iter()
+                .flatten()
+                .filter(|it| !it.loaders.is_empty())
+                .map(saved_input)
+                .collect()
+        };
+        Self::read(
+            subject(host),
+            inputs,
+            surroundings,
+            !host.running || host.rules_complete,
+        )
+    }
+
+    /// The rules of files.
+    pub fn of_files(inputs: Vec<Input>) -> Self {
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let subject = names.join(", ");
+        Self::read(subject, inputs, Surroundings::default(), true)
+    }
+
+    fn read(
+        subject: String,
+        inputs: Vec<Input>,
+        surroundings: Surroundings,
+        complete: bool,
+    ) -> Self {
+        let loaded = load(inputs);
+        let index = Index::new(&loaded.firewall);
+        let unreadable = loaded
+            .problems
+            .iter()
+            .any(|(_, problem)| problem.level == Level::Error);
+        Self {
+            subject,
+            loaded,
+            index,
+            surroundings,
+            complete: complete && !unreadable,
+        }
+    }
+
+    /// What the firewall's lints find.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        lint::check(&lint::Facts {
+            firewall: &self.loaded.firewall,
+            index: &self.index,
+            surroundings: &self.surroundings,
+        })
+    }
+
+    /// The places that could not be read in full, one entry a text.
+    pub fn unknowns(&self) -> Vec<Unknown> {
+        let sources = (0_u16..).zip(&self.loaded.firewall.sources);
+        sources
+            .filter_map(|(at, source)| {
+                let here = self
+                    .loaded
+                    .problems
+                    .iter()
+                    .filter(|(source, _)| *source == at);
+                let odd: Vec<_> = here.map(|(_, problem)| problem).collect();
+                let worst = odd.iter().max_by_key(|problem| problem.level)?;
+                let line = worst
+                    .span
+                    .map_or(1, |span| source.position(span.start).line);
+                let unread = odd
+                    .iter()
+                    .filter(|problem| problem.level == Level::Error)
+                    .count();
+                let (fact, leaves_open) = if unread > 0 {
+                    (
+                        format!("{unread} places of {}", source.name),
+                        "what the firewall lets through",
+                    )
+                } else {
+                    (
+                        format!(
+                            "the full meaning of {} places of {}",
+                            odd.len(),
+                            source.name
+                        ),
+                        "answers in which these matches decide; they say `possibly`",
+                    )
+                };
+                Some(Unknown {
+                    fact,
+                    why: format!("line {line}: {}", worst.what),
+                    leaves_open: leaves_open.to_owned(),
+                })
+            })
+            .collect()
+    }
+}
+
+fn loaded_input(rules: &LoadedRules) -> Input {
+    let iptables = |family, backend| Format::Iptables { family, backend };
+    Input {
+        name: rules.command.clone(),
+        text: rules.text.clone(),
+        format: Some(match rules.origin {
+            RulesOrigin::IptablesLegacy => iptables(Family::Ip, Backend::IptablesLegacy),
+            RulesOrigin::Ip6tablesLegacy => iptables(Family::Ip6, Backend::IptablesLegacy),
+            RulesOrigin::IptablesNft => iptables(Family::Ip, Backend::IptablesNft),
+            RulesOrigin::Ip6tablesNft => iptables(Family::Ip6, Backend::IptablesNft),
+            RulesOrigin::Nft => Format::NftJson,
+            RulesOrigin::Ipset => Format::Ipset,
+        }),
+    }
+}
+
+fn saved_input(saved: &surefoot_host::SavedRules) -> Input {
+    Input {
+        name: saved.path.clone(),
+        text: saved.text.clone(),
+        format: None,
+    }
+}

@@ -1,0 +1,205 @@
+//! `fstab` by names that change.
+
+use surefoot_host::{Host, Mount};
+use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+
+use crate::finding;
+
+pub(crate) const PAGES: &[Page] = &[
+    Page {
+        code: "ST001",
+        title: "fstab names disks by names that can change",
+        severity: Severity::Warning,
+        text: "\
+What it is
+  A line of /etc/fstab says /dev/sda1 or the like. The kernel gives these names in the order in
+  which it finds the disks, and by the driver: the same disk is sda, vda, xvda or nvme0n1
+  under another hypervisor, and sdb after a disk was added.
+
+Why it matters
+  After such a change the machine does not boot, or mounts the wrong disk.
+
+See it yourself
+  findmnt --verify
+  blkid
+
+Mend it
+  Replace the name by the file system's UUID (or LABEL); keep a copy, and check:
+    cp -a /etc/fstab /etc/fstab.before
+    findmnt --verify
+
+When it is fine
+  Names that do not change: UUID=, LABEL=, PARTUUID=, /dev/mapper/..., /dev/disk/by-...
+",
+    },
+    Page {
+        code: "ST002",
+        title: "fstab asks for a disk that is not there",
+        severity: Severity::High,
+        text: "\
+What it is
+  A line of /etc/fstab that must be mounted at boot names a disk or a UUID that this machine
+  does not have now.
+
+Why it matters
+  The next boot waits for it (90 seconds with systemd) and then stops with a prompt for the
+  root password on the console. Nobody notices until then.
+
+See it yourself
+  findmnt --verify
+  blkid
+
+Mend it
+  Correct the line, or let the boot go on without it: add the option `nofail`.
+
+When it is fine
+  When the disk is plugged in before every boot.
+",
+    },
+];
+
+/// Prefixes of names that the kernel gives in the order of finding.
+const UNSTABLE: &[&str] = &["sd", "hd", "vd", "xvd", "nvme", "mmcblk", "ubd", "dasd"];
+
+/// Looks at every line that is mounted at boot.
+pub(crate) fn check(host: &Host) -> Vec<Finding> {
+    let Some(mounts) = &host.fstab else {
+        return Vec::new();
+    };
+    let needed: Vec<&Mount> = mounts
+        .iter()
+        .filter(|mount| !has(mount, "noauto"))
+        .collect();
+    let mut found: Vec<Finding> = unstable(host, &needed).into_iter().collect();
+    found.extend(absent(host, &needed));
+    found
+}
+
+fn has(mount: &Mount, option: &str) -> bool {
+    mount.options.iter().any(|given| given == option)
+}
+
+/// The kernel's name for a disk, if the line uses it.
+fn kernel_name(mount: &Mount) -> Option<&str> {
+    let name = mount.device.strip_prefix("/dev/")?;
+    let disk = UNSTABLE.iter().any(|prefix| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    });
+    disk.then_some(name)
+}
+
+fn evidence(mount: &Mount) -> Evidence {
+    Evidence {
+        place: Place::Line {
+            source: "/etc/fstab".to_owned(),
+            line: mount.line,
+            column: None,
+        },
+        what: format!(
+            "{} {} {} {}",
+            mount.device,
+            mount.target,
+            mount.kind,
+            mount.options.join(",")
+        ),
+        packets: None,
+    }
+}
+
+fn unstable(host: &Host, mounts: &[&Mount]) -> Option<Finding> {
+    let named: Vec<&Mount> = mounts
+        .iter()
+        .copied()
+        .filter(|mount| kernel_name(mount).is_some())
+        .collect();
+    if named.is_empty() {
+        return None;
+    }
+    let mut found = finding(
+        &PAGES[0],
+        Area::Storage,
+        Certainty::Certainly,
+        format!(
+            "{} lines of fstab use names that the kernel gives in the order of finding",
+            named.len()
+        ),
+        "Under another hypervisor, or with one disk more, the machine does not boot or mounts the wrong disk.",
+    );
+    let mut commands = vec!["cp -a /etc/fstab /etc/fstab.before".to_owned()];
+    for mount in &named {
+        commands.push(by_uuid(host, mount));
+    }
+    commands.push("findmnt --verify".to_owned());
+    found.evidence = named.into_iter().map(evidence).collect();
+    found.remedies = vec![Remedy {
+        what: "Name file systems by their UUID".to_owned(),
+        commands,
+    }];
+    Some(found)
+}
+
+/// The command that replaces a name by the UUID, known now or asked for.
+fn by_uuid(host: &Host, mount: &Mount) -> String {
+    let disk = host
+        .disks
+        .iter()
+        .flatten()
+        .find(|disk| Some(disk.name.as_str()) == kernel_name(mount));
+    let uuid = disk
+        .and_then(|disk| disk.uuid.clone())
+        .unwrap_or_else(|| format!("$(blkid -s UUID -o value {})", mount.device));
+    format!(
+        "sed -i \"{}s|^\\s*{}|UUID={uuid}|\" /etc/fstab",
+        mount.line, mount.device
+    )
+}
+
+fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
+    let Some(disks) = &host.disks else {
+        return Vec::new();
+    };
+    let knows_uuids = disks.iter().any(|disk| disk.uuid.is_some());
+    let is_absent = |mount: &&&Mount| {
+        if has(mount, "nofail") || has(mount, "_netdev") || mount.kind == "swap" {
+            return false;
+        }
+        if let Some(name) = kernel_name(mount) {
+            return disks.iter().all(|disk| disk.name != name);
+        }
+        let uuid = mount
+            .device
+            .strip_prefix("UUID=")
+            .map(|uuid| uuid.trim_matches('"'));
+        uuid.is_some_and(|uuid| {
+            knows_uuids
+                && disks.iter().all(|disk| {
+                    disk.uuid
+                        .as_deref()
+                        .is_none_or(|known| !known.eq_ignore_ascii_case(uuid))
+                })
+        })
+    };
+    mounts
+        .iter()
+        .filter(is_absent)
+        .map(|mount| {
+            // A container has its host's fstab or none of the disks; udev may be late.
+            let mut found = finding(
+                &PAGES[1],
+                Area::Storage,
+                Certainty::Possibly,
+                format!("fstab asks for {}, which is not there", mount.device),
+                "The next boot may stop and wait for somebody at the console.",
+            );
+            found.evidence = vec![evidence(mount)];
+            found.remedies = vec![Remedy {
+                what: "See what is there, correct the line, check it".to_owned(),
+                commands: vec!["blkid".to_owned(), "findmnt --verify".to_owned()],
+            }];
+            found
+        })
+        .collect()
+}

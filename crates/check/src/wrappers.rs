@@ -1,0 +1,115 @@
+//! tcpwrappers: rules that nobody reads.
+
+use surefoot_host::{Host, Process};
+use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+
+use crate::finding;
+
+pub(crate) const PAGES: &[Page] = &[Page {
+    code: "EX003",
+    title: "hosts.allow or hosts.deny has rules that no running program reads",
+    severity: Severity::Warning,
+    text: "\
+What it is
+  /etc/hosts.allow or /etc/hosts.deny holds rules, but no program that waits for connections
+  has libwrap, the library that reads them, in its memory.
+
+Why it matters
+  Somebody believes that these lines keep strangers out. They do nothing: only programs that
+  are linked with libwrap, or are started through tcpd, ask them. OpenSSH dropped libwrap in
+  2014 and Fedora and Arch dropped it altogether; Debian's sshd still has it. nginx, apache,
+  mysqld, redis and most others never had it.
+
+See it yourself
+  grep -l libwrap /proc/[0-9]*/maps
+  ldd /usr/sbin/sshd | grep libwrap
+
+Mend it
+  Say the same in the firewall, which holds for every program:
+    surefoot firewall check
+  then remove the lines, or leave a comment that they are not in force.
+
+When it is fine
+  When the programs that read them are started on demand by inetd and tcpd.
+",
+}];
+
+/// Finds rules that nobody reads.
+pub(crate) fn check(host: &Host) -> Vec<Finding> {
+    let rules: Vec<Evidence> = host.wrappers.iter().flat_map(evidence).collect();
+    let (Some(sockets), Some(_), false) = (&host.sockets, &host.processes, rules.is_empty()) else {
+        return Vec::new();
+    };
+    let owners = sockets
+        .iter()
+        .filter(|socket| socket.waits())
+        .flat_map(|socket| &socket.owners);
+    let mut daemons: Vec<&Process> = owners.filter_map(|pid| host.process(*pid)).collect();
+    daemons.sort_by_key(|process| process.pid);
+    daemons.dedup_by_key(|process| process.pid);
+    if daemons.iter().any(|process| process.wrapped == Some(true)) {
+        return Vec::new();
+    }
+    // sshd since 9.8 asks in a program of its own for each connection; inetd starts tcpd.
+    let may_ask = |process: &&&Process| {
+        process.wrapped.is_none()
+            || ["sshd", "inetd", "xinetd", "systemd"].contains(&process.name.as_str())
+    };
+    let doubtful: Vec<&str> = daemons
+        .iter()
+        .filter(may_ask)
+        .map(|it| it.name.as_str())
+        .collect();
+    let without_owner = sockets
+        .iter()
+        .any(|socket| socket.waits() && socket.owners.is_empty());
+    let certain = doubtful.is_empty() && !without_owner;
+    let certainty = if certain {
+        Certainty::Certainly
+    } else {
+        Certainty::Possibly
+    };
+    let mut found = finding(
+        &PAGES[0],
+        Area::Exposure,
+        certainty,
+        format!(
+            "{} lines of tcpwrappers are read by no program that listens",
+            rules.len()
+        ),
+        "Whoever relies on these lines is not protected by them.",
+    );
+    found.evidence = rules;
+    found.evidence.truncate(8);
+    if !doubtful.is_empty() {
+        found.evidence.push(Evidence {
+            place: Place::Kernel {
+                name: "listening programs".to_owned(),
+            },
+            what: format!("{} may start a helper that reads them", doubtful.join(", ")),
+            packets: None,
+        });
+    }
+    found.remedies = vec![Remedy {
+        what: "See which running programs have libwrap".to_owned(),
+        commands: vec!["grep -l libwrap /proc/[0-9]*/maps".to_owned()],
+    }];
+    vec![found]
+}
+
+/// The lines that are rules; `#` starts a comment only in the first column (`hosts_access(5)`).
+fn evidence(file: &surefoot_host::TextFile) -> Vec<Evidence> {
+    (1..)
+        .zip(file.text.lines())
+        .filter(|(_, line)| !line.starts_with('#') && line.contains(':'))
+        .map(|(number, line)| Evidence {
+            place: Place::Line {
+                source: file.path.clone(),
+                line: number,
+                column: None,
+            },
+            what: line.trim().to_owned(),
+            packets: None,
+        })
+        .collect()
+}

@@ -1,0 +1,265 @@
+//! The command line, defined once: the parser, `--help`, the man pages and the completions all
+//! come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use surefoot_report::Severity;
+
+/// Find out what is true, exposed and broken on a Linux server, and change it without slipping
+#[derive(Debug, Parser)]
+#[command(
+    name = "surefoot",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
+                  2 bad usage or bad input; 3 not permitted; 4 a change failed and was rolled back.",
+    after_long_help = "\
+Examples:
+  surefoot check                      what matters on this machine, worst first
+  surefoot capture web1.surefoot      take this machine's facts along
+  surefoot check --facts web1.surefoot
+  surefoot firewall show              hooks, chains and rules as one picture
+  surefoot firewall explain tcp from 203.0.113.9 to :22 in eth0
+  surefoot explain FW004              what a finding means
+
+Exit status:
+  0  nothing to say
+  1  findings at or above --fail-on, or the answer is no
+  2  bad usage or bad input
+  3  not permitted
+  4  a change failed and was rolled back"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How surefoot talks, whatever the command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Voice {
+    /// When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
+    pub(crate) color: ColorWhen,
+    /// Say more: the pages behind findings, rules that did not match
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Say only the answer: no progress, no notes on standard error
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(CheckArgs),
+    Capture(CaptureArgs),
+    #[command(subcommand)]
+    Firewall(FirewallCommand),
+    Explain(ExplainArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Look at this machine once and list what matters, worst first
+///
+/// Reads interfaces, routes, sockets and their owners, processes, every firewall backend, the
+/// saved rules and what loads them, wrappers, fstab and consoles. Nothing is changed and no
+/// packet is sent. Each finding comes with its evidence and the exact command that mends it.
+/// Run it as root: without, it says which facts are missing and what that leaves unknown.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot check
+  surefoot check --facts web1.surefoot            the same answer, on another machine
+  surefoot check --root /mnt/image                a tree that is not running
+  surefoot check --format sarif > surefoot.sarif  for a code-scanning page
+  surefoot check --fail-on high && deploy")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    #[command(flatten)]
+    pub(crate) findings: FindingsArgs,
+}
+
+/// Where the facts come from.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FactsArgs {
+    /// Read the facts from a capture instead of this machine; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) facts: Option<PathBuf>,
+    /// Read the facts from a directory tree: a mounted disk, a container's root
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// How findings are given.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FindingsArgs {
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = FindingsFormat::Text)]
+    pub(crate) format: FindingsFormat,
+    /// Exit with 1 if a finding is at least this bad
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Threshold::Warning)]
+    pub(crate) fail_on: Threshold,
+    /// Leave out findings milder than this
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Threshold::Note)]
+    pub(crate) least: Threshold,
+    /// Print the page of each finding's code under it
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print the JSON Schema of what `--format json` writes, and look at nothing
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingsFormat {
+    Text,
+    Json,
+    Sarif,
+}
+
+/// A line between findings that count and findings that do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Threshold {
+    Note,
+    Warning,
+    High,
+    Critical,
+    /// No finding is bad enough
+    Never,
+}
+
+impl Threshold {
+    /// Whether a finding of this severity is at or above the line.
+    pub(crate) fn is_met_by(self, severity: Severity) -> bool {
+        match self {
+            Self::Note => severity >= Severity::Note,
+            Self::Warning => severity >= Severity::Warning,
+            Self::High => severity >= Severity::High,
+            Self::Critical => severity >= Severity::Critical,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Write the facts of this machine to a file that `--facts` reads anywhere
+///
+/// A capture is one gzip-compressed JSON document, so `zcat FILE | jq .` shows all of it. It holds
+/// addresses, process command lines and firewall rules; words that look like passwords and tokens
+/// in command lines are taken out unless `--keep-secrets` is given. The file is made readable by
+/// its owner only.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot capture web1.surefoot
+  ssh web1 sudo surefoot capture - > web1.surefoot
+  surefoot check --facts web1.surefoot")]
+pub(crate) struct CaptureArgs {
+    /// The file to write; `-` is standard output
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Read the facts from a directory tree instead of this machine
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
+    /// Keep command lines as they are
+    #[arg(long)]
+    pub(crate) keep_secrets: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Understand a rule set: what it shows, what it does, what is wrong with it
+#[derive(Debug, Subcommand)]
+pub(crate) enum FirewallCommand {
+    Check(FirewallCheckArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RulesFormat {
+    /// iptables-save
+    V4,
+    /// ip6tables-save
+    V6,
+    /// What `nft list ruleset` prints
+    Nft,
+    /// What `nft -j list ruleset` prints
+    NftJson,
+    /// What `ipset save` prints
+    Ipset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    Text,
+    Json,
+}
+
+/// List what is wrong with a rule set, worst first
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall check
+  surefoot firewall check rules.v4 rules.v6 sets.ipset
+  nft list ruleset | surefoot firewall check -
+  surefoot explain FW004              what a finding means")]
+pub(crate) struct FirewallCheckArgs {
+    /// Rule files to read instead of this machine's rules; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
+    #[command(flatten)]
+    pub(crate) findings: FindingsArgs,
+}
+
+/// Print the page behind a finding's code, or list all codes
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The code, such as FW004; without it, all codes are listed
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot completions bash > /etc/bash_completion.d/surefoot
+  surefoot completions zsh  > /usr/local/share/zsh/site-functions/_surefoot
+  surefoot completions fish > ~/.config/fish/completions/surefoot.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write the manual pages
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot man | man -l -
+  sudo surefoot man /usr/local/share/man/man8")]
+pub(crate) struct ManArgs {
+    /// The folder to write one page per command to; without it, the main page is printed
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) directory: Option<PathBuf>,
+}

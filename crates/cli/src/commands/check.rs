@@ -1,0 +1,65 @@
+//! `surefoot check`: one look at a machine, worst first.
+
+use surefoot_report::{Report, sarif};
+
+use super::Status;
+use crate::args::{CheckArgs, FindingsArgs, FindingsFormat};
+use crate::error::Failure;
+use crate::input;
+use crate::output::Output;
+
+pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> {
+    if args.findings.schema {
+        return schema(output);
+    }
+    let host = input::host(&args.facts, output)?;
+    findings(surefoot_check::check(&host), &args.findings, output)
+}
+
+/// Prints what describes the JSON form of findings.
+pub(super) fn schema(output: &Output) -> Result<Status, Failure> {
+    output.answer(&surefoot_report::schema())?;
+    Ok(Status::Clean)
+}
+
+/// Prints a report in the form that was asked for and judges it by `--fail-on`.
+pub(super) fn findings(
+    mut report: Report,
+    args: &FindingsArgs,
+    output: &Output,
+) -> Result<Status, Failure> {
+    report
+        .findings
+        .retain(|finding| args.least.is_met_by(finding.severity));
+    let text = match args.format {
+        FindingsFormat::Text => surefoot_report::text(
+            &report,
+            &surefoot_report::TextOptions {
+                style: output.style(),
+                width: output.width(),
+                page: if args.explain || output.verbose() {
+                    Some(&page)
+                } else {
+                    None
+                },
+            },
+        ),
+        FindingsFormat::Json => surefoot_report::json(&report),
+        FindingsFormat::Sarif => sarif(&report, &surefoot_check::pages()),
+    };
+    output.answer(&text)?;
+    let failed = report
+        .findings
+        .iter()
+        .any(|finding| args.fail_on.is_met_by(finding.severity));
+    Ok(if failed {
+        Status::Findings
+    } else {
+        Status::Clean
+    })
+}
+
+/// The text behind a code, for a renderer that knows no areas.
+fn page(code: &str) -> Option<String> {
+    surefoot_check::page(code).map(|page| page.text.to_owned())
+}

@@ -1,0 +1,51 @@
+//! One file per command: arguments in, an answer and an exit status out.
+
+mod capture;
+mod check;
+mod completions;
+mod explain;
+mod firewall_check;
+mod man;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command, FirewallCommand};
+use crate::error::Failure;
+use crate::output::Output;
+
+/// What a command has to say by its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// Nothing to say, or the answer is yes.
+    Clean,
+    /// Findings, or the answer is no.
+    Findings,
+}
+
+/// Reads the arguments, runs the command, reports a failure.
+pub(crate) fn run() -> ExitCode {
+    let Cli { voice, command } = Cli::parse();
+    let output = Output::new(voice);
+    let outcome = match command {
+        Command::Check(args) => check::run(&args, &output),
+        Command::Capture(args) => capture::run(&args, &output),
+        Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
+        Command::Explain(args) => explain::run(&args, &output),
+        Command::Completions(args) => completions::run(&args, &output),
+        Command::Man(args) => man::run(&args, &output),
+    };
+    match outcome {
+        Ok(Status::Clean) => ExitCode::SUCCESS,
+        Ok(Status::Findings) => ExitCode::from(1),
+        Err(failure) => fail(&failure, &output),
+    }
+}
+
+fn fail(failure: &Failure, output: &Output) -> ExitCode {
+    if let Some(message) = failure.message() {
+        output.complain(&message);
+    }
+    ExitCode::from(failure.status())
+}

@@ -1,0 +1,127 @@
+//! What keeps surefoot from doing its job, said once, with what to do next.
+
+use std::fmt::Write as _;
+
+use surefoot_report::escape;
+
+/// A command that could not answer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    what: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    /// A rendered picture of the place in the input, printed above the message.
+    picture: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Input,
+    Permission,
+    BrokenPipe,
+}
+
+impl Failure {
+    /// Bad usage, bad input, or something that could not be read or written.
+    pub(crate) fn input(what: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Input,
+            what: what.into(),
+            causes: vec![],
+            hints: vec![],
+            picture: None,
+        }
+    }
+
+    /// A failed system call on a named object.
+    pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Kind::Permission,
+            std::io::ErrorKind::BrokenPipe => Kind::BrokenPipe,
+            _ => Kind::Input,
+        };
+        Self {
+            kind,
+            ..Self::input(what)
+        }
+        .caused_by(error)
+    }
+
+    /// Adds an error and the errors under it.
+    pub(crate) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        self.causes.push(error.to_string());
+        let mut next = error.source();
+        while let Some(source) = next {
+            self.causes.push(source.to_string());
+            next = source.source();
+        }
+        self
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a picture of the place in the input.
+    pub(crate) fn picture(mut self, picture: String) -> Self {
+        self.picture = Some(picture);
+        self
+    }
+
+    /// The exit status, as the manual lists it.
+    pub(crate) fn status(&self) -> u8 {
+        match self.kind {
+            Kind::Input => 2,
+            Kind::Permission => 3,
+            // Whoever reads our output has seen enough.
+            Kind::BrokenPipe => 0,
+        }
+    }
+
+    /// The message for standard error; nothing where nobody is to blame.
+    pub(crate) fn message(&self) -> Option<String> {
+        if self.kind == Kind::BrokenPipe {
+            return None;
+        }
+        let mut text = String::new();
+        if let Some(picture) = &self.picture {
+            text.push_str(picture);
+            if !picture.ends_with('\n') {
+                text.push('\n');
+            }
+        }
+        let _ = writeln!(text, "error: {}", escape(&self.what));
+        for cause in &self.causes {
+            let _ = writeln!(text, "  caused by: {}", escape(cause));
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "  hint: {}", escape(hint));
+        }
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_cause_and_the_next_step() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let failure = Failure::io("cannot read `/etc/rules.v4`", &denied).hint("run it with sudo");
+        assert_eq!(failure.status(), 3);
+        assert_eq!(
+            failure.message().unwrap(),
+            "error: cannot read `/etc/rules.v4`\n  caused by: permission denied\n  hint: run it with sudo\n"
+        );
+    }
+
+    #[test]
+    fn a_broken_pipe_is_nobodys_fault() {
+        let failure = Failure::io("x", &std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.status(), failure.message()), (0, None));
+    }
+}

@@ -1,0 +1,215 @@
+//! What a command reads: the facts of a machine, or files with rules.
+
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use surefoot_check::Rules;
+use surefoot_firewall::model::{Backend, Family};
+use surefoot_firewall::{Format, Input};
+use surefoot_host::Host;
+use surefoot_report::{Level, Problem};
+
+use crate::args::{FactsArgs, RulesFormat};
+use crate::error::Failure;
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// No rule file is as large as this: 700,000 rules of kube-proxy take 100 MiB.
+const LARGEST_RULE_FILE: u64 = 1 << 30;
+
+/// The facts that the arguments ask for.
+pub(crate) fn host(args: &FactsArgs, output: &Output) -> Result<Host, Failure> {
+    let progress = Progress::new(output.quiet());
+    if let Some(path) = &args.facts {
+        progress.step(format!("reading {}", path.display()));
+        return capture(path);
+    }
+    if let Some(root) = &args.root {
+        progress.step(format!("reading {}", root.display()));
+        return tree(root);
+    }
+    Ok(Host::live(
+        &surefoot_host::LiveOptions {
+            now: now(),
+            keep_secrets: false,
+        },
+        &|step| {
+            progress.step(format!("reading {step}"));
+        },
+    ))
+}
+
+/// The facts of a directory tree.
+pub(crate) fn tree(root: &Path) -> Result<Host, Failure> {
+    if !root.is_dir() {
+        return Err(
+            Failure::input(format!("`{}` is not a directory", root.display()))
+                .hint("give the root of a mounted system, such as /mnt"),
+        );
+    }
+    Ok(Host::at(root, now()))
+}
+
+/// Seconds since 1970, the only clock there is.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn capture(path: &Path) -> Result<Host, Failure> {
+    let shown = path.display();
+    let read = if path == Path::new("-") {
+        Host::from_capture(std::io::stdin().lock())
+    } else {
+        let file = File::open(path)
+            .map_err(|error| Failure::io(format!("cannot open `{shown}`"), &error))?;
+        Host::from_capture(file)
+    };
+    read.map_err(|error| {
+        Failure::input(format!("cannot read the capture `{shown}`"))
+            .caused_by(&error)
+            .hint("`surefoot capture FILE` writes one")
+    })
+}
+
+/// The rules of files, or of the machine that the arguments ask for.
+pub(crate) fn rules(
+    files: &[PathBuf],
+    format: Option<RulesFormat>,
+    facts: &FactsArgs,
+    output: &Output,
+) -> Result<Rules, Failure> {
+    if files.is_empty() {
+        let host = host(facts, output)?;
+        return Ok(Rules::of_host(&host));
+    }
+    let progress = Progress::new(output.quiet());
+    let mut inputs = Vec::new();
+    for file in files {
+        progress.step(format!("reading {}", file.display()));
+        inputs.push(Input {
+            name: if file == Path::new("-") {
+                "standard input".into()
+            } else {
+                file.display().to_string()
+            },
+            text: text(file)?,
+            format: format.map(format_of),
+        });
+    }
+    progress.step("reading the rules");
+    let rules = Rules::of_files(inputs);
+    drop(progress);
+    refuse_unreadable(&rules, output)?;
+    Ok(rules)
+}
+
+fn format_of(format: RulesFormat) -> Format {
+    match format {
+        RulesFormat::V4 => Format::Iptables {
+            family: Family::Ip,
+            backend: Backend::Iptables,
+        },
+        RulesFormat::V6 => Format::Iptables {
+            family: Family::Ip6,
+            backend: Backend::Iptables,
+        },
+        RulesFormat::Nft => Format::NftText,
+        RulesFormat::NftJson => Format::NftJson,
+        RulesFormat::Ipset => Format::Ipset,
+    }
+}
+
+/// Reads a whole file; bytes that are not UTF-8 are replaced, as they can only be in comments.
+fn text(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let bytes = bytes(path)?;
+    if bytes.len() as u64 > LARGEST_RULE_FILE {
+        return Err(Failure::input(format!(
+            "`{shown}` is larger than 1 GiB; that is no rule file"
+        )));
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// Reads the bytes of a file, or of standard input for `-`.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(LARGEST_RULE_FILE + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(LARGEST_RULE_FILE + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::io(format!("cannot read `{}`", path.display()), &error))?;
+    Ok(bytes)
+}
+
+/// Ends the command if a text could not be read; says what was not understood.
+fn refuse_unreadable(rules: &Rules, output: &Output) -> Result<(), Failure> {
+    let style = output.error_style();
+    for (at, source) in rules.loaded.firewall.sources.iter().enumerate() {
+        let problems: Vec<Problem> = rules
+            .loaded
+            .problems
+            .iter()
+            .filter(|(source, _)| usize::from(*source) == at)
+            .map(|(_, problem)| problem.clone())
+            .collect();
+        let errors: Vec<Problem> = problems
+            .iter()
+            .filter(|problem| problem.level == Level::Error)
+            .cloned()
+            .collect();
+        if !errors.is_empty() {
+            return Err(Failure::input(format!("`{}` cannot be read", source.name))
+                .picture(surefoot_report::problems(source, &errors, style)));
+        }
+        if output.verbose() && !problems.is_empty() {
+            output.remark(&surefoot_report::problems(source, &problems, style));
+        } else if !problems.is_empty() {
+            output.remark(&format!(
+                "{}: {} places not understood in full; answers hold whatever they mean (-v shows them)\n",
+                surefoot_report::escape(&source.name),
+                problems.len()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a capture where it is asked for, readable by its owner only.
+pub(crate) fn write_capture(host: &Host, path: &Path, force: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    let failed = |error: &std::io::Error| Failure::io(format!("cannot write `{shown}`"), error);
+    if path == Path::new("-") {
+        let mut stdout = std::io::stdout().lock();
+        return host
+            .write_capture(&mut stdout)
+            .and_then(|()| stdout.flush())
+            .map_err(|e| failed(&e));
+    }
+    if path.exists() && !force {
+        return Err(Failure::input(format!("`{shown}` is there already"))
+            .hint("choose another name, or replace it with --force"));
+    }
+    // A capture is whole or not there: it takes its name when it is complete.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|e| failed(&e))?;
+    host.write_capture(&mut file)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|e| failed(&e))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! Findings for code-scanning pages: SARIF 2.1.0 (OASIS, sections 3.13 to 3.49).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::json::pretty;
+use crate::{Certainty, Evidence, Finding, Page, Place, Report, Severity};
+
+/// The report as one SARIF run; `pages` are the rules that it may name.
+pub fn sarif(report: &Report, pages: &[&Page]) -> String {
+    let results: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|found| result(found, pages))
+        .collect();
+    let notifications: Vec<Value> = report
+        .unknowns
+        .iter()
+        .map(|unknown| {
+            let text = format!(
+                "{}: {}; open: {}",
+                unknown.fact, unknown.why, unknown.leaves_open
+            );
+            json!({ "level": "warning", "message": { "text": text } })
+        })
+        .collect();
+    pretty(&json!({
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "surefoot",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": pages.iter().map(|page| rule(page)).collect::<Vec<_>>(),
+            }},
+            "properties": { "subject": report.subject },
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": notifications,
+            }],
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    }))
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+fn rule(page: &Page) -> Value {
+    json!({
+        "id": page.code,
+        "shortDescription": { "text": page.title },
+        "fullDescription": { "text": page.title },
+        "help": { "text": page.text },
+        "defaultConfiguration": { "level": level(page.severity) },
+    })
+}
+
+fn result(found: &Finding, pages: &[&Page]) -> Value {
+    let mut text = format!("{}. {}", found.title, found.impact);
+    for remedy in &found.remedies {
+        let _ = writeln!(text, "\n{}:", remedy.what);
+        for command in &remedy.commands {
+            let _ = writeln!(text, "    {command}");
+        }
+    }
+    let mut result = json!({
+        "ruleId": found.code,
+        "level": level(found.severity),
+        "message": { "text": text },
+        "locations": found.evidence.iter().map(location).collect::<Vec<_>>(),
+        "partialFingerprints": { "finding/v1": fingerprint(found) },
+        "properties": {
+            "severity": found.severity,
+            "certainty": found.certainty,
+            "area": found.area,
+        },
+    });
+    if let Some(at) = pages.iter().position(|page| page.code == found.code) {
+        result["ruleIndex"] = json!(at);
+    }
+    if found.certainty == Certainty::Possibly {
+        result["kind"] = json!("review");
+        // Section 3.27.10: a level goes with the kind `fail` only.
+        result["level"] = json!("none");
+    }
+    result
+}
+
+fn location(evidence: &Evidence) -> Value {
+    let message = json!({ "text": evidence.what });
+    match &evidence.place {
+        Place::Line {
+            source,
+            line,
+            column,
+        } => {
+            let mut region = json!({ "startLine": line });
+            if let Some(column) = column {
+                region["startColumn"] = json!(column);
+            }
+            json!({
+                "physicalLocation": {
+                    "artifactLocation": { "uri": uri(source) },
+                    "region": region,
+                },
+                "message": message,
+            })
+        }
+        Place::File { path } => json!({
+            "physicalLocation": { "artifactLocation": { "uri": uri(path) } },
+            "message": message,
+        }),
+        Place::Kernel { name } => json!({
+            "logicalLocations": [{ "fullyQualifiedName": name }],
+            "message": message,
+        }),
+    }
+}
+
+/// A path, or a command line, as a URI reference (RFC 3986).
+fn uri(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
+}
+
+/// The same for the same finding in the next run, wherever its lines have moved: FNV-1a over the
+/// code and the texts of the evidence.
+fn fingerprint(found: &Finding) -> String {
+    let texts = found.evidence.iter().map(|evidence| evidence.what.as_str());
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for text in std::iter::once(found.code.as_str()).chain(texts) {
+        for byte in text.bytes().chain([0]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Area, Remedy, Unknown};
+
+    const PAGE: Page = Page {
+        code: "FW001",
+        title: "t",
+        severity: Severity::Critical,
+        text: "long\n",
+    };
+
+    fn run(certainty: Certainty) -> Value {
+        let place = |place: Place| Evidence {
+            place,
+            what: "-j DROP".into(),
+            packets: None,
+        };
+        let report = Report {
+            subject: "web1".into(),
+            findings: vec![Finding {
+                code: "FW001".into(),
+                severity: Severity::Critical,
+                certainty,
+                area: Area::Firewall,
+                title: "t".into(),
+                impact: "i".into(),
+                evidence: vec![
+                    place(Place::Line {
+                        source: "/etc/my rules".into(),
+                        line: 3,
+                        column: Some(2),
+                    }),
+                    place(Place::Kernel {
+                        name: "pid 1".into(),
+                    }),
+                ],
+                remedies: vec![Remedy {
+                    what: "do".into(),
+                    commands: vec!["c".into()],
+                }],
+            }],
+            unknowns: vec![Unknown {
+                fact: "f".into(),
+                why: "w".into(),
+                leaves_open: "l".into(),
+            }],
+        };
+        let log: Value = serde_json::from_str(&sarif(&report, &[&PAGE])).unwrap();
+        log["runs"][0].clone()
+    }
+
+    #[test]
+    fn a_finding_becomes_a_result_of_a_rule_with_places() {
+        let run = run(Certainty::Certainly);
+        assert_eq!(run["tool"]["driver"]["rules"][0]["help"]["text"], "long\n");
+        let result = &run["results"][0];
+        assert_eq!(
+            (&result["ruleIndex"], &result["level"]),
+            (&json!(0), &json!("error"))
+        );
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "/etc/my%20rules");
+        assert_eq!(place["region"], json!({ "startLine": 3, "startColumn": 2 }));
+        let kernel = &result["locations"][1]["logicalLocations"][0];
+        assert_eq!(kernel["fullyQualifiedName"], "pid 1");
+        let notes = &run["invocations"][0]["toolExecutionNotifications"];
+        assert_eq!(notes[0]["message"]["text"], "f: w; open: l");
+    }
+
+    #[test]
+    fn a_possible_finding_is_for_review() {
+        let result = &run(Certainty::Possibly)["results"][0];
+        assert_eq!(
+            (&result["kind"], &result["level"]),
+            (&json!("review"), &json!("none"))
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! Findings for people: worst first, evidence and commands under each.
+
+use std::fmt::Write as _;
+
+use crate::style::Paint;
+use crate::wrap::wrap;
+use crate::{Certainty, Evidence, Finding, Report, Severity, Style, Unknown, escape};
+
+/// More evidence than this is counted, not shown; JSON has all of it.
+const SHOWN: usize = 12;
+
+/// Gives the page of a code.
+pub type PageOf = dyn Fn(&str) -> Option<String>;
+
+/// How a report is shown.
+#[derive(Clone, Copy)]
+pub struct TextOptions<'a> {
+    /// Whether it is painted.
+    pub style: Style,
+    /// Columns to wrap sentences at; places and commands are never wrapped.
+    pub width: usize,
+    /// Gives the page of a code, to be printed under the last finding that has the code.
+    pub page: Option<&'a PageOf>,
+}
+
+impl std::fmt::Debug for TextOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextOptions")
+            .field("style", &self.style)
+            .field("width", &self.width)
+            .field("page", &self.page.is_some())
+            .finish()
+    }
+}
+
+/// The report as text that ends with a line that counts the findings.
+pub fn text(report: &Report, options: &TextOptions<'_>) -> String {
+    let mut out = String::new();
+    for (at, found) in report.findings.iter().enumerate() {
+        finding(&mut out, found, options);
+        let next = report.findings.get(at + 1);
+        if next.is_none_or(|next| next.code != found.code)
+            && let Some(page) = options.page.and_then(|page| page(&found.code))
+        {
+            for line in page.trim_end().lines() {
+                let _ = writeln!(out, "  | {line}");
+            }
+            out.push('\n');
+        }
+    }
+    if !report.unknowns.is_empty() {
+        let _ = writeln!(out, "{}", options.style.paint(Paint::Strong, "not known"));
+        for unknown in &report.unknowns {
+            gap(&mut out, unknown, options);
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}: {}", escape(&report.subject), summary(report));
+    out
+}
+
+fn finding(out: &mut String, found: &Finding, options: &TextOptions<'_>) {
+    let style = options.style;
+    let doubt = if found.certainty == Certainty::Possibly {
+        ", possibly"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        out,
+        "{}{doubt}: {} [{}]",
+        style.severity(found.severity),
+        style.paint(Paint::Strong, &escape(&found.title)),
+        found.code
+    );
+    for line in wrap(&escape(&found.impact), options.width.saturating_sub(2)) {
+        let _ = writeln!(out, "  {line}");
+    }
+    for shown in found.evidence.iter().take(SHOWN) {
+        evidence(out, shown, style);
+    }
+    let more = found.evidence.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "    and {more} more; --format json shows all");
+    }
+    for remedy in &found.remedies {
+        let _ = writeln!(
+            out,
+            "  {} {}:",
+            style.paint(Paint::Green, "→"),
+            escape(&remedy.what)
+        );
+        for command in &remedy.commands {
+            let _ = writeln!(out, "      {}", style.paint(Paint::Blue, &escape(command)));
+        }
+    }
+    out.push('\n');
+}
+
+fn evidence(out: &mut String, shown: &Evidence, style: Style) {
+    let place = shown.place.to_string();
+    let place = style.paint(Paint::Faint, &escape(&place));
+    let packets = shown
+        .packets
+        .map_or_else(String::new, |count| format!("  ({count} packets)"));
+    let _ = writeln!(out, "    {place}  {}{packets}", escape(&shown.what));
+}
+
+fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
+    let sentence = format!(
+        "{}: {}. Open: {}.",
+        escape(&unknown.fact),
+        escape(&unknown.why),
+        escape(&unknown.leaves_open)
+    );
+    let mut mark = "?";
+    for line in wrap(&sentence, options.width.saturating_sub(4)) {
+        let _ = writeln!(out, "  {mark} {line}");
+        mark = " ";
+    }
+}
+
+/// `1 critical, 2 warnings`, and what is not known: nothing found is not nothing wrong.
+fn summary(report: &Report) -> String {
+    let mut parts: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .filter_map(|severity| {
+            let count = report
+                .findings
+                .iter()
+                .filter(|it| it.severity == *severity)
+                .count();
+            let word = match (severity, count) {
+                (_, 0) => return None,
+                (Severity::Warning, 2..) => "warnings",
+                (Severity::Note, 2..) => "notes",
+                _ => severity.word(),
+            };
+            Some(format!("{count} {word}"))
+        })
+        .collect();
+    if parts.is_empty() {
+        parts.push("nothing to report".to_owned());
+    }
+    match report.unknowns.len() {
+        0 => {}
+        1 => parts.push("1 fact not known".to_owned()),
+        count => parts.push(format!("{count} facts not known")),
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Area, Place, Remedy};
+
+    const PLAIN: TextOptions<'_> = TextOptions {
+        style: Style::Plain,
+        width: 60,
+        page: None,
+    };
+
+    fn report() -> Report {
+        Report {
+            subject: "web1".into(),
+            findings: vec![Finding {
+                code: "FW001".into(),
+                severity: Severity::Critical,
+                certainty: Certainty::Possibly,
+                area: Area::Firewall,
+                title: "a flush locks you out".into(),
+                impact: "The policy is DROP and nothing but rules lets you in.".into(),
+                evidence: vec![Evidence {
+                    place: Place::Line {
+                        source: "rules\u{1b}".into(),
+                        line: 3,
+                        column: Some(1),
+                    },
+                    what: ":INPUT DROP".into(),
+                    packets: Some(7),
+                }],
+                remedies: vec![Remedy {
+                    what: "Let a rule do what the policy does".into(),
+                    commands: vec!["iptables -P INPUT ACCEPT".into()],
+                }],
+            }],
+            unknowns: vec![Unknown {
+                fact: "sockets".into(),
+                why: "permission denied".into(),
+                leaves_open: "who listens".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_finding_shows_what_why_where_and_how_to_mend_it() {
+        let expected = "\
+critical, possibly: a flush locks you out [FW001]
+  The policy is DROP and nothing but rules lets you in.
+    rules\\u{1b}:3:1  :INPUT DROP  (7 packets)
+  → Let a rule do what the policy does:
+      iptables -P INPUT ACCEPT
+
+not known
+  ? sockets: permission denied. Open: who listens.
+
+web1: 1 critical, 1 fact not known
+";
+        assert_eq!(text(&report(), &PLAIN), expected);
+    }
+
+    #[test]
+    fn nothing_found_still_says_what_is_not_known() {
+        let mut report = report();
+        report.findings.clear();
+        let shown = text(&report, &PLAIN);
+        assert!(
+            shown.ends_with("web1: nothing to report, 1 fact not known\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_page_is_printed_once_for_each_code() {
+        let mut report = report();
+        report.findings.push(report.findings[0].clone());
+        let page = |code: &str| Some(format!("page of {code}\n"));
+        let shown = text(
+            &report,
+            &TextOptions {
+                page: Some(&page),
+                ..PLAIN
+            },
+        );
+        assert_eq!(shown.matches("  | page of FW001\n").count(), 1, "{shown}");
+    }
+}

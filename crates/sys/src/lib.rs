@@ -1,1 +1,13 @@
-//! placeholder
+//! A safe API over the system calls that have none.
+//!
+//! All the `unsafe` of the workspace is here, each use argued. Nothing here decides anything.
+
+mod namespace;
+mod raw_socket;
+mod tap;
+mod xtables;
+
+pub use namespace::NetworkNamespace;
+pub use raw_socket::RawSocket;
+pub use tap::Tap;
+pub use xtables::{Xtable, XtablesSocket};

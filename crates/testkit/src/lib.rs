@@ -1,1 +1,17 @@
-//! placeholder
+//! The kernel as referee: a network namespace with rules in it, packets that are let in, and what
+//! every rule did with them.
+//!
+//! Everything here lives and dies with a value: no interface, rule or connection outlives its
+//! [`Namespace`], and nothing outside of it is touched.
+
+mod legacy;
+mod namespace;
+mod netlink;
+mod privileged;
+mod referee;
+mod wire;
+
+pub use namespace::Namespace;
+pub use privileged::or_skip;
+pub use referee::{Observation, Port, Referee, Step, Toward, What};
+pub use wire::{Frame, Transport, Wire};

@@ -24,8 +24,8 @@ pub(crate) struct Flow {
     assumed: Vec<(Match, bool)>,
     /// What is left of a field that is not known but there.
     left: BTreeMap<Field, Left>,
-    /// The rules with unknown matches that this flow went past.
-    pub(crate) hangs: BTreeSet<(RuleAt, String)>,
+    /// The rules with unknown statements that this flow went past.
+    pub(crate) hangs: BTreeSet<(RuleAt, usize)>,
 }
 
 /// Which ends were rewritten.

@@ -61,6 +61,25 @@ impl Index {
         }?;
         Some(from + at)
     }
+
+    /// The next of these rules that asks for the flow's destination port.
+    pub(crate) fn same_port(
+        &self,
+        table: usize,
+        chain: usize,
+        rules: std::ops::Range<usize>,
+        flow: &Question,
+    ) -> Option<usize> {
+        let wanted = flow.0.ports[1];
+        if wanted == ANY.ports[1] {
+            return None;
+        }
+        let hulls = self.tables.get(table)?.get(chain)?.get(rules.clone())?;
+        let at = hulls
+            .iter()
+            .position(|hull| hull.ports[1] != ANY.ports[1] && overlap(hull.ports[1], wanted))?;
+        Some(rules.start + at)
+    }
 }
 
 /// A flow as the boxes see it.

@@ -14,10 +14,11 @@ mod rule;
 mod walk;
 
 pub use index::Index;
-pub use walk::evaluate;
+pub use walk::{evaluate, evaluate_supposing};
 
-use crate::model::Hook;
-use std::collections::BTreeSet;
+use crate::model::{Field, Hook, Policy};
+use crate::packet::{Interface, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a rule stands in a [`crate::model::Firewall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,8 +71,20 @@ pub struct Outcome {
     /// What decided; of several base chains that accept, the one that looks hardest: the last
     /// rule of a filter chain at input, forward or output.
     pub by: Decider,
-    /// The rules with unknown matches that had to answer one way or the other, with the words.
-    pub hangs: BTreeSet<(RuleAt, String)>,
+    /// The rules that the packet went past with something unknown in them, each with the index
+    /// of the statement. Not all of them need to matter: see [`Supposed::answers`].
+    pub hangs: BTreeSet<(RuleAt, usize)>,
+}
+
+/// What to take for granted against the text, to learn what an answer depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supposed {
+    /// What is unknown at these rules matches, or does not.
+    pub answers: BTreeMap<RuleAt, bool>,
+    /// These rules are not there.
+    pub without: BTreeSet<RuleAt>,
+    /// These base chains, by table and chain, have another policy.
+    pub policies: BTreeMap<(usize, usize), Policy>,
 }
 
 /// What happened at a rule or at the end of a chain.
@@ -89,6 +102,39 @@ pub struct Event {
     pub what: Happened,
     /// How many jumps deep.
     pub depth: u32,
+    /// What the statements saw: of a rule that failed only the one that did.
+    pub saw: Vec<Saw>,
+}
+
+/// What a statement saw of the packet, which NAT or an earlier rule may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saw {
+    /// The index of the statement in its rule.
+    pub statement: usize,
+    /// What it looked at.
+    pub sights: Vec<Sight>,
+}
+
+/// One thing that a statement looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A field, whole even if the statement masks it.
+    Field(Field, Value),
+    /// The interface by which the packet came in.
+    Input(Interface),
+    /// The interface by which it leaves.
+    Output(Interface),
+}
+
+/// The rewriting of one end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Whether it is the source.
+    pub source: bool,
+    /// Address and port before.
+    pub from: (Value, Value),
+    /// Address and port after.
+    pub to: (Value, Value),
 }
 
 /// What happened.
@@ -96,10 +142,12 @@ pub struct Event {
 pub enum Happened {
     /// The rule matched.
     Matched,
-    /// It may have matched; these words are unknown.
-    Perhaps(String),
+    /// It may have matched; the indices of the statements that are unknown.
+    Perhaps(Vec<usize>),
     /// It did not match; the index of the first statement that failed.
     Failed(usize),
+    /// The rule rewrote an address or a port.
+    Rewritten(Rewrite),
     /// The base chain's policy was applied.
     Policy,
     /// The user chain ended and the caller goes on.
@@ -112,7 +160,8 @@ pub enum Record {
     /// None.
     #[default]
     Nothing,
-    /// The rules that matched, or perhaps.
+    /// The rules that matched, or perhaps, and a few that ask for the packet's own destination
+    /// port or ICMP type but failed for another reason.
     Mattered,
     /// All rules that were looked at.
     All,

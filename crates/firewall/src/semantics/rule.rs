@@ -5,9 +5,9 @@ use super::lookup::{Found, find};
 use super::matching::{Truth, test};
 use super::nat::rewrite;
 use super::walk::{DEEPEST, DEEPEST_JUMP, MOST_FLOWS, Rest, Walk};
-use super::{Decider, End, Happened, RuleAt};
+use super::{Decider, End, Happened, Record, Rewrite, RuleAt, Saw, Sight};
 use crate::model::{
-    ChainId, Effect, ElementValue, Field, Match, Rule, Statement, Verdict, ct_state,
+    ChainId, Effect, ElementValue, Field, KeyPart, Match, Rule, Statement, Verdict, ct_state,
 };
 use crate::packet::Value;
 
@@ -49,18 +49,27 @@ impl Walk<'_> {
         let firewall = self.firewall;
         let table = &firewall.tables[at.table];
         let rule = &table.chains[at.chain].rules[at.rule];
-        let mut perhaps = String::new();
+        if self.supposed.without.contains(&at) {
+            after.rest.on.push(flow);
+            return;
+        }
+        let mut perhaps = Vec::new();
+        let mut saw = Vec::new();
         let mut next = 0;
         while let Some(statement) = rule.statements.get(next) {
             match statement {
                 Statement::Match(_) => {
-                    let mut unknown: Vec<&Match> = Vec::new();
+                    let mut unknown: Vec<(usize, &Match)> = Vec::new();
                     while let Some(Statement::Match(wanted)) = rule.statements.get(next) {
-                        match test(firewall, table, &flow, wanted) {
+                        let answer = test(firewall, table, &flow, wanted);
+                        if self.record != Record::Nothing && answer != Truth::No {
+                            saw.push(sight(&flow, next, wanted));
+                        }
+                        match answer {
                             Truth::Yes => {}
-                            Truth::Maybe => unknown.push(wanted),
+                            Truth::Maybe => unknown.push((next, wanted)),
                             Truth::No => {
-                                self.event_of(at, Happened::Failed(next), depth);
+                                self.failed(at, &flow, depth);
                                 after.rest.on.push(flow);
                                 return;
                             }
@@ -71,17 +80,25 @@ impl Walk<'_> {
                         continue;
                     }
                     after.changed = true;
-                    let words = self.words(rule, &unknown);
+                    let supposed = self.supposed.answers.get(&at).copied();
+                    if supposed != Some(true) {
+                        let mut missed = flow.clone();
+                        if let [(_, one)] = unknown.as_slice() {
+                            missed.assume(one, false);
+                        }
+                        if matters(rule) {
+                            missed.hangs.extend(unknown.iter().map(|(s, _)| (at, *s)));
+                        }
+                        after.rest.on.push(missed);
+                    }
+                    if supposed == Some(false) {
+                        return;
+                    }
                     if matters(rule) {
-                        flow.hangs.insert((at, words.clone()));
+                        flow.hangs.extend(unknown.iter().map(|(s, _)| (at, *s)));
                     }
-                    perhaps = words;
-                    let mut missed = flow.clone();
-                    if let [one] = unknown.as_slice() {
-                        missed.assume(one, false);
-                    }
-                    after.rest.on.push(missed);
-                    for one in unknown {
+                    for (statement, one) in unknown {
+                        perhaps.push(statement);
                         flow.assume(one, true);
                     }
                 }
@@ -94,34 +111,41 @@ impl Walk<'_> {
                     if *verdict == Verdict::Continue {
                         continue;
                     }
-                    self.event_matched(at, &perhaps, depth);
-                    self.verdict(at, verdict, flow, after);
+                    self.matched(at, perhaps, saw, depth);
+                    self.verdict(at, verdict, flow, after, depth);
                     return;
                 }
                 Statement::VerdictMap(map) => {
+                    if self.record != Record::Nothing {
+                        let sights = map.key.iter().map(|part| part_sight(&flow, *part));
+                        saw.push(Saw {
+                            statement: next,
+                            sights: sights.collect(),
+                        });
+                    }
                     next += 1;
                     match find(firewall, table, &flow, &map.key, &map.map) {
                         Found::No => {
-                            self.event_of(at, Happened::Failed(next - 1), depth);
+                            self.failed(at, &flow, depth);
                             after.rest.on.push(flow);
                             return;
                         }
                         Found::Yes(Some(ElementValue::Verdict(Verdict::Continue))) => {}
                         Found::Yes(Some(ElementValue::Verdict(verdict))) => {
-                            self.event_matched(at, &perhaps, depth);
-                            self.verdict(at, verdict, flow, after);
+                            self.matched(at, perhaps, saw, depth);
+                            self.verdict(at, verdict, flow, after, depth);
                             return;
                         }
                         found => {
                             after.changed = true;
-                            let words = "the element of the map that fits is not known";
-                            self.event_matched(at, words, depth);
-                            flow.hangs.insert((at, words.to_owned()));
+                            perhaps.push(next - 1);
+                            self.matched(at, perhaps, saw, depth);
+                            flow.hangs.insert((at, next - 1));
                             match found {
                                 Found::Maybe(Some(values)) => {
                                     for value in values {
                                         if let ElementValue::Verdict(verdict) = value {
-                                            self.verdict(at, verdict, flow.clone(), after);
+                                            self.verdict(at, verdict, flow.clone(), after, depth);
                                         }
                                     }
                                 }
@@ -134,47 +158,68 @@ impl Walk<'_> {
                 }
             }
         }
-        self.event_matched(at, &perhaps, depth);
+        self.matched(at, perhaps, saw, depth);
         after.rest.on.push(flow);
     }
 
-    fn event_of(&mut self, at: RuleAt, what: Happened, depth: Depth) {
-        if !matches!(what, Happened::Failed(_)) || self.record == super::Record::All {
-            self.event(at.table, at.chain, Some(at.rule), what, depth.all);
+    /// Records that a rule failed, and at what: always if all is kept, else only if it asks for
+    /// the packet's own port or type, so that a reader may have expected it to match.
+    pub(super) fn failed(&mut self, at: RuleAt, flow: &Flow, depth: Depth) {
+        let table = &self.firewall.tables[at.table];
+        let rule = &table.chains[at.chain].rules[at.rule];
+        if self.record == Record::Nothing
+            || self.record == Record::Mattered && !asks_for(rule, flow)
+        {
+            return;
         }
+        let failed = rule
+            .statements
+            .iter()
+            .enumerate()
+            .find(|(_, statement)| match statement {
+                Statement::Match(wanted) => test(self.firewall, table, flow, wanted) == Truth::No,
+                Statement::VerdictMap(_) => true,
+                Statement::Effect(_) | Statement::Verdict(_) => false,
+            });
+        let Some((statement, kind)) = failed else {
+            return;
+        };
+        let saw = match kind {
+            Statement::Match(wanted) => sight(flow, statement, wanted),
+            Statement::VerdictMap(map) => Saw {
+                statement,
+                sights: map.key.iter().map(|part| part_sight(flow, *part)).collect(),
+            },
+            Statement::Effect(_) | Statement::Verdict(_) => return,
+        };
+        let what = Happened::Failed(statement);
+        self.event(
+            at.table,
+            at.chain,
+            Some(at.rule),
+            what,
+            depth.all,
+            vec![saw],
+        );
     }
 
-    fn event_matched(&mut self, at: RuleAt, perhaps: &str, depth: Depth) {
+    fn matched(&mut self, at: RuleAt, perhaps: Vec<usize>, saw: Vec<Saw>, depth: Depth) {
         let what = if perhaps.is_empty() {
             Happened::Matched
         } else {
-            Happened::Perhaps(perhaps.to_owned())
+            Happened::Perhaps(perhaps)
         };
-        self.event_of(at, what, depth);
+        self.event(at.table, at.chain, Some(at.rule), what, depth.all, saw);
     }
 
-    fn words(&self, rule: &Rule, unknown: &[&Match]) -> String {
-        let words: Vec<String> = unknown
-            .iter()
-            .map(|wanted| match wanted {
-                Match::Opaque(opaque) => format!("`{}`", opaque.text),
-                Match::Field { operand, .. } => {
-                    format!("{:?} of the packet is not known", operand.field)
-                }
-                Match::InInterface { .. } => "the incoming interface is not known".into(),
-                Match::OutInterface { .. } => "the outgoing interface is not known".into(),
-                Match::Lookup(_) | Match::Any { .. } | Match::Never => {
-                    format!(
-                        "a set or a list in `{}`",
-                        self.firewall.text(rule.place).trim()
-                    )
-                }
-            })
-            .collect();
-        words.join(", ")
-    }
-
-    fn verdict(&mut self, at: RuleAt, verdict: &Verdict, mut flow: Flow, after: &mut After) {
+    fn verdict(
+        &mut self,
+        at: RuleAt,
+        verdict: &Verdict,
+        mut flow: Flow,
+        after: &mut After,
+        depth: Depth,
+    ) {
         let by = Decider::Rule(at);
         match verdict {
             Verdict::Accept => {
@@ -187,7 +232,19 @@ impl Walk<'_> {
             Verdict::Return => after.rest.returned.push(flow),
             Verdict::Continue => after.rest.on.push(flow),
             Verdict::Nat(nat) => {
+                let before = flow.clone();
                 rewrite(&mut flow, nat, self.place.hook, self.surroundings);
+                for what in rewrites(&before, &flow) {
+                    let what = Happened::Rewritten(what);
+                    self.event(
+                        at.table,
+                        at.chain,
+                        Some(at.rule),
+                        what,
+                        depth.all,
+                        Vec::new(),
+                    );
+                }
                 self.decide(&mut flow, by);
                 after.rest.accepted.push(flow);
             }
@@ -205,8 +262,11 @@ impl Walk<'_> {
             }
             Verdict::Unknown(opaque) => {
                 after.changed = true;
-                flow.hangs
-                    .insert((at, format!("what `{}` decides", opaque.text)));
+                let statements = &self.firewall.tables[at.table].chains[at.chain].rules[at.rule];
+                let here = statements.statements.iter().position(|statement| {
+                    matches!(statement, Statement::Verdict(Verdict::Unknown(one)) if one == opaque)
+                });
+                flow.hangs.insert((at, here.unwrap_or_default()));
                 self.end(&flow, End::Unknown, by);
                 after.rest.on.push(flow);
             }
@@ -247,11 +307,87 @@ impl Walk<'_> {
             rest.returned.extend(inner.on);
         } else {
             if !inner.on.is_empty() {
-                self.event(at.table, to, None, Happened::Returned, deeper.all);
+                let what = Happened::Returned;
+                self.event(at.table, to, None, what, deeper.all, Vec::new());
             }
             rest.on.extend(inner.on);
         }
     }
+}
+
+/// What a match looks at.
+fn sight(flow: &Flow, statement: usize, wanted: &Match) -> Saw {
+    let mut sights = Vec::new();
+    look(flow, wanted, &mut sights);
+    Saw { statement, sights }
+}
+
+fn look(flow: &Flow, wanted: &Match, sights: &mut Vec<Sight>) {
+    match wanted {
+        Match::Field { operand, .. } => {
+            sights.push(Sight::Field(operand.field, flow.get(operand.field)));
+        }
+        Match::InInterface { .. } => sights.push(Sight::Input(flow.input.clone())),
+        Match::OutInterface { .. } => sights.push(Sight::Output(flow.output.clone())),
+        Match::Lookup(lookup) => {
+            sights.extend(lookup.key.iter().map(|part| part_sight(flow, *part)));
+        }
+        Match::Any { of, .. } => {
+            for one in of {
+                look(flow, one, sights);
+            }
+        }
+        Match::Never | Match::Opaque(_) => {}
+    }
+}
+
+fn part_sight(flow: &Flow, part: KeyPart) -> Sight {
+    match part {
+        KeyPart::Number(operand) => Sight::Field(operand.field, flow.get(operand.field)),
+        KeyPart::InInterface => Sight::Input(flow.input.clone()),
+        KeyPart::OutInterface => Sight::Output(flow.output.clone()),
+    }
+}
+
+/// Whether the rule names the packet's own destination port or ICMP type.
+fn asks_for(rule: &Rule, flow: &Flow) -> bool {
+    rule.statements.iter().any(|statement| {
+        let Statement::Match(Match::Field {
+            operand,
+            negated: false,
+            ranges,
+        }) = statement
+        else {
+            return false;
+        };
+        let own = matches!(
+            operand.field,
+            Field::DstPort | Field::IcmpType | Field::Icmp6Type
+        );
+        own && matches!(flow.get(operand.field), Value::Known(number)
+            if ranges.iter().any(|range| range.contains(number)))
+    })
+}
+
+fn rewrites(before: &Flow, after: &Flow) -> Vec<Rewrite> {
+    let v6 = before.get(Field::NfProto) == Value::Known(10);
+    let fields = if v6 {
+        [Field::Ip6Dst, Field::Ip6Src]
+    } else {
+        [Field::Ip4Dst, Field::Ip4Src]
+    };
+    let ports = [Field::DstPort, Field::SrcPort];
+    let ends = fields.into_iter().zip(ports).enumerate();
+    ends.filter_map(|(at, (address, port))| {
+        let from = (before.get(address), before.get(port));
+        let to = (after.get(address), after.get(port));
+        (from != to).then_some(Rewrite {
+            source: at == 1,
+            from,
+            to,
+        })
+    })
+    .collect()
 }
 
 /// Applies an effect; whether it could change what later rules say.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::flow::{Decided, Flow, merge};
 use super::index::{Index, Question};
 use super::rule::Depth;
-use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt};
+use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
 use crate::Surroundings;
 use crate::model::{
     ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
@@ -13,7 +13,9 @@ use crate::model::{
 };
 use crate::packet::{Interface, Packet, Path, Value, to_address};
 
-/// Rules that are looked at before the walk gives up and says so.
+/// Rules that nearly matched and are recorded in one chain.
+const MOST_NEAR: usize = 8;
+/// Rules, times the flows that look at them, before the walk gives up and says so.
 const MOST_STEPS: u64 = 20_000_000;
 /// Flows that are kept apart for the sake of who decided.
 pub(super) const MOST_FLOWS: usize = 32;
@@ -34,12 +36,26 @@ pub fn evaluate(
     packet: &Packet,
     record: Record,
 ) -> Evaluation {
+    let supposed = Supposed::default();
+    evaluate_supposing(firewall, index, surroundings, packet, record, &supposed)
+}
+
+/// Follows a settled packet through the rules as they would be.
+pub fn evaluate_supposing(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    packet: &Packet,
+    record: Record,
+    supposed: &Supposed,
+) -> Evaluation {
     let mut walk = Walk {
         firewall,
         index,
         surroundings,
         packet,
         record,
+        supposed,
         steps: 0,
         exhausted: false,
         outcomes: BTreeSet::new(),
@@ -68,6 +84,7 @@ pub(super) struct Walk<'a> {
     pub(super) surroundings: &'a Surroundings,
     packet: &'a Packet,
     pub(super) record: Record,
+    pub(super) supposed: &'a Supposed,
     steps: u64,
     exhausted: bool,
     outcomes: BTreeSet<Outcome>,
@@ -358,8 +375,10 @@ impl Walk<'_> {
         let mut passed = rest.accepted;
         let by = Decider::Policy { table: t, chain: c };
         if !rest.on.is_empty() {
-            self.event(t, c, None, Happened::Policy, 0);
+            self.event(t, c, None, Happened::Policy, 0, Vec::new());
         }
+        let supposed = self.supposed.policies.get(&(t, c));
+        let policy = supposed.copied().unwrap_or(policy);
         for mut flow in rest.on {
             match policy {
                 Policy::Accept => {
@@ -393,6 +412,7 @@ impl Walk<'_> {
         rule: Option<usize>,
         what: Happened,
         depth: u32,
+        saw: Vec<Saw>,
     ) {
         if self.record == Record::Nothing {
             return;
@@ -404,6 +424,7 @@ impl Walk<'_> {
             rule,
             what,
             depth,
+            saw,
         });
     }
 
@@ -414,15 +435,21 @@ impl Walk<'_> {
         let chain = &firewall.tables[t].chains[c];
         let mut ended = Vec::new();
         let mut at = 0;
+        let mut near = MOST_NEAR;
         let mut questions: Vec<Question> = flows.iter().map(Question::new).collect();
         while !flows.is_empty() && at < chain.rules.len() {
             if self.record != Record::All {
-                match self.index.next(t, c, at, &questions) {
+                let next = self.index.next(t, c, at, &questions);
+                if self.record == Record::Mattered {
+                    let last = next.unwrap_or(chain.rules.len());
+                    self.near_misses((t, c, at..last), &flows, &questions, depth, &mut near);
+                }
+                match next {
                     Some(next) => at = next,
                     None => break,
                 }
             }
-            self.steps += 1;
+            self.steps += u64::try_from(flows.len()).unwrap_or(u64::MAX);
             if self.steps > MOST_STEPS || flows.len() > TOO_MANY_FLOWS {
                 self.give_up(&flows);
                 return rest;
@@ -451,6 +478,32 @@ impl Walk<'_> {
         rest.on = merge(ended, MOST_FLOWS);
         rest.accepted = merge(rest.accepted, MOST_FLOWS);
         rest
+    }
+
+    /// Records rules that ask for the packet's own port but that it cannot match otherwise.
+    fn near_misses(
+        &mut self,
+        (t, c, mut rules): (usize, usize, std::ops::Range<usize>),
+        flows: &[Flow],
+        questions: &[Question],
+        depth: Depth,
+        left: &mut usize,
+    ) {
+        let (Some(flow), Some(question)) = (flows.first(), questions.first()) else {
+            return;
+        };
+        while *left > 0
+            && let Some(rule) = self.index.same_port(t, c, rules.clone(), question)
+        {
+            *left -= 1;
+            let at = RuleAt {
+                table: t,
+                chain: c,
+                rule,
+            };
+            self.failed(at, flow, depth);
+            rules.start = rule + 1;
+        }
     }
 
     fn give_up(&mut self, flows: &[Flow]) {

@@ -3,6 +3,7 @@
 //! Every source is read in a thread of its own, since the slow ones (the programs that print
 //! rules, the scan of `/proc/PID/fd`) wait for different things.
 
+mod netlink;
 mod network;
 mod process;
 mod rules;
@@ -59,7 +60,16 @@ impl Host {
         host.take_rules(rules);
         let holders = host.take_processes(processes);
         match sockets {
-            Ok(sockets) => host.take_sockets(sockets, &holders),
+            Ok(sockets) => {
+                for kind in sockets.unlisted {
+                    host.miss(
+                        kind,
+                        "the kernel does not list them",
+                        "which programs wait for them",
+                    );
+                }
+                host.take_sockets(sockets.all, &holders);
+            }
             Err(error) => host.miss("sockets", error, "which programs wait for connections"),
         }
         step("kernel settings");

@@ -1,4 +1,16 @@
-//! What is wrong with a rule set: one file a rule, each with its code and its page.
+//! What is wrong with a rule set: one file a rule of good practice.
+//!
+//! A lint that can ask the evaluator does so: it sends a packet and looks at its end, instead of
+//! guessing from the shape of the rules. Where the answer hangs on something unknown the lint says
+//! *possibly*, or nothing.
+
+mod commands;
+mod evidence;
+mod log_without_limit;
+mod makers;
+mod mixed_backends;
+mod policy_drop;
+mod unused;
 
 use surefoot_report::{Finding, Page};
 
@@ -6,23 +18,32 @@ use crate::Surroundings;
 use crate::model::Firewall;
 use crate::semantics::Index;
 
-/// What lints look at.
+/// What the lints look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The rules.
+    /// The rules of every backend.
     pub firewall: &'a Firewall,
-    /// For quick answers about packets.
+    /// Made of the same rules.
     pub index: &'a Index,
-    /// The host around the rules.
+    /// The host they stand on.
     pub surroundings: &'a Surroundings,
 }
 
-/// All findings, in no order.
-pub fn check(_facts: &Facts<'_>) -> Vec<Finding> {
-    Vec::new()
+/// Finds what is wrong; the order is that of the codes.
+pub fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    LINTS.iter().flat_map(|lint| lint(facts)).collect()
 }
 
-/// The pages of all lints.
+/// The explanations of all codes, in order.
 pub fn pages() -> &'static [Page] {
-    &[]
+    PAGES
 }
+
+macro_rules! lints {
+    ($($lint:ident),* $(,)?) => {
+        const LINTS: &[fn(&Facts<'_>) -> Vec<Finding>] = &[$($lint::check),*];
+        static PAGES: &[Page] = &[$($lint::PAGE),*];
+    };
+}
+
+lints![policy_drop, mixed_backends, log_without_limit, unused];

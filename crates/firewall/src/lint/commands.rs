@@ -1,0 +1,77 @@
+//! Commands in the words of the backend that holds the rules.
+
+use crate::model::{Backend, Chain, Family, Table};
+
+/// The program that changes an iptables table, with `-t` where it is needed.
+pub(super) fn iptables(table: &Table) -> String {
+    let mut words = program(table, "");
+    if table.name != "filter" {
+        words.push_str(" -t ");
+        words.push_str(&table.name);
+    }
+    words
+}
+
+/// `iptables-nft-save`, `ip6tables-legacy-restore` and so on; `end` is empty, `-save`, `-restore`.
+pub(super) fn program(table: &Table, end: &str) -> String {
+    let family = if table.family == Family::Ip6 {
+        "ip6tables"
+    } else {
+        "iptables"
+    };
+    let backend = match table.backend {
+        Backend::IptablesLegacy => "-legacy",
+        Backend::IptablesNft => "-nft",
+        Backend::Iptables | Backend::Nft => "",
+    };
+    format!("{family}{backend}{end}")
+}
+
+/// A rule put before the one at `before` (from 0), or at the end.
+pub(super) fn add(
+    table: &Table,
+    chain: &Chain,
+    before: Option<usize>,
+    iptables_words: &str,
+    nft_words: &str,
+) -> Vec<String> {
+    let before = before.filter(|at| *at < chain.rules.len());
+    if table.backend.is_iptables() {
+        let place = match before {
+            Some(at) => format!("-I {} {}", quoted(&chain.name), at + 1),
+            None => format!("-A {}", quoted(&chain.name)),
+        };
+        return vec![format!("{} {place} {iptables_words}", iptables(table))];
+    }
+    let (family, name) = (table.family.word(), &table.name);
+    let rule = match before {
+        None => format!("add rule {family} {name} {} {nft_words}", chain.name),
+        Some(0) => format!("insert rule {family} {name} {} {nft_words}", chain.name),
+        Some(at) => match chain.rules.get(at).and_then(|rule| rule.handle) {
+            Some(handle) => format!(
+                "insert rule {family} {name} {} position {handle} {nft_words}",
+                chain.name
+            ),
+            None => format!(
+                "insert rule {family} {name} {} index {at} {nft_words}",
+                chain.name
+            ),
+        },
+    };
+    nft_checked(&rule)
+}
+
+/// An nft command, preceded by the same as a dry run.
+pub(super) fn nft_checked(command: &str) -> Vec<String> {
+    let word = quoted(command);
+    vec![format!("nft -c {word} && nft {word}")]
+}
+
+/// A word for the shell.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

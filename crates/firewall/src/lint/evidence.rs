@@ -1,0 +1,155 @@
+//! Points at rules, chains and tables.
+
+use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+
+use super::Facts;
+use crate::model;
+use crate::semantics::RuleAt;
+
+/// Most places that one finding shows; it says how many there are.
+pub(super) const MOST_SHOWN: usize = 5;
+
+/// A finding of the page's code and severity, certain until somebody says otherwise.
+pub(super) fn finding(page: &Page, title: String, impact: impl Into<String>) -> Finding {
+    Finding {
+        code: page.code.to_owned(),
+        severity: page.severity,
+        certainty: Certainty::Certainly,
+        area: Area::Firewall,
+        title,
+        impact: impact.into(),
+        evidence: Vec::new(),
+        remedies: Vec::new(),
+    }
+}
+
+/// Says the rest of a finding, piece by piece.
+pub(super) trait Say {
+    fn with_severity(self, severity: Severity) -> Self;
+    fn possibly(self, possibly: bool) -> Self;
+    fn shown_by(self, evidence: impl IntoIterator<Item = Evidence>) -> Self;
+    fn mend(self, what: impl Into<String>, commands: Vec<String>) -> Self;
+}
+
+impl Say for Finding {
+    fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    fn possibly(mut self, possibly: bool) -> Self {
+        if possibly {
+            self.certainty = Certainty::Possibly;
+        }
+        self
+    }
+
+    fn shown_by(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    fn mend(mut self, what: impl Into<String>, commands: Vec<String>) -> Self {
+        self.remedies.push(Remedy {
+            what: what.into(),
+            commands,
+        });
+        self
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn table(&self, at: RuleAt) -> Option<&'a model::Table> {
+        self.firewall.tables.get(at.table)
+    }
+
+    pub(super) fn chain(&self, at: RuleAt) -> Option<&'a model::Chain> {
+        self.table(at)?.chains.get(at.chain)
+    }
+
+    pub(super) fn rule(&self, at: RuleAt) -> Option<&'a model::Rule> {
+        self.chain(at)?.rules.get(at.rule)
+    }
+
+    /// The rule with its words and what it has counted.
+    pub(super) fn show_rule(&self, at: RuleAt) -> Evidence {
+        let Some(rule) = self.rule(at) else {
+            return self.kernel("a rule that is not there");
+        };
+        let words = self.firewall.text(rule.place).trim();
+        let packets = rule.counters.map(|counters| counters.packets);
+        self.at(rule.place, words.to_owned(), packets)
+    }
+
+    /// The policy of a base chain and what has met it.
+    pub(super) fn show_policy(&self, table: &model::Table, chain: &model::Chain) -> Evidence {
+        let policy = match chain.base.as_ref().map(|base| base.policy) {
+            Some(model::Policy::Accept) => "policy accept",
+            Some(model::Policy::Drop) => "policy drop",
+            None => "no policy",
+        };
+        let what = format!("{}: {policy}", full_name(table, chain));
+        let packets = chain.policy_counters.map(|counters| counters.packets);
+        self.at(chain.place, what, packets)
+    }
+
+    /// Any place with words about it.
+    pub(super) fn at(
+        &self,
+        place: model::Place,
+        what: impl Into<String>,
+        packets: Option<u64>,
+    ) -> Evidence {
+        let what = what.into();
+        match self.firewall.position(place) {
+            Some((source, position)) => Evidence {
+                place: Place::Line {
+                    source: source.to_owned(),
+                    line: position.line,
+                    column: Some(position.column),
+                },
+                what,
+                packets,
+            },
+            None => self.kernel(what),
+        }
+    }
+
+    /// Something of the running kernel, named by its words.
+    #[expect(clippy::unused_self, reason = "reads like its siblings")]
+    pub(super) fn kernel(&self, what: impl Into<String>) -> Evidence {
+        let what = what.into();
+        Evidence {
+            place: Place::Kernel { name: what.clone() },
+            what,
+            packets: None,
+        }
+    }
+}
+
+/// A chain as an administrator names it: `INPUT` of iptables' filter table, else with its table.
+pub(super) fn full_name(table: &model::Table, chain: &model::Chain) -> String {
+    if table.backend.is_iptables() {
+        let family = if table.family == model::Family::Ip6 {
+            "IPv6 "
+        } else {
+            ""
+        };
+        if table.name == "filter" {
+            format!("{family}{}", chain.name)
+        } else {
+            format!("{family}{} {}", table.name, chain.name)
+        }
+    } else {
+        format!("{} {} {}", table.family.word(), table.name, chain.name)
+    }
+}
+
+/// `1 rule`, `2 rules`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {one}s")
+    }
+}

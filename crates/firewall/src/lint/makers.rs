@@ -1,0 +1,86 @@
+//! Chains and tables that a program made and will make again.
+//!
+//! Advice about how to write rules is wasted on them: nobody wrote them, and a change by hand is
+//! gone when the program starts again.
+
+use crate::model::{Chain, Table};
+
+/// Starts of chain names, and the program that uses them.
+const CHAINS: &[(&str, &str)] = &[
+    ("DOCKER", "docker"),
+    ("KUBE-", "kube-proxy"),
+    ("CNI-", "the container network"),
+    ("NETAVARK", "podman"),
+    ("cali-", "calico"),
+    ("CILIUM_", "cilium"),
+    ("OLD_CILIUM_", "cilium"),
+    ("FLANNEL-", "flannel"),
+    ("WEAVE", "weave"),
+    ("LIBVIRT_", "libvirt"),
+    ("f2b-", "fail2ban"),
+    ("fail2ban-", "fail2ban"),
+    ("sshguard", "sshguard"),
+    ("crowdsec", "crowdsec"),
+    ("CROWDSEC", "crowdsec"),
+    ("ufw-", "ufw"),
+    ("ufw6-", "ufw"),
+    ("ts-", "tailscale"),
+    ("neutron-", "neutron"),
+    ("IN_", "firewalld"),
+    ("FWDI_", "firewalld"),
+    ("FWDO_", "firewalld"),
+    ("FWD_", "firewalld"),
+    ("PRE_", "firewalld"),
+    ("POST_", "firewalld"),
+    ("OUT_", "firewalld"),
+    ("INPUT_ZONES", "firewalld"),
+    ("INPUT_direct", "firewalld"),
+    ("FORWARD_IN_ZONES", "firewalld"),
+    ("FORWARD_OUT_ZONES", "firewalld"),
+    ("FORWARD_direct", "firewalld"),
+    ("OUTPUT_direct", "firewalld"),
+    ("PREROUTING_ZONES", "firewalld"),
+    ("PREROUTING_direct", "firewalld"),
+    ("POSTROUTING_ZONES", "firewalld"),
+    ("POSTROUTING_direct", "firewalld"),
+    ("MINIUPNPD", "miniupnpd"),
+];
+
+/// Names of nft tables.
+const TABLES: &[(&str, &str)] = &[
+    ("firewalld", "firewalld"),
+    ("netavark", "podman"),
+    ("docker-", "docker"),
+    ("kube-proxy", "kube-proxy"),
+    ("libvirt_network", "libvirt"),
+    ("cni_", "the container network"),
+    ("lxd", "lxd"),
+    ("incus", "incus"),
+    ("f2b-", "fail2ban"),
+    ("crowdsec", "crowdsec"),
+    ("sshguard", "sshguard"),
+    ("calico", "calico"),
+];
+
+/// The program that made a chain of this name.
+pub(super) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
+    // DOCKER-USER is the one chain of docker's that is meant to be written by hand.
+    if chain.name == "DOCKER-USER" {
+        return None;
+    }
+    of_table(table).or_else(|| starts(CHAINS, &chain.name))
+}
+
+/// The program that made the whole table.
+pub(super) fn of_table(table: &Table) -> Option<&'static str> {
+    if table.backend.is_iptables() {
+        return None;
+    }
+    starts(TABLES, &table.name)
+}
+
+fn starts(list: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    list.iter()
+        .find(|(start, _)| name.starts_with(start))
+        .map(|(_, maker)| *maker)
+}

@@ -1,0 +1,144 @@
+//! A base chain whose policy drops what no rule decides: a flush takes the rules and leaves the
+//! policy.
+
+use surefoot_report::{Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::{add, iptables, nft_checked, quoted};
+use super::evidence::{Say, finding, full_name};
+use crate::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
+
+pub(super) const PAGE: Page = Page {
+    code: "FW001",
+    title: "policy DROP without an explicit last rule: a flush locks everyone out",
+    severity: Severity::Critical,
+    text: "\
+## What it is
+The chain ends in its policy, and the policy is DROP. No last rule says the same in words.
+
+## Why it matters
+`iptables -F` deletes the rules of a chain and leaves its policy. After it no rule accepts
+anything and the policy drops everything: the connection in which the command was typed is dead
+before the prompt comes back, and the machine can only be reached at its console. It need not be
+you: a start script, a package's upgrade or a colleague flushes rules too. `nft flush table` and
+`nft flush chain` do the same to a chain of nft; `nft flush ruleset` removes the chains with
+their policies and leaves the machine open instead.
+
+## How to see it yourself
+    iptables -S INPUT | head -1        shows `-P INPUT DROP`
+    iptables -S INPUT | tail -1        shows the last rule
+    nft list chain inet filter input   shows `policy drop`
+
+## How to mend it
+Write the drop down as the last rule, and only then set the policy to ACCEPT, in this order.
+What is dropped stays dropped; a flush now leaves the machine open for a moment rather than
+unreachable. While you test, let the last rule be REJECT: whoever is refused is told so. A rule
+that is added later with `-A` would stand behind the last rule: insert it with `-I`.
+
+## When it is fine
+Where the console is at hand and an open machine is worse than an unreachable one, keep the
+policy; and never flush by hand: load a whole new rule set with `iptables-restore` or `nft -f`,
+which replaces rules and policies in one step.
+",
+};
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for table in &facts.firewall.tables {
+        for chain in &table.chains {
+            if cuts_off(table, chain) && !chain.rules.last().is_some_and(decides_all) {
+                findings.push(report(facts, table, chain));
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a flush of this chain drops what its rules let through before, on the way to or from
+/// this host.
+pub(super) fn cuts_off(table: &Table, chain: &Chain) -> bool {
+    let drops = chain
+        .base
+        .as_ref()
+        .is_some_and(|base| base.policy == Policy::Drop && base.hook != Hook::Forward);
+    drops && !table.dormant && chain.rules.iter().any(lets_through)
+}
+
+/// Whether the rule could let a packet pass that the policy would drop.
+fn lets_through(rule: &Rule) -> bool {
+    rule.statements.iter().any(|statement| {
+        matches!(
+            statement,
+            Statement::VerdictMap(_)
+                | Statement::Verdict(
+                    Verdict::Accept
+                        | Verdict::Jump(_)
+                        | Verdict::Goto(_)
+                        | Verdict::Nat(_)
+                        | Verdict::Queue { .. }
+                        | Verdict::Unknown(_)
+                )
+        )
+    })
+}
+
+/// Whether the rule drops or rejects every packet.
+pub(super) fn decides_all(rule: &Rule) -> bool {
+    for statement in &rule.statements {
+        match statement {
+            Statement::Effect(_) => {}
+            Statement::Verdict(Verdict::Drop | Verdict::Reject { .. }) => return true,
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
+    let name = full_name(table, chain);
+    let is_iptables = table.backend.is_iptables();
+    let flush = if is_iptables {
+        format!("{} -F", iptables(table))
+    } else {
+        format!("nft flush table {} {}", table.family.word(), table.name)
+    };
+    let mut commands = add(table, chain, None, "-j REJECT", "counter reject");
+    if is_iptables {
+        let chain = quoted(&chain.name);
+        commands.push(format!("{} -P {chain} ACCEPT", iptables(table)));
+    } else {
+        commands.extend(nft_checked(&format!(
+            "chain {} {} {} {{ policy accept; }}",
+            table.family.word(),
+            table.name,
+            chain.name
+        )));
+    }
+    finding(
+        &PAGE,
+        format!("{name} drops by policy and has no last rule that says so"),
+        format!(
+            "`{flush}` deletes the rules and keeps the policy: every connection to this host ends, \
+             with the one in which it is typed"
+        ),
+    )
+    .with_severity(if is_iptables {
+        Severity::Critical
+    } else {
+        // nft's own idiom, `flush ruleset`, takes the policy with it.
+        Severity::Warning
+    })
+    .shown_by([facts.show_policy(table, chain)])
+    .shown_by(last_rule(facts, chain))
+    .mend(
+        "Write the last rule down, then let the policy accept (in this order)",
+        commands,
+    )
+}
+
+fn last_rule(facts: &Facts<'_>, chain: &Chain) -> Option<surefoot_report::Evidence> {
+    let rule = chain.rules.last()?;
+    let words = facts.firewall.text(rule.place).trim();
+    let packets = rule.counters.map(|counters| counters.packets);
+    Some(facts.at(rule.place, format!("the last rule: {words}"), packets))
+}

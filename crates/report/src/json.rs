@@ -11,15 +11,26 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
+    tool: Tool,
     subject: &'a str,
     findings: &'a [Finding],
     unknowns: &'a [Unknown],
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
 }
 
 /// The report as a JSON document with a version; [`schema`] describes it.
 pub fn json(report: &Report) -> String {
     let document = Document {
         version: VERSION,
+        tool: Tool {
+            name: "surefoot",
+            version: env!("CARGO_PKG_VERSION"),
+        },
         subject: &report.subject,
         findings: &report.findings,
         unknowns: &report.unknowns,
@@ -83,9 +94,17 @@ pub fn schema() -> String {
         ],
         &[],
     );
+    let tool = object(
+        &[
+            ("name", json!({ "const": "surefoot" })),
+            ("version", text.clone()),
+        ],
+        &[],
+    );
     let mut document = object(
         &[
             ("version", json!({ "const": VERSION })),
+            ("tool", tool),
             ("subject", text),
             ("findings", list(&finding)),
             ("unknowns", list(&unknown)),
@@ -136,25 +155,27 @@ mod tests {
         if let Some(words) = schema["enum"].as_array() {
             return (!words.contains(value)).then(|| format!("{at}: {value} is no word of it"));
         }
+        if let Some(pattern) = schema.get("pattern") {
+            assert_eq!(pattern, "^[A-Z]{2}[0-9]{3}$", "the only pattern known here");
+            let code = value.as_str().unwrap_or_default().as_bytes();
+            let fits = code.len() == 5
+                && code[..2].iter().all(u8::is_ascii_uppercase)
+                && code[2..].iter().all(u8::is_ascii_digit);
+            return (!fits).then(|| format!("{at}: {value} is no code"));
+        }
         match schema["type"].as_str().expect("the schema gives a type") {
             "string" if value.is_string() => None,
             "integer" if value.is_u64() => None,
-            "array" => value
-                .as_array()
-                .map_or_else(
-                    || vec![Some(format!("{at}: no list"))],
-                    |items| {
-                        items
-                            .iter()
-                            .map(|item| breach(&schema["items"], item, at))
-                            .collect()
-                    },
-                )
-                .into_iter()
-                .flatten()
-                .next(),
+            "array" => match value.as_array() {
+                None => Some(format!("{at}: {value} is no list")),
+                Some(items) => items
+                    .iter()
+                    .find_map(|item| breach(&schema["items"], item, at)),
+            },
             "object" => {
-                let fields = value.as_object()?;
+                let Some(fields) = value.as_object() else {
+                    return Some(format!("{at}: {value} is no object"));
+                };
                 let required = schema["required"].as_array().expect("a list");
                 let absent = required
                     .iter()
@@ -223,11 +244,26 @@ mod tests {
         let schema: Value = serde_json::from_str(&schema()).unwrap();
         let mut value: Value = serde_json::from_str(&json(&report())).unwrap();
         assert_eq!(breach(&schema, &value, "report"), None);
-        value["findings"][0]["severity"] = json!("dreadful");
-        assert!(
-            breach(&schema, &value, "report").is_some(),
-            "the check can fail"
-        );
+        for (field, bad) in [
+            ("severity", json!("dreadful")),
+            ("code", json!("fw1")),
+            ("evidence", json!([1])),
+            ("more", json!(1)),
+        ] {
+            let before = value["findings"][0].clone();
+            value["findings"][0][field] = bad;
+            assert!(
+                breach(&schema, &value, "report").is_some(),
+                "{field} can fail"
+            );
+            value["findings"][0] = before;
+        }
+    }
+
+    #[test]
+    fn the_published_schema_is_this_one() {
+        let published = include_str!("../../../docs/schema/findings.json");
+        assert_eq!(published, schema(), "`cargo xtask docs` writes it");
     }
 
     #[test]

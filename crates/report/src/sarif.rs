@@ -53,6 +53,15 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
+fn band(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Warning => "5.5",
+        Severity::Note => "2.0",
+    }
+}
+
 fn rule(page: &Page) -> Value {
     json!({
         "id": page.code,
@@ -60,6 +69,8 @@ fn rule(page: &Page) -> Value {
         "fullDescription": { "text": page.title },
         "help": { "text": page.text },
         "defaultConfiguration": { "level": level(page.severity) },
+        // What code-scanning pages sort by: CVSS's bands, since SARIF has no level above `error`.
+        "properties": { "security-severity": band(page.severity), "tags": ["security"] },
     })
 }
 
@@ -102,9 +113,10 @@ fn location(evidence: &Evidence) -> Value {
             line,
             column,
         } => {
-            let mut region = json!({ "startLine": line });
+            // Both count from 1; a log with a 0 is refused as a whole.
+            let mut region = json!({ "startLine": line.max(&1) });
             if let Some(column) = column {
-                region["startColumn"] = json!(column);
+                region["startColumn"] = json!(column.max(&1));
             }
             json!({
                 "physicalLocation": {
@@ -222,6 +234,36 @@ mod tests {
         assert_eq!(kernel["fullyQualifiedName"], "pid 1");
         let notes = &run["invocations"][0]["toolExecutionNotifications"];
         assert_eq!(notes[0]["message"]["text"], "f: w; open: l");
+    }
+
+    #[test]
+    fn the_fingerprint_follows_what_stands_there_and_not_where() {
+        let finding = |line: u32, what: &str| Finding {
+            code: "FW001".into(),
+            severity: Severity::High,
+            certainty: Certainty::Certainly,
+            area: Area::Firewall,
+            title: format!("rule at line {line}"),
+            impact: "i".into(),
+            evidence: vec![Evidence {
+                place: Place::Line {
+                    source: "r".into(),
+                    line,
+                    column: None,
+                },
+                what: what.into(),
+                packets: Some(u64::from(line)),
+            }],
+            remedies: vec![],
+        };
+        let first = fingerprint(&finding(3, "-j DROP"));
+        assert_eq!(first, fingerprint(&finding(9, "-j DROP")));
+        assert_ne!(first, fingerprint(&finding(3, "-j ACCEPT")));
+        let zero = location(&finding(0, "x").evidence[0]);
+        assert_eq!(
+            zero["physicalLocation"]["region"],
+            json!({ "startLine": 1 })
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Problems in an input, shown the way rustc does: the line, the mark, what to do.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet};
 
-use crate::{Level, Problem, Source, Style, escape};
+use crate::{Level, Problem, Source, Span, Style, escape};
 
 /// More problems than this in one text are counted, not shown.
 const SHOWN: usize = 20;
@@ -13,24 +14,40 @@ const SHOWN: usize = 20;
 /// A line is shown up to this length, so that a text without line ends does not flood a terminal.
 const WIDEST: usize = 200;
 
-/// The problems of a text, in its order.
+/// The problems of a text in its order; where there are too many, the worst of them.
 pub fn problems(source: &Source, problems: &[Problem], style: Style) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Colour => Renderer::styled(),
     };
     let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|problem| (Reverse(problem.level), problem.span));
+    let hidden = sorted.split_off(sorted.len().min(SHOWN));
     sorted.sort_by_key(|problem| problem.span);
     let mut out = String::new();
-    for problem in sorted.iter().take(SHOWN) {
+    for problem in sorted {
         out.push_str(&one(source, problem, &renderer));
         out.push_str("\n\n");
     }
-    let more = sorted.len().saturating_sub(SHOWN);
-    if more > 0 {
-        let _ = writeln!(out, "and {more} more in {}\n", escape(&source.name));
+    if !hidden.is_empty() {
+        let _ = writeln!(out, "and {} in {}\n", count(&hidden), escape(&source.name));
     }
     out
+}
+
+/// `3 more errors, 1 more note`.
+fn count(problems: &[&Problem]) -> String {
+    let of = |level: Level, word: &str| {
+        let count = problems.iter().filter(|it| it.level == level).count();
+        let ending = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} more {word}{ending}"))
+    };
+    let parts = [
+        of(Level::Error, "error"),
+        of(Level::Warning, "warning"),
+        of(Level::Note, "note"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
@@ -43,22 +60,25 @@ fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
     let name = escape(&source.name);
     let label = escape(&problem.label);
     let help = problem.help.as_deref().map(escape);
-    let (line, number, mark) = line_of(source, problem);
-    let mut group: Group<'_> = title.primary_title(&*what).element(
-        Snippet::source(&*line)
-            .line_start(number)
-            .path(&*name)
-            .annotation(AnnotationKind::Primary.span(mark).label(&*label)),
-    );
+    let place = problem.span.map(|span| line_of(source, span));
+    let title = title.primary_title(&*what);
+    let mut group: Group<'_> = match &place {
+        Some((line, number, mark)) => title.element(
+            Snippet::source(line)
+                .line_start(*number)
+                .path(&*name)
+                .annotation(AnnotationKind::Primary.span(mark.clone()).label(&*label)),
+        ),
+        None => title.element(Origin::path(&*name)),
+    };
     if let Some(help) = &help {
         group = group.element(Title::HELP.message(&**help));
     }
     renderer.render(&[group])
 }
 
-/// The line of a problem made safe to show, its number, and the marked bytes in it.
-fn line_of(source: &Source, problem: &Problem) -> (String, usize, Range<usize>) {
-    let span = problem.span.unwrap_or_default();
+/// The line of a span made safe to show, its number, and the marked bytes in it.
+fn line_of(source: &Source, span: Span) -> (String, usize, Range<usize>) {
     let position = source.position(span.start);
     let text = source
         .text
@@ -96,7 +116,6 @@ fn line_of(source: &Source, problem: &Problem) -> (String, usize, Range<usize>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Span;
 
     #[test]
     fn a_problem_shows_line_column_mark_and_help() {
@@ -146,8 +165,30 @@ error: no chain `ACEPT`
             .collect();
         let shown = problems(&source, &many, Style::Plain);
         assert!(
-            shown.lines().count() < 200 && shown.contains("and 4980 more"),
+            shown.lines().count() < 200 && shown.ends_with("and 4980 more notes in n\n\n"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn an_error_is_shown_before_any_number_of_notes() {
+        let source = Source::new("n", "a\n".repeat(500));
+        let mut many: Vec<Problem> = (0..400)
+            .map(|at| Problem::note(Span::new(at * 2, at * 2 + 1), "odd"))
+            .collect();
+        many.push(Problem::error(Span::new(900, 901), "broken"));
+        let shown = problems(&source, &many, Style::Plain);
+        assert!(
+            shown.contains("error: broken") && shown.ends_with("and 381 more notes in n\n\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_problem_without_a_place_names_the_text_only() {
+        let mut problem = Problem::error(Span::default(), "no rules").help("give some");
+        problem.span = None;
+        let shown = problems(&Source::new("n", "a\n"), &[problem], Style::Plain);
+        assert_eq!(shown, "error: no rules\n--> n\n = help: give some\n\n");
     }
 }

@@ -1,5 +1,7 @@
 //! Findings for people: worst first, evidence and commands under each.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::style::Paint;
@@ -33,26 +35,31 @@ impl std::fmt::Debug for TextOptions<'_> {
     }
 }
 
-/// The report as text that ends with a line that counts the findings.
+/// The report as text, worst first, that ends with a line that counts the findings.
 pub fn text(report: &Report, options: &TextOptions<'_>) -> String {
     let mut out = String::new();
-    for (at, found) in report.findings.iter().enumerate() {
+    let mut findings: Vec<&Finding> = report.findings.iter().collect();
+    findings.sort_by_key(|found| Reverse((found.severity, found.certainty)));
+    let last_of_code: HashMap<&str, usize> = findings
+        .iter()
+        .enumerate()
+        .map(|(at, found)| (found.code.as_str(), at))
+        .collect();
+    for (at, found) in findings.iter().enumerate() {
         finding(&mut out, found, options);
-        let next = report.findings.get(at + 1);
-        if next.is_none_or(|next| next.code != found.code)
+        if last_of_code.get(found.code.as_str()) == Some(&at)
             && let Some(page) = options.page.and_then(|page| page(&found.code))
         {
             for line in page.trim_end().lines() {
-                let _ = writeln!(out, "  | {line}");
+                let _ = writeln!(out, "  | {}", escape(line));
             }
             out.push('\n');
         }
     }
+    for unknown in &report.unknowns {
+        gap(&mut out, unknown, options);
+    }
     if !report.unknowns.is_empty() {
-        let _ = writeln!(out, "{}", options.style.paint(Paint::Strong, "not known"));
-        for unknown in &report.unknowns {
-            gap(&mut out, unknown, options);
-        }
         out.push('\n');
     }
     let _ = writeln!(out, "{}: {}", escape(&report.subject), summary(report));
@@ -71,7 +78,7 @@ fn finding(out: &mut String, found: &Finding, options: &TextOptions<'_>) {
         "{}{doubt}: {} [{}]",
         style.severity(found.severity),
         style.paint(Paint::Strong, &escape(&found.title)),
-        found.code
+        escape(&found.code)
     );
     for line in wrap(&escape(&found.impact), options.width.saturating_sub(2)) {
         let _ = writeln!(out, "  {line}");
@@ -107,21 +114,33 @@ fn evidence(out: &mut String, shown: &Evidence, style: Style) {
 }
 
 fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
+    let lead = "not known:";
     let sentence = format!(
-        "{}: {}. Open: {}.",
+        "{lead} {}, because {}; leaves open: {}",
         escape(&unknown.fact),
         escape(&unknown.why),
         escape(&unknown.leaves_open)
     );
-    let mut mark = "?";
-    for line in wrap(&sentence, options.width.saturating_sub(4)) {
-        let _ = writeln!(out, "  {mark} {line}");
-        mark = " ";
+    for (at, line) in wrap(&sentence, options.width.saturating_sub(2))
+        .iter()
+        .enumerate()
+    {
+        let _ = match line.strip_prefix(lead) {
+            Some(rest) if at == 0 => {
+                writeln!(out, "{}{rest}", options.style.paint(Paint::Yellow, lead))
+            }
+            _ => writeln!(out, "  {line}"),
+        };
     }
 }
 
 /// `1 critical, 2 warnings`, and what is not known: nothing found is not nothing wrong.
 fn summary(report: &Report) -> String {
+    let unknown = match report.unknowns.len() {
+        0 => None,
+        1 => Some("1 fact not known".to_owned()),
+        count => Some(format!("{count} facts not known")),
+    };
     let mut parts: Vec<String> = Severity::ALL
         .iter()
         .rev()
@@ -141,13 +160,12 @@ fn summary(report: &Report) -> String {
         })
         .collect();
     if parts.is_empty() {
-        parts.push("nothing to report".to_owned());
+        return match unknown {
+            None => "nothing to report".to_owned(),
+            Some(unknown) => format!("nothing found, but {unknown}: this is not a clean bill"),
+        };
     }
-    match report.unknowns.len() {
-        0 => {}
-        1 => parts.push("1 fact not known".to_owned()),
-        count => parts.push(format!("{count} facts not known")),
-    }
+    parts.extend(unknown);
     parts.join(", ")
 }
 
@@ -203,8 +221,8 @@ critical, possibly: a flush locks you out [FW001]
   → Let a rule do what the policy does:
       iptables -P INPUT ACCEPT
 
-not known
-  ? sockets: permission denied. Open: who listens.
+not known: sockets, because permission denied; leaves
+  open: who listens
 
 web1: 1 critical, 1 fact not known
 ";
@@ -217,14 +235,84 @@ web1: 1 critical, 1 fact not known
         report.findings.clear();
         let shown = text(&report, &PLAIN);
         assert!(
-            shown.ends_with("web1: nothing to report, 1 fact not known\n"),
+            shown
+                .ends_with("web1: nothing found, but 1 fact not known: this is not a clean bill\n"),
+            "{shown}"
+        );
+        report.unknowns.clear();
+        assert_eq!(text(&report, &PLAIN), "web1: nothing to report\n");
+    }
+
+    #[test]
+    fn the_worst_comes_first_whatever_the_order_of_the_report() {
+        let mut report = report();
+        let mut mild = report.findings[0].clone();
+        mild.severity = Severity::Note;
+        mild.title = "mild".into();
+        report.findings.insert(0, mild);
+        let shown = text(&report, &PLAIN);
+        assert!(
+            shown.find("critical, ") < shown.find("note, ")
+                && shown.ends_with("web1: 1 critical, 1 note, 1 fact not known\n"),
             "{shown}"
         );
     }
 
     #[test]
+    fn commands_are_never_wrapped_and_words_of_a_machine_never_raw() {
+        let mut report = report();
+        let command = format!("iptables {}", "-m comment --comment x ".repeat(20));
+        let found = &mut report.findings[0];
+        found.remedies[0].commands = vec![command.clone()];
+        for words in [
+            &mut found.title,
+            &mut found.impact,
+            &mut found.code,
+            &mut found.evidence[0].what,
+            &mut found.remedies[0].what,
+            &mut report.unknowns[0].fact,
+            &mut report.subject,
+        ] {
+            words.push_str("\u{1b}]0;owned\u{7}\u{202e}\n");
+        }
+        let shown = text(&report, &PLAIN);
+        assert!(shown.contains(&format!("\n      {command}\n")), "{shown}");
+        assert!(
+            !shown.contains(['\u{1b}', '\u{7}', '\u{202e}']) && !shown.contains("\n\n\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_the_colour() {
+        let painted = text(
+            &report(),
+            &TextOptions {
+                style: Style::Colour,
+                ..PLAIN
+            },
+        );
+        assert!(
+            painted.starts_with("\u{1b}[1;31mcritical\u{1b}[0m"),
+            "{painted}"
+        );
+        let mut bare = String::new();
+        for (at, part) in painted.split("\u{1b}[").enumerate() {
+            bare.push_str(if at == 0 {
+                part
+            } else {
+                part.split_once('m').expect("a colour ends with m").1
+            });
+        }
+        assert_eq!(bare, text(&report(), &PLAIN));
+    }
+
+    #[test]
     fn a_page_is_printed_once_for_each_code() {
         let mut report = report();
+        let mut other = report.findings[0].clone();
+        other.code = "FW002".into();
+        report.findings.push(other);
         report.findings.push(report.findings[0].clone());
         let page = |code: &str| Some(format!("page of {code}\n"));
         let shown = text(

@@ -4,21 +4,28 @@
 //! What follows from the words is filled in ([`Packet::settle`]); what does not stays unknown, and
 //! the answer then says what hangs on it.
 
+pub mod pcap;
 mod settle;
+mod show;
+mod way;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::Field;
+use crate::model::{Field, Range};
 
 pub use settle::address_type;
 pub(crate) use settle::number_to_address as to_address;
+pub use show::{field_words, value_words};
 
 /// A packet on its way through this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Its way.
     pub path: Path,
+    /// Whether the way was not said, so that [`Packet::settle`] may find a better one.
+    pub path_assumed: bool,
     /// The interface it came in by.
     pub input: Interface,
     /// The interface it leaves by.
@@ -26,6 +33,8 @@ pub struct Packet {
     /// What was filled in or left open, for the reader.
     pub notes: Vec<String>,
     values: BTreeMap<Field, Value>,
+    /// Fields that are not known but there, and have one of these numbers.
+    among: BTreeMap<Field, Vec<Range>>,
 }
 
 /// The value of a field.
@@ -72,10 +81,12 @@ impl Packet {
         };
         Self {
             path,
+            path_assumed: false,
             input,
             output,
             notes: Vec::new(),
             values: BTreeMap::new(),
+            among: BTreeMap::new(),
         }
     }
 
@@ -94,6 +105,7 @@ impl Packet {
 
     /// Gives a field a value.
     pub fn put(&mut self, field: Field, value: Value) {
+        self.among.remove(&field);
         if value == Value::Unknown {
             self.values.remove(&field);
         } else {
@@ -145,6 +157,11 @@ impl Packet {
             let number = u32::try_from(self.known(Field::Ip4Dst)?).ok()?;
             Some(IpAddr::V4(number.into()))
         }
+    }
+
+    /// What is known of fields that are there without being known: ascending, not overlapping.
+    pub(crate) fn among(&self) -> &BTreeMap<Field, Vec<Range>> {
+        &self.among
     }
 
     /// Every value that is known or known to be absent.

@@ -74,6 +74,7 @@ impl Packet {
             }
         }
         let v6 = self.is_v6();
+        self.settle_way(v6, surroundings);
         self.default(Field::EtherType, if v6 { 0x86dd } else { 0x0800 });
         self.absent(if v6 { V4_ONLY } else { V6_ONLY });
         self.default(Field::Mark, 0);
@@ -214,7 +215,7 @@ impl Packet {
         }
     }
 
-    fn default(&mut self, field: Field, number: u128) {
+    pub(super) fn default(&mut self, field: Field, number: u128) {
         if self.get(field) == Value::Unknown {
             self.put(field, Value::Known(number));
         }

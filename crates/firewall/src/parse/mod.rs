@@ -6,3 +6,6 @@
 pub mod ipset;
 pub mod iptables;
 pub mod nft;
+
+pub(crate) use iptables::names;
+pub(crate) use iptables::value::mac;

@@ -54,7 +54,11 @@ impl Flow {
             decided: None,
             rewritten: Rewritten::default(),
             assumed: Vec::new(),
-            left: BTreeMap::new(),
+            left: packet
+                .among()
+                .iter()
+                .map(|(field, ranges)| (*field, Left(ranges.clone())))
+                .collect(),
             hangs: BTreeSet::new(),
         }
     }

@@ -5,12 +5,12 @@
 
 mod lower;
 mod modules;
-pub(super) mod names;
+pub(crate) mod names;
 mod print;
 mod read;
 mod rule;
 mod syntax;
-pub(super) mod value;
+pub(crate) mod value;
 mod words;
 
 pub use lower::{Context, lower};

@@ -48,7 +48,7 @@ const PROTOCOLS: &[(&str, u8)] = &[
 ];
 
 /// The number of a protocol, by name or number; 0 is every protocol.
-pub(in crate::parse) fn protocol_number(word: &str) -> Option<u8> {
+pub(crate) fn protocol_number(word: &str) -> Option<u8> {
     if let Some(number) = number(word) {
         return u8::try_from(number).ok();
     }
@@ -62,7 +62,7 @@ pub(in crate::parse) fn protocol_number(word: &str) -> Option<u8> {
 }
 
 /// The name of a protocol.
-pub(in crate::parse) fn protocol_name(number: u8) -> Option<&'static str> {
+pub(crate) fn protocol_name(number: u8) -> Option<&'static str> {
     let found = PROTOCOLS.iter().find(|(_, known)| *known == number);
     found.map(|(name, _)| *name).filter(|_| number != 0)
 }
@@ -81,7 +81,7 @@ pub(in crate::parse) fn canonical_protocol(word: &str) -> String {
 }
 
 /// A number in C's notation: decimal, `0x` hexadecimal, or octal with a leading 0.
-pub(in crate::parse) fn number(word: &str) -> Option<u64> {
+pub(crate) fn number(word: &str) -> Option<u64> {
     let digits = |text: &str, radix| {
         let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         plain
@@ -209,7 +209,7 @@ const SERVICES: &[(&str, u16)] = &[
 ];
 
 /// The port of a service, by name or number.
-pub(in crate::parse) fn port(word: &str) -> Option<u16> {
+pub(crate) fn port(word: &str) -> Option<u16> {
     if let Some(number) = number(word) {
         return u16::try_from(number).ok();
     }
@@ -294,8 +294,23 @@ const ICMP6: &[IcmpName] = &[
     ("redirect", Some(137), None),
 ];
 
+/// The names of all ICMP types of both versions but the one that means every type.
+pub(crate) fn icmp_names() -> impl Iterator<Item = &'static str> {
+    let all = ICMP.iter().chain(ICMP6).filter(|entry| entry.1.is_some());
+    all.map(|entry| entry.0)
+}
+
+/// The name of an ICMP type, whatever its code.
+pub(crate) fn icmp_name(kind: u8, version6: bool) -> Option<&'static str> {
+    let names = if version6 { ICMP6 } else { ICMP };
+    let found = names
+        .iter()
+        .find(|entry| entry.1 == Some(kind) && entry.2.is_none());
+    found.map(|entry| entry.0)
+}
+
 /// Type and code of an ICMP type by name, beginning of a name, or number.
-pub(in crate::parse) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, Option<u8>)> {
+pub(crate) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, Option<u8>)> {
     let byte = |word: &str| number(word).and_then(|number| u8::try_from(number).ok());
     if word.starts_with(|first: char| first.is_ascii_digit()) {
         let (kind, code) = match word.split_once('/') {
@@ -327,7 +342,7 @@ pub(in crate::parse) fn icmp(word: &str, version6: bool) -> Option<(Option<u8>, 
 }
 
 /// The number of a class of differentiated services.
-pub(in crate::parse) fn dscp_class(word: &str) -> Option<u8> {
+pub(crate) fn dscp_class(word: &str) -> Option<u8> {
     let upper = word.to_ascii_uppercase();
     let digit = |at: usize| upper.as_bytes().get(at).map(|byte| byte.wrapping_sub(b'0'));
     match (upper.as_str(), upper.len()) {

@@ -218,7 +218,7 @@ pub(in crate::parse) fn address_range(word: &str) -> Option<(IpAddr, IpAddr)> {
 }
 
 /// A hardware address as a number of 48 bits.
-pub(in crate::parse) fn mac(word: &str) -> Option<u128> {
+pub(crate) fn mac(word: &str) -> Option<u128> {
     let mut number = 0_u128;
     let mut count = 0;
     for part in word.split([':', '-']) {

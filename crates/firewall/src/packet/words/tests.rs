@@ -1,0 +1,381 @@
+use super::{add_to, parse};
+use crate::packet::{Interface, Packet, Path};
+
+fn split(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn read(text: &str) -> Packet {
+    parse(&split(text)).unwrap_or_else(|error| panic!("{text}: {error} {:?}", error.hint))
+}
+
+/// What was understood, in our own words.
+#[track_caller]
+fn check(text: &str, understood: &str) {
+    let packet = read(text);
+    assert_eq!(packet.words(), understood, "{text}");
+    let again = read(&packet.words());
+    assert_eq!(again.words(), understood, "our own words read back");
+    assert_eq!(again.path, packet.path);
+}
+
+#[track_caller]
+fn refused(text: &str, argument: usize, message: &str, hint: &str) {
+    let error = parse(&split(text)).expect_err(text);
+    assert_eq!(error.to_string(), message);
+    assert_eq!(error.argument, argument);
+    assert_eq!(error.hint.unwrap_or_default(), hint);
+}
+
+#[test]
+fn words_come_in_any_order() {
+    let understood = "tcp from 203.0.113.9 to :22 in eth0 new syn";
+    check("tcp from 203.0.113.9 to :22 in eth0 new", understood);
+    check("new in eth0 to :22 from 203.0.113.9 tcp", understood);
+    check("NEW IN eth0 TO :ssh FROM 203.0.113.9 TCP", understood);
+}
+
+#[test]
+fn options_of_iptables_are_understood() {
+    check(
+        "-p tcp -s 203.0.113.9 --dport 22 -i eth0 -m conntrack --ctstate NEW",
+        "tcp from 203.0.113.9 to :22 in eth0 new syn",
+    );
+    check(
+        "--proto=udp --source=10.0.0.1 --sport=53 --destination=10.0.0.2",
+        "udp from 10.0.0.1:53 to 10.0.0.2",
+    );
+    check("-p tcp --tcp-flags SYN,ACK SYN", "tcp syn");
+}
+
+#[test]
+fn ends_have_addresses_ports_or_both() {
+    check(
+        "udp from 10.0.0.1:53 to 10.0.0.2",
+        "udp from 10.0.0.1:53 to 10.0.0.2",
+    );
+    check(
+        "udp from [2001:db8::1]:53 to 2001:db8::2",
+        "udp from [2001:db8::1]:53 to 2001:db8::2",
+    );
+    check(
+        "tcp from any to 192.0.2.1 port 443",
+        "tcp to 192.0.2.1:443 syn",
+    );
+    check("tcp from any port 5 to any port 6", "tcp from :5 to :6 syn");
+    check("tcp to ::ffff:192.0.2.1", "tcp to 192.0.2.1 syn");
+}
+
+#[test]
+fn interfaces_say_the_way() {
+    let way = |text: &str| read(text).path;
+    assert_eq!(way("tcp in eth0"), Path::Input);
+    assert_eq!(way("tcp in eth0 out eth1"), Path::Forward);
+    assert_eq!(way("tcp out eth1"), Path::Output);
+    assert_eq!(way("tcp uid 0"), Path::Output);
+    assert_eq!(read("tcp out eth1").input, Interface::None);
+    assert_eq!(read("tcp in eth1").output, Interface::None);
+}
+
+#[test]
+fn names_of_icmp_belong_to_their_family() {
+    check("echo-request", "icmp echo-request");
+    check("ping ipv6", "icmpv6 echo-request");
+    check(
+        "ping from 2001:db8::1",
+        "icmpv6 from 2001:db8::1 echo-request",
+    );
+    check("packet-too-big", "icmpv6 packet-too-big");
+    check("neighbor-solicitation", "icmpv6 neighbour-solicitation");
+    check("icmp type 3/4", "icmp type 3/4");
+    check("icmp fragmentation-needed", "icmp type 3/4");
+    check("icmp type 3 code 4", "icmp type 3/4");
+}
+
+#[test]
+fn what_is_implied_is_filled_in_and_said() {
+    check("to :22", "tcp to :22 syn");
+    assert_eq!(
+        read("to :22").notes,
+        [
+            "taken as TCP, as only a port was given",
+            "taken as a SYN, which opens a connection"
+        ]
+    );
+    check("tcp established", "tcp established flags ack");
+    check("flags syn,ack established", "tcp established flags syn,ack");
+    check("syn ack", "tcp flags syn,ack");
+    check("tcp fragment", "tcp fragment");
+    check("proto 99", "proto 99");
+    check(
+        "mark 0x10 length 1500 ttl 64 dscp ef",
+        "ipv4 mark 0x10 length 1500 ttl 64 dscp 46",
+    );
+}
+
+#[test]
+fn a_slip_is_met_with_the_word_that_was_meant() {
+    let other = "not a word of the packet language";
+    refused(
+        "tpc to :22",
+        0,
+        &format!("`tpc`: {other}"),
+        "did you mean `tcp`?",
+    );
+    refused(
+        "tcp form 10.0.0.1",
+        1,
+        &format!("`form`: {other}"),
+        "did you mean `from`?",
+    );
+    refused(
+        "tcp establishd",
+        1,
+        &format!("`establishd`: {other}"),
+        "did you mean `established`?",
+    );
+    refused(
+        "tcp 22",
+        1,
+        &format!("`22`: {other}"),
+        "a port? write `to :22`",
+    );
+    refused(
+        "tcp 10.0.0.1",
+        1,
+        &format!("`10.0.0.1`: {other}"),
+        "write `from 10.0.0.1` or `to 10.0.0.1`",
+    );
+    refused(
+        "tcp eth0",
+        1,
+        &format!("`eth0`: {other}"),
+        "an interface? write `in eth0` or `out eth0`",
+    );
+    refused(
+        "tcp https",
+        1,
+        &format!("`https`: {other}"),
+        "a service? write `to :https`",
+    );
+}
+
+#[test]
+fn values_are_checked() {
+    refused(
+        "from 10.0.0.0/8",
+        1,
+        "`10.0.0.0/8`: no address",
+        "a packet has one address: give one of the network's",
+    );
+    refused(
+        "from www.example.org",
+        1,
+        "`www.example.org`: no address",
+        "names are not looked up: give the address",
+    );
+    refused(
+        "to 22",
+        1,
+        "`22`: no address",
+        "a port stands behind a colon: `to :22`",
+    );
+    refused(
+        "to :65536",
+        1,
+        "`:65536`: `65536` is no port",
+        "ports go up to 65535",
+    );
+    refused(
+        "to 2001:db8::1:22:33:44:55:66:77:88",
+        1,
+        "`2001:db8::1:22:33:44:55:66:77:88`: no address",
+        "an IPv6 address with a port has brackets: [2001:db8::1]:22",
+    );
+    refused(
+        "in eth+",
+        1,
+        "`eth+`: expected an interface's name",
+        "a pattern stands for many: name one interface, such as eth0",
+    );
+    refused("ttl 256", 1, "`256`: too large: at most 255", "");
+    refused(
+        "tcp from",
+        2,
+        "`from` needs an address, such as 192.0.2.1, 192.0.2.1:22 or [2001:db8::1]:22 after it",
+        "",
+    );
+    refused(
+        "! tcp",
+        0,
+        "`!`: a packet has values, it cannot have `not` this one",
+        "",
+    );
+}
+
+#[test]
+fn contradictions_are_refused() {
+    refused(
+        "from 10.0.0.1 to 2001:db8::1",
+        3,
+        "`2001:db8::1`: IPv6, but `10.0.0.1` is IPv4",
+        "",
+    );
+    refused(
+        "icmp to 2001:db8::1",
+        0,
+        "`icmp`: IPv4, but `2001:db8::1` is IPv6",
+        "with IPv6 the protocol is `icmpv6`",
+    );
+    refused(
+        "tcp udp",
+        1,
+        "`udp`: the protocol is already `tcp`, and a packet has one",
+        "",
+    );
+    refused(
+        "new established",
+        1,
+        "`established`: the state is already `new`, and a packet has one",
+        "",
+    );
+    refused("icmp to :22", 2, "`:22`: icmp has no ports", "");
+    refused(
+        "udp syn",
+        1,
+        "`syn`: only TCP has flags, and this is udp",
+        "",
+    );
+    refused(
+        "tcp echo-request",
+        1,
+        "`echo-request`: an ICMP type, but this is tcp",
+        "",
+    );
+    refused(
+        "tcp fragment to :22",
+        3,
+        "`:22`: only the first fragment of a packet holds this",
+        "leave it out, or leave `fragment` out",
+    );
+    refused(
+        "in eth0 uid 0",
+        3,
+        "`0`: only a packet that this host sends has an owner, and this one comes in by `eth0`",
+        "",
+    );
+    refused(
+        "new reply",
+        1,
+        "`reply`: a new connection has no reply yet",
+        "",
+    );
+    refused(
+        "nd-echo ipv4 packet-too-big",
+        0,
+        "`nd-echo`: not a word of the packet language",
+        "for example: tcp from 203.0.113.9 to :22 in eth0 new",
+    );
+    refused(
+        "ipv4 packet-too-big",
+        1,
+        "`packet-too-big`: IPv6, but `ipv4` is IPv4",
+        "",
+    );
+}
+
+#[test]
+fn saying_the_same_twice_is_no_contradiction() {
+    check("tcp -p tcp to :22 --dport 22", "tcp to :22 syn");
+}
+
+#[test]
+fn words_win_over_a_capture_and_must_fit_it() {
+    let captured = read("tcp from 10.0.0.1 to 10.0.0.2:22");
+    let added = add_to(captured.clone(), &split("in eth0 out eth1 established")).unwrap();
+    assert_eq!(
+        added.words(),
+        "tcp from 10.0.0.1 to 10.0.0.2:22 in eth0 out eth1 established syn"
+    );
+    assert_eq!(added.path, Path::Forward);
+    let error = add_to(captured, &split("udp")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`udp`: the captured packet has another protocol"
+    );
+}
+
+#[test]
+fn no_words_make_the_reader_panic() {
+    let pool = [
+        "tcp",
+        "icmp",
+        "icmpv6",
+        "from",
+        "to",
+        "in",
+        "out",
+        ":22",
+        "10.0.0.1",
+        "[::1]:5",
+        "[",
+        "]:",
+        "type",
+        "code",
+        "3/4",
+        "echo-request",
+        "any",
+        "flags",
+        "syn,",
+        ",",
+        "é",
+        "--dport=",
+        "=",
+        "--tcp-flags",
+        "uid",
+        "new",
+        "reply",
+        "fragment",
+        "port",
+        "-m",
+        "!",
+        "::",
+        "",
+        "255",
+        "mac",
+        "0:0:0:0:0:0",
+        "99999999999999999999",
+        "0x",
+        "ttl",
+        "mark",
+        "--",
+        "-",
+        "dscp",
+        "1e3",
+        "\u{0}",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut understood = 0;
+    for _ in 0..15_000 {
+        let words: Vec<String> = (0..next(7))
+            .map(|_| pool[next(pool.len())].to_owned())
+            .collect();
+        if let Ok(packet) = parse(&words) {
+            understood += 1;
+            let settled = packet.settle(&crate::Surroundings::default());
+            let again = read(&settled.words());
+            assert_eq!(
+                again.settle(&crate::Surroundings::default()).words(),
+                settled.words(),
+                "{words:?}"
+            );
+        }
+    }
+    assert!(understood > 500, "only {understood} were understood");
+}

@@ -55,11 +55,14 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
                 .push((u16::MAX, Problem::error(Span::default(), what)));
             break;
         };
-        formats.push(input.format.or_else(|| sniff(&input.name, &input.text)));
-        loaded
-            .firewall
-            .sources
-            .push(Source::new(input.name, input.text));
+        let (format, source) = source(input);
+        if let Err(why) = &format {
+            let at = u16::try_from(formats.len()).unwrap_or(u16::MAX);
+            let problem = Problem::error(Span::default(), why.clone());
+            loaded.problems.push((at, problem));
+        }
+        formats.push(format.ok());
+        loaded.firewall.sources.push(source);
     }
     let Loaded { firewall, problems } = &mut loaded;
     let texts: Vec<(u16, Option<Format>)> = (0..).zip(formats).collect();
@@ -96,10 +99,7 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
                 found.extend(odd);
                 nft::lower(&ruleset, source, &mut found)
             }
-            Some(Format::NftJson) | None => {
-                found.push(not_read(format));
-                Vec::new()
-            }
+            Some(Format::NftJson) | None => Vec::new(),
         };
         for table in tables {
             add_table(&mut firewall.tables, table);
@@ -183,12 +183,28 @@ fn mark_dynamic(firewall: &mut Firewall) {
     }
 }
 
-fn not_read(format: Option<Format>) -> Problem {
-    let what = match format {
-        None => "neither iptables-save, nor nft, nor ipset save: the format cannot be told",
-        _ => "nft's JSON is not read: give the text of `nft list ruleset`",
-    };
-    Problem::error(Span::default(), what)
+/// The text that is parsed and pointed at, and its format; or why it has none.
+fn source(input: Input) -> (Result<Format, String>, Source) {
+    let Input { name, text, format } = input;
+    match format.or_else(|| sniff(&name, &text)) {
+        Some(Format::NftJson) => match nft::json_to_text(&text) {
+            // What people can look up is what nft prints without `-j`.
+            Ok(printed) => {
+                let name = name.replace("nft -j list", "nft -a list");
+                (Ok(Format::NftText), Source::new(name, printed))
+            }
+            Err(why) => (
+                Err(format!("not what `nft -j list ruleset` prints: {why}")),
+                Source::new(name, text),
+            ),
+        },
+        Some(format) => (Ok(format), Source::new(name, text)),
+        None if text.trim().is_empty() => (Ok(Format::NftText), Source::new(name, text)),
+        None => {
+            let why = "neither iptables-save, nor nft, nor ipset save: the format cannot be told";
+            (Err(why.to_owned()), Source::new(name, text))
+        }
+    }
 }
 
 fn read_iptables(

@@ -2,7 +2,7 @@
 //!
 //! `NAME.in` is printed as `NAME.ok`, and printing `NAME.ok` changes nothing. What is odd about
 //! the input stands in `NAME.problems`, one `line:column: level: message` each; without that file
-//! nothing may be odd. `NAME.ipset.in` is a dump of ipset.
+//! nothing may be odd. `NAME.ipset.in` is a dump of ipset, `NAME.nft.in` is for nft.
 //! `UPDATE=1` writes the expected files anew; read the difference before you keep it.
 
 #![expect(
@@ -14,7 +14,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use surefoot_firewall::parse::{ipset, iptables};
+use surefoot_firewall::parse::{ipset, iptables, nft};
 use surefoot_firewall::{Input, load};
 use surefoot_report::Source;
 
@@ -22,25 +22,21 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules")
 }
 
-/// The names of all `.in` files that this walker knows how to print.
+/// The names of all `.in` files.
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
     let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let stems = files.filter_map(|name| name.strip_suffix(".in").map(str::to_owned));
-    let is_nft = |name: &String| Path::new(name).extension().is_some_and(|end| end == "nft");
-    let mut names: Vec<String> = stems.filter(|name| !is_nft(name)).collect();
+    let mut names: Vec<String> = stems.collect();
     names.sort();
     names
 }
 
 fn canonical(name: &str, text: &str) -> String {
-    if Path::new(name)
-        .extension()
-        .is_some_and(|end| end == "ipset")
-    {
-        ipset::print(&ipset::parse(text).0)
-    } else {
-        iptables::print(&iptables::parse(text).0)
+    match Path::new(name).extension().and_then(|end| end.to_str()) {
+        Some("ipset") => ipset::print(&ipset::parse(text).0),
+        Some("nft") => nft::print(&nft::parse_text(text).0),
+        _ => iptables::print(&iptables::parse(text).0),
     }
 }
 
@@ -112,7 +108,7 @@ fn no_damage_makes_the_parser_panic_and_what_it_read_prints_as_a_fixpoint() {
                 let at = next(bytes.len());
                 match next(4) {
                     0 => bytes.truncate(at),
-                    1 => bytes.insert(at, b"!\"-*:[\\\n ,/"[next(11)]),
+                    1 => bytes.insert(at, b"!\"-*:[\\\n ,/{};@$"[next(16)]),
                     2 if !bytes.is_empty() => drop(bytes.remove(at)),
                     _ if !bytes.is_empty() => bytes[at] = u8::try_from(next(256)).unwrap(),
                     _ => {}

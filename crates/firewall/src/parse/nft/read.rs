@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use surefoot_report::{Problem, Span};
 
 use super::lex::{Kind, Token, lex};
+use super::print;
 use crate::model::Family;
 
 /// Bound on the tokens that variables may unfold to.
@@ -80,6 +81,8 @@ pub struct Set<'a> {
     pub flags: Vec<Token<'a>>,
     /// Whether elements have a `timeout`.
     pub timeout: bool,
+    /// Lines that change no answer, such as `size` and `comment`.
+    pub properties: Vec<Vec<Token<'a>>>,
     /// The words between the braces of `elements`.
     pub elements: Vec<Token<'a>>,
     /// Where it stands.
@@ -215,13 +218,13 @@ impl<'a> Reader<'a> {
             }
             "include" => {
                 let (_, _, span) = self.line();
-                let what = "included file is not followed: its rules are missing here";
+                let what = "an included file is not followed, and its rules would be missing";
                 let span = Span {
                     start: token.span.start,
                     ..span
                 };
                 let help = "give `nft list ruleset` instead, or every file by itself";
-                self.problems.push(Problem::warning(span, what).help(help));
+                self.problems.push(Problem::error(span, what).help(help));
             }
             "list" | "monitor" | "describe" => drop(self.line()),
             _ => {
@@ -340,8 +343,7 @@ impl<'a> Reader<'a> {
                         let what = format!("`{}` is not known inside a table", token.text);
                         self.problems.push(Problem::error(span, what));
                     }
-                    let line: Vec<_> = words.iter().map(|word| word.text).collect();
-                    self.ruleset.tables[table].others.push(line.join(" "));
+                    self.ruleset.tables[table].others.push(print::words(&words));
                 }
             }
         }
@@ -437,13 +439,20 @@ impl<'a> Reader<'a> {
                         set.is_typeof = true;
                     }
                     "flags" => set.flags = words,
-                    "timeout" => set.timeout = true,
+                    "timeout" => {
+                        set.timeout = true;
+                        words.insert(0, first);
+                        set.properties.push(words);
+                    }
                     "elements" => {
                         set.elements
                             .extend(words.into_iter().filter(|word| word.text != "="));
                     }
                     "size" | "gc-interval" | "policy" | "auto-merge" | "comment" | "counter"
-                    | "quota" | "limit" | "ct" | "last" => {}
+                    | "quota" | "limit" | "ct" | "last" => {
+                        words.insert(0, first);
+                        set.properties.push(words);
+                    }
                     _ => {
                         let what = format!("`{}` is not known inside a set", first.text);
                         self.problems.push(Problem::error(span, what));
@@ -520,6 +529,11 @@ impl<'a> Reader<'a> {
                 self.problems.push(Problem::warning(span, what));
             }
             tokens.drain(..2);
+        }
+        if tokens.is_empty() {
+            let what = "a rule without words";
+            self.problems.push(Problem::error(name.span, what));
+            return;
         }
         let rules = &mut self.ruleset.tables[table].chains[chain].rules;
         let index = match (command, at) {

@@ -114,8 +114,10 @@ impl Scope<'_> {
                 start: first.span.start,
                 end: words.last().map_or(first.span.end, |last| last.span.end),
             };
-            let what = "not modelled: answers that hang on it say possibly";
-            problems.push(Problem::note(span, what));
+            problems.push(match refused(words) {
+                Some(what) => Problem::error(span, what),
+                None => Problem::note(span, "not modelled: answers that hang on it say possibly"),
+            });
         }
         lowered
     }
@@ -143,6 +145,19 @@ impl Scope<'_> {
             None => SetRef::Missing(name.to_owned()),
         }
     }
+}
+
+/// Why nft itself would not take the words, where that is plain.
+fn refused(words: &[Token<'_>]) -> Option<String> {
+    let first = words.first()?;
+    if matches!(first.text, "jump" | "goto") && first.kind == Kind::Word {
+        return Some(match words.get(1) {
+            Some(name) => format!("there is no chain `{}` in this table", name.text),
+            None => format!("`{}` names no chain", first.text),
+        });
+    }
+    let (_, taken) = selectors(words)?;
+    (taken == words.len()).then(|| format!("`{}` is compared with nothing", joined(words)))
 }
 
 fn joined(words: &[Token<'_>]) -> String {
@@ -209,6 +224,11 @@ fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
     match word(0) {
         "tcp" => transport(6),
         "udp" => transport(17),
+        "th" => match word(1) {
+            "sport" => pair(plain(F::SrcPort, Type::Port)),
+            "dport" => pair(plain(F::DstPort, Type::Port)),
+            _ => None,
+        },
         "udplite" => transport(136),
         "sctp" => transport(132),
         "dccp" => transport(33),

@@ -1,0 +1,119 @@
+//! The ruleset in one canonical form, near to what `nft list ruleset` prints.
+
+use std::fmt::Write as _;
+
+use super::lex::{Kind, Token};
+use super::read::{Chain, Ruleset, Set, Table};
+
+/// Writes the ruleset; reading it again gives the same one.
+pub fn print(ruleset: &Ruleset<'_>) -> String {
+    let mut out = String::new();
+    for table in &ruleset.tables {
+        print_table(&mut out, table);
+    }
+    out
+}
+
+fn print_table(out: &mut String, table: &Table<'_>) {
+    let _ = writeln!(
+        out,
+        "table {} {} {{",
+        table.family.word(),
+        word(&table.name)
+    );
+    if table.dormant {
+        out.push_str("\tflags dormant\n");
+    }
+    for other in &table.others {
+        let _ = writeln!(out, "\t{other}");
+    }
+    for set in &table.sets {
+        print_set(out, set);
+    }
+    for chain in &table.chains {
+        print_chain(out, chain);
+    }
+    out.push_str("}\n");
+}
+
+fn print_set(out: &mut String, set: &Set<'_>) {
+    let keyword = if set.map { "map" } else { "set" };
+    let _ = writeln!(out, "\t{keyword} {} {{", word(&set.name));
+    if !set.kind.is_empty() {
+        let keyword = if set.is_typeof { "typeof" } else { "type" };
+        let _ = writeln!(out, "\t\t{keyword} {}", words(&set.kind));
+    }
+    if !set.flags.is_empty() {
+        let _ = writeln!(out, "\t\tflags {}", words(&set.flags));
+    }
+    for line in &set.properties {
+        let _ = writeln!(out, "\t\t{}", words(line));
+    }
+    let inside: Vec<Token<'_>> = set
+        .elements
+        .iter()
+        .filter(|token| !(token.kind == Kind::Punct && matches!(token.text, "{" | "}")))
+        .copied()
+        .collect();
+    let elements: Vec<String> = inside
+        .split(|token| token.kind == Kind::Punct && token.text == ",")
+        .filter(|part| !part.is_empty())
+        .map(words)
+        .collect();
+    if !elements.is_empty() {
+        let _ = writeln!(out, "\t\telements = {{ {} }}", elements.join(", "));
+    }
+    out.push_str("\t}\n");
+}
+
+fn print_chain(out: &mut String, chain: &Chain<'_>) {
+    let _ = writeln!(out, "\tchain {} {{", word(&chain.name));
+    if !chain.base.is_empty() {
+        let _ = write!(out, "\t\t{};", words(&chain.base));
+        if let Some(policy) = chain.policy {
+            let _ = write!(out, " policy {};", words(&[policy]));
+        }
+        out.push('\n');
+    }
+    for rule in &chain.rules {
+        let _ = write!(out, "\t\t{}", words(&rule.tokens));
+        if let Some(handle) = rule.handle {
+            let _ = write!(out, " # handle {handle}");
+        }
+        out.push('\n');
+    }
+    out.push_str("\t}\n");
+}
+
+/// Words on one line, with the blanks that nft sets; a brace that the text forgot is closed.
+pub(super) fn words(tokens: &[Token<'_>]) -> String {
+    let mut line = String::new();
+    let mut open = 0_usize;
+    for token in tokens {
+        match (token.kind, token.text) {
+            (Kind::Punct, "{") => open += 1,
+            (Kind::Punct, "}") => open = open.saturating_sub(1),
+            _ => {}
+        }
+        let joins = token.kind == Kind::Punct && token.text == ",";
+        if !line.is_empty() && !joins {
+            line.push(' ');
+        }
+        if token.kind == Kind::Quoted {
+            let _ = write!(line, "\"{}\"", token.text);
+        } else {
+            line.push_str(token.text);
+        }
+    }
+    line + &" }".repeat(open)
+}
+
+/// A name, in quotes where it would not be one word.
+fn word(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-\\".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        format!("\"{name}\"")
+    }
+}

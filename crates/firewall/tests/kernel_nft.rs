@@ -67,7 +67,7 @@ fn meaning(loaded: &Loaded, from_kernel: bool) -> Vec<String> {
             elements.sort();
             format!("{} {elements:?}", matches!(content, Content::Dynamic(_)))
         }
-        other => format!("{other:?}"),
+        other @ Content::Unknown => format!("{other:?}"),
     };
     let mut lines = Vec::new();
     for table in &loaded.firewall.tables {

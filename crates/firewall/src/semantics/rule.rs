@@ -396,7 +396,7 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
         Effect::SetMark { field, and, xor } => {
             let value = match flow.get(*field) {
                 Value::Known(old) => Value::Known((old & u128::from(*and)) ^ u128::from(*xor)),
-                _ if *and == 0 => Value::Known((*xor).into()),
+                Value::Unknown if *and == 0 => Value::Known((*xor).into()),
                 other => other,
             };
             flow.put(*field, value);
@@ -424,6 +424,11 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
                 flow.put(*field, Value::Absent);
             }
             flow.put(Field::CtState, Value::Known(ct_state::UNTRACKED));
+        }
+        Effect::Set { field, .. } | Effect::Forget { field }
+            if flow.get(*field) == Value::Absent =>
+        {
+            return false;
         }
         Effect::Set { field, value } => flow.put(*field, Value::Known(*value)),
         Effect::Forget { field } => flow.put(*field, Value::Unknown),

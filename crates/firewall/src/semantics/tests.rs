@@ -1,7 +1,7 @@
 //! The kernel's habits, one test each, on rule sets as text.
 
 use super::{Decider, End, Evaluation, Index, Record, evaluate};
-use crate::model::{Backend, Family, Field};
+use crate::model::{Backend, Family, Field, ct_state};
 use crate::packet::{Packet, Path};
 use crate::{Format, Input, Surroundings, load};
 
@@ -122,4 +122,43 @@ fn filter_sees_the_destination_that_nat_wrote() {
 #[test]
 fn a_loop_of_jumps_is_unknown() {
     check(":U - [0:0]\n", "-A INPUT -j U\n-A U -j U", None, Some(1));
+}
+
+#[test]
+fn nf_tables_may_read_ports_in_a_later_fragment_and_ip_tables_does_not() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    let fragment = packet().with(Field::IsLaterFragment, 1_u8);
+    let fragment = fragment.settle(&Surroundings::default());
+    let ask = |backend| {
+        let loaded = load(vec![Input {
+            name: "rules".into(),
+            text: rules.into(),
+            format: Some(Format::Iptables {
+                family: Family::Ip,
+                backend,
+            }),
+        }]);
+        let index = Index::new(&loaded.firewall);
+        let surroundings = Surroundings::default();
+        evaluate(
+            &loaded.firewall,
+            &index,
+            &surroundings,
+            &fragment,
+            Record::Nothing,
+        )
+        .certain()
+    };
+    assert_eq!(ask(Backend::IptablesLegacy), Some(End::Dropped));
+    assert_eq!(ask(Backend::IptablesNft), None);
+}
+
+#[test]
+fn a_packet_without_a_connection_takes_no_connection_mark() {
+    let rules = "*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -j CONNMARK --set-mark 0x1\nCOMMIT\n\
+                 *filter\n:INPUT DROP [0:0]\n-A INPUT -m connmark --mark 0x1 -j ACCEPT\nCOMMIT\n";
+    let invalid = packet().with(Field::CtState, ct_state::INVALID);
+    let invalid = invalid.settle(&Surroundings::default());
+    assert_eq!(follow(rules, &packet()).certain(), Some(End::Accepted));
+    assert_eq!(follow(rules, &invalid).certain(), Some(End::Dropped));
 }

@@ -10,7 +10,7 @@ use super::super::value::{
     Net, address_number, address_range, mac, mark, number_range, port_list, port_range, tidy,
 };
 use super::{Lowering, field, masked, matched, not_later_fragment, opaque, opaque_option};
-use crate::model::{Field, Match, Range, Statement, ct_state, ct_status};
+use crate::model::{Backend, Field, Match, Range, Statement, ct_state, ct_status};
 
 /// What an option means: conditions that must all hold, or a reason why it is not understood.
 type Meaning = Result<Vec<Match>, &'static str>;
@@ -60,10 +60,23 @@ impl Lowering<'_> {
         if !protocols.is_empty() {
             let asks_ports = |given: &Given<'_>| matches!(&*given.name, "sport" | "dport");
             let asks_lists = |given: &Given<'_>| matches!(&*given.name, "sports" | "dports");
-            let asks = |given: &Given<'_>| asks_ports(given) || asks_lists(given);
-            // A condition on a port fails by itself in a fragment that has none.
+            let asks_flags = |given: &Given<'_>| matches!(&*given.name, "tcp-flags" | "syn");
+            let asks =
+                |given: &Given<'_>| asks_ports(given) || asks_lists(given) || asks_flags(given);
+            // A condition on a port or on flags fails by itself in a fragment that has none.
             if !extension.options.iter().any(asks) {
-                out.push(matched(not_later_fragment()));
+                let bare = extension.options.is_empty() && matches!(module.name, "tcp" | "udp");
+                out.push(matched(
+                    if bare && self.context.backend != Backend::IptablesLegacy {
+                        // Newer versions of `iptables-nft` make nothing of `-m tcp`.
+                        Match::Any {
+                            negated: false,
+                            of: vec![not_later_fragment(), opaque(extension)],
+                        }
+                    } else {
+                        not_later_fragment()
+                    },
+                ));
             }
         }
         for given in &extension.options {

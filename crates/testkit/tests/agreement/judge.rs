@@ -1,0 +1,233 @@
+//! Whether the evaluator says what the kernel did.
+
+use std::fmt::Write as _;
+
+use surefoot_firewall::Surroundings;
+use surefoot_firewall::model::{
+    Backend, ChainKind, Family, Firewall, Hook, Policy, Statement, Table, Verdict,
+};
+use surefoot_firewall::packet::Packet;
+use surefoot_firewall::semantics::{
+    Decider, End, Evaluation, Happened, Index, Record, RuleAt, evaluate,
+};
+use surefoot_testkit::{Observation, Step, What};
+
+/// How an answer compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// One answer, and it is the kernel's: end, decider, and every rule on the way.
+    Agrees,
+    /// Several answers, as something is not known; the kernel's is among them.
+    Among,
+    /// The kernel says something else; the words say what.
+    Differs(String),
+}
+
+/// Asks the evaluator and compares.
+pub(crate) fn judge(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    packet: &Packet,
+    seen: &Observation,
+) -> Judgement {
+    let evaluation = evaluate(firewall, index, surroundings, packet, Record::Mattered);
+    match compare(firewall, &evaluation, seen) {
+        Ok(true) => Judgement::Agrees,
+        Ok(false) => Judgement::Among,
+        Err(why) => {
+            let mut words = format!("{why}\nthe kernel: passed {}\n", seen.passed);
+            for step in &seen.steps {
+                let _ = writeln!(words, "    {step:?}");
+            }
+            let _ = writeln!(words, "the evaluator: {:?}", evaluation.outcomes);
+            for event in &evaluation.events {
+                let _ = writeln!(words, "    {event:?}");
+            }
+            for note in &evaluation.notes {
+                let _ = writeln!(words, "    note: {note}");
+            }
+            Judgement::Differs(words)
+        }
+    }
+}
+
+fn compare(
+    firewall: &Firewall,
+    evaluation: &Evaluation,
+    seen: &Observation,
+) -> Result<bool, String> {
+    let steps: Vec<Place> = seen
+        .steps
+        .iter()
+        .map(|step| Place::of_step(firewall, step).ok_or(format!("not in the model: {step:?}")))
+        .collect::<Result<_, String>>()?;
+    let (end, by) = decided(firewall, seen, &steps)?;
+    let fits = |outcome: &surefoot_firewall::semantics::Outcome| {
+        outcome.end == end && by.is_none_or(|by| outcome.by == by)
+    };
+    let open = evaluation
+        .events
+        .iter()
+        .any(|event| matches!(event.what, Happened::Perhaps(_)));
+    if let ([outcome], false) = (evaluation.outcomes.as_slice(), open) {
+        if !fits(outcome) {
+            return Err(format!("the kernel ends with {end:?} by {by:?}"));
+        }
+        // The order of what legacy tables count is not known.
+        let (mut there, mut here) = (steps, Place::of_events(evaluation));
+        if seen.steps.iter().any(|step| step.legacy) {
+            there.sort();
+            here.sort();
+        }
+        if there != here {
+            return Err(format!(
+                "the way differs\n  kernel    {there:?}\n  evaluator {here:?}"
+            ));
+        }
+        return Ok(true);
+    }
+    if evaluation.outcomes.iter().any(fits) {
+        Ok(false)
+    } else {
+        Err(format!("the kernel ends with {end:?} by {by:?}"))
+    }
+}
+
+/// A rule of the model, or a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    table: usize,
+    chain: usize,
+    rule: Option<usize>,
+}
+
+impl Place {
+    fn of_step(firewall: &Firewall, step: &Step) -> Option<Self> {
+        let family = match step.family {
+            1 => Family::Inet,
+            2 => Family::Ip,
+            10 => Family::Ip6,
+            _ => return None,
+        };
+        let table = firewall.tables.iter().position(|table| {
+            (table.backend == Backend::IptablesLegacy) == step.legacy
+                && table.family == family
+                && table.name == step.table
+        })?;
+        let chains = &firewall.tables[table].chains;
+        let chain = chains.iter().position(|chain| chain.name == step.chain)?;
+        if let Some(rule) = step.rule {
+            chains[chain].rules.get(rule)?;
+        }
+        Some(Self {
+            table,
+            chain,
+            rule: step.rule,
+        })
+    }
+
+    fn of_events(evaluation: &Evaluation) -> Vec<Self> {
+        evaluation
+            .events
+            .iter()
+            .filter(|event| matches!(event.what, Happened::Matched | Happened::Policy))
+            .map(|event| Self {
+                table: event.table,
+                chain: event.chain,
+                rule: event.rule,
+            })
+            .collect()
+    }
+
+    fn decider(self) -> Decider {
+        let Self { table, chain, rule } = self;
+        match rule {
+            Some(rule) => Decider::Rule(RuleAt { table, chain, rule }),
+            None => Decider::Policy { table, chain },
+        }
+    }
+
+    fn statements(self, firewall: &Firewall) -> &[Statement] {
+        self.rule.map_or(&[], |rule| {
+            &firewall.tables[self.table].chains[self.chain].rules[rule].statements
+        })
+    }
+
+    fn verdict(self, firewall: &Firewall) -> Option<&Verdict> {
+        self.statements(firewall)
+            .iter()
+            .find_map(|statement| match statement {
+                Statement::Verdict(verdict) => Some(verdict),
+                _ => None,
+            })
+    }
+
+    fn policy(self, firewall: &Firewall) -> Option<Policy> {
+        let base = firewall.tables[self.table].chains[self.chain].base.as_ref();
+        self.rule
+            .is_none()
+            .then(|| base.map(|base| base.policy))
+            .flatten()
+    }
+}
+
+/// How the kernel ended it, and by what where that can be told.
+fn decided(
+    firewall: &Firewall,
+    seen: &Observation,
+    steps: &[Place],
+) -> Result<(End, Option<Decider>), String> {
+    if seen.passed {
+        return Ok((End::Accepted, accepted_by(firewall, seen, steps)));
+    }
+    let last = seen
+        .steps
+        .iter()
+        .zip(steps)
+        .rev()
+        .find(|(step, place)| match step.what {
+            What::Drop | What::Queue => true,
+            What::Accept | What::On => false,
+            What::Counted => {
+                matches!(
+                    place.verdict(firewall),
+                    Some(Verdict::Drop | Verdict::Reject { .. } | Verdict::Queue { .. })
+                ) || place.policy(firewall) == Some(Policy::Drop)
+            }
+        });
+    let Some((_, place)) = last else {
+        return Err("it is gone, and no rule has taken it".to_owned());
+    };
+    let end = match place.verdict(firewall) {
+        Some(Verdict::Reject { .. }) => End::Rejected,
+        Some(Verdict::Queue { .. }) => End::Queued,
+        _ => End::Dropped,
+    };
+    Ok((end, Some(place.decider())))
+}
+
+/// What accepted it, by the rule that [`surefoot_firewall::semantics::Outcome::by`] tells of. The
+/// order in which legacy tables were met is not known, and so neither is this.
+fn accepted_by(firewall: &Firewall, seen: &Observation, steps: &[Place]) -> Option<Decider> {
+    if seen.steps.iter().any(|step| step.legacy) {
+        return None;
+    }
+    let mut best: Option<(u8, Place)> = None;
+    let mut main = false;
+    for (step, place) in seen.steps.iter().zip(steps) {
+        let table: &Table = &firewall.tables[place.table];
+        if let Some(base) = &table.chains[place.chain].base {
+            main = matches!(base.hook, Hook::Input | Hook::Forward | Hook::Output)
+                && base.kind == ChainKind::Filter;
+        }
+        if step.what != What::Accept {
+            continue;
+        }
+        let weight = u8::from(main) * 2 + u8::from(place.rule.is_some());
+        if best.is_none_or(|(other, _)| other <= weight) {
+            best = Some((weight, *place));
+        }
+    }
+    Some(best.map_or(Decider::Kernel, |(_, place)| place.decider()))
+}

@@ -60,9 +60,14 @@ const TARGETS: &[Target] = &[
         seeds: &[".surefoot"],
     },
     Target {
-        name: "explain",
+        name: "check",
+        dictionary: None,
+        seeds: &[".surefoot"],
+    },
+    Target {
+        name: "rules",
         dictionary: Some("iptables"),
-        seeds: &[".in", ".v4"],
+        seeds: &[".in", ".v4", ".nft", ".rules"],
     },
 ];
 

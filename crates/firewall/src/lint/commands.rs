@@ -27,6 +27,13 @@ pub(super) fn program(table: &Table, end: &str) -> String {
     format!("{family}{backend}{end}")
 }
 
+/// The program for the table of the same backend in IPv6.
+pub(super) fn twin(table: &Table) -> String {
+    program(table, "")
+        .replacen("iptables", "ip6tables", 1)
+        .replace("ip6ip6", "ip6")
+}
+
 /// A rule put before the one at `before` (from 0), or at the end.
 pub(super) fn add(
     table: &Table,

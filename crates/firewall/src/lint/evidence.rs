@@ -4,7 +4,7 @@ use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, S
 
 use super::Facts;
 use crate::model;
-use crate::semantics::RuleAt;
+use crate::semantics::{Decider, RuleAt};
 
 /// Most places that one finding shows; it says how many there are.
 pub(super) const MOST_SHOWN: usize = 5;
@@ -123,6 +123,24 @@ impl<'a> Facts<'a> {
             place: Place::Kernel { name: what.clone() },
             what,
             packets: None,
+        }
+    }
+}
+
+impl Facts<'_> {
+    /// Who decided, as something to look at; nothing where no rule or policy did.
+    pub(super) fn show_decider(&self, by: Decider) -> Vec<Evidence> {
+        match by {
+            Decider::Rule(at) => vec![self.show_rule(at)],
+            Decider::Policy { table, chain } => {
+                let table = self.firewall.tables.get(table);
+                let chain = table.and_then(|table| Some((table, table.chains.get(chain)?)));
+                chain
+                    .map(|(table, chain)| self.show_policy(table, chain))
+                    .into_iter()
+                    .collect()
+            }
+            Decider::Kernel => Vec::new(),
         }
     }
 }

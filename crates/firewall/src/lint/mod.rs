@@ -6,10 +6,17 @@
 
 mod commands;
 mod evidence;
+mod families;
+mod icmp_broad;
+mod icmp_needed;
+mod localnet;
 mod log_without_limit;
+mod loopback;
 mod makers;
 mod mixed_backends;
 mod policy_drop;
+mod probe;
+mod ssh;
 mod unused;
 
 use surefoot_report::{Finding, Page};
@@ -46,4 +53,15 @@ macro_rules! lints {
     };
 }
 
-lints![policy_drop, mixed_backends, log_without_limit, unused];
+lints![
+    policy_drop,
+    loopback,
+    localnet,
+    icmp_broad,
+    icmp_needed,
+    families,
+    ssh,
+    mixed_backends,
+    log_without_limit,
+    unused,
+];

@@ -1,0 +1,238 @@
+//! The host talking to itself: must be accepted, and before anything else is asked.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use surefoot_report::{Evidence, Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::add;
+use super::evidence::{Say, finding, full_name};
+use super::probe::{TCP, as_the_rule_asks};
+use crate::model::{Field, Hook, Statement, Verdict, ct_state};
+use crate::packet::{Interface, Packet, Path};
+use crate::semantics::{Decider, End, Outcome, RuleAt};
+
+pub(super) const PAGE: Page = Page {
+    code: "FW003",
+    title: "loopback is not accepted, or accepted too late",
+    severity: Severity::High,
+    text: "\
+## What it is
+Programs on one machine talk to each other over the interface `lo`: a web server to its
+database, a mail server to its filter, everything to the local resolver on 127.0.0.53. These
+packets pass INPUT and OUTPUT like any others. Here the rules drop them, or drop some of them
+before the rule that accepts, or ask many other rules first.
+
+## Why it matters
+Services fail in ways that do not look like a firewall: a name is not resolved, a page waits for
+thirty seconds, a service starts and finds its database unreachable. Nothing that comes over
+`lo` is from outside, so there is nothing to gain by filtering it there. As loopback often
+carries the most packets, a rule far down costs time for each of them.
+
+## How to see it yourself
+    nc -vz 127.0.0.1 22
+    iptables -L INPUT -nv --line-numbers | grep -w lo
+
+## How to mend it
+Make it the first rule: `iptables -I INPUT 1 -i lo -j ACCEPT`, and the same in OUTPUT with `-o
+lo` where OUTPUT filters; IPv6 needs its own. Write the interface and not the address: `-s
+127.0.0.1` misses a program that talks to this machine's own outer address, which goes over `lo`
+as well.
+
+## When it is fine
+A machine that separates users from each other may filter `lo` by user on purpose (`-m owner`),
+in OUTPUT. A drop of packets in state INVALID before the rule is harmless and not reported.
+",
+};
+
+/// Rules that may stand before the one that accepts loopback.
+const EARLY: usize = 20;
+/// Drop rules that are tried one by one.
+const MOST_TRIED: usize = 200;
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for v6 in [false, true] {
+        if !facts.family_used(v6) {
+            continue;
+        }
+        for path in [Path::Input, Path::Output] {
+            let hook = hook(path);
+            if facts.filters_at(hook, v6).is_empty() {
+                continue;
+            }
+            let Some(outcome) = facts.certain_end(&on_loopback(facts, path, v6)) else {
+                continue;
+            };
+            match outcome.end {
+                End::Dropped | End::Rejected => {
+                    findings.push(not_accepted(facts, path, v6, &outcome));
+                }
+                End::Accepted => findings.extend(too_late(facts, path, v6, &outcome)),
+                End::Queued | End::Unknown => {}
+            }
+        }
+    }
+    findings
+}
+
+fn hook(path: Path) -> Hook {
+    if path == Path::Output {
+        Hook::Output
+    } else {
+        Hook::Input
+    }
+}
+
+fn on_loopback(facts: &Facts<'_>, path: Path, v6: bool) -> Packet {
+    let own: IpAddr = if v6 {
+        Ipv6Addr::LOCALHOST.into()
+    } else {
+        Ipv4Addr::LOCALHOST.into()
+    };
+    let listeners = facts.surroundings.listeners.iter().flatten();
+    let port = listeners
+        .filter(|listener| listener.protocol == TCP && listener.address == own)
+        .map(|listener| listener.port)
+        .min()
+        .unwrap_or(6_011);
+    let mut packet = Packet::new(path)
+        .from(own)
+        .to(own)
+        .with(Field::L4Proto, TCP)
+        .with(Field::SrcPort, 40_000_u16)
+        .with(Field::DstPort, port)
+        .with(Field::TcpFlags, 2_u8)
+        .with(Field::CtState, ct_state::NEW);
+    match path {
+        Path::Output => packet.output = Interface::named("lo"),
+        _ => packet.input = Interface::named("lo"),
+    }
+    packet.settle(facts.surroundings)
+}
+
+fn not_accepted(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Finding {
+    let word = if outcome.end == End::Rejected {
+        "rejected"
+    } else {
+        "dropped"
+    };
+    let (family, address) = if v6 {
+        ("IPv6", "::1")
+    } else {
+        ("IPv4", "127.0.0.1")
+    };
+    let side = if path == Path::Output {
+        "on the way out"
+    } else {
+        "on the way in"
+    };
+    finding(
+        &PAGE,
+        format!("{family} to this machine itself ({address}) is {word} {side}"),
+        "programs here cannot reach each other: resolver, database, mail filter and X forwarding fail in ways that do not look like a firewall",
+    )
+    .shown_by(facts.show_decider(outcome.by))
+    .mend(
+        "Accept loopback before anything else",
+        first_rule(facts, path, v6, outcome.by),
+    )
+}
+
+fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Option<Finding> {
+    let Decider::Rule(at) = outcome.by else {
+        return None;
+    };
+    let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+    if chain
+        .base
+        .as_ref()
+        .is_none_or(|base| base.hook != hook(path))
+    {
+        return None;
+    }
+    let dropped = dropped_before(facts, path, v6, at);
+    if dropped.is_empty() && at.rule < EARLY {
+        return None;
+    }
+    let name = full_name(table, chain);
+    let number = at.rule + 1;
+    let found = if dropped.is_empty() {
+        finding(
+            &PAGE,
+            format!("{name} accepts loopback only at rule {number}"),
+            "every packet that programs here send each other is compared with all the rules before it",
+        )
+        .with_severity(Severity::Note)
+        .shown_by([facts.show_rule(at)])
+    } else {
+        finding(
+            &PAGE,
+            format!("{name} drops some loopback packets before rule {number} accepts the rest"),
+            "programs here cannot reach each other on what the earlier rules drop",
+        )
+        .with_severity(Severity::Warning)
+        .shown_by(dropped)
+        .shown_by([facts.show_rule(at)])
+    };
+    Some(found.mend(
+        "Accept loopback before anything else",
+        first_rule(facts, path, v6, outcome.by),
+    ))
+}
+
+/// Earlier rules of the chain that drop new packets which programs here send each other.
+fn dropped_before(facts: &Facts<'_>, path: Path, v6: bool, accepts: RuleAt) -> Vec<Evidence> {
+    let Some(chain) = facts.chain(accepts) else {
+        return Vec::new();
+    };
+    let base = on_loopback(facts, path, v6);
+    let mut evidence = Vec::new();
+    let mut tried = 0;
+    for (rule, words) in chain.rules.iter().enumerate().take(accepts.rule) {
+        let drops = words.statements.iter().any(|statement| {
+            matches!(
+                statement,
+                Statement::Verdict(Verdict::Drop | Verdict::Reject { .. })
+            )
+        });
+        if !drops {
+            continue;
+        }
+        tried += 1;
+        if tried > MOST_TRIED {
+            break;
+        }
+        // Only protocol and ports are taken from the rule: the packet stays on loopback, between
+        // the loopback address and itself, and new.
+        let asked = as_the_rule_asks(Packet::new(path), words);
+        let mut packet = base.clone();
+        for field in [Field::L4Proto, Field::SrcPort, Field::DstPort] {
+            if let Some(number) = asked.known(field) {
+                packet = packet.with(field, number);
+            }
+        }
+        let by = Decider::Rule(RuleAt { rule, ..accepts });
+        let packet = packet.settle(facts.surroundings);
+        if facts.certain_end(&packet).is_some_and(|end| end.by == by) {
+            evidence.push(facts.show_rule(RuleAt { rule, ..accepts }));
+            if evidence.len() >= 4 {
+                break;
+            }
+        }
+    }
+    evidence
+}
+
+fn first_rule(facts: &Facts<'_>, path: Path, v6: bool, by: Decider) -> Vec<String> {
+    let Some((t, c)) = facts.base_of(by, hook(path), v6) else {
+        return Vec::new();
+    };
+    let table = &facts.firewall.tables[t];
+    let (iptables, nft) = if path == Path::Output {
+        ("-o lo -j ACCEPT", "oif lo accept")
+    } else {
+        ("-i lo -j ACCEPT", "iif lo accept")
+    };
+    add(table, &table.chains[c], Some(0), iptables, nft)
+}

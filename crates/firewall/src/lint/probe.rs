@@ -1,0 +1,332 @@
+//! Packets that the lints send through the rules, and what becomes of them.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Facts;
+use crate::model::{Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, ct_state};
+use crate::packet::{Interface, Packet, Path};
+use crate::semantics::{Decider, End, Evaluation, Outcome, Record, evaluate};
+
+/// Ordinary public addresses in different corners of the net. Those that are set aside for
+/// examples would not do: many rule sets drop them as bogons.
+const STRANGERS_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(81, 187, 44, 9),
+    Ipv4Addr::new(133, 242, 17, 80),
+    Ipv4Addr::new(201, 49, 30, 6),
+];
+const STRANGERS_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0x2a02, 0x390, 0x51c7, 0, 0, 0, 0, 0x21),
+    Ipv6Addr::new(0x2607, 0xf2c0, 0x9e, 0x4, 0, 0, 0, 0x9),
+];
+/// Ports that nothing listens on by habit.
+const UNLIKELY_PORTS: [u16; 2] = [64_999, 3];
+/// Interfaces that are tried; more would cost time and add nothing.
+const MOST_DOORS: usize = 16;
+
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMP: u8 = 1;
+pub(super) const ICMPV6: u8 = 58;
+
+/// Whether strangers get in, over all interfaces and several strangers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Access {
+    /// A way in that is certain.
+    pub(super) open: Option<Outcome>,
+    /// How the first try ended, if strangers are certainly kept out at every try.
+    pub(super) closed: Option<Outcome>,
+}
+
+impl<'a> Facts<'a> {
+    /// What becomes of a packet.
+    pub(super) fn follow(&self, packet: &Packet) -> Evaluation {
+        self.follow_recording(packet, Record::Nothing)
+    }
+
+    pub(super) fn follow_recording(&self, packet: &Packet, record: Record) -> Evaluation {
+        evaluate(self.firewall, self.index, self.surroundings, packet, record)
+    }
+
+    /// The packet's end and what decided, if that is certain.
+    pub(super) fn certain_end(&self, packet: &Packet) -> Option<Outcome> {
+        let evaluation = self.follow(packet);
+        evaluation.certain()?;
+        evaluation.outcomes.into_iter().next()
+    }
+
+    /// Whether all rules for this family of addresses were read.
+    pub(super) fn family_known(&self, v6: bool) -> bool {
+        self.surroundings.live || self.tables_for(v6).next().is_some()
+    }
+
+    /// Whether the host has addresses of the family, as far as is known.
+    pub(super) fn family_used(&self, v6: bool) -> bool {
+        self.surroundings
+            .interfaces
+            .as_ref()
+            .is_none_or(|interfaces| {
+                interfaces.iter().any(|interface| {
+                    !interface.loopback
+                        && interface
+                            .addresses
+                            .iter()
+                            .any(|(address, _)| address.is_ipv6() == v6)
+                })
+            })
+    }
+
+    fn tables_for(&self, v6: bool) -> impl Iterator<Item = &'a crate::model::Table> {
+        self.firewall.tables.iter().filter(move |table| {
+            !table.dormant
+                && match table.family {
+                    Family::Ip => !v6,
+                    Family::Ip6 => v6,
+                    Family::Inet => true,
+                    Family::Arp | Family::Bridge | Family::Netdev => false,
+                }
+        })
+    }
+
+    /// The base chains of a hook that filter packets of the family, by table and chain.
+    pub(super) fn filters_at(&self, hook: Hook, v6: bool) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (t, table) in self.firewall.tables.iter().enumerate() {
+            let sees = match table.family {
+                Family::Ip => !v6,
+                Family::Ip6 => v6,
+                Family::Inet => true,
+                Family::Arp | Family::Bridge | Family::Netdev => false,
+            };
+            if table.dormant || !sees {
+                continue;
+            }
+            for (c, chain) in table.chains.iter().enumerate() {
+                if is_filter(chain, hook) {
+                    found.push((t, c));
+                }
+            }
+        }
+        found
+    }
+
+    /// The base chain at the hook in the table of whoever decided, where advice belongs.
+    pub(super) fn base_of(&self, by: Decider, hook: Hook, v6: bool) -> Option<(usize, usize)> {
+        let table = match by {
+            Decider::Rule(at) => Some(at.table),
+            Decider::Policy { table, .. } => Some(table),
+            Decider::Kernel => None,
+        };
+        let chains = self.filters_at(hook, v6);
+        chains
+            .iter()
+            .find(|(t, _)| Some(*t) == table)
+            .or(chains.first())
+            .copied()
+    }
+
+    /// The interfaces by which strangers come: those that are there, else those that rules name
+    /// and one that none does.
+    pub(super) fn doors(&self) -> Vec<String> {
+        if let Some(interfaces) = &self.surroundings.interfaces {
+            let mut up: Vec<&crate::Interface> = interfaces
+                .iter()
+                .filter(|interface| interface.up && !interface.loopback)
+                .collect();
+            // Where the default route leads comes first, then what has addresses.
+            let default = self.default_interface();
+            up.sort_by_key(|interface| {
+                (
+                    Some(interface.name.as_str()) != default,
+                    interface.addresses.is_empty(),
+                )
+            });
+            return up
+                .iter()
+                .map(|interface| interface.name.clone())
+                .take(MOST_DOORS)
+                .collect();
+        }
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let rules = self
+            .firewall
+            .tables
+            .iter()
+            .flat_map(|table| &table.chains)
+            .flat_map(|chain| &chain.rules);
+        for rule in rules {
+            for statement in &rule.statements {
+                let Statement::Match(Match::InInterface { names: given, .. }) = statement else {
+                    continue;
+                };
+                for pattern in given {
+                    let number = if pattern.prefix { "0" } else { "" };
+                    names.insert(format!("{}{number}", pattern.text));
+                }
+            }
+            if names.len() > MOST_DOORS {
+                break;
+            }
+        }
+        names.retain(|name| name != "lo" && !name.is_empty() && !made_for_containers(name));
+        let nobody_names = if names.contains("eth0") {
+            "outside0"
+        } else {
+            "eth0"
+        };
+        std::iter::once(nobody_names.to_owned())
+            .chain(names)
+            .take(MOST_DOORS)
+            .collect()
+    }
+
+    /// The interface of the default route.
+    pub(super) fn default_interface(&self) -> Option<&'a str> {
+        let routes = self.surroundings.routes.as_ref()?;
+        routes
+            .iter()
+            .filter(|route| route.destination.1 == 0 && route.kind == 1)
+            .min_by_key(|route| route.metric)?
+            .interface
+            .as_deref()
+    }
+
+    /// An own address on the interface.
+    pub(super) fn own_address(&self, door: &str, v6: bool) -> Option<IpAddr> {
+        let interfaces = self.surroundings.interfaces.as_ref()?;
+        let interface = interfaces.iter().find(|interface| interface.name == door)?;
+        let mut own = interface
+            .addresses
+            .iter()
+            .map(|(address, _)| *address)
+            .filter(|address| address.is_ipv6() == v6);
+        let first = own.next()?;
+        let global = |address: &IpAddr| match address {
+            IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+            IpAddr::V4(_) => true,
+        };
+        Some(if global(&first) {
+            first
+        } else {
+            own.find(global).unwrap_or(first)
+        })
+    }
+
+    /// The first packet of a connection from a stranger, not yet settled.
+    pub(super) fn knock(&self, door: &str, from: IpAddr, protocol: u8, port: u16) -> Packet {
+        let mut packet = Packet::new(Path::Input)
+            .from(from)
+            .with(Field::L4Proto, protocol)
+            .with(Field::CtState, ct_state::NEW)
+            .with(Field::PacketType, 0_u8);
+        packet.input = Interface::named(door);
+        if let Some(own) = self.own_address(door, from.is_ipv6()) {
+            packet = packet.to(own);
+        }
+        if matches!(protocol, TCP | UDP) {
+            packet = packet
+                .with(Field::SrcPort, 40_000_u16)
+                .with(Field::DstPort, port);
+        }
+        if protocol == TCP {
+            packet = packet.with(Field::TcpFlags, 2_u8);
+        }
+        packet
+    }
+
+    /// Tries a kind of packet at every interface, from several strangers.
+    pub(super) fn access(&self, v6: bool, shape: impl Fn(&str, IpAddr) -> Packet) -> Access {
+        let mut access = Access::default();
+        let mut all_closed = true;
+        for door in self.doors() {
+            for from in strangers(v6) {
+                let packet = shape(&door, from).settle(self.surroundings);
+                match self.certain_end(&packet) {
+                    Some(outcome) if outcome.end == End::Accepted => {
+                        access.open = Some(outcome);
+                        access.closed = None;
+                        return access;
+                    }
+                    Some(outcome) if matches!(outcome.end, End::Dropped | End::Rejected) => {
+                        access.closed.get_or_insert(outcome);
+                    }
+                    _ => all_closed = false,
+                }
+            }
+        }
+        if !all_closed {
+            access.closed = None;
+        }
+        access
+    }
+
+    /// Whether strangers reach a port of this host.
+    pub(super) fn port_access(&self, v6: bool, protocol: u8, port: u16) -> Access {
+        self.access(v6, |door, from| self.knock(door, from, protocol, port))
+    }
+
+    /// Whether the rules keep strangers from ports that nobody opened on purpose.
+    pub(super) fn closed_by_default(&self, v6: bool) -> bool {
+        !self.filters_at(Hook::Input, v6).is_empty()
+            && UNLIKELY_PORTS
+                .iter()
+                .all(|port| self.port_access(v6, TCP, *port).closed.is_some())
+    }
+}
+
+/// Strangers of a family.
+pub(super) fn strangers(v6: bool) -> Vec<IpAddr> {
+    if v6 {
+        STRANGERS_V6.iter().copied().map(IpAddr::V6).collect()
+    } else {
+        STRANGERS_V4.iter().copied().map(IpAddr::V4).collect()
+    }
+}
+
+/// Whether the chain is a base chain that filters at the hook.
+pub(super) fn is_filter(chain: &Chain, hook: Hook) -> bool {
+    chain
+        .base
+        .as_ref()
+        .is_some_and(|base| base.hook == hook && base.kind == ChainKind::Filter)
+}
+
+/// Bridges and pairs that container engines make: no stranger comes by them.
+pub(super) fn made_for_containers(name: &str) -> bool {
+    [
+        "docker", "br-", "veth", "cni", "podman", "virbr", "lxcbr", "lxdbr", "cali", "flannel",
+        "vnet",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
+}
+
+/// Gives the packet what the rule asks for in plain numbers and names, so that it comes as close
+/// to matching as it can. Masks, negations and sets are left to the evaluator.
+pub(super) fn as_the_rule_asks(mut packet: Packet, rule: &Rule) -> Packet {
+    for statement in &rule.statements {
+        match statement {
+            Statement::Match(Match::Field {
+                operand,
+                negated: false,
+                ranges,
+            }) if operand.mask.is_none() => {
+                if let Some(range) = ranges.first() {
+                    packet = packet.with(operand.field, range.lo);
+                }
+            }
+            Statement::Match(Match::InInterface {
+                negated: false,
+                names,
+            }) => {
+                if let Some(name) = names.first() {
+                    let number = if name.prefix { "0" } else { "" };
+                    packet.input = Interface::Named(format!("{}{number}", name.text));
+                }
+            }
+            Statement::Verdict(_) | Statement::VerdictMap(_) => break,
+            _ => {}
+        }
+    }
+    packet
+}

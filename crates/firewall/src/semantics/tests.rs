@@ -162,3 +162,30 @@ fn a_packet_without_a_connection_takes_no_connection_mark() {
     assert_eq!(follow(rules, &packet()).certain(), Some(End::Accepted));
     assert_eq!(follow(rules, &invalid).certain(), Some(End::Dropped));
 }
+
+#[test]
+fn the_order_of_equal_chains_is_that_of_one_text_and_unknown_of_two() {
+    let reject = "table ip a { chain c { type filter hook input priority 0\n reject\n}\n}\n";
+    let drop = "table ip b { chain c { type filter hook input priority 0\n drop\n}\n}\n";
+    let ask = |texts: &[&str]| {
+        let inputs = texts.iter().map(|text| Input {
+            name: "rules".into(),
+            text: (*text).to_owned(),
+            format: Some(Format::NftText),
+        });
+        let loaded = load(inputs.collect());
+        assert_eq!(loaded.problems, []);
+        let index = Index::new(&loaded.firewall);
+        evaluate(
+            &loaded.firewall,
+            &index,
+            &Surroundings::default(),
+            &packet(),
+            Record::Nothing,
+        )
+        .certain()
+    };
+    assert_eq!(ask(&[&format!("{reject}{drop}")]), Some(End::Dropped));
+    assert_eq!(ask(&[&format!("{drop}{reject}")]), Some(End::Rejected));
+    assert_eq!(ask(&[reject, drop]), None);
+}

@@ -49,31 +49,43 @@ pub fn evaluate_supposing(
     record: Record,
     supposed: &Supposed,
 ) -> Evaluation {
-    let mut walk = Walk {
-        firewall,
-        index,
-        surroundings,
-        packet,
-        record,
-        supposed,
-        steps: 0,
-        exhausted: false,
-        outcomes: BTreeSet::new(),
-        events: Vec::new(),
-        notes: Vec::new(),
-        place: Here {
-            hook: Hook::Prerouting,
-
-            kind: ChainKind::Filter,
-        },
+    let walk = |texts_in_order| {
+        let mut walk = Walk {
+            firewall,
+            index,
+            surroundings,
+            packet,
+            record,
+            supposed,
+            texts_in_order,
+            order_unknown: false,
+            steps: 0,
+            exhausted: false,
+            outcomes: BTreeSet::new(),
+            events: Vec::new(),
+            notes: Vec::new(),
+            place: Here {
+                hook: Hook::Prerouting,
+                kind: ChainKind::Filter,
+            },
+        };
+        walk.run();
+        walk
     };
-    walk.run();
+    let mut answer = walk(true);
+    if answer.order_unknown {
+        let other = walk(false);
+        answer.outcomes.extend(other.outcomes);
+        for note in other.notes {
+            answer.note(note);
+        }
+    }
     let mut notes = packet.notes.clone();
-    notes.extend(walk.notes);
+    notes.extend(answer.notes);
     notes.dedup();
     Evaluation {
-        outcomes: walk.outcomes.into_iter().collect(),
-        events: walk.events,
+        outcomes: answer.outcomes.into_iter().collect(),
+        events: answer.events,
         notes,
     }
 }
@@ -85,6 +97,10 @@ pub(super) struct Walk<'a> {
     packet: &'a Packet,
     pub(super) record: Record,
     pub(super) supposed: &'a Supposed,
+    /// Whether what was read first is taken to have been loaded first.
+    texts_in_order: bool,
+    /// Whether chains of two texts met whose order the texts do not tell.
+    order_unknown: bool,
     steps: u64,
     exhausted: bool,
     outcomes: BTreeSet<Outcome>,
@@ -307,13 +323,29 @@ impl Walk<'_> {
             }
         }
         // Of equal priorities the kernel runs the one that was registered last first
-        // (`nf_hook_entries_grow`), and texts list tables as they were made.
-        bases.sort_by_key(|(priority, t, c, ..)| (*priority, std::cmp::Reverse((*t, *c))));
-        if bases.windows(2).any(|pair| {
-            pair[0].0 == pair[1].0 && self.has_rules(pair[0]) && self.has_rules(pair[1])
-        }) {
+        // (`nf_hook_entries_grow`), and a text lists tables as they were made. Which of two texts
+        // was loaded first, nothing tells.
+        let text = |table: usize| i64::from(self.firewall.tables[table].place.source);
+        let turn = if self.texts_in_order { -1 } else { 1 };
+        bases.sort_by_key(|(priority, t, c, ..)| {
+            (*priority, turn * text(*t), std::cmp::Reverse((*t, *c)))
+        });
+        let ruling: Vec<_> = bases.iter().filter(|base| self.has_rules(**base)).collect();
+        let level = |pair: &&[&(i32, usize, usize, ChainKind, Policy)]| pair[0].0 == pair[1].0;
+        let pairs: Vec<bool> = ruling
+            .windows(2)
+            .filter(level)
+            .map(|pair| text(pair[0].1) == text(pair[1].1))
+            .collect();
+        if pairs.contains(&false) {
+            self.order_unknown = true;
             self.note(format!(
-                "two base chains at {} have the same priority; the one read later was taken to run first, as it does if it was loaded later",
+                "base chains at {} have the same priority, and which was loaded first is not known: both orders were followed",
+                hook.word()
+            ));
+        } else if !pairs.is_empty() {
+            self.note(format!(
+                "base chains at {} have the same priority; the one that stands later was taken to run first, as it does if it was loaded later",
                 hook.word()
             ));
         }
@@ -331,14 +363,18 @@ impl Walk<'_> {
                     .map(|flow| self.show_connection(flow))
                     .collect()
             } else if kind == ChainKind::Nat {
-                let (first, later) = flows.into_iter().partition(|flow| {
-                    matches!(
-                        flow.get(Field::CtState),
-                        Value::Known(ct_state::NEW | ct_state::RELATED) | Value::Unknown
-                    ) && !already(flow, hook)
-                });
+                let (mut first, mut later) = (Vec::new(), Vec::new());
+                for flow in flows {
+                    match asks_nat(&flow, hook) {
+                        Some(true) => first.push(flow),
+                        Some(false) => later.push(flow),
+                        None => {
+                            first.push(flow.clone());
+                            later.push(flow);
+                        }
+                    }
+                }
                 let mut flows = self.base_chain(t, c, policy, first);
-                let later: Vec<Flow> = later;
                 flows.extend(later);
                 flows
             } else {
@@ -519,6 +555,23 @@ impl Walk<'_> {
         for flow in flows.iter().take(1) {
             self.end(flow, End::Unknown, Decider::Kernel);
         }
+    }
+}
+
+/// Whether the packet visits a nat chain: the first one of a connection does. An ICMP error about
+/// a connection is rewritten as that was (`nf_nat_ipv4_fn`); what else is RELATED is a first packet.
+fn asks_nat(flow: &Flow, hook: Hook) -> Option<bool> {
+    if already(flow, hook) {
+        return Some(false);
+    }
+    match flow.get(Field::CtState) {
+        Value::Known(ct_state::NEW) => Some(true),
+        Value::Known(ct_state::RELATED) => match flow.get(Field::L4Proto) {
+            Value::Known(protocol) => Some(!matches!(protocol, 1 | 58)),
+            _ => None,
+        },
+        Value::Known(_) => Some(false),
+        Value::Absent | Value::Unknown => None,
     }
 }
 

@@ -54,6 +54,8 @@ impl Flows {
                 mark: *chance.pick(marks).unwrap(),
             };
             flow.conntrack(namespace, "-I")?;
+            // Version 1.4.7 of the tool inserts 6 where 7 was asked for.
+            flow.conntrack(namespace, "-U")?;
             flows.push(flow);
         }
         Ok(Self(flows))

@@ -101,23 +101,23 @@ impl Rules {
                     .iter()
                     .filter(|problem| problem.level == Level::Error)
                     .count();
+                let places = |count: usize| {
+                    if count == 1 {
+                        "1 place".to_owned()
+                    } else {
+                        format!("{count} places")
+                    }
+                };
                 let (fact, leaves_open) = if unread > 0 {
-                    (
-                        format!("{unread} places of {}", source.name),
-                        "what the firewall lets through",
-                    )
+                    (places(unread), "what the firewall lets through")
                 } else {
                     (
-                        format!(
-                            "the full meaning of {} places of {}",
-                            odd.len(),
-                            source.name
-                        ),
+                        format!("the full meaning of {}", places(odd.len())),
                         "answers in which these matches decide; they say `possibly`",
                     )
                 };
                 Some(Unknown {
-                    fact,
+                    fact: format!("{fact} of {}", source.name),
                     why: format!("line {line}: {}", worst.what),
                     leaves_open: leaves_open.to_owned(),
                 })

@@ -139,7 +139,13 @@ fn keep_one_of_two_views(tables: &mut Vec<Table>, problems: &mut Vec<(u16, Probl
             continue;
         };
         if same_rule_counts(iptables, &tables[twin]) {
-            tables.remove(twin);
+            let twin_place = tables.remove(twin).place;
+            // What is odd in a view that nobody uses is of no interest.
+            problems.retain(|(source, problem)| {
+                let span = problem.span.unwrap_or_default();
+                let inside = twin_place.span.start <= span.start && span.end <= twin_place.span.end;
+                *source != twin_place.source || !inside
+            });
             // What stood before this table has moved up by one if the twin did.
             at = if twin < at { at } else { at + 1 };
         } else {

@@ -53,11 +53,28 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
+/// A new namespace has the loopback device, and those that the kernel's tunnels add by themselves.
 fn refuse_the_initial_namespace() -> Result<(), String> {
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
-    match (namespace("self"), namespace("1")) {
-        (Ok(own), Ok(first)) if own != first => Ok(()),
-        _ => Err("run it under `unshare -n`".to_owned()),
+    const OWN: &[&str] = &[
+        "lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip6gre0", "ip_vti0",
+        "ip6_vti0", "teql0",
+    ];
+    let text = std::fs::read_to_string("/proc/net/dev").map_err(|error| error.to_string())?;
+    let names = text
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split(':').next());
+    let others: Vec<&str> = names
+        .map(str::trim)
+        .filter(|name| !OWN.contains(name))
+        .collect();
+    if others.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "run it under `unshare -n`: this network has {}",
+            others.join(", ")
+        ))
     }
 }
 

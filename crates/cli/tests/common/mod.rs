@@ -1,4 +1,5 @@
 //! Runs the program the way a user does.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::Write;
 use std::path::PathBuf;

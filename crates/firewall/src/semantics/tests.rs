@@ -189,3 +189,19 @@ fn the_order_of_equal_chains_is_that_of_one_text_and_unknown_of_two() {
     assert_eq!(ask(&[&format!("{drop}{reject}")]), Some(End::Rejected));
     assert_eq!(ask(&[reject, drop]), None);
 }
+
+#[test]
+fn the_forward_hook_sees_one_hop_less() {
+    let rules = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m ttl --ttl-eq 63 -j ACCEPT\nCOMMIT\n";
+    let through = |ttl: u8| {
+        let packet = Packet::new(Path::Forward)
+            .from("203.0.113.9".parse().unwrap())
+            .to("198.51.100.1".parse().unwrap())
+            .with(Field::Ttl, ttl)
+            .settle(&Surroundings::default());
+        follow(rules, &packet).certain()
+    };
+    assert_eq!(through(64), Some(End::Accepted));
+    assert_eq!(through(63), Some(End::Dropped));
+    assert_eq!(through(1), Some(End::Dropped));
+}

@@ -179,9 +179,31 @@ impl Walk<'_> {
                 "{setting} is not known; taken as 1, else nothing is forwarded"
             )),
         }
+        let forward = forward
+            .into_iter()
+            .filter_map(|flow| self.one_hop_less(flow))
+            .collect();
         let forward = self.hook(Hook::Forward, forward);
         let forward = self.hook(Hook::Postrouting, forward);
         self.pass(forward);
+    }
+
+    /// Routing takes one off the time to live before the forward hook (`ip_forward`,
+    /// `ip6_forward`), and drops what has no more than one.
+    fn one_hop_less(&mut self, mut flow: Flow) -> Option<Flow> {
+        let v6 = self.packet.is_v6();
+        let field = if v6 { Field::HopLimit } else { Field::Ttl };
+        if let Value::Known(left) = flow.get(field) {
+            if left <= 1 {
+                self.note(
+                    "the packet has no hop left: routing drops it before the forward hook".into(),
+                );
+                self.end(&flow, End::Dropped, Decider::Kernel);
+                return None;
+            }
+            flow.put(field, Value::Known(left - 1));
+        }
+        Some(flow)
     }
 
     /// The outgoing interface is not yet known at prerouting.

@@ -62,7 +62,7 @@ fn compare(
         .iter()
         .map(|step| Place::of_step(firewall, step).ok_or(format!("not in the model: {step:?}")))
         .collect::<Result<_, String>>()?;
-    let (end, by) = decided(firewall, seen, &steps)?;
+    let (end, by) = decided(firewall, seen, &steps);
     let fits = |outcome: &surefoot_firewall::semantics::Outcome| {
         outcome.end == end && by.is_none_or(|by| outcome.by == by)
     };
@@ -173,13 +173,9 @@ impl Place {
 }
 
 /// How the kernel ended it, and by what where that can be told.
-fn decided(
-    firewall: &Firewall,
-    seen: &Observation,
-    steps: &[Place],
-) -> Result<(End, Option<Decider>), String> {
+fn decided(firewall: &Firewall, seen: &Observation, steps: &[Place]) -> (End, Option<Decider>) {
     if seen.passed {
-        return Ok((End::Accepted, accepted_by(firewall, seen, steps)));
+        return (End::Accepted, accepted_by(firewall, seen, steps));
     }
     let last = seen
         .steps
@@ -197,14 +193,14 @@ fn decided(
             }
         });
     let Some((_, place)) = last else {
-        return Err("it is gone, and no rule has taken it".to_owned());
+        return (End::Dropped, Some(Decider::Kernel));
     };
     let end = match place.verdict(firewall) {
         Some(Verdict::Reject { .. }) => End::Rejected,
         Some(Verdict::Queue { .. }) => End::Queued,
         _ => End::Dropped,
     };
-    Ok((end, Some(place.decider())))
+    (end, Some(place.decider()))
 }
 
 /// What accepted it, by the rule that [`surefoot_firewall::semantics::Outcome::by`] tells of. The

@@ -237,11 +237,7 @@ fn plain(draft: &Draft, phase: Phase, chance: &mut Chance) -> Wire {
         destination: address(draft, false),
         protocol,
         transport,
-        ttl: if draft.path == Path::Forward {
-            ttl.max(2)
-        } else {
-            ttl.max(1)
-        },
+        ttl,
         tos,
         id: u16::try_from(get(Field::Ip4Id).unwrap_or(1) & 0xffff)
             .unwrap()

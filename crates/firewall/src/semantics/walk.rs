@@ -11,7 +11,7 @@ use crate::model::{
     Backend, ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
     ct_status,
 };
-use crate::packet::{Interface, Packet, Path, Value, to_address};
+use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
 
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
@@ -146,6 +146,8 @@ impl Walk<'_> {
                 input.push(flow);
             }
             if through {
+                let mut flow = flow;
+                flow.output = self.routed(&flow);
                 forward.push(flow);
             }
         }
@@ -224,6 +226,22 @@ impl Walk<'_> {
             };
         }
         flows
+    }
+
+    /// The interface by which a forwarded packet leaves: a rewritten destination is routed anew.
+    fn routed(&mut self, flow: &Flow) -> Interface {
+        let v6 = self.packet.is_v6();
+        let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
+        if let (Interface::Unknown, true, Value::Known(number)) =
+            (&flow.output, flow.rewritten.destination, flow.get(field))
+            && let Some((name, network)) = route_to(to_address(number, v6), self.surroundings)
+        {
+            self.note(format!(
+                "taken to leave by {name}, as the route to {network} says of the rewritten destination"
+            ));
+            return Interface::Named(name);
+        }
+        flow.output.clone()
     }
 
     /// Whether the packet goes to this host, through it, or either.

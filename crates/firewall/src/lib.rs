@@ -4,7 +4,6 @@
 //! them; an evaluator that follows a packet; questions and lints on top.
 //! This crate never reads a machine. What it needs to know of one comes as [`Surroundings`].
 
-pub mod ask;
 pub mod lint;
 mod load;
 pub mod model;

@@ -9,6 +9,7 @@
 //! # live
 //! # listener: tcp 0.0.0.0:22 sshd
 //! # interface: eth0 203.0.113.1/24 2001:db8::1/64
+//! # route: 0.0.0.0/0 eth0
 //! # sysctl: net.ipv4.ip_forward=1
 //! # session: 198.51.100.7:51000 203.0.113.1:22
 //! ```
@@ -32,7 +33,7 @@ use surefoot_firewall::lint::{self, Facts};
 use surefoot_firewall::model::{Backend, Family};
 use surefoot_firewall::semantics::Index;
 use surefoot_firewall::{
-    Format, Input, Interface, Listener, SavedRules, Session, Surroundings, load,
+    Format, Input, Interface, Listener, Route, SavedRules, Session, Surroundings, load,
 };
 use surefoot_report::{Area, Certainty, Finding, Place};
 
@@ -136,6 +137,17 @@ fn header(case: &mut Case, word: &str, rest: &str) {
                 name,
                 up: true,
                 addresses: words.map(net).collect(),
+            });
+        }
+        "route" => {
+            let (net, name) = rest.split_once(' ').unwrap();
+            let (address, length) = net.split_once('/').unwrap();
+            host.routes.get_or_insert_default().push(Route {
+                destination: (address.parse().unwrap(), length.parse().unwrap()),
+                interface: Some(name.to_owned()),
+                table: 254,
+                metric: 0,
+                kind: 1,
             });
         }
         "sysctl" => {

@@ -56,21 +56,22 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         if !facts.family_used(v6) {
             continue;
         }
+        let mut refused = Vec::new();
         for path in [Path::Input, Path::Output] {
-            let hook = hook(path);
-            if facts.filters_at(hook, v6).is_empty() {
+            if facts.filters_at(hook(path), v6).is_empty() {
                 continue;
             }
             let Some(outcome) = facts.certain_end(&on_loopback(facts, path, v6)) else {
                 continue;
             };
             match outcome.end {
-                End::Dropped | End::Rejected => {
-                    findings.push(not_accepted(facts, path, v6, &outcome));
-                }
+                End::Dropped | End::Rejected => refused.push((path, outcome)),
                 End::Accepted => findings.extend(too_late(facts, path, v6, &outcome)),
                 End::Queued | End::Unknown => {}
             }
+        }
+        if !refused.is_empty() {
+            findings.push(not_accepted(facts, v6, &refused));
         }
     }
     findings
@@ -111,32 +112,32 @@ fn on_loopback(facts: &Facts<'_>, path: Path, v6: bool) -> Packet {
     packet.settle(facts.surroundings)
 }
 
-fn not_accepted(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Finding {
-    let word = if outcome.end == End::Rejected {
-        "rejected"
-    } else {
-        "dropped"
+fn not_accepted(facts: &Facts<'_>, v6: bool, refused: &[(Path, Outcome)]) -> Finding {
+    let word = match refused {
+        [(_, outcome), ..] if outcome.end == End::Rejected => "rejected",
+        _ => "dropped",
     };
     let (family, address) = if v6 {
         ("IPv6", "::1")
     } else {
         ("IPv4", "127.0.0.1")
     };
-    let side = if path == Path::Output {
-        "on the way out"
-    } else {
-        "on the way in"
+    let side = match refused {
+        [(Path::Output, _)] => "on the way out",
+        [_] => "on the way in",
+        _ => "on the way out and in",
     };
+    let commands = refused
+        .iter()
+        .flat_map(|(path, outcome)| first_rule(facts, *path, v6, outcome.by))
+        .collect();
     finding(
         &PAGE,
         format!("{family} to this machine itself ({address}) is {word} {side}"),
         "programs here cannot reach each other: resolver, database, mail filter and X forwarding fail in ways that do not look like a firewall",
     )
-    .shown_by(facts.show_decider(outcome.by))
-    .mend(
-        "Accept loopback before anything else",
-        first_rule(facts, path, v6, outcome.by),
-    )
+    .shown_by(refused.iter().flat_map(|(_, outcome)| facts.show_decider(outcome.by)))
+    .mend("Accept loopback before anything else", commands)
 }
 
 fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Option<Finding> {

@@ -14,8 +14,12 @@ mod log_without_limit;
 mod loopback;
 mod makers;
 mod mixed_backends;
+mod not_final;
 mod policy_drop;
 mod probe;
+mod published;
+mod shadowed;
+mod source_port;
 mod ssh;
 mod unused;
 
@@ -61,7 +65,11 @@ lints![
     icmp_needed,
     families,
     ssh,
+    published,
+    not_final,
     mixed_backends,
     log_without_limit,
     unused,
+    source_port,
+    shadowed,
 ];

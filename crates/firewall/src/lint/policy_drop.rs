@@ -103,7 +103,16 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
         format!("nft flush table {} {}", table.family.word(), table.name)
     };
     let mut commands = add(table, chain, None, "-j REJECT", "counter reject");
-    if is_iptables {
+    let returns = chain.rules.iter().any(leads_to_policy);
+    let mut advice = "Write the last rule down, then let the policy accept (in this order)";
+    if let Some((maker, reload)) = made_by(table, chain) {
+        // A rule of ours would be gone at the program's next start, and so would the policy.
+        advice = maker;
+        commands = vec![reload.to_owned()];
+    } else if returns {
+        // RETURN and goto end at the policy too, so it must go on dropping.
+        advice = "Write the last rule down; the policy has to stay, as RETURN or a goto in this chain leads to it";
+    } else if is_iptables {
         let chain = quoted(&chain.name);
         commands.push(format!("{} -P {chain} ACCEPT", iptables(table)));
     } else {
@@ -130,10 +139,41 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     })
     .shown_by([facts.show_policy(table, chain)])
     .shown_by(last_rule(facts, chain))
-    .mend(
-        "Write the last rule down, then let the policy accept (in this order)",
-        commands,
-    )
+    .mend(advice, commands)
+}
+
+/// A program that keeps the chain as it wants it, with what loads its rules again.
+fn made_by(table: &Table, chain: &Chain) -> Option<(&'static str, &'static str)> {
+    let leads_to = |start: &str| {
+        chain
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.statements)
+            .any(|statement| match statement {
+                Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => usize::try_from(to.0)
+                    .ok()
+                    .and_then(|to| table.chains.get(to))
+                    .is_some_and(|chain| chain.name.starts_with(start)),
+                _ => false,
+            })
+    };
+    if leads_to("ufw-") || leads_to("ufw6-") {
+        return Some((
+            "Never flush by hand what ufw has made; this loads its rules afresh without a gap",
+            "ufw reload",
+        ));
+    }
+    None
+}
+
+/// Whether the rule may hand a packet to the policy before the chain's end.
+fn leads_to_policy(rule: &Rule) -> bool {
+    rule.statements.iter().any(|statement| {
+        matches!(
+            statement,
+            Statement::Verdict(Verdict::Return | Verdict::Goto(_)) | Statement::VerdictMap(_)
+        )
+    })
 }
 
 fn last_rule(facts: &Facts<'_>, chain: &Chain) -> Option<surefoot_report::Evidence> {

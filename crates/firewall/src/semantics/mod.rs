@@ -10,11 +10,11 @@ mod index;
 mod lookup;
 mod matching;
 mod nat;
+mod route;
 mod rule;
 mod walk;
 
 pub use index::Index;
-pub(crate) use lookup::resolve;
 pub use walk::{evaluate, evaluate_supposing};
 
 use crate::model::{Field, Hook, Policy};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::flow::{Decided, Flow, merge};
 use super::index::{Index, Question};
+use super::route::interface_to;
 use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
 use crate::Surroundings;
@@ -11,7 +12,7 @@ use crate::model::{
     Backend, ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
     ct_status,
 };
-use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
+use crate::packet::{Interface, Packet, Path, Value, to_address};
 
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
@@ -146,8 +147,6 @@ impl Walk<'_> {
                 input.push(flow);
             }
             if through {
-                let mut flow = flow;
-                flow.output = self.routed(&flow);
                 forward.push(flow);
             }
         }
@@ -220,7 +219,7 @@ impl Walk<'_> {
         let mut flows = self.hook(Hook::Prerouting, flows);
         for flow in &mut flows {
             flow.output = if flow.rewritten.destination {
-                Interface::Unknown
+                self.way_out(flow)
             } else {
                 self.packet.output.clone()
             };
@@ -228,20 +227,15 @@ impl Walk<'_> {
         flows
     }
 
-    /// The interface by which a forwarded packet leaves: a rewritten destination is routed anew.
-    fn routed(&mut self, flow: &Flow) -> Interface {
+    /// Where routing sends a packet with a new destination.
+    fn way_out(&self, flow: &Flow) -> Interface {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
-        if let (Interface::Unknown, true, Value::Known(number)) =
-            (&flow.output, flow.rewritten.destination, flow.get(field))
-            && let Some((name, network)) = route_to(to_address(number, v6), self.surroundings)
-        {
-            self.note(format!(
-                "taken to leave by {name}, as the route to {network} says of the rewritten destination"
-            ));
-            return Interface::Named(name);
-        }
-        flow.output.clone()
+        let Value::Known(number) = flow.get(field) else {
+            return Interface::Unknown;
+        };
+        interface_to(to_address(number, v6), self.surroundings)
+            .map_or(Interface::Unknown, Interface::named)
     }
 
     /// Whether the packet goes to this host, through it, or either.

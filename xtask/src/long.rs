@@ -3,7 +3,7 @@
 use crate::run::{Outcome, command, run_command};
 use crate::{fuzz, packages};
 
-/// Packets for each rule set in the long comparison with the kernel.
+/// Packets in the long comparison with the kernel, over all rule sets.
 const PACKETS: &str = "1000000";
 
 /// Runs the long form of a test.

@@ -19,7 +19,7 @@ use surefoot_testkit::{Port, Referee};
 pub(crate) struct Case {
     pub(crate) name: String,
     folder: PathBuf,
-    legacy: bool,
+    pub(crate) legacy: bool,
 }
 
 /// A case that is loaded.

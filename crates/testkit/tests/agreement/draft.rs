@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use surefoot_firewall::model::{
-    Component, Element, Field, Firewall, KeyPart, Match, NamePattern, Operand, Range, SetRef,
-    Statement, Table, Verdict,
+    Component, Effect, Element, Field, Firewall, KeyPart, Match, NamePattern, Operand, Range,
+    SetRef, Statement, Table, Verdict,
 };
 use surefoot_firewall::packet::Path;
 
@@ -29,6 +29,8 @@ pub(crate) struct Drawer<'a> {
     edges: BTreeMap<Field, Vec<u128>>,
     rules: Vec<At>,
     callers: BTreeMap<(usize, usize), Vec<At>>,
+    /// The rules that set a mark.
+    setters: Vec<At>,
 }
 
 #[derive(Clone, Copy)]
@@ -69,6 +71,7 @@ impl<'a> Drawer<'a> {
             }
         }
         let (mut rules, mut callers) = (Vec::new(), BTreeMap::<_, Vec<At>>::new());
+        let mut setters = Vec::new();
         for (t, table) in firewall.tables.iter().enumerate() {
             for (c, chain) in table.chains.iter().enumerate() {
                 for (r, rule) in chain.rules.iter().enumerate() {
@@ -83,6 +86,9 @@ impl<'a> Drawer<'a> {
                             Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => {
                                 let to = usize::try_from(to.0).unwrap();
                                 callers.entry((t, to)).or_default().push(at);
+                            }
+                            Statement::Effect(Effect::SetMark { .. } | Effect::CopyMark { .. }) => {
+                                setters.push(at);
                             }
                             Statement::VerdictMap(map) => {
                                 for element in elements(firewall, table, &map.map) {
@@ -101,6 +107,7 @@ impl<'a> Drawer<'a> {
             edges,
             rules,
             callers,
+            setters,
         }
     }
 
@@ -150,6 +157,17 @@ impl<'a> Drawer<'a> {
         }
         let table = &self.firewall.tables[at.table];
         let rule = &table.chains[at.chain].rules[at.rule];
+        // No packet comes in with a mark; an earlier rule must have set it.
+        let asks_mark = |statement: &Statement| {
+            matches!(statement, Statement::Match(Match::Field { operand, .. })
+                if matches!(operand.field, Field::Mark | Field::CtMark))
+        };
+        if depth < DEEPEST
+            && rule.statements.iter().any(asks_mark)
+            && let Some(setter) = chance.pick(&self.setters)
+        {
+            self.aim(*setter, draft, chance, depth + 1);
+        }
         for statement in &rule.statements {
             match statement {
                 Statement::Match(wanted) => self.meet(table, wanted, draft, chance),
@@ -244,7 +262,7 @@ impl<'a> Drawer<'a> {
 
 /// Puts an end of the range into the field, or a value next to it; with `outside` mostly next to it.
 fn put(draft: &mut Draft, operand: Operand, range: Range, outside: bool, chance: &mut Chance) {
-    let beside = chance.percent(12) != outside;
+    let beside = chance.percent(25) != outside;
     let low = chance.percent(50);
     let value = match (beside, low) {
         (false, true) => range.lo,
@@ -254,7 +272,12 @@ fn put(draft: &mut Draft, operand: Operand, range: Range, outside: bool, chance:
     };
     let mut operand = operand;
     operand.field = of_first_packet(operand.field);
-    let old = draft.fields.get(&operand.field).copied().unwrap_or(0);
+    // Bits that the rule does not look at may be anything.
+    let old = if chance.percent(50) {
+        u128::from(chance.next()) & domain(operand.field)
+    } else {
+        draft.fields.get(&operand.field).copied().unwrap_or(0)
+    };
     let value = match operand.mask {
         None => value,
         Some(mask) => (old & !mask) | (value & mask),
@@ -300,5 +323,15 @@ fn of_first_packet(field: Field) -> Field {
         Field::CtOriginalDstPort => Field::DstPort,
         Field::CtProtocol => Field::L4Proto,
         other => other,
+    }
+}
+
+/// The bits that a field has, of those that rules mask.
+fn domain(field: Field) -> u128 {
+    match field {
+        Field::TcpFlags | Field::Tos | Field::TrafficClass | Field::IcmpType => 0xff,
+        Field::Ip4Src | Field::Ip4Dst => 0xffff_ffff,
+        Field::Ip6Src | Field::Ip6Dst => u128::from(u64::MAX),
+        _ => 0,
     }
 }

@@ -19,14 +19,23 @@ mod packet;
 mod session;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use judge::{Judgement, judge};
 use session::Session;
+use surefoot_firewall::model::Firewall;
+use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::Index;
-use surefoot_testkit::{Namespace, or_skip};
+use surefoot_testkit::{Namespace, Observation, or_skip};
 
 /// Packets in all, unless the environment says otherwise.
 const PACKETS: usize = 24_000;
+/// Packets that a wrong reading of a rule set is held against.
+const PACKETS_FOR_A_MUTANT: usize = 1200;
+/// Wrong readings of a kind that are tried on one rule set.
+const MUTANTS: usize = 8;
+/// How many in a hundred wrong readings of each kind must be noticed.
+const LEAST_NOTICED: usize = 50;
 /// Differences that are shown of one case.
 const SHOWN: usize = 3;
 
@@ -91,18 +100,75 @@ fn the_evaluator_agrees_with_the_kernel() {
             }
         });
         let (met, all) = session.coverage();
-        eprintln!(
+        say(&format!(
             "{:40} {:>7} agree {:>5} among {:>5} differ  {met}/{all} rules met",
             case.name, tally.agree, tally.among, tally.differ
-        );
+        ));
         total.agree += tally.agree;
         total.among += tally.among;
         total.differ += tally.differ;
         total.words += &tally.words;
     }
-    eprintln!(
+    say(&format!(
         "{} answers agree, {} are open and hold the kernel's, {} differ",
         total.agree, total.among, total.differ
-    );
+    ));
     assert!(total.differ == 0, "{}", total.words);
+}
+
+/// How much of a kind of wrong readings is noticed.
+#[derive(Clone, Copy, Default)]
+struct Noticed {
+    noticed: usize,
+    tried: usize,
+}
+
+#[test]
+fn a_rule_set_that_is_read_wrongly_does_not_agree() {
+    if or_skip(Namespace::new()).is_none() {
+        return;
+    }
+    let mut counts = vec![Noticed::default(); mutation::ALL.len()];
+    // What is misread once is misread with either mechanism.
+    for case in case::all().iter().filter(|case| !case.legacy) {
+        let mut session = Session::new(case).unwrap();
+        let mut shots = Vec::new();
+        session.run(PACKETS_FOR_A_MUTANT, |_, shot, seen| {
+            shots.push((shot.packet.clone(), seen.clone()));
+        });
+        let model = &session.loaded.models[0].firewall;
+        let surroundings = &session.loaded.surroundings;
+        for (mutation, count) in mutation::ALL.iter().zip(&mut counts) {
+            let mutants: Vec<Firewall> = mutation.mutants(model).collect();
+            // Spread over the whole rule set.
+            let step = mutants.len().div_ceil(MUTANTS).max(1);
+            for mutant in mutants.iter().step_by(step) {
+                let index = Index::new(mutant);
+                let differs = |(packet, seen): &(Packet, Observation)| {
+                    matches!(
+                        judge(mutant, &index, surroundings, packet, seen),
+                        Judgement::Differs(_)
+                    )
+                };
+                count.tried += 1;
+                count.noticed += usize::from(shots.iter().any(differs));
+            }
+        }
+    }
+    let mut blind = String::new();
+    for (mutation, Noticed { noticed, tried }) in mutation::ALL.iter().zip(counts) {
+        let line = format!("{noticed:>4} of {tried:>4} noticed: {}", mutation.name);
+        say(&line);
+        // Some misreadings change nothing: a rule that no packet reaches, a condition that
+        // another one implies.
+        if noticed * 100 < tried * LEAST_NOTICED {
+            let _ = writeln!(blind, "{line}");
+        }
+    }
+    assert!(blind.is_empty(), "too few of these:\n{blind}");
+}
+
+/// Prints past the test harness, so that the counts are seen when all is well, too.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -170,7 +170,7 @@ fn establish(loaded: &Loaded, chance: &mut Chance) -> io::Result<Flows> {
         .into_iter()
         .filter_map(|number| u32::try_from(number).ok())
         .collect();
-    marks.push(0);
+    marks.extend([0, 0xffff, 0x1234_5678]);
     Flows::establish(
         loaded.referee.namespace(),
         &addresses,

@@ -10,6 +10,7 @@ pub mod model;
 pub mod packet;
 pub mod parse;
 pub mod semantics;
+pub mod show;
 mod surroundings;
 
 pub use load::{Format, Input, Loaded, load};

@@ -81,6 +81,12 @@ impl Source {
         }
     }
 
+    /// The line of a byte, from 1: what [`Source::position`] says, without counting characters.
+    pub fn line(&self, byte: u32) -> u32 {
+        let line = self.line_starts.partition_point(|start| *start <= byte);
+        u32::try_from(line.max(1)).unwrap_or(u32::MAX)
+    }
+
     /// The text of a range; empty where the range is not one of this text.
     pub fn slice(&self, span: Span) -> &str {
         self.text
@@ -104,6 +110,14 @@ mod tests {
         assert_eq!(at("ab\ncd", 2), (1, 3));
         assert_eq!(at("ab\ncd", 3), (2, 1));
         assert_eq!(at("ab\ncd", 4), (2, 2));
+    }
+
+    #[test]
+    fn the_line_alone_is_the_line_of_the_position() {
+        let source = Source::new("t", "ab\n\ncd\n");
+        for byte in [0, 1, 2, 3, 4, 6, 7, 99] {
+            assert_eq!(source.line(byte), source.position(byte).line);
+        }
     }
 
     #[test]

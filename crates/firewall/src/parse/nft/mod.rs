@@ -12,5 +12,6 @@ mod value;
 
 pub use json::json_to_text;
 pub use lower::lower;
+pub(crate) use names::word;
 pub use print::print;
 pub use read::{Chain, Rule, Ruleset, Set, Table, parse_text};

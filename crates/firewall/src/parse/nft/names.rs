@@ -1,5 +1,7 @@
 //! nft's words for numbers.
 
+use crate::model::Field;
+
 /// Words and their numbers.
 pub(super) type Table = &'static [(&'static str, u128)];
 
@@ -185,3 +187,26 @@ pub(super) const DSCP: Table = &[
 ];
 /// Values that are numbers only.
 pub(super) const NONE: Table = &[];
+
+/// nft's word for a number in a field, where it has one.
+pub(crate) fn word(field: Field, number: u128) -> Option<&'static str> {
+    let table = match field {
+        Field::NfProto => NFPROTO,
+        Field::EtherType => ETHER_TYPE,
+        Field::L4Proto | Field::Ip4Protocol | Field::Ip6NextHeader | Field::CtProtocol => PROTOCOL,
+        Field::CtState => CT_STATE,
+        Field::CtStatus => CT_STATUS,
+        Field::CtDirection => CT_DIRECTION,
+        Field::TcpFlags => TCP_FLAGS,
+        Field::PacketType => PACKET_TYPE,
+        Field::SrcAddressType | Field::DstAddressType => ADDRESS_TYPE,
+        Field::IcmpType => ICMP_TYPE,
+        Field::IcmpCode => ICMP_CODE,
+        Field::Icmp6Type => ICMP6_TYPE,
+        Field::Icmp6Code => ICMP6_CODE,
+        Field::Ip4Dscp | Field::Ip6Dscp => DSCP,
+        _ => NONE,
+    };
+    let found = table.iter().find(|(_, known)| *known == number);
+    found.map(|(word, _)| *word)
+}

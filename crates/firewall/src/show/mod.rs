@@ -1,0 +1,55 @@
+//! A rule set as one picture: hooks in the kernel's order, chains by priority, jumps as a tree.
+//!
+//! Whoever inherits a machine has to see what a packet meets first. So the picture follows the
+//! packet and not the files: every backend is in it at once, a user chain stands where it is
+//! called, and what nothing calls comes last.
+//! [`picture`] makes a plain value; text, JSON, Graphviz and SVG are drawn from the same value.
+
+mod build;
+mod captions;
+mod count;
+mod order;
+mod picture;
+mod text;
+mod values;
+mod words;
+
+use serde::Serialize;
+
+pub use build::picture;
+pub use picture::{
+    Apart, BaseView, Call, ChainView, Drawn, HookView, Picture, RuleView, Selection, SetView,
+    TableView, Way, Why,
+};
+pub use text::text;
+
+/// The version of the JSON document; it goes up when a field changes its meaning or goes away.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    tool: Tool,
+    #[serde(flatten)]
+    picture: &'a Picture,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// The picture as a JSON document with a version.
+pub fn json(picture: &Picture) -> String {
+    let document = Document {
+        version: VERSION,
+        tool: Tool {
+            name: "surefoot",
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        picture,
+    };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("our values have text keys only, and writing to memory does not fail") + "\n"
+}

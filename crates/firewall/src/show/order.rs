@@ -1,0 +1,323 @@
+//! What calls what, and where each chain is drawn.
+//!
+//! A chain is drawn once, under the first call that the reader meets; every other call refers to
+//! it. So the picture is as long as the rule set, however often its chains call each other.
+
+use std::collections::{HashMap, HashSet};
+
+use super::picture::{Drawn, Why};
+use crate::model::{ChainId, ElementValue, Rule, SetRef, Statement, Table, Verdict};
+
+/// Deeper calls are drawn apart: no terminal is wide enough, and the kernel allows 16.
+const DEEPEST: usize = 24;
+
+/// A chain of a firewall: index of its table, index in the table.
+pub(super) type ChainAt = (usize, usize);
+
+/// A call: a rule of a chain, and the number of the way if it is a verdict map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CallAt {
+    pub(super) from: ChainAt,
+    pub(super) rule: usize,
+    pub(super) way: usize,
+}
+
+/// One group of a verdict map: the elements that lead to the same verdict.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) verdict: &'a Verdict,
+    /// Indices of the elements.
+    pub(super) elements: Vec<usize>,
+}
+
+/// The calls of every chain.
+#[derive(Debug)]
+pub(super) struct Calls<'a> {
+    tables: &'a [Table],
+    /// Number of rules and maps that call a chain.
+    callers: HashMap<ChainAt, usize>,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn new(tables: &'a [Table]) -> Self {
+        let mut calls = Self {
+            tables,
+            callers: HashMap::new(),
+        };
+        for (at, table) in tables.iter().enumerate() {
+            // A named map calls its chains once, however many rules ask it.
+            let mut asked: HashSet<u32> = HashSet::new();
+            for rule in table.chains.iter().flat_map(|chain| &chain.rules) {
+                let first = named_map(rule).is_none_or(|map| asked.insert(map));
+                for (_, to) in of_rule(table, rule, first) {
+                    *calls.callers.entry((at, to)).or_default() += 1;
+                }
+            }
+        }
+        calls
+    }
+
+    pub(super) fn callers(&self, chain: ChainAt) -> usize {
+        self.callers.get(&chain).copied().unwrap_or(0)
+    }
+
+    /// The calls of a chain in order, as rule, way and chain called.
+    fn of_chain(&self, (table, chain): ChainAt, asked: &mut HashSet<(usize, u32)>) -> Vec<Step> {
+        let Some(table_there) = self.tables.get(table) else {
+            return Vec::new();
+        };
+        let rules = table_there.chains.get(chain).map(|chain| &chain.rules);
+        let mut steps = Vec::new();
+        for (rule, there) in rules.into_iter().flatten().enumerate() {
+            let first = named_map(there).is_none_or(|map| asked.insert((table, map)));
+            let calls = of_rule(table_there, there, first).into_iter();
+            steps.extend(calls.map(|(way, to)| Step { rule, way, to }));
+        }
+        steps
+    }
+
+    /// Marks all chains that can be reached from a chain, itself too.
+    pub(super) fn reach(&self, from: ChainAt, reached: &mut Reached) {
+        let mut open = vec![from];
+        while let Some(chain) = open.pop() {
+            if reached.chains.insert(chain) {
+                let steps = self.of_chain(chain, &mut reached.asked);
+                open.extend(steps.iter().map(|step| (chain.0, step.to)));
+            }
+        }
+    }
+}
+
+/// What has been reached.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    pub(super) chains: HashSet<ChainAt>,
+    asked: HashSet<(usize, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    rule: usize,
+    way: usize,
+    to: usize,
+}
+
+/// The named verdict map that a rule asks.
+pub(super) fn named_map(rule: &Rule) -> Option<u32> {
+    rule.statements
+        .iter()
+        .find_map(|statement| match statement {
+            Statement::VerdictMap(lookup) => match lookup.map {
+                SetRef::Named(at) => Some(at),
+                _ => None,
+            },
+            _ => None,
+        })
+}
+
+/// The ways of a rule's verdict map, grouped by verdict in the order of their first element.
+pub(super) fn groups<'a>(table: &'a Table, rule: &'a Rule) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut by_chain: HashMap<(bool, ChainId), usize> = HashMap::new();
+    let lookups = rule
+        .statements
+        .iter()
+        .filter_map(|statement| match statement {
+            Statement::VerdictMap(lookup) => Some(&lookup.map),
+            _ => None,
+        });
+    // Only the first map of a rule is spelled out; nft has at most one in practice.
+    let Some(map) = lookups.into_iter().next() else {
+        return groups;
+    };
+    let set = match map {
+        SetRef::Named(at) => usize::try_from(*at).ok().and_then(|at| table.sets.get(at)),
+        SetRef::Inline(set) => Some(&**set),
+        SetRef::Ipset(_) | SetRef::Missing(_) => None,
+    };
+    let elements = set.map_or(&[][..], |set| set.content.elements());
+    for (at, element) in elements.iter().enumerate() {
+        let Some(ElementValue::Verdict(verdict)) = &element.value else {
+            continue;
+        };
+        let chain = match verdict {
+            Verdict::Jump(to) => Some((false, *to)),
+            Verdict::Goto(to) => Some((true, *to)),
+            _ => None,
+        };
+        // Verdicts without a chain are few, so looking them up one by one is quick.
+        let found = match chain {
+            Some(key) => by_chain.get(&key).copied(),
+            None => groups.iter().position(|group| group.verdict == verdict),
+        };
+        if let Some(group) = found.and_then(|at| groups.get_mut(at)) {
+            group.elements.push(at);
+            continue;
+        }
+        if let Some(key) = chain {
+            by_chain.insert(key, groups.len());
+        }
+        groups.push(Group {
+            verdict,
+            elements: vec![at],
+        });
+    }
+    groups
+}
+
+/// The chain that a verdict calls, if it is one of the table.
+pub(super) fn called(table: &Table, verdict: &Verdict) -> Option<usize> {
+    let (Verdict::Jump(to) | Verdict::Goto(to)) = verdict else {
+        return None;
+    };
+    let at = usize::try_from(to.0).ok()?;
+    (at < table.chains.len()).then_some(at)
+}
+
+/// The verdict of a rule itself, not of its map.
+pub(super) fn verdict(rule: &Rule) -> Option<&Verdict> {
+    let mut verdicts = rule
+        .statements
+        .iter()
+        .filter_map(|statement| match statement {
+            Statement::Verdict(verdict) => Some(verdict),
+            _ => None,
+        });
+    verdicts.next_back()
+}
+
+/// The chains that a rule calls, with the number of the way: 0 for its own verdict, from 1 on for
+/// the ways of its map, if they are wanted.
+fn of_rule(table: &Table, rule: &Rule, with_map: bool) -> Vec<(usize, usize)> {
+    let own = verdict(rule).and_then(|verdict| called(table, verdict));
+    let mut calls: Vec<(usize, usize)> = own.map(|to| (0, to)).into_iter().collect();
+    if !with_map {
+        return calls;
+    }
+    let ways = (1..).zip(groups(table, rule));
+    calls.extend(ways.filter_map(|(way, group)| Some((way, called(table, group.verdict)?))));
+    calls
+}
+
+/// The drawing: which chains, in which order, and what each call shows.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Chains in the order of the drawing.
+    pub(super) chains: Vec<ChainAt>,
+    /// The place of a chain in the order.
+    pub(super) at: HashMap<ChainAt, usize>,
+    /// What calls show that are not a mere reference.
+    drawn: HashMap<CallAt, Drawn>,
+    /// Calls that were cut off for depth.
+    pub(super) cut: Vec<ChainAt>,
+    /// The rule that spells out a named map.
+    maps: HashMap<(usize, u32), (ChainAt, usize)>,
+    asked: HashSet<(usize, u32)>,
+}
+
+impl Order {
+    /// Draws a chain and, under it, what it calls. Gives its place, also if it is drawn already.
+    pub(super) fn draw(&mut self, calls: &Calls<'_>, root: ChainAt, depth: Option<usize>) -> usize {
+        if let Some(at) = self.at.get(&root) {
+            return *at;
+        }
+        let first = self.chains.len();
+        let deepest = depth.unwrap_or(DEEPEST).min(DEEPEST);
+        let mut path: Vec<(ChainAt, std::vec::IntoIter<Step>)> = Vec::new();
+        let mut above: HashSet<ChainAt> = HashSet::new();
+        path.push((root, self.enter(calls, root)));
+        above.insert(root);
+        while let Some((from, steps)) = path.last_mut() {
+            let from = *from;
+            let Some(step) = steps.next() else {
+                above.remove(&from);
+                path.pop();
+                continue;
+            };
+            let to = (from.0, step.to);
+            let call = CallAt {
+                from,
+                rule: step.rule,
+                way: step.way,
+            };
+            let drawn = if above.contains(&to) {
+                Drawn::Loop
+            } else if self.at.contains_key(&to) {
+                continue;
+            } else if path.len() > deepest {
+                self.cut.push(to);
+                continue;
+            } else {
+                path.push((to, self.enter(calls, to)));
+                above.insert(to);
+                Drawn::Here
+            };
+            self.drawn.insert(call, drawn);
+        }
+        first
+    }
+
+    fn enter(&mut self, calls: &Calls<'_>, chain: ChainAt) -> std::vec::IntoIter<Step> {
+        self.at.insert(chain, self.chains.len());
+        self.chains.push(chain);
+        if let Some(table) = calls.tables.get(chain.0) {
+            let rules = table.chains.get(chain.1).map(|chain| &chain.rules);
+            for (rule, there) in rules.into_iter().flatten().enumerate() {
+                if let Some(map) = named_map(there) {
+                    self.maps.entry((chain.0, map)).or_insert((chain, rule));
+                }
+            }
+        }
+        calls.of_chain(chain, &mut self.asked).into_iter()
+    }
+
+    /// Where the chain of a call is drawn.
+    pub(super) fn drawn(&self, call: CallAt, to: ChainAt) -> Drawn {
+        match self.drawn.get(&call) {
+            Some(drawn) => *drawn,
+            None if self.at.contains_key(&to) => Drawn::Elsewhere,
+            None => Drawn::Deeper,
+        }
+    }
+
+    /// Whether this rule is the one that spells out the named map that it asks.
+    pub(super) fn spells_out(&self, map: u32, chain: ChainAt, rule: usize) -> bool {
+        self.maps.get(&(chain.0, map)) == Some(&(chain, rule))
+    }
+}
+
+/// The chains that no hook leads to, and why, in the order of the text.
+pub(super) fn unreached(
+    tables: &[Table],
+    calls: &Calls<'_>,
+    reached: &mut Reached,
+    fits: impl Fn(usize) -> bool,
+) -> Vec<(ChainAt, Why)> {
+    let mut found = Vec::new();
+    let all = || {
+        tables
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| fits(*at))
+            .flat_map(|(at, table)| (0..table.chains.len()).map(move |chain| (at, chain)))
+    };
+    for at in all() {
+        let Some(table) = tables.get(at.0) else {
+            continue;
+        };
+        let base = table.chains.get(at.1).is_some_and(|it| it.base.is_some());
+        if base && table.dormant {
+            calls.reach(at, reached);
+            found.push((at, Why::Dormant));
+        }
+    }
+    for (why, wanted) in [(Why::Uncalled, true), (Why::Unreached, false)] {
+        for at in all() {
+            if (calls.callers(at) == 0) == wanted && !reached.chains.contains(&at) {
+                calls.reach(at, reached);
+                found.push((at, why));
+            }
+        }
+    }
+    found
+}

@@ -50,11 +50,6 @@ const TARGETS: &[Target] = &[
         seeds: &[".words"],
     },
     Target {
-        name: "pcap",
-        dictionary: None,
-        seeds: &[".pcap", ".pcapng"],
-    },
-    Target {
         name: "capture",
         dictionary: None,
         seeds: &[".surefoot"],
@@ -90,12 +85,21 @@ pub(crate) fn all(seconds: u32) -> Outcome {
         .env("CARGO_TARGET_DIR", &folder)
         .env("RUSTFLAGS", COVERAGE);
     run_command(&mut build, &words.join(" "))?;
-    let seeds = test_inputs(&root().join("crates"))?;
+    let mut seeds = test_inputs(&root().join("crates"))?;
+    seeds.extend(test_inputs(&root().join("docs/examples"))?);
+    let mut failed = Vec::new();
     for target in TARGETS {
         let program = folder.join(&triple).join("release").join(target.name);
-        fuzz(target, &program, &folder, &seeds, seconds)?;
+        if let Err(why) = fuzz(target, &program, &folder, &seeds, seconds) {
+            say(&why);
+            failed.push(target.name);
+        }
     }
-    Ok(())
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("fuzz targets that failed: {}", failed.join(", ")))
+    }
 }
 
 fn fuzz(

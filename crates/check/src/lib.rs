@@ -104,3 +104,12 @@ fn finding(page: &Page, area: Area, certainty: Certainty, title: String, impact:
         remedies: Vec::new(),
     }
 }
+
+/// `1 line`, `2 lines`.
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
+}

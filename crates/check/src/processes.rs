@@ -130,7 +130,11 @@ fn zombies(host: &Host, processes: &[Process]) -> Vec<Finding> {
         .map(|(parent, zombies)| {
             let name = host.process(parent).map_or("a process", |process| process.name.as_str());
             let count = zombies.len();
-            let title = format!("{name} (pid {parent}) does not bury {count} dead children");
+            let title = if count == 1 {
+                format!("{name} (pid {parent}) does not bury a dead child")
+            } else {
+                format!("{name} (pid {parent}) does not bury {count} dead children")
+            };
             let mut found = finding(
                 &PAGES[0],
                 Area::Processes,
@@ -168,6 +172,22 @@ fn parent_remedy(host: &Host, parent: u32) -> Remedy {
     }
 }
 
+/// The first names, and how many more there are.
+fn names(processes: &[&Process]) -> String {
+    let mut names: Vec<&str> = processes
+        .iter()
+        .map(|process| process.name.as_str())
+        .collect();
+    names.dedup();
+    let more = names.len().saturating_sub(3);
+    let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    if more == 0 {
+        shown
+    } else {
+        format!("{shown} and {more} more")
+    }
+}
+
 fn stuck(host: &Host, processes: &[Process]) -> Option<Finding> {
     let stuck: Vec<&Process> = processes
         .iter()
@@ -179,8 +199,8 @@ fn stuck(host: &Host, processes: &[Process]) -> Option<Finding> {
         Area::Processes,
         Certainty::Possibly,
         format!(
-            "{} processes wait inside the kernel and take no signals",
-            stuck.len()
+            "asleep inside the kernel, taking no signals: {}",
+            names(&stuck)
         ),
         "If it lasts, they cannot be ended, and what they wait for is broken. This is one look; look again.",
     );
@@ -221,7 +241,7 @@ fn stopped(host: &Host, processes: &[Process]) -> Option<Finding> {
         &PAGES[2],
         Area::Processes,
         Certainty::Certainly,
-        format!("{} processes are stopped and do nothing", stopped.len()),
+        format!("stopped and doing nothing: {}", names(&stopped)),
         "A stopped program looks alive and answers nothing.",
     );
     if stopped.iter().filter(listens).count() > 0 {

@@ -3,7 +3,7 @@
 use surefoot_host::{Host, Mount};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
-use crate::finding;
+use crate::{count, finding};
 
 pub(crate) const PAGES: &[Page] = &[
     Page {
@@ -123,8 +123,8 @@ fn unstable(host: &Host, mounts: &[&Mount]) -> Option<Finding> {
         Area::Storage,
         Certainty::Certainly,
         format!(
-            "{} lines of fstab use names that the kernel gives in the order of finding",
-            named.len()
+            "{} of fstab name disks by the order in which the kernel finds them",
+            count(named.len(), "line")
         ),
         "Under another hypervisor, or with one disk more, the machine does not boot or mounts the wrong disk.",
     );
@@ -141,16 +141,25 @@ fn unstable(host: &Host, mounts: &[&Mount]) -> Option<Finding> {
     Some(found)
 }
 
-/// The command that replaces a name by the UUID, known now or asked for.
+/// The command that replaces a name by the UUID, known now or asked for. Of a disk that is not
+/// there only a person knows which one it became.
 fn by_uuid(host: &Host, mount: &Mount) -> String {
-    let disk = host
-        .disks
-        .iter()
-        .flatten()
-        .find(|disk| Some(disk.name.as_str()) == kernel_name(mount));
-    let uuid = disk
-        .and_then(|disk| disk.uuid.clone())
-        .unwrap_or_else(|| format!("$(blkid -s UUID -o value {})", mount.device));
+    let disks = host.disks.as_deref();
+    let disk = disks.and_then(|disks| {
+        disks
+            .iter()
+            .find(|disk| Some(disk.name.as_str()) == kernel_name(mount))
+    });
+    let uuid = match (disks, disk) {
+        (Some(_), None) => {
+            return format!(
+                "# line {}: {} is not here; write UUID= with what `blkid` shows for its file system",
+                mount.line, mount.device
+            );
+        }
+        (_, Some(disk)) if disk.uuid.is_some() => disk.uuid.clone().unwrap_or_default(),
+        _ => format!("$(blkid -s UUID -o value {})", mount.device),
+    };
     format!(
         "sed -i \"{}s|^\\s*{}|UUID={uuid}|\" /etc/fstab",
         mount.line, mount.device

@@ -3,7 +3,7 @@
 use surefoot_host::{Host, Process};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
-use crate::finding;
+use crate::{count, finding};
 
 pub(crate) const PAGES: &[Page] = &[Page {
     code: "EX003",
@@ -74,8 +74,8 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
         Area::Exposure,
         certainty,
         format!(
-            "{} lines of tcpwrappers are read by no program that listens",
-            rules.len()
+            "no program that listens reads the {} of tcpwrappers",
+            count(rules.len(), "line")
         ),
         "Whoever relies on these lines is not protected by them.",
     );

@@ -2,6 +2,7 @@
 
 use surefoot_report::{Problem, Source, Span};
 
+use crate::circles;
 use crate::model::{Backend, Content, Effect, Family, Firewall, Set, SetRef, Statement, Table};
 use crate::parse::{ipset, iptables, nft};
 
@@ -102,13 +103,29 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
             Some(Format::NftJson) | None => Vec::new(),
         };
         for table in tables {
+            found.extend(replaced(&firewall.tables, &table, &firewall.sources));
             add_table(&mut firewall.tables, table);
         }
         problems.extend(found.into_iter().map(|problem| (source, problem)));
     }
     keep_one_of_two_views(&mut firewall.tables, problems);
+    problems.extend(firewall.tables.iter().flat_map(circles::find));
     mark_dynamic(firewall);
     loaded
+}
+
+/// Says that a text replaces a table of another one, which is what loading both would do only
+/// with `iptables-restore`.
+fn replaced(tables: &[Table], table: &Table, sources: &[Source]) -> Option<Problem> {
+    let before = tables.iter().find(|other| other.same_as(table))?;
+    let other = sources.get(usize::from(before.place.source))?;
+    let what = format!(
+        "the table `{} {}` stands in {}, too; only this one counts",
+        table.family.word(),
+        table.name,
+        other.name
+    );
+    Some(Problem::warning(table.place.span, what).help("look at the two texts one by one"))
 }
 
 fn shifted(mut set: Set, offset: usize) -> Set {
@@ -239,10 +256,7 @@ fn read_iptables(
 
 /// Adds a table; of one that is there already the later text counts, as when both are loaded.
 fn add_table(tables: &mut Vec<Table>, table: Table) {
-    let same = |other: &&mut Table| {
-        other.backend == table.backend && other.family == table.family && other.name == table.name
-    };
-    match tables.iter_mut().find(same) {
+    match tables.iter_mut().find(|other| other.same_as(&table)) {
         Some(before) => *before = table,
         None => tables.push(table),
     }

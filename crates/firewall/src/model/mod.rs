@@ -140,6 +140,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether the kernel would take the two for one table.
+    pub fn same_as(&self, other: &Self) -> bool {
+        (self.backend, self.family, &self.name) == (other.backend, other.family, &other.name)
+    }
+
     /// The chain of that name.
     pub fn chain(&self, name: &str) -> Option<(ChainId, &Chain)> {
         let at = self.chains.iter().position(|chain| chain.name == name)?;

@@ -24,7 +24,11 @@ fn follow(rules: &str, packet: &Packet) -> Evaluation {
             backend: Backend::IptablesLegacy,
         }),
     }]);
-    assert_eq!(loaded.problems, []);
+    let mut others = loaded
+        .problems
+        .iter()
+        .filter(|(_, it)| !it.what.contains("in a circle"));
+    assert_eq!(others.next(), None);
     let index = Index::new(&loaded.firewall);
     let fast = evaluate(
         &loaded.firewall,

@@ -17,7 +17,7 @@ use crate::packet::{Interface, Packet, Path, Value, to_address};
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
 /// Rules, times the flows that look at them, before the walk gives up and says so.
-const MOST_STEPS: u64 = 20_000_000;
+const MOST_STEPS: u64 = 5_000_000;
 /// Flows that are kept apart for the sake of who decided.
 pub(super) const MOST_FLOWS: usize = 32;
 /// Flows at which the walk gives up and says so.

@@ -445,8 +445,9 @@ impl<'a> Reader<'a> {
                         set.properties.push(words);
                     }
                     "elements" => {
+                        let equals = words.first().is_some_and(|word| word.text == "=");
                         set.elements
-                            .extend(words.into_iter().filter(|word| word.text != "="));
+                            .extend(words.into_iter().skip(usize::from(equals)));
                     }
                     "size" | "gc-interval" | "policy" | "auto-merge" | "comment" | "counter"
                     | "quota" | "limit" | "ct" | "last" => {

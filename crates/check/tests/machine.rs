@@ -1,0 +1,163 @@
+//! A strange machine as a capture, and what has to be found on it.
+
+use std::path::PathBuf;
+
+use surefoot_check::{check, page, pages};
+use surefoot_host::Host;
+use surefoot_report::{Report, Severity};
+
+fn machine() -> Host {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/web1.surefoot");
+    let file = std::fs::File::open(path).expect("the example is there");
+    Host::from_capture(file).expect("the example is a capture")
+}
+
+fn titles(report: &Report, code: &str) -> Vec<String> {
+    let found = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code == code);
+    found.map(|finding| finding.title.clone()).collect()
+}
+
+#[test]
+fn every_area_finds_what_is_wrong() {
+    let report = check(&machine());
+    for code in [
+        "FW001", "EX002", "EX003", "PR001", "PR002", "CO001", "ST001", "ST002",
+    ] {
+        assert!(!titles(&report, code).is_empty(), "{code} in {report:#?}");
+    }
+    let order: Vec<Severity> = report
+        .findings
+        .iter()
+        .map(|finding| finding.severity)
+        .collect();
+    assert!(order.is_sorted_by(|a, b| a >= b), "worst first: {order:?}");
+    for finding in &report.findings {
+        assert!(page(&finding.code).is_some(), "{} has a page", finding.code);
+        assert!(
+            !finding.evidence.is_empty(),
+            "{}: no evidence",
+            finding.title
+        );
+        assert!(!finding.remedies.is_empty(), "{}: no remedy", finding.title);
+    }
+}
+
+#[test]
+fn a_private_service_counts_once_the_firewall_lets_strangers_in() {
+    let mut host = machine();
+    assert!(
+        titles(&check(&host), "EX001").is_empty(),
+        "the policy keeps strangers out"
+    );
+    for rules in &mut host.rules {
+        rules.text = rules.text.replace(":INPUT DROP", ":INPUT ACCEPT");
+    }
+    let open = titles(&check(&host), "EX001");
+    assert_eq!(open.len(), 2, "mysqld and redis-server: {open:?}");
+}
+
+#[test]
+fn rules_that_could_not_be_read_never_look_like_a_closed_door() {
+    let mut host = machine();
+    host.rules_complete = false;
+    host.rules.clear();
+    let report = check(&host);
+    let doors = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code.starts_with("EX00"));
+    for door in doors {
+        assert!(!door.impact.contains("keeps strangers out"), "{door:?}");
+    }
+}
+
+#[test]
+fn missing_facts_are_told() {
+    let mut host = machine();
+    host.sockets = None;
+    host.missing.push(surefoot_host::Missing {
+        fact: "sockets".into(),
+        why: "no permission".into(),
+        leaves_open: "who listens".into(),
+    });
+    let report = check(&host);
+    assert!(
+        report
+            .unknowns
+            .iter()
+            .any(|unknown| unknown.fact == "sockets")
+    );
+    assert!(titles(&report, "EX002").is_empty());
+}
+
+#[test]
+fn the_same_facts_give_the_same_report() {
+    assert_eq!(check(&machine()), check(&machine()));
+}
+
+#[test]
+fn codes_are_unique_and_in_order() {
+    let codes: Vec<&str> = pages().iter().map(|page| page.code).collect();
+    assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+}
+
+#[test]
+fn threads_of_a_dead_leader_are_no_zombies_and_the_young_are_left_alone() {
+    let mut host = machine();
+    let taken = host.taken;
+    for process in host.processes.iter_mut().flatten() {
+        if process.state == 'Z' {
+            process.threads = 3;
+        }
+        if process.state == 'D' {
+            process.started = taken - 5;
+        }
+    }
+    let report = check(&host);
+    assert!(titles(&report, "PR001").is_empty() && titles(&report, "PR002").is_empty());
+}
+
+#[test]
+fn stable_names_and_present_disks_are_fine() {
+    let mut host = machine();
+    for mount in host.fstab.iter_mut().flatten() {
+        mount.device = mount
+            .device
+            .replace("/dev/sda1", "UUID=1f0c0f35-7d1b-44a7-8a3c-0d2a6d8f9b11");
+        mount.device = mount.device.replace("/dev/sda2", "/dev/mapper/swap");
+    }
+    let report = check(&host);
+    assert!(titles(&report, "ST001").is_empty() && titles(&report, "ST002").is_empty());
+}
+
+#[test]
+fn a_console_with_a_prompt_is_fine() {
+    let mut host = machine();
+    host.consoles.active = Some(vec!["tty0".into()]);
+    assert!(
+        titles(&check(&host), "CO001").is_empty(),
+        "tty1 serves tty0"
+    );
+    host.consoles.active = Some(vec!["ttyS0".into()]);
+    assert_eq!(titles(&check(&host), "CO001").len(), 1);
+    host.consoles.init = Some("systemd".into());
+    assert!(
+        titles(&check(&host), "CO001").is_empty(),
+        "systemd makes one by itself"
+    );
+    host.consoles.init = Some("sysvinit".into());
+    host.consoles.terminals = Some(vec!["tty1".into()]);
+    assert_eq!(titles(&check(&host), "CO002").len(), 1, "tty2 is gone");
+}
+
+#[test]
+fn a_wrapped_daemon_makes_the_rules_count() {
+    let mut host = machine();
+    for process in host.processes.iter_mut().flatten() {
+        process.wrapped = Some(process.name == "sshd");
+    }
+    assert!(titles(&check(&host), "EX003").is_empty());
+}

@@ -4,9 +4,12 @@
 //! guessing from the shape of the rules. Where the answer hangs on something unknown the lint says
 //! *possibly*, or nothing.
 
+mod anonymous_sets;
 mod commands;
+mod established_late;
 mod evidence;
 mod families;
+mod flush;
 mod icmp_broad;
 mod icmp_needed;
 mod localnet;
@@ -19,6 +22,7 @@ mod policy_drop;
 mod probe;
 mod published;
 mod shadowed;
+mod silent_drop;
 mod source_port;
 mod ssh;
 mod unused;
@@ -59,10 +63,13 @@ macro_rules! lints {
 
 lints![
     policy_drop,
+    flush,
     loopback,
     localnet,
     icmp_broad,
     icmp_needed,
+    established_late,
+    silent_drop,
     families,
     ssh,
     published,
@@ -71,5 +78,6 @@ lints![
     log_without_limit,
     unused,
     source_port,
+    anonymous_sets,
     shadowed,
 ];

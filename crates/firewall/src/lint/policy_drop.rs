@@ -167,7 +167,7 @@ fn made_by(table: &Table, chain: &Chain) -> Option<(&'static str, &'static str)>
 }
 
 /// Whether the rule may hand a packet to the policy before the chain's end.
-fn leads_to_policy(rule: &Rule) -> bool {
+pub(super) fn leads_to_policy(rule: &Rule) -> bool {
     rule.statements.iter().any(|statement| {
         matches!(
             statement,

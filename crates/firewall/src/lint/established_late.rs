@@ -1,0 +1,152 @@
+//! Packets of connections that exist: most of all packets, and here they wait in the queue.
+
+use surefoot_report::{Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::add;
+use super::evidence::{Say, finding, full_name};
+use super::probe::{TCP, strangers};
+use crate::model::{Chain, Field, Hook, Match, Rule, Statement, Verdict, ct_state, ct_status};
+use crate::packet::{Interface, Packet, Path};
+use crate::semantics::{Decider, End, Happened, Record, RuleAt};
+
+pub(super) const PAGE: Page = Page {
+    code: "FW007",
+    title: "established traffic is accepted late",
+    severity: Severity::Warning,
+    text: "\
+## What it is
+Nearly every packet belongs to a connection that was accepted when it began. A rule accepts such
+packets by their state, but many other rules stand before it, and each packet is compared with
+them.
+
+## Why it matters
+Rules are tried one after the other. A hundred before the one that matters cost each packet a
+hundred comparisons; at a few hundred thousand packets a second that is a processor core. And a
+rule among them that drops, added in a hurry, cuts connections that exist, your own included.
+With the state first, a new rule only ever touches new connections.
+
+## How to see it yourself
+    iptables -L INPUT -nvx --line-numbers        which rule has most of the packets, and its number
+
+## How to mend it
+Make it the second rule, behind loopback:
+    iptables -I INPUT 2 -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+Then delete the old one. In nft: `ct state established,related accept`.
+
+## When it is fine
+Where rules have to end connections that exist, such as a list of banned addresses: those stand
+before it with reason, as few as possible, best one rule with a set. A handful of rules costs
+nothing that one could measure; nothing is said below twenty.
+",
+};
+
+/// Rules that a packet may be compared with before it is accepted.
+const FEW: usize = 20;
+/// From here on it costs throughput.
+const MANY: usize = 200;
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for v6 in [false, true] {
+        for hook in [Hook::Input, Hook::Forward] {
+            if !facts.filters_at(hook, v6).is_empty() {
+                findings.extend(late(facts, hook, v6));
+            }
+        }
+    }
+    findings
+}
+
+fn established(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Packet> {
+    let doors = facts.doors();
+    let door = doors.first()?;
+    let from = strangers(v6).first().copied()?;
+    let mut packet = facts
+        .knock(door, from, TCP, 40_000)
+        .with(Field::SrcPort, 443_u16)
+        .with(Field::TcpFlags, 0x10_u8)
+        .with(Field::CtState, ct_state::ESTABLISHED)
+        .with(
+            Field::CtStatus,
+            ct_status::SEEN_REPLY | ct_status::ASSURED | ct_status::CONFIRMED,
+        );
+    if hook == Hook::Forward {
+        let other = strangers(v6).get(1).copied()?;
+        packet = packet.to(other);
+        packet.path = Path::Forward;
+        packet.output = Interface::named(doors.get(1).unwrap_or(door));
+    }
+    Some(packet.settle(facts.surroundings))
+}
+
+fn late(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Finding> {
+    let packet = established(facts, hook, v6)?;
+    let outcome = facts.certain_end(&packet)?;
+    let Decider::Rule(at) = outcome.by else {
+        return None;
+    };
+    if outcome.end != End::Accepted || !asks_for_state(facts.rule(at)?) {
+        return None;
+    }
+    let evaluation = facts.follow_recording(&packet, Record::All);
+    let looked = evaluation
+        .events
+        .iter()
+        .filter(|event| event.hook == hook && event.rule.is_some())
+        .take_while(|event| {
+            (event.table, event.chain, event.rule) != (at.table, at.chain, Some(at.rule))
+        })
+        .filter(|event| matches!(event.what, Happened::Matched | Happened::Failed(_)))
+        .count();
+    if looked < FEW {
+        return None;
+    }
+    let (t, c) = facts.base_of(outcome.by, hook, v6)?;
+    let table = &facts.firewall.tables[t];
+    let chain = &table.chains[c];
+    let name = full_name(table, chain);
+    Some(
+        finding(
+            &PAGE,
+            format!("{name} compares established traffic with {looked} rules before it accepts it"),
+            "each packet pays for all of them, and each is a place where a connection that exists can be cut",
+        )
+        .with_severity(if looked < MANY {
+            Severity::Note
+        } else {
+            Severity::Warning
+        })
+        .shown_by([facts.show_rule(RuleAt { ..at })])
+        .mend(
+            "Accept established traffic right behind loopback; then the old rule can be deleted",
+            add(
+                table,
+                chain,
+                Some(usize::from(begins_with_loopback(chain))),
+                "-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+                "ct state established,related accept",
+            ),
+        ),
+    )
+}
+
+fn asks_for_state(rule: &Rule) -> bool {
+    rule.statements.iter().any(|statement| {
+        matches!(statement, Statement::Match(Match::Field { operand, .. }) if operand.field == Field::CtState)
+    })
+}
+
+fn begins_with_loopback(chain: &Chain) -> bool {
+    chain.rules.first().is_some_and(|rule| {
+        let accepts = rule
+            .statements
+            .iter()
+            .any(|statement| matches!(statement, Statement::Verdict(Verdict::Accept)));
+        accepts
+            && rule.statements.iter().any(|statement| {
+                matches!(statement, Statement::Match(Match::InInterface { negated: false, names })
+                    if names.iter().all(|name| name.text == "lo"))
+            })
+    })
+}

@@ -1,0 +1,186 @@
+//! What is left after `iptables -F`: nobody gets in, or everybody does.
+
+use std::collections::BTreeSet;
+
+use surefoot_report::{Evidence, Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::{iptables, nft_checked, program, quoted};
+use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
+use super::probe::{TCP, UDP, is_filter};
+use crate::model::{Backend, Chain, Hook, Policy, Table};
+
+pub(super) const PAGE: Page = Page {
+    code: "FW002",
+    title: "what a flush leaves behind",
+    severity: Severity::High,
+    text: "\
+## What it is
+A flush (`iptables -F`, `nft flush chain`) deletes rules and keeps policies. What is left is the
+policy, for every packet: with DROP nobody gets in, with ACCEPT everybody does. This finding
+tells which of the two it would be here, and for which ports.
+
+## Why it matters
+Flushing is the first line of many scripts and the first reflex of many people. With policy DROP
+it cuts off the connection in which it is typed, even where the last rule drops as well. With
+policy ACCEPT the machine stays in reach, which is the better of the two, but every port that
+only the rules keep shut is open until they are loaded again.
+
+## How to see it yourself
+    iptables -S | grep -e ^-P
+    ss -ltnu                                     what would be reachable without rules
+
+## How to mend it
+Do not flush at all. Load the whole new set in one step, which the kernel does atomically:
+    iptables-restore --test < NEW && iptables-restore < NEW
+    nft -c -f NEW && nft -f NEW                  with `flush ruleset` as its first line
+Where the last rule of a chain decides everything, the policy is never asked: set it to ACCEPT,
+which changes nothing now and keeps the way in open later. Let services that are not meant for
+others listen on 127.0.0.1; then no firewall has to keep them shut.
+
+## When it is fine
+A note, not a fault, where the policy is ACCEPT and the last rule refuses: that is what FW001
+asks for. It tells what relies on the rules alone.
+",
+};
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for table in &facts.firewall.tables {
+        for chain in &table.chains {
+            // Without an explicit last rule it is FW001.
+            if cuts_off(table, chain) && chain.rules.last().is_some_and(decides_all) {
+                findings.push(shuts(facts, table, chain));
+            }
+        }
+    }
+    findings.extend(opens(facts));
+    findings
+}
+
+fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
+    let name = full_name(table, chain);
+    let is_iptables = table.backend.is_iptables();
+    let policy = if is_iptables {
+        vec![format!(
+            "{} -P {} ACCEPT",
+            iptables(table),
+            quoted(&chain.name)
+        )]
+    } else {
+        nft_checked(&format!(
+            "chain {} {} {} {{ policy accept; }}",
+            table.family.word(),
+            table.name,
+            chain.name
+        ))
+    };
+    let last = chain.rules.last().map(|rule| {
+        let words = facts.firewall.text(rule.place).trim().to_owned();
+        facts.at(rule.place, words, rule.counters.map(|it| it.packets))
+    });
+    let found = finding(
+        &PAGE,
+        format!("a flush of {name} leaves its policy, which drops everything"),
+        "whoever flushes the rules cuts himself off, although the last rule does what the policy does",
+    )
+    .with_severity(if is_iptables {
+        Severity::High
+    } else {
+        Severity::Note
+    })
+    .shown_by([facts.show_policy(table, chain)])
+    .shown_by(last);
+    if chain.rules.iter().any(leads_to_policy) {
+        return found.mend(
+            "Load whole rule sets and never flush; the policy has to stay, as RETURN or a goto in this chain leads to it",
+            vec![format!(
+                "{} > /root/rules.before && {} --test < /root/rules.before",
+                program(table, "-save"),
+                program(table, "-restore")
+            )],
+        );
+    }
+    found.mend(
+        "Let the policy accept: the last rule decides everything, so nothing changes now",
+        policy,
+    )
+}
+
+/// Ports that only rules keep shut, where a flush of iptables leaves ACCEPT.
+fn opens(facts: &Facts<'_>) -> Option<Finding> {
+    let listeners = facts.surroundings.listeners.as_ref()?;
+    if !facts.surroundings.live {
+        return None;
+    }
+    let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
+    for listener in listeners {
+        let serves_v4 =
+            listener.address.is_ipv4() || (listener.address.is_unspecified() && !listener.v6only);
+        if serves_v4 && !listener.address.is_loopback() && matches!(listener.protocol, TCP | UDP) {
+            ports.insert((listener.protocol, listener.port));
+        }
+    }
+    let table = guard(facts)?;
+    let shut: Vec<(u8, u16)> = ports
+        .into_iter()
+        .filter(|(protocol, port)| *protocol == TCP || *port < 32_768)
+        .take(32)
+        .filter(|(protocol, port)| facts.port_access(false, *protocol, *port).closed.is_some())
+        .collect();
+    if shut.is_empty() {
+        return None;
+    }
+    let program_of = |(protocol, port): (u8, u16)| {
+        listeners
+            .iter()
+            .find(|listener| (listener.protocol, listener.port) == (protocol, port))
+            .and_then(|listener| listener.program.as_deref())
+            .unwrap_or("a program")
+    };
+    let evidence: Vec<Evidence> = shut
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|(protocol, port)| {
+            let word = if *protocol == TCP { "tcp" } else { "udp" };
+            let program = program_of((*protocol, *port));
+            facts.kernel(format!("{program} on {word} port {port}"))
+        })
+        .collect();
+    let found = finding(
+        &PAGE,
+        format!(
+            "a flush would open {} that only the rules keep shut",
+            count(shut.len(), "port")
+        ),
+        "between a flush and the next load everybody reaches them",
+    )
+    .with_severity(Severity::Note)
+    .shown_by(evidence);
+    Some(found.mend(
+        "Keep a copy, and load whole rule sets in one step instead of flushing",
+        vec![format!(
+            "{} > /root/rules.before && {} --test < /root/rules.before",
+            program(table, "-save"),
+            program(table, "-restore")
+        )],
+    ))
+}
+
+/// The iptables table that alone guards INPUT, with policy ACCEPT.
+fn guard<'a>(facts: &Facts<'a>) -> Option<&'a Table> {
+    let mut guard = None;
+    for (t, c) in facts.filters_at(Hook::Input, false) {
+        let table = &facts.firewall.tables[t];
+        let chain = &table.chains[c];
+        let drops = chain.base.as_ref()?.policy == Policy::Drop;
+        if drops || (table.backend == Backend::Nft && !chain.rules.is_empty()) {
+            return None;
+        }
+        if table.backend.is_iptables() && table.name == "filter" && is_filter(chain, Hook::Input) {
+            guard = Some(table);
+        }
+    }
+    guard
+}

@@ -19,8 +19,8 @@ impl Draft {
         let protocol = self.protocol(v6, base.as_ref())?;
         let captured = base.is_some();
         let mut packet = match base {
-            Some(packet) => self.way(packet),
-            None => self.way(Packet::new(Path::Input)),
+            Some(packet) => self.way(packet, true),
+            None => self.way(Packet::new(Path::Input), false),
         };
         if let Some(v6) = v6 {
             let number: u8 = if v6 { 10 } else { 2 };
@@ -47,7 +47,7 @@ impl Draft {
     }
 
     /// Puts the path and the interfaces.
-    fn way(&self, mut packet: Packet) -> Packet {
+    fn way(&self, mut packet: Packet, captured: bool) -> Packet {
         let sent_here = self.uid.is_some() || self.gid.is_some();
         let (path, assumed) = match (&self.input, &self.output) {
             (Some(_), Some(_)) => (Path::Forward, false),
@@ -56,15 +56,14 @@ impl Draft {
             (Some(_), None) => (Path::Input, true),
             (None, None) => (packet.path, true),
         };
-        let before = packet.clone();
+        let was_assumed = packet.path_assumed || !captured;
         if path != packet.path {
             let Packet { input, output, .. } = Packet::new(path);
             packet.path = path;
             packet.input = input;
             packet.output = output;
         }
-        packet.path_assumed =
-            assumed && (before.path_assumed || self.input.is_some() || packet.path == Path::Input);
+        packet.path_assumed = assumed && (was_assumed || self.input.is_some());
         if let Some(name) = &self.input {
             packet.input = Interface::named(&name.value);
         }

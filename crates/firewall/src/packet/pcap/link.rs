@@ -1,0 +1,173 @@
+//! What stands before the IP header: Ethernet, Linux' cooked captures, nflog.
+
+use super::CaptureError;
+use super::bytes::{Order, number};
+use super::file::Frame;
+use crate::model::Field;
+
+/// The IP packet in a frame, and what the link layer says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Payload<'a> {
+    pub(super) ip: &'a [u8],
+    pub(super) fields: Vec<(Field, u128)>,
+    pub(super) outgoing: bool,
+    pub(super) vlan: Option<u16>,
+}
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
+/// Finds the IP packet by the link type (<https://www.tcpdump.org/linktypes.html>).
+pub(super) fn payload<'a>(frame: &Frame<'a>) -> Result<Payload<'a>, CaptureError> {
+    let bytes = frame.bytes;
+    let found = match frame.link {
+        1 => ethernet(bytes)?,
+        // The loopback of the BSDs: a family, then the packet.
+        0 | 108 => plain(bytes.get(4..)),
+        12 | 14 | 101 | 228 | 229 => plain(Some(bytes)),
+        113 => cooked(bytes)?,
+        276 => cooked2(bytes)?,
+        239 => nflog(frame),
+        other => {
+            let mut error = CaptureError::new(format!("packets of link type {other} are not read"));
+            error.hint = Some("capture on an Ethernet interface or with `-i any`".into());
+            return Err(error);
+        }
+    };
+    found.ok_or_else(|| CaptureError::new("too little of the packet was captured"))
+}
+
+fn plain(ip: Option<&[u8]>) -> Option<Payload<'_>> {
+    Some(Payload {
+        ip: ip?,
+        ..Payload::default()
+    })
+}
+
+fn ethernet(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+    let (Some(to), Some(from)) = (bytes.get(..6), bytes.get(6..12)) else {
+        return Ok(None);
+    };
+    let mut at = 12;
+    let mut vlan = None;
+    // The kernel takes off two tags; more are rare and seen only by bridges.
+    while let Some(0x8100 | 0x88a8 | 0x9100) = Order::Big.u16(bytes, at)
+        && at < 28
+    {
+        vlan = Order::Big.u16(bytes, at + 2).map(|tag| tag & 0xfff);
+        at += 4;
+    }
+    let Some(kind) = Order::Big.u16(bytes, at) else {
+        return Ok(None);
+    };
+    is_ip(kind)?;
+    let mut fields = vec![(Field::MacSrc, number(from)), (Field::MacDst, number(to))];
+    match to {
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => fields.push((Field::PacketType, 1)),
+        [first, ..] if first & 1 == 1 => fields.push((Field::PacketType, 2)),
+        _ => {}
+    }
+    Ok(bytes.get(at + 2..).map(|ip| Payload {
+        ip,
+        fields,
+        outgoing: false,
+        vlan,
+    }))
+}
+
+fn is_ip(kind: u16) -> Result<(), CaptureError> {
+    match kind {
+        IPV4 | IPV6 => Ok(()),
+        0x0806 => Err(CaptureError::new(
+            "an ARP packet: the rules for IP do not see it",
+        )),
+        kind if kind < 0x0600 => Err(CaptureError::new(
+            "no IP packet but an IEEE 802.3 frame: the rules for IP do not see it",
+        )),
+        kind => Err(CaptureError::new(format!(
+            "no IP packet but Ethernet type {kind:#06x}: the rules for IP do not see it"
+        ))),
+    }
+}
+
+/// `LINUX_SLL`: packet type, hardware type, address length, address, protocol.
+fn cooked(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+    let (Some(kind), Some(length), Some(protocol)) = (
+        Order::Big.u16(bytes, 0),
+        Order::Big.u16(bytes, 4),
+        Order::Big.u16(bytes, 14),
+    ) else {
+        return Ok(None);
+    };
+    is_ip(protocol)?;
+    Ok(cooked_payload(
+        kind,
+        length,
+        bytes.get(6..12),
+        bytes.get(16..),
+    ))
+}
+
+/// `LINUX_SLL2`: protocol, reserved, interface index, hardware type, packet type, address.
+fn cooked2(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+    let (Some(protocol), Some(kind), Some(length)) =
+        (Order::Big.u16(bytes, 0), bytes.get(10), bytes.get(11))
+    else {
+        return Ok(None);
+    };
+    is_ip(protocol)?;
+    let (kind, length) = (u16::from(*kind), u16::from(*length));
+    Ok(cooked_payload(
+        kind,
+        length,
+        bytes.get(12..18),
+        bytes.get(20..),
+    ))
+}
+
+fn cooked_payload<'a>(
+    kind: u16,
+    length: u16,
+    address: Option<&[u8]>,
+    ip: Option<&'a [u8]>,
+) -> Option<Payload<'a>> {
+    let mut fields = Vec::new();
+    if let (6, Some(address)) = (length, address) {
+        fields.push((Field::MacSrc, number(address)));
+    }
+    // `PACKET_HOST` to `PACKET_OTHERHOST`; 4 is `PACKET_OUTGOING`.
+    if kind < 4 {
+        fields.push((Field::PacketType, kind.into()));
+    }
+    Some(Payload {
+        ip: ip?,
+        fields,
+        outgoing: kind == 4,
+        vlan: None,
+    })
+}
+
+/// `tcpdump -i nflog`: attributes of `NFULNL`, whose lengths have the machine's byte order.
+fn nflog<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
+    let mut rest = frame.bytes.get(4..)?;
+    let mut found = Payload::default();
+    let mut ip = None;
+    while let (Some(length), Some(kind)) = (frame.order.u16(rest, 0), frame.order.u16(rest, 2)) {
+        let length = usize::from(length);
+        let Some(value) = rest.get(4..length) else {
+            break;
+        };
+        let word = || Order::Big.u32(value, 0).map(u128::from);
+        match kind {
+            2 => found.fields.extend(word().map(|mark| (Field::Mark, mark))),
+            9 => ip = Some(value),
+            11 => found.fields.extend(word().map(|uid| (Field::Uid, uid))),
+            14 => found.fields.extend(word().map(|gid| (Field::Gid, gid))),
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    found.outgoing = found.fields.iter().any(|(field, _)| *field == Field::Uid);
+    found.ip = ip?;
+    Some(found)
+}

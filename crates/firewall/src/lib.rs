@@ -4,6 +4,7 @@
 //! them; an evaluator that follows a packet; questions and lints on top.
 //! This crate never reads a machine. What it needs to know of one comes as [`Surroundings`].
 
+pub mod ask;
 mod circles;
 pub mod lint;
 mod load;

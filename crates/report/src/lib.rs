@@ -27,3 +27,4 @@ pub use snippet::problems;
 pub use source::{Position, Source, Span};
 pub use style::{Paint, Style, escape};
 pub use text::{PageOf, TextOptions, text};
+pub use wrap::wrap;

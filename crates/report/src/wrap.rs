@@ -1,7 +1,7 @@
 //! Breaking sentences into lines.
 
 /// The lines of a sentence, none longer than `width` characters unless a word is.
-pub(crate) fn wrap(sentence: &str, width: usize) -> Vec<String> {
+pub fn wrap(sentence: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;

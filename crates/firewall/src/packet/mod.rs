@@ -18,6 +18,7 @@ use crate::model::{Field, Range};
 pub use settle::address_type;
 pub(crate) use settle::{covers, number_to_address as to_address};
 pub use show::{field_words, value_words};
+pub(crate) use way::route_to;
 
 /// A packet on its way through this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Packet {
     pub input: Interface,
     /// The interface it leaves by.
     pub output: Interface,
+    /// Whether it is known not to come in by the loopback interface, where that is not known.
+    pub not_by_loopback: bool,
     /// What was filled in or left open, for the reader.
     pub notes: Vec<String>,
     values: BTreeMap<Field, Value>,
@@ -84,6 +87,7 @@ impl Packet {
             path_assumed: false,
             input,
             output,
+            not_by_loopback: false,
             notes: Vec::new(),
             values: BTreeMap::new(),
             among: BTreeMap::new(),

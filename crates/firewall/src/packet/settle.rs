@@ -227,6 +227,16 @@ impl Packet {
         }
     }
 
+    /// Whether only IPv4 packets have the field.
+    pub(crate) fn is_only_v4(field: Field) -> bool {
+        V4_ONLY.contains(&field)
+    }
+
+    /// Whether only IPv6 packets have the field.
+    pub(crate) fn is_only_v6(field: Field) -> bool {
+        V6_ONLY.contains(&field)
+    }
+
     /// The packet as chains before conntrack see it: iptables and nft both call that INVALID.
     pub(crate) fn connection_fields() -> &'static [Field] {
         CONNECTION

@@ -14,6 +14,7 @@ impl Packet {
             self.path_assumed = false;
             self.find_way(v6, surroundings);
         }
+        self.settle_input(v6, surroundings);
         let (local, loopback) = match self.path {
             Path::Input => (
                 of(v6, Field::Ip4Dst, Field::Ip6Dst),
@@ -80,24 +81,39 @@ impl Packet {
         }
     }
 
-    /// The interface of the main table's longest prefix.
-    fn find_output(&mut self, destination: IpAddr, surroundings: &Surroundings) {
-        let Some(routes) = &surroundings.routes else {
+    /// The way back to the sender is the way in, as reverse-path filtering has it; from another
+    /// machine nothing comes by loopback.
+    fn settle_input(&mut self, v6: bool, surroundings: &Surroundings) {
+        if self.input != Interface::Unknown || self.not_by_loopback {
+            return;
+        }
+        let source = self.known(of(v6, Field::Ip4Src, Field::Ip6Src));
+        let Some(source) = source.map(|number| number_to_address(number, v6)) else {
             return;
         };
-        let fitting = routes
-            .iter()
-            .filter(|route| route.table == 254 && covers(route.destination, destination))
-            .min_by_key(|route| (std::cmp::Reverse(route.destination.1), route.metric));
-        if let Some(route) = fitting
-            && let Some(interface) = &route.interface
-            && route.kind == 1
-        {
-            self.output = Interface::named(interface);
-            let (network, length) = route.destination;
+        if source.is_loopback() || address_type(source, surroundings) == Some(2) {
+            return;
+        }
+        if let Some((name, network)) = route_to(source, surroundings) {
             self.notes.push(format!(
-                "taken to leave by {interface}, as the route to {network}/{length} in the main table says"
+                "taken to come in by {name}, as the way back to {source} is the route to {network}"
             ));
+            self.input = Interface::Named(name);
+        } else {
+            self.not_by_loopback = true;
+            self.notes.push(format!(
+                "taken not to come in by lo, as {source} is not taken for this host's own"
+            ));
+        }
+    }
+
+    /// The interface of the main table's longest prefix.
+    fn find_output(&mut self, destination: IpAddr, surroundings: &Surroundings) {
+        if let Some((name, network)) = route_to(destination, surroundings) {
+            self.notes.push(format!(
+                "taken to leave by {name}, as the route to {network} says"
+            ));
+            self.output = Interface::Named(name);
         }
     }
 
@@ -166,6 +182,19 @@ impl Packet {
             }
         }
     }
+}
+
+/// The interface and the network of the main table's longest prefix.
+pub(crate) fn route_to(address: IpAddr, surroundings: &Surroundings) -> Option<(String, String)> {
+    let fitting = surroundings
+        .routes
+        .iter()
+        .flatten()
+        .filter(|route| route.table == 254 && covers(route.destination, address))
+        .min_by_key(|route| (std::cmp::Reverse(route.destination.1), route.metric))?;
+    let (network, length) = fitting.destination;
+    let interface = fitting.interface.clone().filter(|_| fitting.kind == 1)?;
+    Some((interface, format!("{network}/{length}")))
 }
 
 fn of(v6: bool, four: Field, six: Field) -> Field {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::matching::always_there;
 use super::{Decider, RuleAt};
-use crate::model::{Field, Match, Operand, Range};
+use crate::model::{Field, Match, NamePattern, Operand, Range};
 use crate::packet::{Interface, Packet, Value};
 
 /// A packet with what rules have changed and what was assumed on the way.
@@ -53,7 +53,7 @@ impl Flow {
             output: packet.output.clone(),
             decided: None,
             rewritten: Rewritten::default(),
-            assumed: Vec::new(),
+            assumed: loopback_assumed(packet),
             left: packet
                 .among()
                 .iter()
@@ -126,6 +126,22 @@ impl Flow {
             .collect();
         self.hangs.extend(other.hangs);
     }
+}
+
+/// What is known of `-i lo` where the interface is not.
+fn loopback_assumed(packet: &Packet) -> Vec<(Match, bool)> {
+    if !packet.not_by_loopback || packet.input != Interface::Unknown {
+        return Vec::new();
+    }
+    let names = vec![NamePattern {
+        text: "lo".into(),
+        prefix: false,
+    }];
+    let asked = |negated| Match::InInterface {
+        negated,
+        names: names.clone(),
+    };
+    vec![(asked(false), false), (asked(true), true)]
 }
 
 /// Merges the flows that agree. Beyond `most` the ones that differ only in who decided are

@@ -15,6 +15,7 @@ mod rule;
 mod walk;
 
 pub use index::Index;
+pub(crate) use lookup::resolve;
 pub use walk::{evaluate, evaluate_supposing};
 
 use crate::model::{Field, Hook, Policy};

@@ -12,7 +12,7 @@ use crate::model::{
     Backend, ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
     ct_status,
 };
-use crate::packet::{Interface, Packet, Path, Value, to_address};
+use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
 
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
@@ -219,7 +219,7 @@ impl Walk<'_> {
         let mut flows = self.hook(Hook::Prerouting, flows);
         for flow in &mut flows {
             flow.output = if flow.rewritten.destination {
-                self.way_out(flow)
+                self.routed(flow)
             } else {
                 self.packet.output.clone()
             };
@@ -227,15 +227,23 @@ impl Walk<'_> {
         flows
     }
 
-    /// Where routing sends a packet with a new destination.
-    fn way_out(&self, flow: &Flow) -> Interface {
+    /// The interface by which a packet with a new destination leaves, where the routes tell.
+    fn routed(&mut self, flow: &Flow) -> Interface {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
         let Value::Known(number) = flow.get(field) else {
             return Interface::Unknown;
         };
-        interface_to(to_address(number, v6), self.surroundings)
-            .map_or(Interface::Unknown, Interface::named)
+        let address = to_address(number, v6);
+        let Some(name) = interface_to(address, self.surroundings) else {
+            return Interface::Unknown;
+        };
+        if let Some((_, network)) = route_to(address, self.surroundings) {
+            self.note(format!(
+                "taken to leave by {name}, as the route to {network} says of the rewritten destination"
+            ));
+        }
+        Interface::named(name)
     }
 
     /// Whether the packet goes to this host, through it, or either.

@@ -261,7 +261,11 @@ impl Draft {
             packet.put(Field::TcpFlags, Value::Known(flags.value.into()));
         } else if protocol == Some(6) && self.fragment.is_none() && !captured {
             let (flags, note) = match state {
-                None | Some(ct_state::NEW) => (SYN, "taken as a SYN, which opens a connection"),
+                None => {
+                    packet.put(Field::CtState, Value::Known(ct_state::NEW));
+                    (SYN, "taken as the SYN of a new connection")
+                }
+                Some(ct_state::NEW) => (SYN, "taken as a SYN, which opens a connection"),
                 Some(ct_state::ESTABLISHED) => (ACK, "taken as a plain ACK, as it is established"),
                 _ => (0, ""),
             };

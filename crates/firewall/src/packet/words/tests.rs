@@ -60,10 +60,13 @@ fn ends_have_addresses_ports_or_both() {
     );
     check(
         "tcp from any to 192.0.2.1 port 443",
-        "tcp to 192.0.2.1:443 syn",
+        "tcp to 192.0.2.1:443 new syn",
     );
-    check("tcp from any port 5 to any port 6", "tcp from :5 to :6 syn");
-    check("tcp to ::ffff:192.0.2.1", "tcp to 192.0.2.1 syn");
+    check(
+        "tcp from any port 5 to any port 6",
+        "tcp from :5 to :6 new syn",
+    );
+    check("tcp to ::ffff:192.0.2.1", "tcp to 192.0.2.1 new syn");
 }
 
 #[test]
@@ -94,12 +97,12 @@ fn names_of_icmp_belong_to_their_family() {
 
 #[test]
 fn what_is_implied_is_filled_in_and_said() {
-    check("to :22", "tcp to :22 syn");
+    check("to :22", "tcp to :22 new syn");
     assert_eq!(
         read("to :22").notes,
         [
             "taken as TCP, as only a port was given",
-            "taken as a SYN, which opens a connection"
+            "taken as the SYN of a new connection"
         ]
     );
     check("tcp established", "tcp established flags ack");
@@ -286,7 +289,7 @@ fn contradictions_are_refused() {
 
 #[test]
 fn saying_the_same_twice_is_no_contradiction() {
-    check("tcp -p tcp to :22 --dport 22", "tcp to :22 syn");
+    check("tcp -p tcp to :22 --dport 22", "tcp to :22 new syn");
 }
 
 #[test]

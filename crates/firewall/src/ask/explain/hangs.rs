@@ -1,0 +1,206 @@
+//! On what each possible end hangs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Answer, Condition};
+use crate::Surroundings;
+use crate::ask::name::{Named, find};
+use crate::ask::reason::{Where, unknown};
+use crate::model::Firewall;
+use crate::packet::Packet;
+use crate::semantics::{
+    Decider, End, Evaluation, Happened, Index, Record, RuleAt, Saw, Supposed, evaluate_supposing,
+};
+
+/// The unknown rules that are supposed one way and the other; more would take too long.
+const MOST_SUPPOSED: usize = 64;
+
+/// The question.
+pub(super) struct Asked<'a> {
+    pub(super) firewall: &'a Firewall,
+    pub(super) index: &'a Index,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) packet: &'a Packet,
+}
+
+/// The answers with what they hang on.
+pub(super) struct FoundAnswers {
+    pub(super) answers: Vec<Answer>,
+    pub(super) say: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+type Ends = BTreeSet<(End, Decider)>;
+
+impl Asked<'_> {
+    pub(super) fn answers(&self, evaluation: &Evaluation) -> FoundAnswers {
+        let mut found = FoundAnswers {
+            answers: Vec::new(),
+            say: Vec::new(),
+            notes: Vec::new(),
+        };
+        let ends = ends(evaluation);
+        if evaluation.certain().is_some() {
+            // Whatever is unknown changes nothing.
+            found.answers = ends
+                .iter()
+                .map(|end| self.answer(*end, Vec::new()))
+                .collect();
+            return found;
+        }
+        let mut open: BTreeMap<RuleAt, BTreeSet<usize>> = BTreeMap::new();
+        for (rule, statement) in evaluation.outcomes.iter().flat_map(|one| &one.hangs) {
+            open.entry(*rule).or_default().insert(*statement);
+        }
+        if open.len() > MOST_SUPPOSED {
+            found.notes.push(format!(
+                "{} rules have something unknown in them; only the first {MOST_SUPPOSED} were tried one way and the other",
+                open.len()
+            ));
+        }
+        let tried: Vec<(RuleAt, Ends, Ends)> = open
+            .keys()
+            .take(MOST_SUPPOSED)
+            .map(|rule| {
+                (
+                    *rule,
+                    self.supposing(*rule, true),
+                    self.supposing(*rule, false),
+                )
+            })
+            .collect();
+        let saws = saws(evaluation);
+        for end in &ends {
+            let mut needs: Vec<(RuleAt, Option<bool>)> = tried
+                .iter()
+                .filter_map(
+                    |(rule, yes, no)| match (yes.contains(end), no.contains(end)) {
+                        (true, false) => Some((*rule, Some(true))),
+                        (false, true) => Some((*rule, Some(false))),
+                        _ => None,
+                    },
+                )
+                .collect();
+            if needs.is_empty() {
+                needs = may_matter(evaluation, *end, &tried);
+            }
+            let conditions = needs
+                .into_iter()
+                .map(|(rule, matches)| {
+                    let statements = open.get(&rule);
+                    let (why, words) = self.why(rule, statements, &saws);
+                    for word in words {
+                        if !found.say.iter().any(|said| said == word) {
+                            found.say.push(word.to_owned());
+                        }
+                    }
+                    Condition {
+                        rule: Named::rule(self.firewall, rule),
+                        matches,
+                        why,
+                    }
+                })
+                .collect();
+            found.answers.push(self.answer(*end, conditions));
+        }
+        found
+    }
+
+    fn answer(&self, (end, by): (End, Decider), conditions: Vec<Condition>) -> Answer {
+        Answer {
+            end,
+            by: Named::decider(self.firewall, by),
+            conditions,
+        }
+    }
+
+    /// The ends that are left if the unknown words of a rule hold, or do not.
+    fn supposing(&self, rule: RuleAt, answer: bool) -> Ends {
+        let supposed = Supposed {
+            answers: BTreeMap::from([(rule, answer)]),
+            ..Supposed::default()
+        };
+        ends(&evaluate_supposing(
+            self.firewall,
+            self.index,
+            self.surroundings,
+            self.packet,
+            Record::Nothing,
+            &supposed,
+        ))
+    }
+
+    fn why(
+        &self,
+        rule: RuleAt,
+        statements: Option<&BTreeSet<usize>>,
+        saws: &BTreeMap<RuleAt, Vec<Saw>>,
+    ) -> (Vec<String>, Vec<&'static str>) {
+        let (table, _, of) = find(self.firewall, rule);
+        let at = Where {
+            firewall: self.firewall,
+            table,
+            rule: of,
+            untracked_yet: false,
+        };
+        let saw = saws.get(&rule).map_or(&[][..], Vec::as_slice);
+        let reasons = statements.into_iter().flatten();
+        let reasons = reasons.map(|statement| unknown(at, *statement, saw));
+        let mut why: Vec<String> = Vec::new();
+        let mut words = Vec::new();
+        for (reason, word) in reasons {
+            if !why.contains(&reason) {
+                why.push(reason);
+            }
+            words.extend(word);
+        }
+        (why, words)
+    }
+}
+
+/// The rules that no single supposition settles: those whose answer changes anything at all,
+/// else all that this end went past.
+fn may_matter(
+    evaluation: &Evaluation,
+    end: (End, Decider),
+    tried: &[(RuleAt, Ends, Ends)],
+) -> Vec<(RuleAt, Option<bool>)> {
+    let outcomes = evaluation.outcomes.iter();
+    let past: BTreeSet<RuleAt> = outcomes
+        .filter(|one| (one.end, one.by) == end)
+        .flat_map(|one| &one.hangs)
+        .map(|(rule, _)| *rule)
+        .collect();
+    let changing = tried.iter().filter(|(rule, yes, no)| {
+        past.contains(rule) && yes != no && Decider::Rule(*rule) != end.1
+    });
+    let changing: Vec<_> = changing.map(|(rule, ..)| (*rule, None)).collect();
+    if changing.is_empty() {
+        past.into_iter().map(|rule| (rule, None)).collect()
+    } else {
+        changing
+    }
+}
+
+fn ends(evaluation: &Evaluation) -> Ends {
+    let outcomes = evaluation.outcomes.iter();
+    outcomes.map(|one| (one.end, one.by)).collect()
+}
+
+/// What each rule with something unknown saw.
+fn saws(evaluation: &Evaluation) -> BTreeMap<RuleAt, Vec<Saw>> {
+    let mut saws: BTreeMap<RuleAt, Vec<Saw>> = BTreeMap::new();
+    for event in &evaluation.events {
+        if let (Some(rule), Happened::Perhaps(_)) = (event.rule, &event.what) {
+            let at = RuleAt {
+                table: event.table,
+                chain: event.chain,
+                rule,
+            };
+            saws.entry(at)
+                .or_default()
+                .extend(event.saw.iter().cloned());
+        }
+    }
+    saws
+}

@@ -1,0 +1,266 @@
+//! What happens to one packet, rule by rule, and why.
+//!
+//! The answer comes first, then the way to it. Where the answer hangs on something that nobody
+//! can know from a rule set, each possible end is named with the rules that it takes, found by
+//! supposing that each of them answers one way and the other.
+
+mod hangs;
+mod steps;
+mod text;
+
+use serde::Serialize;
+use surefoot_report::{Certainty, Place};
+
+use super::name::Named;
+use crate::Surroundings;
+use crate::model::{Field, Firewall};
+use crate::packet::{Packet, Path};
+use crate::semantics::{Decider, End, Evaluation, Happened, Index, Record, evaluate};
+
+/// What happens to a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The packet as understood, in words that ask the same question again.
+    pub packet: String,
+    /// Its way through this host.
+    pub way: Path,
+    /// What was not said and is taken for granted.
+    pub assumed: Vec<String>,
+    /// Whether all its possible ends are of one kind.
+    pub certainty: Certainty,
+    /// How it can end.
+    pub answers: Vec<Answer>,
+    /// The rules on its way.
+    pub hooks: Vec<HookPart>,
+    /// Whether every rule that was looked at is listed.
+    pub all: bool,
+    /// What the answer could not take into account, and what else is worth knowing.
+    pub notes: Vec<String>,
+    /// Words that would make the answer sharper.
+    pub say: Vec<String>,
+}
+
+/// One of the ends that the packet can come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The end.
+    pub end: End,
+    /// What decides it.
+    pub by: Named,
+    /// What has to be so for it, as far as it is not known.
+    pub conditions: Vec<Condition>,
+}
+
+/// Something that is not known, on which an answer hangs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// The rule with the unknown words.
+    pub rule: Named,
+    /// Whether it has to match; none if it only may matter.
+    pub matches: Option<bool>,
+    /// The words, and why they are not known.
+    pub why: Vec<String>,
+}
+
+/// A hook on the packet's way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HookPart {
+    /// nft's word for it.
+    pub hook: &'static str,
+    /// Its base chains, in the order of the kernel.
+    pub chains: Vec<BaseChain>,
+}
+
+/// A base chain that the packet ran through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BaseChain {
+    /// Such as `filter INPUT`.
+    pub name: String,
+    /// The tool that holds it: `nft`, `iptables-legacy` and so on.
+    pub backend: &'static str,
+    /// Lower is earlier.
+    pub priority: i32,
+    /// `accept` or `drop`.
+    pub policy: &'static str,
+    /// What happened in it.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// How many jumps deep.
+    pub depth: u32,
+    /// What it was.
+    #[serde(flatten)]
+    pub kind: StepKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub enum StepKind {
+    /// A rule was looked at.
+    Rule {
+        /// Its number in its chain.
+        number: u32,
+        /// The chain.
+        chain: String,
+        /// Its words.
+        text: String,
+        /// Where it stands.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
+        /// What it has counted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        packets: Option<u64>,
+        /// Whether it matched.
+        matched: Matched,
+        /// Why.
+        why: Vec<String>,
+        /// The end, if this rule decides one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decides: Option<End>,
+    },
+    /// These rules did not match.
+    Skipped {
+        /// How many.
+        rules: usize,
+    },
+    /// A chain was called.
+    Enter {
+        /// Its name.
+        chain: String,
+    },
+    /// A chain ended without a verdict.
+    Left {
+        /// Its name.
+        chain: String,
+    },
+    /// An address or a port was rewritten.
+    Rewritten {
+        /// `source` or `destination`.
+        end: &'static str,
+        /// Before.
+        from: String,
+        /// After.
+        to: String,
+    },
+    /// The base chain's policy was applied.
+    Policy {
+        /// `accept` or `drop`.
+        policy: &'static str,
+        /// What the policy has counted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        packets: Option<u64>,
+        /// The end, if the policy decides one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decides: Option<End>,
+    },
+}
+
+/// Whether a rule matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matched {
+    /// It did.
+    Yes,
+    /// It did not.
+    No,
+    /// It may.
+    Maybe,
+}
+
+/// Follows a packet and says why. With `all` every rule that was looked at is listed, else those
+/// that matched or could have been expected to.
+pub fn explain(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    packet: &Packet,
+    all: bool,
+) -> Explanation {
+    let packet = packet.clone().settle(surroundings);
+    let record = if all { Record::All } else { Record::Mattered };
+    let evaluation = evaluate(firewall, index, surroundings, &packet, record);
+    let asked = hangs::Asked {
+        firewall,
+        index,
+        surroundings,
+        packet: &packet,
+    };
+    let found = asked.answers(&evaluation);
+    let mut notes: Vec<String> = evaluation
+        .notes
+        .iter()
+        .filter(|note| !packet.notes.contains(note))
+        .cloned()
+        .collect();
+    notes.extend(found.notes);
+    notes.extend(listener_note(&evaluation, surroundings, &packet));
+    Explanation {
+        packet: packet.words(),
+        way: packet.path,
+        assumed: packet.notes.clone(),
+        certainty: match evaluation.certain() {
+            Some(_) => Certainty::Certainly,
+            None => Certainty::Possibly,
+        },
+        answers: found.answers,
+        hooks: steps::hooks(firewall, &packet, &evaluation),
+        all,
+        notes,
+        say: found.say,
+    }
+}
+
+/// A packet that passes and meets nobody is refused by the kernel: the firewall is not to blame.
+fn listener_note(
+    evaluation: &Evaluation,
+    surroundings: &Surroundings,
+    packet: &Packet,
+) -> Option<String> {
+    let rewritten = |event: &crate::semantics::Event| matches!(event.what, Happened::Rewritten(_));
+    if packet.path != Path::Input
+        || evaluation.certain() != Some(End::Accepted)
+        || evaluation.events.iter().any(rewritten)
+        || packet.known(Field::CtState) != Some(crate::model::ct_state::NEW)
+    {
+        return None;
+    }
+    let protocol = packet
+        .known(Field::L4Proto)
+        .filter(|number| matches!(number, 6 | 17))?;
+    let port = packet.known(Field::DstPort)?;
+    let destination = packet.destination();
+    let listeners = surroundings.listeners.as_ref()?;
+    let fits = |listener: &&crate::Listener| {
+        u128::from(listener.protocol) == protocol
+            && u128::from(listener.port) == port
+            && match destination {
+                Some(to) if !listener.address.is_unspecified() => listener.address == to,
+                Some(to) => {
+                    listener.address.is_ipv6() == to.is_ipv6()
+                        || listener.address.is_ipv6() && !listener.v6only
+                }
+                None => true,
+            }
+    };
+    let name = if protocol == 6 { "TCP" } else { "UDP" };
+    let mut fitting = listeners.iter().filter(fits);
+    Some(match fitting.next() {
+        None => format!(
+            "the rules let it pass, but no program waits on {name} port {port}: the kernel refuses it"
+        ),
+        Some(one) => {
+            let program = one.program.as_deref()?;
+            format!("`{program}` waits on {name} port {port}")
+        }
+    })
+}
+
+/// The end that a rule or a policy decides, if it is one of the deciders.
+fn decided(evaluation: &Evaluation, by: Decider) -> Option<End> {
+    let mut outcomes = evaluation.outcomes.iter();
+    outcomes.find(|outcome| outcome.by == by).map(|one| one.end)
+}

@@ -1,0 +1,319 @@
+//! From what the evaluator recorded to the steps that a person reads.
+
+use super::{BaseChain, HookPart, Matched, Step, StepKind, decided};
+use crate::ask::name::{backend_word, chain_name, find, place, rule_text};
+use crate::ask::reason::{Where, failed, matched, unknown};
+use crate::model::{Base, Field, Firewall, Hook, Policy};
+use crate::packet::{Packet, Value, value_words};
+use crate::semantics::{Decider, Evaluation, Event, Happened, Rewrite, RuleAt};
+
+/// `NF_IP_PRI_CONNTRACK`.
+const CONNTRACK: i32 = -200;
+
+/// The hooks, chains and rules on the packet's way.
+pub(super) fn hooks(
+    firewall: &Firewall,
+    packet: &Packet,
+    evaluation: &Evaluation,
+) -> Vec<HookPart> {
+    let mut builder = Builder {
+        firewall,
+        packet,
+        evaluation,
+        hooks: Vec::new(),
+        base: None,
+        open: Vec::new(),
+    };
+    for event in &evaluation.events {
+        builder.event(event);
+    }
+    builder.hooks
+}
+
+/// A chain that is being run.
+struct Open {
+    chain: usize,
+    depth: u32,
+    /// The rules before this one are accounted for.
+    next: usize,
+}
+
+struct Builder<'a> {
+    firewall: &'a Firewall,
+    packet: &'a Packet,
+    evaluation: &'a Evaluation,
+    hooks: Vec<HookPart>,
+    base: Option<(Hook, usize, usize)>,
+    open: Vec<Open>,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: &Event) {
+        self.reach(event);
+        match (&event.what, event.rule) {
+            (Happened::Policy, _) => self.policy(event),
+            (Happened::Returned, _) => {
+                self.skip_to_end(event);
+                let chain = &self.firewall.tables[event.table].chains[event.chain];
+                let chain = chain.name.clone();
+                self.push(event.depth, StepKind::Left { chain });
+                self.open.pop();
+            }
+            (Happened::Rewritten(rewrite), _) => {
+                let kind = self.rewritten(rewrite);
+                self.push(event.depth, kind);
+            }
+            (Happened::Matched | Happened::Perhaps(_) | Happened::Failed(_), Some(rule)) => {
+                self.rule(event, rule);
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Opens the hook, the base chain and the called chain of an event.
+    fn reach(&mut self, event: &Event) {
+        if self
+            .hooks
+            .last()
+            .is_none_or(|hook| hook.hook != event.hook.word())
+        {
+            self.base = None;
+            self.hooks.push(HookPart {
+                hook: event.hook.word(),
+                chains: Vec::new(),
+            });
+        }
+        if event.depth == 0 {
+            let base = (event.hook, event.table, event.chain);
+            if self.base != Some(base) {
+                self.base = Some(base);
+                self.open.clear();
+                self.begin(event);
+            }
+        }
+        while self
+            .open
+            .last()
+            .is_some_and(|open| open.depth > event.depth)
+        {
+            self.open.pop();
+        }
+        let here = |open: &Open| open.depth == event.depth && open.chain == event.chain;
+        if !self.open.last().is_some_and(here) {
+            if self
+                .open
+                .last()
+                .is_some_and(|open| open.depth == event.depth)
+            {
+                self.open.pop();
+            }
+            if event.depth > 0 {
+                let chain = &self.firewall.tables[event.table].chains[event.chain];
+                let chain = chain.name.clone();
+                self.push(event.depth, StepKind::Enter { chain });
+            }
+            self.open.push(Open {
+                chain: event.chain,
+                depth: event.depth,
+                next: 0,
+            });
+        }
+    }
+
+    fn begin(&mut self, event: &Event) {
+        let table = &self.firewall.tables[event.table];
+        let chain = &table.chains[event.chain];
+        let Some(base) = &chain.base else { return };
+        let part = BaseChain {
+            name: chain_name(table, chain),
+            backend: backend_word(table.backend),
+            priority: base.priority,
+            policy: policy_word(base.policy),
+            steps: Vec::new(),
+        };
+        if let Some(hook) = self.hooks.last_mut() {
+            hook.chains.push(part);
+        }
+    }
+
+    fn steps(&mut self) -> Option<&mut Vec<Step>> {
+        let hook = self.hooks.last_mut()?;
+        hook.chains.last_mut().map(|chain| &mut chain.steps)
+    }
+
+    fn push(&mut self, depth: u32, kind: StepKind) {
+        if let Some(steps) = self.steps() {
+            steps.push(Step { depth, kind });
+        }
+    }
+
+    fn skip(&mut self, depth: u32, to: usize) {
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        let rules = to.saturating_sub(open.next);
+        open.next = open.next.max(to);
+        if rules > 0 {
+            self.push(depth, StepKind::Skipped { rules });
+        }
+    }
+
+    fn skip_to_end(&mut self, event: &Event) {
+        let rules = &self.firewall.tables[event.table].chains[event.chain].rules;
+        self.skip(event.depth, rules.len());
+    }
+
+    fn policy(&mut self, event: &Event) {
+        self.skip_to_end(event);
+        let chain = &self.firewall.tables[event.table].chains[event.chain];
+        let Some(base) = &chain.base else { return };
+        let by = Decider::Policy {
+            table: event.table,
+            chain: event.chain,
+        };
+        let kind = StepKind::Policy {
+            policy: policy_word(base.policy),
+            packets: chain.policy_counters.map(|counters| counters.packets),
+            decides: decided(self.evaluation, by),
+        };
+        self.push(event.depth, kind);
+    }
+
+    fn rule(&mut self, event: &Event, index: usize) {
+        let at = RuleAt {
+            table: event.table,
+            chain: event.chain,
+            rule: index,
+        };
+        let (table, chain, rule) = find(self.firewall, at);
+        let place_of = Where {
+            firewall: self.firewall,
+            table,
+            rule,
+            untracked_yet: is_before_tracking(event.hook, self.base_of(event)),
+        };
+        let (answer, why) = match &event.what {
+            Happened::Failed(_) => {
+                let why = event.saw.first().map(|saw| failed(place_of, saw));
+                (Matched::No, why.into_iter().collect())
+            }
+            Happened::Perhaps(statements) => {
+                let statements = statements.iter();
+                let why = statements.map(|one| unknown(place_of, *one, &event.saw).0);
+                (Matched::Maybe, why.collect())
+            }
+            _ => {
+                let why = matched(place_of, &event.saw);
+                let why = if why.is_empty() && rule.statements.iter().all(always) {
+                    "every packet".to_owned()
+                } else {
+                    why
+                };
+                (Matched::Yes, vec![why])
+            }
+        };
+        let why: Vec<String> = why.into_iter().filter(|why| !why.is_empty()).collect();
+        if self.same_rule_again(index, answer, &why) {
+            return;
+        }
+        self.skip(event.depth, index);
+        if let Some(open) = self.open.last_mut() {
+            open.next = index + 1;
+        }
+        let decides = decided(self.evaluation, Decider::Rule(at)).filter(|_| answer != Matched::No);
+        let kind = StepKind::Rule {
+            number: rule.number,
+            chain: chain.name.clone(),
+            text: rule_text(self.firewall, rule),
+            place: place(self.firewall, rule.place),
+            packets: rule.counters.map(|counters| counters.packets),
+            matched: answer,
+            why,
+            decides,
+        };
+        self.push(event.depth, kind);
+    }
+
+    fn base_of(&self, event: &Event) -> Option<&Base> {
+        let (_, table, chain) = self.base?;
+        debug_assert_eq!(table, event.table, "jumps stay in a table");
+        self.firewall.tables[table].chains[chain].base.as_ref()
+    }
+
+    /// One rule can be looked at by several flows: where they differ, it only may match.
+    fn same_rule_again(&mut self, index: usize, answer: Matched, why: &[String]) -> bool {
+        let again = self.open.last().is_some_and(|open| open.next == index + 1);
+        if !again {
+            return false;
+        }
+        let last = self.steps().and_then(|steps| {
+            let mut kinds = steps.iter_mut().rev().map(|step| &mut step.kind);
+            kinds.find_map(|kind| match kind {
+                StepKind::Rule { matched, why, .. } => Some((matched, why)),
+                _ => None,
+            })
+        });
+        let Some((matched, reasons)) = last else {
+            return false;
+        };
+        if *matched != answer {
+            *matched = Matched::Maybe;
+        }
+        for reason in why {
+            if !reasons.contains(reason) {
+                reasons.push(reason.clone());
+            }
+        }
+        true
+    }
+
+    fn rewritten(&self, rewrite: &Rewrite) -> StepKind {
+        let v6 = self.packet.is_v6();
+        let field = if v6 { Field::Ip6Src } else { Field::Ip4Src };
+        let (from, to) = (rewrite.from, rewrite.to);
+        StepKind::Rewritten {
+            end: if rewrite.source {
+                "source"
+            } else {
+                "destination"
+            },
+            from: end_words(field, from),
+            to: end_words(field, to),
+        }
+    }
+}
+
+fn end_words(field: Field, (address, port): (Value, Value)) -> String {
+    let words = match address {
+        Value::Known(number) if field == Field::Ip6Src && matches!(port, Value::Known(_)) => {
+            format!("[{}]", value_words(field, number))
+        }
+        Value::Known(number) => value_words(field, number),
+        Value::Absent | Value::Unknown => "an unknown address".to_owned(),
+    };
+    match (port, address) {
+        (Value::Known(port), Value::Known(_)) => format!("{words}:{port}"),
+        (Value::Known(port), _) => format!("{words}, port {port}"),
+        (Value::Unknown, Value::Known(_)) => format!("{words}, an unknown port"),
+        _ => words,
+    }
+}
+
+fn always(statement: &crate::model::Statement) -> bool {
+    !matches!(
+        statement,
+        crate::model::Statement::Match(_) | crate::model::Statement::VerdictMap(_)
+    )
+}
+
+fn is_before_tracking(hook: Hook, base: Option<&Base>) -> bool {
+    matches!(hook, Hook::Prerouting | Hook::Output)
+        && base.is_some_and(|base| base.priority <= CONNTRACK)
+}
+
+fn policy_word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Accept => "accept",
+        Policy::Drop => "drop",
+    }
+}

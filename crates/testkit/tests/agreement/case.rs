@@ -14,11 +14,13 @@ use surefoot_firewall::{Format, Input, Interface, Surroundings, load};
 use surefoot_report::Level;
 use surefoot_testkit::{Port, Referee};
 
-/// A folder of `tests/rulesets`, with one of the two mechanisms behind iptables.
+/// A rule set, with one of the two mechanisms behind iptables.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    folder: PathBuf,
+    /// The texts in the order in which they are loaded, with their kinds: `ipset`, `v4`, `v6`,
+    /// `nft`.
+    pub(crate) texts: Vec<(String, String)>,
     pub(crate) legacy: bool,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct Loaded {
     pub(crate) families: Vec<bool>,
 }
 
-/// The rules as surefoot reads them, from one of the two texts there are.
+/// The rules as surefoot reads them, from one of the texts there are.
 pub(crate) struct Model {
     pub(crate) text: &'static str,
     pub(crate) firewall: Firewall,
@@ -49,22 +51,27 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for folder in folders {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let iptables = texts(&folder).iter().any(|(kind, _)| kind.starts_with('v'));
-        let mechanisms: &[bool] = if iptables { &[false, true] } else { &[false] };
-        for legacy in mechanisms {
-            let suffix = match (iptables, legacy) {
-                (false, _) => "",
-                (true, false) => " (nft)",
-                (true, true) => " (legacy)",
-            };
-            cases.push(Case {
-                name: format!("{name}{suffix}"),
-                folder: folder.clone(),
-                legacy: *legacy,
-            });
-        }
+        cases.extend(with_mechanisms(&name, &texts(&folder)));
     }
     cases
+}
+
+/// The rule set once, or once for each mechanism behind iptables if it has iptables rules.
+pub(crate) fn with_mechanisms(name: &str, texts: &[(String, String)]) -> Vec<Case> {
+    let iptables = texts.iter().any(|(kind, _)| kind.starts_with('v'));
+    let mechanisms: &[(bool, &str)] = if iptables {
+        &[(false, " (nft)"), (true, " (legacy)")]
+    } else {
+        &[(false, "")]
+    };
+    mechanisms
+        .iter()
+        .map(|(legacy, suffix)| Case {
+            name: format!("{name}{suffix}"),
+            texts: texts.to_vec(),
+            legacy: *legacy,
+        })
+        .collect()
 }
 
 /// The files of a folder in the order of their names, with their kinds: `ipset`, `v4`, `v6`, `nft`.
@@ -93,6 +100,7 @@ impl Case {
         match kind {
             "ipset" => Format::Ipset,
             "nft" => Format::NftText,
+            "json" => Format::NftJson,
             "v4" => Format::Iptables {
                 family: Family::Ip,
                 backend,
@@ -112,6 +120,7 @@ impl Case {
         match kind {
             "ipset" => (words("ipset restore"), words("ipset save")),
             "nft" => (words("nft -f -"), words("nft list ruleset")),
+            "json" => (words("nft -j -f -"), words("nft -j list ruleset")),
             "v4" => (
                 words(&format!("iptables-{mechanism}-restore")),
                 words(&format!("iptables-{mechanism}-save")),
@@ -123,11 +132,11 @@ impl Case {
         }
     }
 
-    /// Makes a namespace, loads the rules there and reads them in two ways: as they are written
-    /// here, and as the kernel shows them.
+    /// Makes a namespace, loads the rules there and reads them in three ways: as they are
+    /// written here, and as the kernel shows them in text and in JSON.
     pub(crate) fn load(&self) -> io::Result<Loaded> {
-        let texts = texts(&self.folder);
-        let written: Vec<Input> = texts
+        let written: Vec<Input> = self
+            .texts
             .iter()
             .map(|(kind, text)| Input {
                 name: format!("{}.{kind}", self.name),
@@ -138,25 +147,15 @@ impl Case {
         let firewall = self.model(written);
         let ports = ports(&firewall);
         let mut referee = Referee::new(ports.clone())?;
-        for (kind, text) in &texts {
+        for (kind, text) in &self.texts {
             let (load, _) = self.commands(kind);
             let load: Vec<&str> = load.iter().map(String::as_str).collect();
             referee.namespace().feed(&load, text)?;
         }
-        let mut shown = Vec::new();
-        let mut kinds: Vec<&str> = texts.iter().map(|(kind, _)| kind.as_str()).collect();
-        if !self.legacy && !kinds.contains(&"nft") {
-            kinds.push("nft");
-        }
-        for kind in kinds {
-            let (_, show) = self.commands(kind);
-            let show: Vec<&str> = show.iter().map(String::as_str).collect();
-            shown.push(Input {
-                name: show.join(" "),
-                text: referee.namespace().run(&show)?,
-                format: Some(self.format(kind)),
-            });
-        }
+        let shown = self.show(&referee, "nft")?;
+        // In JSON nft 1.0.6 prints a piece of its memory for the flags of a table.
+        let flags = firewall.tables.iter().any(|table| table.dormant);
+        let shown_in_json = (!flags).then(|| self.show(&referee, "json")).transpose()?;
         let names = |family: Family| -> Vec<String> {
             firewall
                 .tables
@@ -178,23 +177,42 @@ impl Case {
                 families.push(v6);
             }
         }
-        let shown = self.model(shown);
+        let models = [
+            ("as written", Some(firewall)),
+            ("as shown", Some(shown)),
+            ("as shown in JSON", shown_in_json),
+        ];
+        let models = models.into_iter().filter_map(|(text, firewall)| {
+            let firewall = firewall?;
+            Some(Model { text, firewall })
+        });
         Ok(Loaded {
             referee,
-            models: vec![
-                Model {
-                    text: "as written",
-                    firewall,
-                },
-                Model {
-                    text: "as shown",
-                    firewall: shown,
-                },
-            ],
+            models: models.collect(),
             surroundings,
             ports,
             families,
         })
+    }
+
+    /// Reads what the kernel shows, nftables in text or in JSON.
+    fn show(&self, referee: &Referee, nft: &'static str) -> io::Result<Firewall> {
+        let mut kinds: Vec<&str> = self.texts.iter().map(|(kind, _)| kind.as_str()).collect();
+        if !self.legacy && !kinds.contains(&"nft") {
+            kinds.push("nft");
+        }
+        let mut shown = Vec::new();
+        for kind in kinds {
+            let kind = if kind == "nft" { nft } else { kind };
+            let (_, show) = self.commands(kind);
+            let show: Vec<&str> = show.iter().map(String::as_str).collect();
+            shown.push(Input {
+                name: show.join(" "),
+                text: referee.namespace().run(&show)?,
+                format: Some(self.format(kind)),
+            });
+        }
+        Ok(self.model(shown))
     }
 
     fn model(&self, inputs: Vec<Input>) -> Firewall {

@@ -319,9 +319,15 @@ impl<'a> Reader<'a> {
                 "chain" => self.chain(table, token.span),
                 "set" | "map" | "meter" => self.set(table, token.text == "map", token.span),
                 "flags" => {
-                    let (words, _, _) = self.line();
+                    let (words, _, span) = self.line();
                     let dormant = words.iter().any(|word| word.text == "dormant");
                     self.ruleset.tables[table].dormant |= dormant;
+                    let known = ["dormant", "owner", "persist", ",", ";"];
+                    if words.iter().any(|word| !known.contains(&word.text)) {
+                        // nft 1.0.6 prints a piece of its memory here in JSON.
+                        let what = "the table's flags are not known; taken as in force";
+                        self.problems.push(Problem::warning(span, what));
+                    }
                 }
                 "define" | "redefine" => self.define(),
                 _ if token.kind == Kind::Handle => {}

@@ -184,7 +184,23 @@ pub(crate) struct CaptureArgs {
 /// Understand a rule set: what it shows, what it does, what is wrong with it
 #[derive(Debug, Subcommand)]
 pub(crate) enum FirewallCommand {
+    Show(ShowArgs),
+    Explain(ExplainPacketArgs),
     Check(FirewallCheckArgs),
+}
+
+/// Where rules come from.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RulesArgs {
+    /// Read rules from this file instead of this machine: iptables-save, ip6tables-save,
+    /// ipset save, `nft list ruleset` or its JSON; `-` is standard input; may be repeated
+    #[arg(long = "rules", value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
+    pub(crate) rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -199,6 +215,96 @@ pub(crate) enum RulesFormat {
     NftJson,
     /// What `ipset save` prints
     Ipset,
+}
+
+/// Draw hooks, chains, policies and counters, with jumps as a tree
+///
+/// Every backend is read: legacy tables and nft tables can be in force side by side.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall show
+  surefoot firewall show --chain INPUT rules.v4
+  nft list ruleset | surefoot firewall show -
+  surefoot firewall show --format json rules.v4")]
+pub(crate) struct ShowArgs {
+    /// Rule files to read instead of this machine's rules; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ShowFormat::Text)]
+    pub(crate) format: ShowFormat,
+    /// Only this table, such as `filter` or `inet filter`
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Only this chain and what it jumps to
+    #[arg(long, value_name = "CHAIN")]
+    pub(crate) chain: Option<String>,
+    /// Only chains at this hook, such as `input`
+    #[arg(long, value_name = "HOOK")]
+    pub(crate) hook: Option<String>,
+    /// Do not follow jumps deeper than this
+    #[arg(long, value_name = "N")]
+    pub(crate) depth: Option<usize>,
+    /// Print counters in full, not as 12K or 3M
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    Text,
+    Json,
+}
+
+/// Follow one packet through every table and hook, down to its verdict
+///
+/// The packet is given in words, in any order. What is left out stays open, and the answer says
+/// `certainly` or `possibly` accordingly. Nothing is sent.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Words:
+  tcp udp icmp icmpv6 proto N       the protocol
+  from ADDR[:PORT]  to ADDR[:PORT]  addresses; `to :22` is this host; IPv6 as [2001:db8::1]:22
+  in IFACE  out IFACE               interfaces; `out` alone means sent by this host, both mean forwarded
+  new established related invalid untracked
+  syn, flags syn,ack                TCP flags
+  echo-request, type 3/4            ICMP
+  mark 0x1  uid 1000  length 1500  ttl 64  mac aa:bb:cc:dd:ee:ff  fragment
+
+Examples:
+  sudo surefoot firewall explain tcp from 203.0.113.9 to :22 in eth0 new
+  surefoot firewall explain --rules rules.v4 icmp echo-request from 198.51.100.7 in eth0
+  surefoot firewall explain --pcap trace.pcapng --packet 12 in eth0
+  surefoot firewall explain --all tcp to :443 in eth0       also rules that did not match, and why")]
+pub(crate) struct ExplainPacketArgs {
+    /// The packet, in words
+    #[arg(id = "words", value_name = "PACKET", required_unless_present = "pcap", num_args = 0..)]
+    pub(crate) packet: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Take the packet from this capture file; the words add what it does not hold
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Which packet of the capture file, from 1
+    #[arg(
+        long = "packet",
+        value_name = "N",
+        default_value_t = 1,
+        requires = "pcap"
+    )]
+    pub(crate) number: usize,
+    /// Show the rules that did not match, too, and why
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

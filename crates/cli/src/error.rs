@@ -34,6 +34,15 @@ impl Failure {
         }
     }
 
+    /// A word that cannot be understood.
+    pub(crate) fn word(error: &surefoot_firewall::packet::words::WordError) -> Self {
+        let failure = Self::input(error.to_string());
+        match &error.hint {
+            Some(hint) => failure.hint(hint.clone()),
+            None => failure,
+        }
+    }
+
     /// A failed system call on a named object.
     pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> Self {
         let kind = match error.kind() {

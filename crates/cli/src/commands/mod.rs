@@ -5,6 +5,8 @@ mod check;
 mod completions;
 mod explain;
 mod firewall_check;
+mod firewall_explain;
+mod firewall_show;
 mod man;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         Command::Check(args) => check::run(&args, &output),
         Command::Capture(args) => capture::run(&args, &output),
+        Command::Firewall(FirewallCommand::Show(args)) => firewall_show::run(&args, &output),
+        Command::Firewall(FirewallCommand::Explain(args)) => firewall_explain::run(&args, &output),
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
@@ -48,4 +52,15 @@ fn fail(failure: &Failure, output: &Output) -> ExitCode {
         output.complain(&message);
     }
     ExitCode::from(failure.status())
+}
+
+/// Says what of a machine's rules is not known, as an answer about them hangs on it.
+fn remark_on_gaps(rules: &surefoot_check::Rules, output: &Output) {
+    for unknown in rules.unknowns() {
+        output.remark(&format!(
+            "not known: {} ({})\n",
+            surefoot_report::escape(&unknown.fact),
+            surefoot_report::escape(&unknown.why)
+        ));
+    }
 }

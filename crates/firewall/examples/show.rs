@@ -1,4 +1,4 @@
-//! Draws rule files: `show text|json FILE...`.
+//! Draws rule files: `show text|json|dot|svg FILE...`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -25,6 +25,8 @@ fn main() {
     let picture = picture(&loaded.firewall, &Selection::default());
     match form.as_str() {
         "json" => print!("{}", show::json(&picture)),
+        "dot" => print!("{}", show::dot(&picture)),
+        "svg" => print!("{}", show::svg(&picture)),
         _ => print!("{}", show::text(&picture, Style::Plain, 100)),
     }
 }

@@ -8,8 +8,11 @@
 mod build;
 mod captions;
 mod count;
+mod dot;
 mod order;
 mod picture;
+mod rows;
+mod svg;
 mod text;
 mod values;
 mod words;
@@ -17,10 +20,12 @@ mod words;
 use serde::Serialize;
 
 pub use build::picture;
+pub use dot::dot;
 pub use picture::{
     Apart, BaseView, Call, ChainView, Drawn, HookView, Picture, RuleView, Selection, SetView,
     TableView, Way, Why,
 };
+pub use svg::svg;
 pub use text::text;
 
 /// The version of the JSON document; it goes up when a field changes its meaning or goes away.

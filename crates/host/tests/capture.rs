@@ -1,0 +1,97 @@
+//! Captures: every field is documented, and damage is told, never misread.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use surefoot_host::Host;
+
+fn docs(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn names(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                // The names of kernel settings are data.
+                if !name.contains('.') {
+                    into.insert(name.clone());
+                }
+                names(field, into);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_documented() {
+    let host = Host::from_capture(docs("examples/web1.surefoot").as_slice()).expect("a capture");
+    let mut fields = BTreeSet::new();
+    names(
+        &serde_json::to_value(&host).expect("facts are JSON"),
+        &mut fields,
+    );
+    assert!(fields.len() > 60, "{fields:?}");
+    let text = String::from_utf8(docs("capture.md")).expect("text");
+    let absent: Vec<&String> = fields
+        .iter()
+        .filter(|name| !text.contains(&format!("`{name}`")))
+        .collect();
+    assert!(absent.is_empty(), "not in docs/capture.md: {absent:?}");
+}
+
+#[test]
+fn a_damaged_capture_is_refused_or_reads_as_something_whole() {
+    let plain = docs("examples/web1.surefoot");
+    let mut packed = Vec::new();
+    let host = Host::from_capture(plain.as_slice()).expect("a capture");
+    host.write_capture(&mut packed).expect("memory takes all");
+    // A small generator of our own keeps the run the same every time.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
+    };
+    let mut refused = 0;
+    for _ in 0..2000 {
+        let mut bytes = packed.clone();
+        let at = next(bytes.len());
+        match next(3) {
+            0 => bytes.truncate(at),
+            1 => bytes[at] ^= 1 << next(8),
+            _ => drop(bytes.remove(at)),
+        }
+        match Host::from_capture(bytes.as_slice()) {
+            Ok(read) => assert_eq!(read, host, "a flipped bit that gzip did not notice"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 1900, "{refused}");
+}
+
+#[test]
+fn a_bomb_is_refused_before_it_fills_the_memory() {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let zeros = vec![b' '; 1 << 20];
+    for _ in 0..1025 {
+        packed.write_all(&zeros).expect("memory takes all");
+    }
+    let packed = packed.finish().expect("memory takes all");
+    let error = Host::from_capture(packed.as_slice()).expect_err("too large");
+    assert!(error.to_string().contains("1 GiB"), "{error}");
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let deep = format!("{{\"surefoot_capture\":1,\"host\":{}", "[".repeat(100_000));
+    assert!(Host::from_capture(deep.as_bytes()).is_err());
+}

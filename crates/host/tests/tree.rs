@@ -1,0 +1,206 @@
+//! Directory trees: what files say of a machine that does not run, hostile trees included.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use surefoot_host::Host;
+
+/// A tree of these files, each a path and a text.
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
+        fs::write(path, text).expect("it can be written");
+    }
+    folder
+}
+
+fn link(folder: &Path, from: &str, to: &str) {
+    let from = folder.join(from);
+    fs::create_dir_all(from.parent().expect("it is in a folder")).expect("it can be made");
+    symlink(to, from).expect("it can be linked");
+}
+
+fn loaders(host: &Host, path: &str) -> Vec<String> {
+    let saved = host.saved_rules.as_ref().expect("files were looked for");
+    let found = saved.iter().find(|saved| saved.path == path);
+    found
+        .unwrap_or_else(|| panic!("{path} in {saved:?}"))
+        .loaders
+        .clone()
+}
+
+const RULES: (&str, &str) = ("etc/iptables/rules.v4", "*filter\nCOMMIT\n");
+const NFT: (&str, &str) = ("etc/nftables.conf", "table inet t {\n}\n");
+const SYSTEMD: (&str, &str) = ("lib/systemd/systemd", "");
+
+#[test]
+fn systemd_starts_what_a_target_wants_and_no_mask_hides() {
+    let folder = tree(&[RULES, NFT, SYSTEMD]);
+    link(folder.path(), "sbin/init", "/lib/systemd/systemd");
+    assert!(loaders(&Host::at(folder.path(), 0), "/etc/nftables.conf").is_empty());
+    let wants = "etc/systemd/system/sysinit.target.wants/nftables.service";
+    link(folder.path(), wants, "/lib/systemd/system/nftables.service");
+    let host = Host::at(folder.path(), 0);
+    let by = loaders(&host, "/etc/nftables.conf");
+    assert_eq!(by, [format!("nftables (/{wants})")]);
+    assert_eq!(host.consoles.init.as_deref(), Some("systemd"));
+    link(
+        folder.path(),
+        "etc/systemd/system/nftables.service",
+        "/dev/null",
+    );
+    assert!(loaders(&Host::at(folder.path(), 0), "/etc/nftables.conf").is_empty());
+}
+
+#[test]
+fn netfilter_persistent_needs_its_plugin() {
+    let folder = tree(&[RULES, SYSTEMD]);
+    link(folder.path(), "sbin/init", "../lib/systemd/systemd");
+    let wants = "etc/systemd/system/multi-user.target.wants/netfilter-persistent.service";
+    link(
+        folder.path(),
+        wants,
+        "/lib/systemd/system/netfilter-persistent.service",
+    );
+    assert!(loaders(&Host::at(folder.path(), 0), "/etc/iptables/rules.v4").is_empty());
+    let plugin = folder
+        .path()
+        .join("usr/share/netfilter-persistent/plugins.d/15-ip4tables");
+    fs::create_dir_all(plugin.parent().expect("a folder")).expect("it can be made");
+    fs::write(plugin, "").expect("it can be written");
+    assert_eq!(
+        loaders(&Host::at(folder.path(), 0), "/etc/iptables/rules.v4").len(),
+        1
+    );
+}
+
+#[test]
+fn scripts_of_the_network_load_rules_too() {
+    let folder = tree(&[
+        ("sbin/init", ""),
+        ("etc/inittab", "id:2:initdefault:\n"),
+        ("root/fw", "*filter\nCOMMIT\n"),
+        (
+            "etc/network/if-pre-up.d/fw",
+            "#!/bin/sh\niptables-restore < /root/fw\n",
+        ),
+    ]);
+    let host = Host::at(folder.path(), 0);
+    assert_eq!(loaders(&host, "/root/fw"), ["/etc/network/if-pre-up.d/fw"]);
+}
+
+#[test]
+fn makers_of_rules_are_told() {
+    let folder = tree(&[("etc/ufw/ufw.conf", "ENABLED=yes\n"), SYSTEMD]);
+    link(folder.path(), "sbin/init", "/lib/systemd/systemd");
+    assert!(
+        Host::at(folder.path(), 0).rule_makers.is_empty(),
+        "it is not started"
+    );
+    link(
+        folder.path(),
+        "etc/systemd/system/multi-user.target.wants/ufw.service",
+        "/lib/systemd/system/ufw.service",
+    );
+    assert_eq!(Host::at(folder.path(), 0).rule_makers.len(), 1);
+}
+
+#[test]
+fn links_never_lead_out_of_the_tree() {
+    let outside = tree(&[("secret", "ALL: ALL\n")]);
+    let folder = tree(&[("inside", "sshd: ALL\n")]);
+    let secret = outside.path().join("secret");
+    link(
+        folder.path(),
+        "etc/hosts.deny",
+        secret.to_str().expect("text"),
+    );
+    link(folder.path(), "etc/hosts.allow", "/inside");
+    link(
+        folder.path(),
+        "etc/fstab",
+        "../../../../../../../../etc/fstab",
+    );
+    let host = Host::at(folder.path(), 0);
+    let read: Vec<&str> = host
+        .wrappers
+        .iter()
+        .map(|file| file.text.as_str())
+        .collect();
+    assert_eq!(
+        read,
+        ["sshd: ALL\n"],
+        "an absolute link begins at the tree's root"
+    );
+    assert_eq!(host.fstab, None);
+}
+
+#[test]
+fn what_is_no_plain_file_is_never_waited_for() {
+    let folder = tree(&[("etc/keep", "")]);
+    let fifo = folder.path().join("etc/hosts.allow");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&fifo)
+        .status()
+        .expect("mkfifo runs");
+    assert!(made.success());
+    link(folder.path(), "etc/hosts.deny", "hosts.deny");
+    fs::create_dir(folder.path().join("etc/fstab")).expect("it can be made");
+    link(folder.path(), "etc/inittab", "/dev/zero");
+    let host = Host::at(folder.path(), 0);
+    assert!(host.wrappers.is_empty() && host.fstab.is_none());
+    let missing: Vec<&str> = host.missing.iter().map(|it| it.fact.as_str()).collect();
+    assert!(
+        missing.contains(&"the file /etc/hosts.deny"),
+        "a loop of links: {missing:?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_too_large_is_said_to_be_missing() {
+    let folder = tree(&[("etc/hosts.deny", "")]);
+    let file = fs::File::create(folder.path().join("etc/hosts.deny")).expect("it can be made");
+    file.set_len(65 << 20).expect("a file can have holes");
+    let host = Host::at(folder.path(), 0);
+    assert!(host.wrappers.is_empty());
+    assert!(
+        host.missing.iter().any(|it| it.fact.contains("hosts.deny")),
+        "{:?}",
+        host.missing
+    );
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_said_to_be_missing() {
+    let folder = tree(&[("etc/hosts.deny", "ALL: ALL\n")]);
+    let path = folder.path().join("etc/hosts.deny");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).expect("it can be closed");
+    let host = Host::at(folder.path(), 0);
+    // Root may read everything; then the file is simply there.
+    let told = host.missing.iter().any(|it| it.fact.contains("hosts.deny"));
+    assert!(told || host.wrappers.len() == 1, "{:?}", host.missing);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_replaced() {
+    let folder = tree(&[]);
+    fs::create_dir(folder.path().join("etc")).expect("it can be made");
+    fs::write(folder.path().join("etc/hosts.deny"), b"ALL: ALL \xff\xfe\n").expect("written");
+    let host = Host::at(folder.path(), 0);
+    assert_eq!(host.wrappers[0].text, "ALL: ALL \u{fffd}\u{fffd}\n");
+}
+
+#[test]
+fn an_empty_tree_knows_nothing_and_says_so() {
+    let folder = tree(&[]);
+    let host = Host::at(folder.path(), 7);
+    assert_eq!(
+        (host.taken, host.running, &host.consoles.init),
+        (7, false, &None)
+    );
+    assert!(host.fstab.is_none() && host.network.is_none() && host.sockets.is_none());
+    assert!(host.missing.len() >= 4, "{:?}", host.missing);
+}

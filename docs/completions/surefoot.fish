@@ -1,0 +1,192 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_surefoot_global_optspecs
+    string join \n color= v/verbose q/quiet h/help V/version
+end
+
+function __fish_surefoot_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_surefoot_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_surefoot_using_subcommand
+    set -l cmd (__fish_surefoot_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c surefoot -n "__fish_surefoot_needs_command" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_needs_command" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_needs_command" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_needs_command" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "check" -d 'Look at this machine once and list what matters, worst first'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "capture" -d 'Write the facts of this machine to a file that `--facts` reads anywhere'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "firewall" -d 'Understand a rule set: what it shows, what it does, what is wrong with it'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "explain" -d 'Print the page behind a finding\'s code, or list all codes'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "man" -d 'Write the manual pages'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''
+sarif\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l fail-on -d 'Exit with 1 if a finding is at least this bad' -r -f -a "note\t''
+warning\t''
+high\t''
+critical\t''
+never\t'No finding is bad enough'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l least -d 'Leave out findings milder than this' -r -f -a "note\t''
+warning\t''
+high\t''
+critical\t''
+never\t'No finding is bad enough'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l explain -d 'Print the page of each finding\'s code under it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l schema -d 'Print the JSON Schema of what `--format json` writes, and look at nothing'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -l root -d 'Read the facts from a directory tree instead of this machine' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -l keep-secrets -d 'Keep command lines as they are'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -l force -d 'Replace the file if it is there'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -s h -l help -d 'Print help'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l table -d 'Only this table, such as `filter` or `inet filter`' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l chain -d 'Only this chain and what it jumps to' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l hook -d 'Only chains at this hook, such as `input`' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l depth -d 'Do not follow jumps deeper than this' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l exact -d 'Print counters in full, not as 12K or 3M'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l rules -d 'Read rules from this file instead of this machine: iptables-save, ip6tables-save, ipset save, `nft list ruleset` or its JSON; `-` is standard input; may be repeated' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l pcap -d 'Take the packet from this capture file; the words add what it does not hold' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l packet -d 'Which packet of the capture file, from 1' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -l all -d 'Show the rules that did not match, too, and why'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from explain" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''
+sarif\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l fail-on -d 'Exit with 1 if a finding is at least this bad' -r -f -a "note\t''
+warning\t''
+high\t''
+critical\t''
+never\t'No finding is bad enough'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l least -d 'Leave out findings milder than this' -r -f -a "note\t''
+warning\t''
+high\t''
+critical\t''
+never\t'No finding is bad enough'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l explain -d 'Print the page of each finding\'s code under it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l schema -d 'Print the JSON Schema of what `--format json` writes, and look at nothing'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand completions" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand completions" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand completions" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand man" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "check" -d 'Look at this machine once and list what matters, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "capture" -d 'Write the facts of this machine to a file that `--facts` reads anywhere'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "firewall" -d 'Understand a rule set: what it shows, what it does, what is wrong with it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "explain" -d 'Print the page behind a finding\'s code, or list all codes'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'List what is wrong with a rule set, worst first'

@@ -3,7 +3,8 @@
 //! Advice about how to write rules is wasted on them: nobody wrote them, and a change by hand is
 //! gone when the program starts again.
 
-use crate::model::{Chain, Table};
+use super::probe::made_for_containers;
+use crate::model::{Chain, Match, Rule, Statement, Table, Verdict};
 
 /// Starts of chain names, and the program that uses them.
 const CHAINS: &[(&str, &str)] = &[
@@ -62,6 +63,18 @@ const TABLES: &[(&str, &str)] = &[
     ("calico", "calico"),
 ];
 
+/// Starts of comments.
+const COMMENTS: &[(&str, &str)] = &[
+    ("kubernetes", "kube-proxy"),
+    ("kube-", "kube-proxy"),
+    ("cali:", "calico"),
+    ("flanneld", "flannel"),
+    ("cilium", "cilium"),
+    ("netavark", "podman"),
+    ("generated for LXD", "lxd"),
+    ("generated for Incus", "incus"),
+];
+
 /// The program that made a chain of this name.
 pub(super) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
     // DOCKER-USER is the one chain of docker's that is meant to be written by hand.
@@ -77,6 +90,34 @@ pub(super) fn of_table(table: &Table) -> Option<&'static str> {
         return None;
     }
     starts(TABLES, &table.name)
+}
+
+/// The program that made a rule: the rule stands in a chain of that program, leads to one, names
+/// one of its interfaces or carries its comment.
+pub(super) fn of_rule(table: &Table, chain: &Chain, rule: &Rule) -> Option<&'static str> {
+    of_chain(table, chain)
+        .or_else(|| starts(COMMENTS, rule.comment.as_deref()?))
+        .or_else(|| {
+            rule.statements
+                .iter()
+                .find_map(|one| of_statement(table, one))
+        })
+}
+
+fn of_statement(table: &Table, statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => {
+            let to = table.chains.get(usize::try_from(to.0).ok()?)?;
+            starts(CHAINS, &to.name)
+        }
+        Statement::Match(Match::InInterface { names, .. } | Match::OutInterface { names, .. }) => {
+            names
+                .iter()
+                .any(|name| made_for_containers(&name.text))
+                .then_some("a container engine")
+        }
+        _ => None,
+    }
 }
 
 fn starts(list: &[(&str, &'static str)], name: &str) -> Option<&'static str> {

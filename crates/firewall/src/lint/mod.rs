@@ -5,6 +5,8 @@
 //! *possibly*, or nothing.
 
 mod anonymous_sets;
+mod boot;
+mod boot_differs;
 mod commands;
 mod established_late;
 mod evidence;
@@ -18,6 +20,7 @@ mod loopback;
 mod makers;
 mod mixed_backends;
 mod not_final;
+mod not_loaded;
 mod policy_drop;
 mod probe;
 mod published;
@@ -70,6 +73,8 @@ lints![
     icmp_needed,
     established_late,
     silent_drop,
+    boot_differs,
+    not_loaded,
     families,
     ssh,
     published,

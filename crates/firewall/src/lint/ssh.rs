@@ -84,7 +84,7 @@ fn ports(facts: &Facts<'_>) -> (Vec<u16>, bool) {
 }
 
 /// Whether the administrator could log on a second time from where he is.
-fn session(facts: &Facts<'_>) -> Option<Finding> {
+pub(super) fn session(facts: &Facts<'_>) -> Option<Finding> {
     let session = facts
         .surroundings
         .session

@@ -1,0 +1,364 @@
+//! Rules in force that are not the ones which the next boot loads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use surefoot_report::{Evidence, Finding, Page, Place, Severity};
+
+use super::Facts;
+use super::boot::{Difference, Group, Saved, compare, saved};
+use super::commands::quoted;
+use super::evidence::{MOST_SHOWN, Say, count, finding};
+use super::makers;
+use super::ssh;
+use crate::model::{Chain, Firewall, Policy, Table};
+use crate::semantics::{Index, RuleAt};
+
+pub(super) const PAGE: Page = Page {
+    code: "FW011",
+    title: "the rules in force are not those that boot",
+    severity: Severity::Critical,
+    text: "\
+## What it is
+Something loads a file of rules at boot, and the kernel holds other rules than that file: a rule
+was added or deleted by hand and not saved, or the file was edited and not loaded.
+
+## Why it matters
+Both look fine until the next boot. Then a port that was opened in a hurry is shut again, or an
+address that was blocked gets in, and it happens when nobody thinks of the firewall: after a
+power cut, after an update. If it is the way in for SSH that is missing in the file, the machine
+comes up and nobody can log on.
+
+## How to see it yourself
+    diff -u /etc/iptables/rules.v4 <(iptables-save)
+    nft -c -f /etc/nftables.conf && nft list ruleset
+
+## How to mend it
+Decide which of the two is right. If the running rules are:
+    cp -p FILE FILE.before && iptables-save > FILE
+for nft: `{ echo 'flush ruleset'; nft list ruleset; }`. If the file is, test it, then load it
+while a second session is open: `iptables-restore --test FILE && iptables-restore FILE`. Change
+files and load them, rather than the kernel and save it; then the two cannot part.
+
+## When it is fine
+Rules that docker, kube-proxy, libvirt, fail2ban and the like add while they run are left out of
+the comparison, as they should not be in the file. Elements of sets are not compared.
+",
+};
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    if !facts.surroundings.live {
+        return Vec::new();
+    }
+    let Some(saved) = saved(facts) else {
+        return Vec::new();
+    };
+    let boots: Vec<&Saved<'_>> = saved.iter().filter(|one| one.boots()).collect();
+    Group::ALL
+        .into_iter()
+        .filter_map(|group| report(facts, group, &boots))
+        .collect()
+}
+
+/// What differs between the kernel and the file.
+#[derive(Default)]
+struct Differences {
+    only_live: Vec<RuleAt>,
+    only_file: Vec<RuleAt>,
+    order: Vec<String>,
+    policies: Vec<String>,
+}
+
+impl Differences {
+    fn is_empty(&self) -> bool {
+        self.only_live.is_empty()
+            && self.only_file.is_empty()
+            && self.order.is_empty()
+            && self.policies.is_empty()
+    }
+}
+
+fn report(facts: &Facts<'_>, group: Group, boots: &[&Saved<'_>]) -> Option<Finding> {
+    let files: Vec<&&Saved<'_>> = boots.iter().filter(|one| one.holds(group)).collect();
+    // Two files for the same rules: which one counts depends on their order at boot.
+    let [file] = files.as_slice() else {
+        return None;
+    };
+    let broken = file
+        .loaded
+        .problems
+        .iter()
+        .any(|(_, problem)| problem.level == surefoot_report::Level::Error);
+    if broken || file.includes() || file.loaded.firewall.tables.iter().all(nothing_in) {
+        return None;
+    }
+    let differences = differences(facts, group, &file.loaded.firewall)?;
+    if differences.is_empty() {
+        return None;
+    }
+    let path = &file.file.path;
+    let mut parts = Vec::new();
+    if !differences.only_live.is_empty() {
+        parts.push(format!(
+            "{} only in force",
+            count(differences.only_live.len(), "rule")
+        ));
+    }
+    if !differences.only_file.is_empty() {
+        parts.push(format!(
+            "{} only in {path}",
+            count(differences.only_file.len(), "rule")
+        ));
+    }
+    if !differences.order.is_empty() {
+        parts.push(format!("another order in {}", differences.order.join(", ")));
+    }
+    if !differences.policies.is_empty() {
+        parts.push("other policies".to_owned());
+    }
+    let locked = locked_out(facts, file);
+    let (severity, impact) = if locked {
+        (
+            Severity::Critical,
+            "with the rules that boot, a new SSH connection from your address would not get in",
+        )
+    } else {
+        (
+            Severity::High,
+            "the next boot silently brings the file's rules back: what was opened is shut, what was blocked gets in",
+        )
+    };
+    let mut found = finding(
+        &PAGE,
+        format!(
+            "the next boot changes the {} rules: {}",
+            group.word(),
+            parts.join(", ")
+        ),
+        impact,
+    )
+    .with_severity(severity)
+    .possibly(group == Group::Nft || !file.plain())
+    .shown_by(evidence(facts, file, &differences));
+    for (what, commands) in remedies(facts, group, path) {
+        found = found.mend(what, commands);
+    }
+    Some(found)
+}
+
+fn nothing_in(table: &Table) -> bool {
+    table.chains.iter().all(|chain| chain.rules.is_empty())
+}
+
+fn differences(facts: &Facts<'_>, group: Group, file: &Firewall) -> Option<Differences> {
+    let live = facts.firewall;
+    let of = |firewall: &'_ Firewall| -> BTreeSet<(crate::model::Family, String)> {
+        firewall
+            .tables
+            .iter()
+            .filter(|table| Group::of(table) == group && makers::of_table(table).is_none())
+            .map(|table| (table.family, table.name.clone()))
+            .collect()
+    };
+    let mut names = of(file);
+    if group == Group::Nft {
+        // nft's files begin with `flush ruleset`: what is not in them is not there after a boot.
+        names.extend(of(live));
+    }
+    let mut differences = Differences::default();
+    for (family, name) in names {
+        let find = |firewall: &'_ Firewall| -> Vec<usize> {
+            let tables = firewall.tables.iter().enumerate();
+            tables
+                .filter(|(_, table)| {
+                    Group::of(table) == group && table.family == family && table.name == name
+                })
+                .map(|(at, _)| at)
+                .collect()
+        };
+        let used = |at: &usize| !nothing_in(&live.tables[*at]);
+        let mut in_force = find(live);
+        if in_force.len() > 1 {
+            // Legacy and nf_tables both have a table of this name.
+            in_force.retain(used);
+        }
+        if in_force.len() > 1 {
+            return None;
+        }
+        compare_tables(
+            (live, in_force.first().copied()),
+            (file, find(file).first().copied()),
+            &mut differences,
+        );
+    }
+    Some(differences)
+}
+
+type Side<'a> = (&'a Firewall, Option<usize>);
+
+fn compare_tables(live: Side<'_>, file: Side<'_>, differences: &mut Differences) {
+    let (live_chains, file_chains) = (by_name(live), by_name(file));
+    let names: BTreeSet<&str> = live_chains
+        .keys()
+        .chain(file_chains.keys())
+        .copied()
+        .collect();
+    for name in names {
+        let (now, then) = (live_chains.get(name), file_chains.get(name));
+        let Difference {
+            only_first,
+            only_second,
+            order,
+        } = compare(
+            now.map(|(_, table, chain)| (live.0, *table, *chain)),
+            then.map(|(_, table, chain)| (file.0, *table, *chain)),
+        );
+        if let Some((first, ..)) = now {
+            let at = |rule| RuleAt { rule, ..*first };
+            differences.only_live.extend(only_first.into_iter().map(at));
+        }
+        if let Some((first, ..)) = then {
+            let at = |rule| RuleAt { rule, ..*first };
+            differences
+                .only_file
+                .extend(only_second.into_iter().map(at));
+        }
+        if order {
+            differences.order.push(name.to_owned());
+        }
+        let policy = |found: Option<&(RuleAt, &Table, &Chain)>| {
+            found.and_then(|(.., chain)| Some(chain.base.as_ref()?.policy))
+        };
+        if let (Some(now), Some(then)) = (policy(now), policy(then))
+            && now != then
+        {
+            differences.policies.push(format!(
+                "{name}: {} now, {} in the file",
+                word(now),
+                word(then)
+            ));
+        }
+    }
+}
+
+fn word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Accept => "ACCEPT",
+        Policy::Drop => "DROP",
+    }
+}
+
+/// The chains of a table with the places of their first rules.
+fn by_name((firewall, at): Side<'_>) -> BTreeMap<&str, (RuleAt, &Table, &Chain)> {
+    let Some((t, table)) = at.and_then(|at| Some((at, firewall.tables.get(at)?))) else {
+        return BTreeMap::new();
+    };
+    let chains = table.chains.iter().enumerate();
+    chains
+        .map(|(c, chain)| {
+            let first = RuleAt {
+                table: t,
+                chain: c,
+                rule: 0,
+            };
+            (chain.name.as_str(), (first, table, chain))
+        })
+        .collect()
+}
+
+fn evidence(facts: &Facts<'_>, file: &Saved<'_>, differences: &Differences) -> Vec<Evidence> {
+    let live = differences.only_live.iter().take(MOST_SHOWN - 2).map(|at| {
+        let mut shown = facts.show_rule(*at);
+        shown.what = format!("only in force: {}", shown.what);
+        shown
+    });
+    let index = Index::default();
+    let saved = Facts {
+        firewall: &file.loaded.firewall,
+        index: &index,
+        surroundings: facts.surroundings,
+    };
+    let disk = differences.only_file.iter().take(MOST_SHOWN - 2).map(|at| {
+        let mut shown = saved.show_rule(*at);
+        shown.what = format!("only in the file: {}", shown.what);
+        shown
+    });
+    let policies = differences.policies.iter().map(|words| {
+        let mut shown = facts.kernel(format!("policy of {words}"));
+        shown.place = Place::File {
+            path: file.file.path.clone(),
+        };
+        shown
+    });
+    let order = differences.order.iter().map(|name| {
+        let mut shown = facts.kernel(format!("the rules of {name} stand in another order"));
+        shown.place = Place::File {
+            path: file.file.path.clone(),
+        };
+        shown
+    });
+    let loaders = file.file.loaders.iter().take(1).map(|loader| {
+        let mut shown = facts.kernel(format!("loaded at boot by {loader}"));
+        shown.place = Place::File {
+            path: file.file.path.clone(),
+        };
+        shown
+    });
+    live.chain(disk)
+        .chain(policies)
+        .chain(order)
+        .chain(loaders)
+        .collect()
+}
+
+/// Whether the administrator could not log on again after a boot, although he can now.
+fn locked_out(facts: &Facts<'_>, file: &Saved<'_>) -> bool {
+    let index = Index::new(&file.loaded.firewall);
+    let saved = Facts {
+        firewall: &file.loaded.firewall,
+        index: &index,
+        surroundings: facts.surroundings,
+    };
+    ssh::session(facts).is_none() && ssh::session(&saved).is_some()
+}
+
+fn remedies(facts: &Facts<'_>, group: Group, path: &str) -> Vec<(&'static str, Vec<String>)> {
+    let path = quoted(path);
+    let table = facts
+        .firewall
+        .tables
+        .iter()
+        .find(|table| Group::of(table) == group && !nothing_in(table));
+    let (save, test) = match (group, table) {
+        (Group::Nft, _) => (
+            "{ echo 'flush ruleset'; nft list ruleset; }".to_owned(),
+            format!("nft -c -f {path}"),
+        ),
+        (group, table) => {
+            let fallback = if group == Group::V6 {
+                "ip6tables"
+            } else {
+                "iptables"
+            };
+            let word = |end: &str| {
+                table.map_or_else(
+                    || format!("{fallback}{end}"),
+                    |table| super::commands::program(table, end),
+                )
+            };
+            (word("-save"), format!("{} --test {path}", word("-restore")))
+        }
+    };
+    vec![
+        (
+            "Keep what is in force: save it where the boot finds it",
+            vec![
+                format!("diff -u {path} <({save})"),
+                format!("cp -p {path} {path}.before && {save} > {path}"),
+            ],
+        ),
+        (
+            "Or keep the file: test it, and load it with a second session open",
+            vec![test],
+        ),
+    ]
+}

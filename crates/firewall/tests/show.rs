@@ -359,6 +359,214 @@ fn depth_says_what_it_hides() {
     assert!(plain(&picture).contains("jump A  (not followed)"));
 }
 
+/// Checks what is said of the first rule of a chain at a hook.
+#[track_caller]
+fn says(text: &str, verdict: &str, words: &str) {
+    let picture = all(text);
+    let rule = picture.chains.iter().find_map(|chain| chain.rules.first());
+    let rule = rule.expect("a rule");
+    assert_eq!(
+        (rule.verdict.as_str(), rule.words.as_str()),
+        (verdict, words),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_words_of_iptables_are_said_plainly() {
+    for (rule, verdict, words) in [
+        ("-j ACCEPT", "accept", ""),
+        ("-s 192.0.2.1", "count", "from 192.0.2.1"),
+        ("! -i eth+ -j DROP", "drop", "in != eth*"),
+        ("-p tcp -m tcp -j DROP", "drop", "tcp"),
+        (
+            "-p tcp --syn -j DROP",
+            "drop",
+            "tcp flags syn/fin,syn,rst,ack",
+        ),
+        (
+            "-p tcp --tcp-flags ALL NONE -j DROP",
+            "drop",
+            "tcp flags none of fin,syn,rst,psh,ack,urg",
+        ),
+        ("-p tcp --tcp-option 8 -j DROP", "drop", "tcp option 8"),
+        (
+            "-p icmp --icmp-type 3/4 -j ACCEPT",
+            "accept",
+            "icmp type destination-unreachable code frag-needed",
+        ),
+        ("-p 200 -j ACCEPT", "accept", "200"),
+        ("! -p tcp -j ACCEPT", "accept", "proto != tcp"),
+        ("-f -j DROP", "drop", "later fragment"),
+        (
+            "-m state --state INVALID,ESTABLISHED -j DROP",
+            "drop",
+            "state invalid,established",
+        ),
+        (
+            "-m conntrack --ctstate DNAT -j ACCEPT",
+            "accept",
+            "(ct status dnat)",
+        ),
+        (
+            "-m mac --mac-source 00:11:22:AA:BB:CC -j DROP",
+            "drop",
+            "from mac 00:11:22:aa:bb:cc",
+        ),
+        ("-m mark --mark 0x1/0xff -j DROP", "drop", "mark 0x1/0xff"),
+        (
+            "-m iprange --src-range 192.0.2.3-192.0.2.9 -j DROP",
+            "drop",
+            "from 192.0.2.3-192.0.2.9",
+        ),
+        (
+            "-s 0.0.0.1/0.0.0.255 -j DROP",
+            "drop",
+            "from 0.0.0.1/0.0.0.255",
+        ),
+        (
+            "-m addrtype --dst-type LOCAL -j DROP",
+            "drop",
+            "to type local",
+        ),
+        (
+            "-m set --match-set bad src -j DROP",
+            "drop",
+            "from in @bad (not known)",
+        ),
+        (
+            "-m limit --limit 3/min -j ACCEPT",
+            "accept",
+            "-m limit --limit 3/min",
+        ),
+        (
+            "-p tcp -j REJECT --reject-with tcp-reset",
+            "reject",
+            "tcp with tcp-reset",
+        ),
+        ("-p udp -j LOG --log-prefix \"x: \"", "log", "udp \"x:\""),
+        (
+            "-j NFQUEUE --queue-num 3",
+            "queue",
+            "-j NFQUEUE --queue-num 3",
+        ),
+        ("-j STRANGE --odd", "?", "-j STRANGE --odd"),
+    ] {
+        says(&filter(&format!("-A INPUT {rule}")), verdict, words);
+    }
+}
+
+#[test]
+fn changes_and_translations_are_said_plainly() {
+    for (table, rule, verdict, words) in [
+        (
+            "mangle",
+            "PREROUTING -j MARK --set-mark 7",
+            "set mark",
+            "→ 0x7",
+        ),
+        (
+            "mangle",
+            "PREROUTING -p tcp -j MARK --set-xmark 0x1/0xff",
+            "set mark",
+            "tcp → 0x1/0xff",
+        ),
+        (
+            "mangle",
+            "PREROUTING -j CONNMARK --save-mark",
+            "set ct mark",
+            "→ from mark",
+        ),
+        ("mangle", "FORWARD -j TTL --ttl-set 64", "set", "→ ttl 64"),
+        (
+            "mangle",
+            "FORWARD -j DSCP --set-dscp-class EF",
+            "set",
+            "→ dscp ef",
+        ),
+        (
+            "mangle",
+            "FORWARD -p tcp -j TCPMSS --clamp-mss-to-pmtu",
+            "other",
+            "tcp -j TCPMSS --clamp-mss-to-pmtu",
+        ),
+        ("raw", "PREROUTING -p udp -j CT --notrack", "notrack", "udp"),
+        ("raw", "PREROUTING -j CT --zone 5", "ct zone", "→ 5"),
+        (
+            "nat",
+            "PREROUTING -j DNAT --to-destination 192.0.2.2:80",
+            "dnat",
+            "→ 192.0.2.2:80",
+        ),
+        (
+            "nat",
+            "PREROUTING -p tcp -j REDIRECT --to-ports 81",
+            "redirect",
+            "tcp → :81",
+        ),
+        (
+            "nat",
+            "POSTROUTING -o eth0 -j MASQUERADE",
+            "masquerade",
+            "out eth0",
+        ),
+    ] {
+        let text = format!(
+            "*{table}\n:PREROUTING ACCEPT\n:FORWARD ACCEPT\n:POSTROUTING ACCEPT\n-A {rule}\nCOMMIT\n"
+        );
+        says(&text, verdict, words);
+    }
+}
+
+#[test]
+fn the_words_of_nft_are_said_as_those_of_iptables() {
+    for (rule, verdict, words) in [
+        (
+            "iifname \"eth*\" ip saddr 10.0.0.0/8 tcp dport { 22, 80-90 } accept",
+            "accept",
+            "in eth* from 10.0.0.0/8 tcp dport 22,80-90",
+        ),
+        (
+            "ip6 daddr 2001:db8::/32 counter drop",
+            "drop",
+            "to 2001:db8::/32",
+        ),
+        (
+            "ct state established,related accept",
+            "accept",
+            "state established,related",
+        ),
+        ("meta nfproto ipv6 drop", "drop", "family ipv6"),
+        (
+            "icmpv6 type nd-neighbor-solicit accept",
+            "accept",
+            "icmpv6 type nd-neighbor-solicit",
+        ),
+        (
+            "ip saddr . tcp dport { 192.0.2.1 . 22 } accept",
+            "accept",
+            "tcp from . dport in { 192.0.2.1 . 22 }",
+        ),
+        ("ip saddr != @office drop", "drop", "from not in @office"),
+        ("meta mark set 0x1 accept", "accept", "set mark 0x1"),
+        ("log prefix \"in: \" drop", "drop", "log \"in:\""),
+        (
+            "limit rate 3/minute accept",
+            "accept",
+            "limit rate 3/minute",
+        ),
+        ("counter", "count", ""),
+    ] {
+        says(
+            &format!(
+                "table inet t {{ set office {{ type ipv4_addr; }} chain c {{ type filter hook input priority 0; {rule}; }} }}"
+            ),
+            verdict,
+            words,
+        );
+    }
+}
+
 /// Rules whose every word is an attack on a terminal, a document or a parser.
 fn hostile() -> String {
     let nasty = "\\\"'><script>alert(1)</script>&amp;&#x0;\u{1b}]0;owned\u{7}\u{202e}\u{fffe}\u{ffff}]]>{}|";

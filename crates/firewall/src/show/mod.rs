@@ -12,6 +12,7 @@ mod dot;
 mod order;
 mod picture;
 mod rows;
+mod schema;
 mod svg;
 mod text;
 mod values;
@@ -25,6 +26,7 @@ pub use picture::{
     Apart, BaseView, Call, ChainView, Drawn, HookView, Picture, RuleView, Selection, SetView,
     TableView, Way, Why,
 };
+pub use schema::schema;
 pub use svg::svg;
 pub use text::text;
 
@@ -45,7 +47,7 @@ struct Tool {
     version: &'static str,
 }
 
-/// The picture as a JSON document with a version.
+/// The picture as a JSON document with a version; [`schema`] describes it.
 pub fn json(picture: &Picture) -> String {
     let document = Document {
         version: VERSION,

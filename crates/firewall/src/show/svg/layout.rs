@@ -166,10 +166,16 @@ impl Work<'_> {
         if lanes.len() <= depth {
             lanes.resize_with(depth + 1, Lane::default);
         }
+        // What calls others waits for room beside it, so that its arrows stay short.
+        let calls_others = drawn.rows.iter().flat_map(|row| &row.arrows);
+        let beside = match lanes.get(depth + 1) {
+            Some(next) if calls_others.into_iter().any(|arrow| arrow.owns) => next.free,
+            _ => 0,
+        };
         let Some(lane) = lanes.get_mut(depth) else {
             return;
         };
-        let y = lane.free.max(wanted);
+        let y = lane.free.max(wanted).max(beside);
         let width = width(&drawn);
         let height = head(&drawn) + drawn.rows.len() * LINE + PAD;
         lane.free = y + height + BOX_GAP;

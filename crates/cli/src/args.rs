@@ -226,7 +226,7 @@ Examples:
   sudo surefoot firewall show
   surefoot firewall show --chain INPUT rules.v4
   nft list ruleset | surefoot firewall show -
-  surefoot firewall show --format json rules.v4")]
+  surefoot firewall show --format svg rules.v4 > rules.svg")]
 pub(crate) struct ShowArgs {
     /// Rule files to read instead of this machine's rules; `-` is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
@@ -260,6 +260,10 @@ pub(crate) struct ShowArgs {
 pub(crate) enum ShowFormat {
     Text,
     Json,
+    /// A digraph for Graphviz
+    Dot,
+    /// A drawing for a browser
+    Svg,
 }
 
 /// Follow one packet through every table and hook, down to its verdict

@@ -21,6 +21,8 @@ pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
     output.answer(&match args.format {
         ShowFormat::Text => show::text(&picture, output.style(), output.width()),
         ShowFormat::Json => show::json(&picture),
+        ShowFormat::Dot => show::dot(&picture),
+        ShowFormat::Svg => show::svg(&picture),
     })?;
     Ok(Status::Clean)
 }

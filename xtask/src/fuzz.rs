@@ -47,7 +47,12 @@ const TARGETS: &[Target] = &[
     Target {
         name: "packet_words",
         dictionary: Some("packet_words"),
-        seeds: &[".words"],
+        seeds: &[".packet"],
+    },
+    Target {
+        name: "pcap",
+        dictionary: None,
+        seeds: &[".pcap", ".pcapng"],
     },
     Target {
         name: "capture",

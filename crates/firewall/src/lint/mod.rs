@@ -16,11 +16,13 @@ mod icmp_broad;
 mod icmp_needed;
 mod localnet;
 mod log_without_limit;
+mod long_chain;
 mod loopback;
 mod makers;
 mod mixed_backends;
 mod not_final;
 mod not_loaded;
+mod obscure;
 mod policy_drop;
 mod probe;
 mod published;
@@ -73,6 +75,8 @@ lints![
     icmp_needed,
     established_late,
     silent_drop,
+    obscure,
+    long_chain,
     boot_differs,
     not_loaded,
     families,

@@ -1,0 +1,173 @@
+//! Rules whose purpose cannot be read from their words, and that do not say it.
+
+use surefoot_report::{Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::{iptables, quoted};
+use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::makers;
+use crate::model::{Field, Match, Rule, Statement, Table, Verdict};
+use crate::semantics::RuleAt;
+
+pub(super) const PAGE: Page = Page {
+    code: "FW009",
+    title: "obscure rules without a comment",
+    severity: Severity::Note,
+    text: "\
+## What it is
+A rule looks at bytes of the packet by number, at a mark that something else has set, at chance,
+the time of day or a text inside; or it puts many conditions at once. It carries no comment.
+
+## Why it matters
+What such a rule does can be worked out. What it is *for* cannot. Whoever inherits the machine
+does not dare to delete it, and it stays for ever; or he does, and learns what it was for.
+
+## How to see it yourself
+    iptables-save | grep -e u32 -e string -e statistic -e '--mark'
+    iptables -L -nv --line-numbers               does it count anything?
+
+## How to mend it
+Write down what it is for, while somebody remembers:
+    iptables -R INPUT NUMBER ... -m comment --comment 'why, who, when'
+In nft: `comment \"why\"` at the end of the rule. 256 characters fit in iptables, 128 in nft.
+Where nobody remembers, look whether it counts, and log what it catches for a week before you
+delete it.
+
+## When it is fine
+Where the file from which the rules are loaded has the comment: `iptables-save` does not show
+what stands behind a `#` there. Rules that programs make are not reported.
+",
+};
+
+/// Modules and words of nft that say how a packet looks, and not why that matters.
+const OBSCURE: &[(&str, &str)] = &[
+    ("u32", "bytes by number"),
+    ("bpf", "a program"),
+    ("string", "a text inside the packet"),
+    ("statistic", "chance"),
+    ("nth", "chance"),
+    ("quota", "a quota"),
+    ("time", "the time of day"),
+    ("rateest", "a rate estimate"),
+    ("cpu", "the processor"),
+    ("realm", "a routing realm"),
+    ("osf", "a guess at the sender's system"),
+    ("ecn", "congestion bits"),
+    ("@th", "bytes by number"),
+    ("@nh", "bytes by number"),
+    ("@ll", "bytes by number"),
+    ("numgen", "chance"),
+    ("jhash", "a hash"),
+];
+/// Conditions from which on a rule asks for a word of explanation.
+const MANY_CONDITIONS: usize = 7;
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut found: Vec<(RuleAt, &str)> = Vec::new();
+    for (t, table) in facts.firewall.tables.iter().enumerate() {
+        for (c, chain) in table.chains.iter().enumerate() {
+            if makers::of_chain(table, chain).is_some() {
+                continue;
+            }
+            for (r, rule) in chain.rules.iter().enumerate() {
+                let why = why_obscure(facts, table, rule);
+                if let Some(why) = why
+                    && rule.comment.is_none()
+                    && makers::of_rule(table, chain, rule).is_none()
+                {
+                    let at = RuleAt {
+                        table: t,
+                        chain: c,
+                        rule: r,
+                    };
+                    found.push((at, why));
+                }
+            }
+        }
+    }
+    let Some((first, _)) = found.first().copied() else {
+        return Vec::new();
+    };
+    let report = finding(
+        &PAGE,
+        format!(
+            "{} without a comment that would need one",
+            count(found.len(), "rule")
+        ),
+        "what they do can be worked out, what they are for cannot; nobody will dare to change them",
+    )
+    .shown_by(found.iter().take(MOST_SHOWN).map(|(at, why)| {
+        let mut shown = facts.show_rule(*at);
+        shown.what = format!("{} (asks for {why})", shown.what);
+        shown
+    }));
+    let commands = comment(facts, first).unwrap_or_default();
+    vec![report.mend(
+        "Say what the rule is for, in the rule itself; the others likewise",
+        commands,
+    )]
+}
+
+fn why_obscure(facts: &Facts<'_>, table: &Table, rule: &Rule) -> Option<&'static str> {
+    let mut conditions = 0;
+    for statement in &rule.statements {
+        let Statement::Match(wanted) = statement else {
+            // A jump says by the chain's name what it is for.
+            if matches!(statement, Statement::Verdict(Verdict::Jump(_))) {
+                return None;
+            }
+            continue;
+        };
+        conditions += 1;
+        if let Match::Field { operand, .. } = wanted
+            && matches!(operand.field, Field::Mark | Field::CtMark)
+            && operand.mask.is_some()
+        {
+            return Some("bits of a mark");
+        }
+    }
+    if conditions >= MANY_CONDITIONS {
+        return Some("many things at once");
+    }
+    let iptables = table.backend.is_iptables();
+    let words = facts.firewall.text(rule.place);
+    let mut after_module = false;
+    for word in words.split_whitespace() {
+        let known = OBSCURE.iter().find(|(obscure, _)| {
+            if iptables {
+                after_module && *obscure == word
+            } else {
+                (obscure.starts_with('@') && word.starts_with(obscure) && word.contains(','))
+                    || (*obscure == word && matches!(*obscure, "numgen" | "jhash" | "osf"))
+            }
+        });
+        if let Some((_, why)) = known {
+            return Some(why);
+        }
+        after_module = word == "-m" || word == "--match";
+    }
+    None
+}
+
+fn comment(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
+    let (table, chain, rule) = (facts.table(at)?, facts.chain(at)?, facts.rule(at)?);
+    let words = facts.firewall.text(rule.place).trim();
+    if table.backend.is_iptables() {
+        let (_, rest) = words.split_once("-A ")?;
+        let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
+        return Some(vec![format!(
+            "{} -R {} {} -m comment --comment 'say here what it is for'{rest}",
+            iptables(table),
+            quoted(&chain.name),
+            at.rule + 1,
+        )]);
+    }
+    let place = full_name(table, chain);
+    let Some(handle) = rule.handle else {
+        return Some(vec![format!("nft -a list chain {place}")]);
+    };
+    let words = words.split("# handle").next().unwrap_or(words).trim();
+    Some(super::commands::nft_checked(&format!(
+        "replace rule {place} handle {handle} {words} comment \"say here what it is for\""
+    )))
+}

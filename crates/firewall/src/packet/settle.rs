@@ -262,7 +262,8 @@ pub fn address_type(address: IpAddr, surroundings: &Surroundings) -> Option<u128
     match address {
         _ if address.is_multicast() => return Some(5),
         _ if address.is_loopback() => return Some(2),
-        IpAddr::V4(v4) if v4.is_broadcast() => return Some(3),
+        // Nobody has an address in 0.0.0.0/8 (`inet_addr_type`).
+        IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0 => return Some(3),
         _ => {}
     }
     let interfaces = surroundings.interfaces.as_ref()?;
@@ -280,12 +281,32 @@ pub fn address_type(address: IpAddr, surroundings: &Surroundings) -> Option<u128
     if broadcast {
         return Some(3);
     }
+    let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
+    if addresses.any(|own| is_any_router(address, *own)) {
+        match surroundings.sysctls.get("net.ipv6.conf.all.forwarding") {
+            Some(value) if value.trim() == "0" => {}
+            Some(_) => return Some(4),
+            None => return None,
+        }
+    }
     let special = surroundings.routes.as_ref().is_none_or(|routes| {
         routes
             .iter()
             .any(|route| route.kind != 1 && covers(route.destination, address))
     });
     (!special).then_some(1)
+}
+
+/// Whether it is the first address of an IPv6 network that this host is in: it means any router
+/// there, and a host that forwards takes it for its own (`addrconf_join_anycast`).
+fn is_any_router(address: IpAddr, (own, length): (IpAddr, u8)) -> bool {
+    let (IpAddr::V6(own), IpAddr::V6(address)) = (own, address) else {
+        return false;
+    };
+    let network = u128::MAX
+        .checked_shl(128_u32.saturating_sub(length.into()))
+        .unwrap_or(0);
+    length < 127 && network != 0 && own.to_bits() & network == address.to_bits()
 }
 
 /// Whether an address lies in a network.
@@ -313,5 +334,44 @@ impl Interface {
     /// The interface of that name.
     pub fn named(name: &str) -> Self {
         Self::Named(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_type;
+    use crate::{Interface, Surroundings};
+
+    #[track_caller]
+    fn check(address: &str, kind: Option<u128>) {
+        let sysctl = ("net.ipv6.conf.all.forwarding".to_owned(), "1".to_owned());
+        let surroundings = Surroundings {
+            interfaces: Some(vec![Interface {
+                name: "eth0".into(),
+                loopback: false,
+                up: true,
+                addresses: vec![
+                    ("192.0.2.1".parse().unwrap(), 24),
+                    ("2001:db8::1".parse().unwrap(), 64),
+                ],
+            }]),
+            routes: Some(Vec::new()),
+            sysctls: [sysctl].into(),
+            ..Surroundings::default()
+        };
+        let address = address.parse().unwrap();
+        assert_eq!(address_type(address, &surroundings), kind, "{address}");
+    }
+
+    #[test]
+    fn addresses_are_of_the_kinds_that_the_kernel_takes_them_for() {
+        check("192.0.2.1", Some(2));
+        check("192.0.2.2", Some(1));
+        check("192.0.2.255", Some(3));
+        check("0.0.0.0", Some(3));
+        check("224.0.0.1", Some(5));
+        check("2001:db8::1", Some(2));
+        check("2001:db8::2", Some(1));
+        check("2001:db8::", Some(4));
     }
 }

@@ -54,7 +54,7 @@ impl Packet {
                         .into(),
                 );
             }
-            Some(2 | 3 | 5) => {}
+            Some(2..=5) => {}
             Some(_) if kind(source) == Some(2) && self.input == Interface::Unknown => {
                 self.path = Path::Output;
                 self.input = Interface::None;

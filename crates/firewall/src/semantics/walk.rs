@@ -257,7 +257,7 @@ impl Walk<'_> {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
         match (flow.get(Field::DstAddressType), flow.get(field)) {
-            (Value::Known(2 | 3 | 5), _) => (true, false),
+            (Value::Known(2..=5), _) => (true, false),
             (Value::Known(_), _) => (false, true),
             (_, Value::Known(number)) => {
                 self.note(format!(

@@ -73,7 +73,12 @@ impl Flows {
 
     /// Takes back what rules have done to the connection's mark.
     pub(crate) fn renew(&self, namespace: &Namespace, at: usize) -> io::Result<()> {
-        self.0[at].conntrack(namespace, "-U")
+        let flow = &self.0[at];
+        flow.conntrack(namespace, "-U").or_else(|_| {
+            // Now and then one has gone.
+            flow.conntrack(namespace, "-I")?;
+            flow.conntrack(namespace, "-U")
+        })
     }
 }
 

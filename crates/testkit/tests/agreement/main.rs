@@ -1,9 +1,10 @@
 //! The evaluator says of each packet what the kernel does with it.
 //!
-//! Every folder of `tests/rulesets` is loaded into a namespace of its own, with `iptables-nft` and
-//! with `iptables-legacy` where it has iptables rules. Packets are drawn at the edges of what the
-//! rules ask for. Compared are the verdict, what decided, and every rule that matched on the way;
-//! once for the rules as they are written, and once as the kernel shows them.
+//! Every folder of `tests/rulesets`, and rule sets made by chance, are loaded into a namespace of
+//! their own; those with iptables rules with `iptables-nft` and with `iptables-legacy`. Packets
+//! are drawn at the edges of what the rules ask for. Compared are the verdict, what decided, and
+//! every rule that matched on the way; for the rules as they are written, and as the kernel shows
+//! them in text and in JSON.
 //!
 //! `SUREFOOT_AGREEMENT_PACKETS` says how many packets there are in all.
 
@@ -16,6 +17,7 @@ mod flows;
 mod judge;
 mod mutation;
 mod packet;
+mod random;
 mod session;
 
 use std::fmt::Write as _;
@@ -30,6 +32,8 @@ use surefoot_testkit::{Namespace, Observation, or_skip};
 
 /// Packets in all, unless the environment says otherwise.
 const PACKETS: usize = 24_000;
+/// There is a random rule set of each kind for so many packets.
+const PACKETS_FOR_A_RANDOM_SET: usize = 4000;
 /// Packets that a wrong reading of a rule set is held against.
 const PACKETS_FOR_A_MUTANT: usize = 1200;
 /// Wrong readings of a kind that are tried on one rule set.
@@ -58,7 +62,8 @@ struct Tally {
 #[test]
 fn the_evaluator_agrees_with_the_kernel() {
     let only = std::env::var("SUREFOOT_AGREEMENT_CASE").unwrap_or_default();
-    let cases = case::all();
+    let mut cases = case::all();
+    cases.extend(random::cases(packets() / PACKETS_FOR_A_RANDOM_SET));
     let share = packets().div_ceil(cases.len());
     if or_skip(Namespace::new()).is_none() {
         return;

@@ -330,7 +330,11 @@ pub(crate) fn routable(address: IpAddr) -> bool {
             !broadcast && !matches!(first, 0 | 127 | 224..)
         }
         IpAddr::V6(address) => {
-            !address.is_multicast()
+            // The first address of a network of ours means any router on it, which we are.
+            let segments = address.segments();
+            let any_router = segments[..3] == [0x2001, 0xdb8, 0] && segments[4..] == [0; 4];
+            !any_router
+                && !address.is_multicast()
                 && !address.is_loopback()
                 && !address.is_unspecified()
                 && !address.is_unicast_link_local()

@@ -321,14 +321,14 @@ fn what_a_selection_asks_for_in_vain_is_said() {
                 table: Some("filtre".into()),
                 ..Selection::default()
             },
-            "no table is called `filtre`",
+            "no table is called `filtre`; there are: ip nat,ip filter",
         ),
         (
             Selection {
                 chain: Some("NONE\u{1b}".into()),
                 ..Selection::default()
             },
-            "no chain is called `NONE\\u{1b}`",
+            "no chain is called `NONE\\u{1b}`; there are: PREROUTING,INPUT,FORWARD,A,B,OLD",
         ),
         (
             Selection {
@@ -343,7 +343,7 @@ fn what_a_selection_asks_for_in_vain_is_said() {
     }
     assert_eq!(
         plain(&draw(&[], &Selection::default())),
-        "no table was read\n"
+        "no tables: nothing in what was read filters packets\n"
     );
 }
 

@@ -18,6 +18,9 @@ pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
         exact: args.exact,
     };
     let picture = show::picture(&rules.loaded.firewall, &selection);
+    if !picture.missing.is_empty() {
+        return Err(Failure::input(picture.missing.join("; ")));
+    }
     output.answer(&match args.format {
         ShowFormat::Text => show::text(&picture, output.style(), output.width()),
         ShowFormat::Json => show::json(&picture),

@@ -1,6 +1,6 @@
 //! From the model to the picture.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::order::{
     CallAt, Calls, ChainAt, Order, Reached, called, groups, named_map, unreached, verdict,
@@ -180,7 +180,10 @@ impl<'s> Chosen<'s> {
         if let Some(wanted) = self.table
             && !self.tables.contains(&true)
         {
-            missing.push(format!("no table is called `{wanted}`"));
+            let names = tables
+                .iter()
+                .map(|table| format!("{} {}", table.family.word(), table.name));
+            missing.push(format!("no table is called `{wanted}`{}", there_are(names)));
         }
         if let Some(wanted) = self.chain
             && self.named_chains(tables).is_empty()
@@ -188,7 +191,13 @@ impl<'s> Chosen<'s> {
             let hook = self
                 .hook
                 .map_or_else(String::new, |hook| format!(" at the hook `{hook}`"));
-            missing.push(format!("no chain{hook} is called `{wanted}`"));
+            let fitting = tables.iter().enumerate().filter(|(at, _)| self.fits(*at));
+            let names = fitting
+                .flat_map(|(_, table)| &table.chains)
+                .filter(|chain| self.fits_hook(chain.base.as_ref()))
+                .map(|chain| chain.name.clone());
+            let there_are = there_are(names);
+            missing.push(format!("no chain{hook} is called `{wanted}`{there_are}"));
         } else if let Some(wanted) = self.hook
             && self.chain.is_none()
             && self.hooks(tables).is_empty()
@@ -197,6 +206,18 @@ impl<'s> Chosen<'s> {
         }
         missing
     }
+}
+
+/// `; there are: INPUT,FORWARD`: what could have been meant, each name once.
+fn there_are(names: impl Iterator<Item = String>) -> String {
+    let mut known = HashSet::new();
+    let names: Vec<String> = names.filter(|name| known.insert(name.clone())).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let total = names.len();
+    let list = Most::of(false).join(names.into_iter(), total);
+    format!("; there are: {list}")
 }
 
 /// In the order in which a packet meets them: on the way in, in a bridge, ARP, IP, on the way out.

@@ -30,7 +30,8 @@ pub fn text(picture: &Picture, style: Style, width: usize) -> String {
         let _ = writeln!(page.out, "{}", escape(missing));
     }
     if picture.tables.is_empty() && picture.missing.is_empty() {
-        page.out.push_str("no table was read\n");
+        page.out
+            .push_str("no tables: nothing in what was read filters packets\n");
     }
     page.tables();
     for hook in &picture.hooks {

@@ -131,11 +131,15 @@ pub(super) fn written_by_hand(facts: &Facts<'_>, group: Group) -> Vec<RuleAt> {
 
 /// A rule in words that are equal for equal rules of two texts.
 pub(super) fn words(firewall: &Firewall, table: &Table, rule: &Rule) -> String {
-    let words: Vec<String> = rule
+    let mut words: Vec<String> = rule
         .statements
         .iter()
         .filter_map(|statement| statement_words(firewall, table, statement))
         .collect();
+    if table.backend.is_iptables() {
+        // iptables shows the matches of a rule in an order of its own.
+        words.sort();
+    }
     words.join(" ")
 }
 

@@ -464,6 +464,8 @@ fn commands(
 ) -> Vec<String> {
     let (first, last) = (split.start + 1, split.start + split.len);
     let mut commands = Vec::new();
+    // The jumps come last: each moves the numbers of the old rules.
+    let mut jumps = Vec::new();
     for (value, _) in groups.iter().take(6) {
         let new = value.chain(&chain.name);
         let word = value.word();
@@ -496,7 +498,7 @@ fn commands(
             let new: String = new.replace(['.', '-'], "_");
             let place = format!("{} {}", table.family.word(), table.name);
             commands.extend(nft_checked(&format!("add chain {place} {new}")));
-            commands.extend(add(
+            jumps.extend(add(
                 table,
                 chain,
                 Some(split.start),
@@ -505,5 +507,6 @@ fn commands(
             ));
         }
     }
+    commands.extend(jumps);
     commands
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Facts;
-use crate::model::{Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, ct_state};
+use crate::model::{
+    Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, Table, Verdict, ct_state,
+};
 use crate::packet::{Interface, Packet, Path};
 use crate::semantics::{Decider, End, Evaluation, Outcome, Record, evaluate};
 
@@ -76,7 +78,7 @@ impl<'a> Facts<'a> {
             })
     }
 
-    fn tables_for(&self, v6: bool) -> impl Iterator<Item = &'a crate::model::Table> {
+    fn tables_for(&self, v6: bool) -> impl Iterator<Item = &'a Table> {
         self.firewall.tables.iter().filter(move |table| {
             !table.dormant
                 && match table.family {
@@ -110,19 +112,25 @@ impl<'a> Facts<'a> {
         found
     }
 
-    /// The base chain at the hook in the table of whoever decided, where advice belongs.
+    /// The base chain that led to whoever decided, where advice belongs; if that cannot be told,
+    /// one that filters at the hook.
     pub(super) fn base_of(&self, by: Decider, hook: Hook, v6: bool) -> Option<(usize, usize)> {
-        let table = match by {
-            Decider::Rule(at) => Some(at.table),
-            Decider::Policy { table, .. } => Some(table),
-            Decider::Kernel => None,
+        let (table, chain) = match by {
+            Decider::Rule(at) => (at.table, at.chain),
+            Decider::Policy { table, chain } => (table, chain),
+            Decider::Kernel => return self.filters_at(hook, v6).first().copied(),
         };
-        let chains = self.filters_at(hook, v6);
-        chains
-            .iter()
-            .find(|(t, _)| Some(*t) == table)
-            .or(chains.first())
-            .copied()
+        let chains = &self.firewall.tables.get(table)?.chains;
+        let leads = |(c, base): &(usize, &Chain)| {
+            base.base.is_some() && reaches(&self.firewall.tables[table], *c, chain)
+        };
+        let found = || chains.iter().enumerate();
+        found()
+            .filter(|(_, base)| is_filter(base, hook))
+            .find(leads)
+            .or_else(|| found().find(leads))
+            .map(|(c, _)| (table, c))
+            .or_else(|| self.filters_at(hook, v6).first().copied())
     }
 
     /// The interfaces by which strangers come: those that are there, else those that rules name
@@ -289,6 +297,32 @@ pub(super) fn is_filter(chain: &Chain, hook: Hook) -> bool {
         .base
         .as_ref()
         .is_some_and(|base| base.hook == hook && base.kind == ChainKind::Filter)
+}
+
+/// Whether the one chain is the other or leads to it by jumps.
+pub(super) fn reaches(table: &Table, from: usize, to: usize) -> bool {
+    let mut seen = vec![false; table.chains.len()];
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        if at >= seen.len() || std::mem::replace(&mut seen[at], true) {
+            continue;
+        }
+        for statement in table.chains[at]
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.statements)
+        {
+            if let Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) = statement
+                && let Ok(to) = usize::try_from(to.0)
+            {
+                open.push(to);
+            }
+        }
+    }
+    false
 }
 
 /// Bridges and pairs that container engines make: no stranger comes by them.

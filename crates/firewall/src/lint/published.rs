@@ -5,8 +5,8 @@ use surefoot_report::{Finding, Page, Severity};
 use super::Facts;
 use super::commands::{add, quoted};
 use super::evidence::{MOST_SHOWN, Say, finding};
-use super::probe::{TCP, as_the_rule_asks, is_filter, strangers};
-use crate::model::{Field, Hook, Match, NatKind, Rule, Statement, Table, Verdict};
+use super::probe::{TCP, as_the_rule_asks, is_filter, reaches, strangers};
+use crate::model::{Field, Hook, Match, NatKind, Rule, Statement, Verdict};
 use crate::packet::Packet;
 use crate::semantics::{
     Decider, End, Happened, Outcome, Record, RuleAt, Supposed, evaluate_supposing,
@@ -162,8 +162,14 @@ fn passes_forward(facts: &Facts<'_>, by: Decider, nat: RuleAt, v6: bool) -> bool
     match by {
         Decider::Rule(at) if at == nat => facts.filters_at(Hook::Forward, v6).is_empty(),
         Decider::Rule(at) => facts.table(at).is_some_and(|table| {
-            let from_input = reaches(table, Hook::Input, at.chain);
-            reaches(table, Hook::Forward, at.chain) && !from_input
+            let from = |hook| {
+                table
+                    .chains
+                    .iter()
+                    .enumerate()
+                    .any(|(c, chain)| is_filter(chain, hook) && reaches(table, c, at.chain))
+            };
+            from(Hook::Forward) && !from(Hook::Input)
         }),
         Decider::Policy { table, chain } => facts
             .firewall
@@ -173,37 +179,6 @@ fn passes_forward(facts: &Facts<'_>, by: Decider, nat: RuleAt, v6: bool) -> bool
             .is_some_and(|chain| is_filter(chain, Hook::Forward)),
         Decider::Kernel => true,
     }
-}
-
-/// Whether a base chain of the hook leads to the chain.
-fn reaches(table: &Table, hook: Hook, chain: usize) -> bool {
-    let mut seen = vec![false; table.chains.len()];
-    let bases = table.chains.iter().enumerate();
-    let mut open: Vec<usize> = bases
-        .filter(|(_, chain)| is_filter(chain, hook))
-        .map(|(at, _)| at)
-        .collect();
-    while let Some(at) = open.pop() {
-        if at == chain {
-            return true;
-        }
-        if std::mem::replace(&mut seen[at], true) {
-            continue;
-        }
-        for statement in table.chains[at]
-            .rules
-            .iter()
-            .flat_map(|rule| &rule.statements)
-        {
-            if let Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) = statement
-                && let Some(to) = usize::try_from(to.0).ok().filter(|to| *to < seen.len())
-                && !seen[to]
-            {
-                open.push(to);
-            }
-        }
-    }
-    false
 }
 
 fn shut_without(facts: &Facts<'_>, packet: &Packet, nat: RuleAt) -> bool {

@@ -6,7 +6,7 @@ use surefoot_report::{Evidence, Finding, Page, Severity};
 
 use super::Facts;
 use super::commands::{iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, finding, full_name};
+use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
 use super::makers;
 use crate::model::{
     Chain, ChainId, Effect, ElementValue, Firewall, Match, Nat, Rule, SetKind, SetRef, Statement,
@@ -127,9 +127,9 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn chain_words(table: &Table, chain: &Chain) -> String {
-    let rules = chain.rules.len();
+    let rules = count(chain.rules.len(), "rule");
     let name = full_name(table, chain);
-    format!("chain {name}: {rules} rules, none can be reached from a hook")
+    format!("chain {name}: {rules}, not reached from any hook")
 }
 
 fn delete_chain(table: &Table, chain: &Chain) -> Vec<String> {

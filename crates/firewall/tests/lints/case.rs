@@ -1,4 +1,4 @@
-//! What the lints say of the rule sets in `tests/lints`.
+//! The rule sets of this folder and the host around them.
 //!
 //! A case opens with comment lines that say what is expected and on which host, one fact a line:
 //!
@@ -18,14 +18,6 @@
 //! `ip nft` and so on, `nft`, `ipset`; or `=== saved PATH by LOADER` for a file on disk, whose
 //! loader is `nothing` or `?` where that is so.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests read files"
-)]
-
-use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -35,32 +27,35 @@ use surefoot_firewall::semantics::Index;
 use surefoot_firewall::{
     Format, Input, Interface, Listener, Route, SavedRules, Session, Surroundings, load,
 };
-use surefoot_report::{Area, Certainty, Finding, Place};
+use surefoot_report::Finding;
 
 /// What a case expects of one code.
 #[derive(Clone, Debug, PartialEq)]
-struct Expected {
-    code: String,
-    severity: Option<String>,
-    possibly: bool,
+pub(crate) struct Expected {
+    pub(crate) code: String,
+    pub(crate) severity: Option<String>,
+    pub(crate) possibly: bool,
 }
 
+/// A rule set, the host around it and what is expected.
 #[derive(Default)]
-struct Case {
-    name: String,
-    fires: Vec<Expected>,
-    only: bool,
-    quiet: Vec<String>,
-    surroundings: Surroundings,
-    inputs: Vec<Input>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) fires: Vec<Expected>,
+    pub(crate) only: bool,
+    pub(crate) quiet: Vec<String>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) inputs: Vec<Input>,
 }
 
-fn cases() -> Vec<Case> {
+/// All cases, by name.
+pub(crate) fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lints");
     let entries = std::fs::read_dir(folder).unwrap();
     let mut cases: Vec<Case> = entries
-        .map(|entry| {
-            let path = entry.unwrap().path();
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "rules"))
+        .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
             read(name, &std::fs::read_to_string(&path).unwrap())
         })
@@ -214,137 +209,13 @@ fn section(case: &mut Case, head: &str, body: &str) {
     });
 }
 
-fn findings(case: &Case) -> Vec<Finding> {
+/// What the lints say.
+pub(crate) fn findings(case: &Case) -> Vec<Finding> {
     let loaded = load(case.inputs.clone());
-    assert_eq!(loaded.problems, [], "{} is read as it stands", case.name);
     let index = Index::new(&loaded.firewall);
     lint::check(&Facts {
         firewall: &loaded.firewall,
         index: &index,
         surroundings: &case.surroundings,
     })
-}
-
-fn list(findings: &[Finding]) -> String {
-    let line = |finding: &Finding| {
-        format!(
-            "  {} {} {:?}: {}\n",
-            finding.code,
-            finding.severity.word(),
-            finding.certainty,
-            finding.title
-        )
-    };
-    findings.iter().map(line).collect()
-}
-
-#[test]
-fn every_case_gives_the_findings_that_it_names() {
-    let mut wrong = String::new();
-    for case in cases() {
-        let findings = findings(&case);
-        let mut complain = |what: String| {
-            let found = list(&findings);
-            writeln!(wrong, "{}: {what}; found:\n{found}", case.name).unwrap();
-        };
-        for expected in &case.fires {
-            let fits = findings.iter().any(|finding| {
-                finding.code == expected.code
-                    && expected
-                        .severity
-                        .as_ref()
-                        .is_none_or(|word| word == finding.severity.word())
-                    && expected.possibly == (finding.certainty == Certainty::Possibly)
-            });
-            if !fits {
-                complain(format!("{expected:?} is missing"));
-            }
-        }
-        for code in &case.quiet {
-            if findings.iter().any(|finding| &finding.code == code) {
-                complain(format!("{code} is a false alarm"));
-            }
-        }
-        let named = |code: &String| case.fires.iter().any(|expected| &expected.code == code);
-        if case.only
-            && let Some(other) = findings.iter().find(|finding| !named(&finding.code))
-        {
-            complain(format!("{} is a false alarm", other.code));
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
-}
-
-#[test]
-fn every_lint_has_a_case_that_fires_it_and_a_near_miss_that_does_not() {
-    let cases = cases();
-    for page in lint::pages() {
-        let code = page.code.to_owned();
-        let fires = |case: &Case| case.fires.iter().any(|expected| expected.code == code);
-        assert!(cases.iter().any(fires), "no case fires {code}");
-        let quiet = |case: &Case| case.quiet.contains(&code);
-        assert!(cases.iter().any(quiet), "no near miss of {code}");
-    }
-}
-
-#[test]
-fn every_finding_can_be_looked_up_and_says_what_to_do() {
-    for case in cases() {
-        let pages: BTreeSet<&str> = lint::pages().iter().map(|page| page.code).collect();
-        for finding in findings(&case) {
-            let name = format!("{} {}", case.name, finding.code);
-            assert!(pages.contains(finding.code.as_str()), "{name}");
-            assert_eq!(finding.area, Area::Firewall, "{name}");
-            assert!(!finding.title.ends_with('.'), "{name}: {}", finding.title);
-            assert!(!finding.impact.is_empty(), "{name}");
-            assert!(!finding.evidence.is_empty(), "{name} shows nothing");
-            assert!(!finding.remedies.is_empty(), "{name} mends nothing");
-            for evidence in &finding.evidence {
-                assert!(!evidence.what.is_empty(), "{name}");
-                let Place::Line { source, line, .. } = &evidence.place else {
-                    continue;
-                };
-                let text = case.inputs.iter().find(|input| input.name == *source);
-                if let Some(text) = text {
-                    let lines = text.text.lines().count();
-                    assert!(usize::try_from(*line).unwrap() <= lines, "{name}: {source}");
-                }
-            }
-            for remedy in &finding.remedies {
-                assert!(!remedy.what.ends_with('.'), "{name}: {}", remedy.what);
-                for command in &remedy.commands {
-                    assert!(!command.contains('\n'), "{name}: {command}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_page_says_what_it_is_why_it_matters_how_to_see_and_mend_it_and_when_it_is_fine() {
-    let mut codes = BTreeSet::new();
-    for page in lint::pages() {
-        assert!(codes.insert(page.code), "{} is used twice", page.code);
-        let number = page.code.strip_prefix("FW").unwrap();
-        assert!(number.len() == 3 && number.parse::<u16>().is_ok());
-        let mut rest = page.text;
-        for heading in [
-            "## What it is\n",
-            "## Why it matters\n",
-            "## How to see it yourself\n",
-            "## How to mend it\n",
-            "## When it is fine\n",
-        ] {
-            let (_, after) = rest
-                .split_once(heading)
-                .unwrap_or_else(|| panic!("{}: no `{}`", page.code, heading.trim()));
-            rest = after;
-        }
-        for line in page.text.lines() {
-            assert!(line.chars().count() <= 100, "{}: {line}", page.code);
-        }
-        assert!(!page.title.ends_with('.'), "{}", page.code);
-    }
-    let pages = lint::pages();
-    assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
 }

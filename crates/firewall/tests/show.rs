@@ -314,6 +314,18 @@ fn a_selection_leaves_a_part() {
 }
 
 #[test]
+fn a_chain_that_was_asked_for_says_where_it_stands() {
+    let selection = Selection {
+        chain: Some("FORWARD".into()),
+        ..Selection::default()
+    };
+    let shown = plain(&draw(&[TWO_TABLES], &selection));
+    let expected =
+        "as asked for\n  ip filter FORWARD  (forward, filter, priority 0), policy drop  no rules\n";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn what_a_selection_asks_for_in_vain_is_said() {
     for (selection, expected) in [
         (

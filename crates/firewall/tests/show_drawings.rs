@@ -302,3 +302,26 @@ fn drawings_of_many_rules_stay_small() {
     );
     assert!(svg.contains("49960 more rules") && dot.contains("49960 more rules"));
 }
+
+#[test]
+fn a_verdict_map_of_hundreds_is_counted_in_a_box_and_whole_in_the_picture() {
+    let mut chains = String::new();
+    let mut elements = String::new();
+    for at in 1..300 {
+        writeln!(chains, " chain s{at} {{ ip daddr 192.0.2.1 accept; }}").unwrap();
+        write!(elements, "{at} : goto s{at}, ").unwrap();
+    }
+    let picture = all(&format!(
+        "table inet t {{\n map m {{ type inet_service : verdict; elements = {{ {elements} 9999 : drop }} }}\n{chains} chain c {{ type filter hook input priority 0; tcp dport vmap @m; }}\n}}\n"
+    ));
+    assert_eq!(
+        (picture.chains.len(), picture.chains[0].rules[0].ways.len()),
+        (300, 300)
+    );
+    let (svg, dot) = (show::svg(&picture), show::dot(&picture));
+    assert_eq!(flaw(&svg), None);
+    assert!(svg.contains("260 more ways") && dot.contains("260 more ways"));
+    // The chains of the ways that are only counted have their arrows all the same.
+    assert_eq!(svg.matches("<path class=\"goto\"").count(), 299);
+    assert!(dot.contains("c0 -> c299 "), "{dot}");
+}

@@ -7,7 +7,7 @@ use surefoot_report::escape;
 
 use super::captions;
 use super::picture::Picture;
-use super::rows::{self, Box};
+use super::rows::{self, ChainBox};
 
 /// More rule numbers than this on one edge are counted.
 const MOST_NUMBERS: usize = 6;
@@ -70,7 +70,7 @@ pub fn dot(picture: &Picture) -> String {
     out
 }
 
-fn node(out: &mut String, at: usize, drawn: &Box, policy: Option<&str>) {
+fn node(out: &mut String, at: usize, drawn: &ChainBox, policy: Option<&str>) {
     let mut label = String::new();
     let mut line = |words: &str| {
         label.push_str(&words.trim_end().replace('\\', "\\\\"));
@@ -100,7 +100,7 @@ fn node(out: &mut String, at: usize, drawn: &Box, policy: Option<&str>) {
 }
 
 /// One edge for each chain called, with the numbers of the rules.
-fn edges(out: &mut String, from: usize, drawn: &Box) {
+fn edges(out: &mut String, from: usize, drawn: &ChainBox) {
     let mut calls: BTreeMap<(usize, bool), Vec<u32>> = BTreeMap::new();
     for arrow in drawn.rows.iter().flat_map(|row| &row.arrows) {
         calls

@@ -4,7 +4,7 @@ use surefoot_report::escape;
 
 use super::captions;
 use super::count::count;
-use super::picture::{Call, ChainView, Drawn, Picture, RuleView};
+use super::picture::{Call, ChainView, Drawn, Picture, RuleView, Way};
 
 /// More rules than this in one box are counted, unless everything is asked for.
 const MOST_RULES: usize = 40;
@@ -14,7 +14,7 @@ const LONGEST: usize = 72;
 
 /// A box.
 #[derive(Debug, Default)]
-pub(super) struct Box {
+pub(super) struct ChainBox {
     /// The names of table and chain.
     pub(super) title: String,
     /// How the kernel calls it; empty for a user chain.
@@ -52,7 +52,7 @@ pub(super) struct Arrow {
 }
 
 /// Lays out a chain as lines.
-pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> Box {
+pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> ChainBox {
     let table = captions::table(picture, chain.table);
     let shown = if picture.exact || chain.rules.len() <= MOST_RULES + 1 {
         chain.rules.len()
@@ -80,17 +80,31 @@ pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> Box {
             start: start(&rule.number.to_string(), rule.packets),
             ..of_rule(picture, rule)
         });
-        for way in &rule.ways {
-            let arrows = way
-                .call
-                .iter()
-                .filter_map(|call| arrow(call, rule.number, way.verdict.starts_with("goto")));
+        let ways = if exact || rule.ways.len() <= MOST_RULES + 1 {
+            rule.ways.len()
+        } else {
+            MOST_RULES
+        };
+        let (told, counted) = rule.ways.split_at(ways);
+        for way in told {
             rows.push(Row {
                 start: start("", None),
                 verdict: escape(&way.verdict).into_owned(),
                 words: cut(&format!("if {}", escape(&way.keys))),
                 whole: String::new(),
-                arrows: arrows.collect(),
+                arrows: way_arrow(rule, way).into_iter().collect(),
+            });
+        }
+        if !counted.is_empty() {
+            rows.push(Row {
+                start: start("", None),
+                verdict: "…".to_owned(),
+                words: format!("{} more ways", counted.len()),
+                arrows: counted
+                    .iter()
+                    .filter_map(|way| way_arrow(rule, way))
+                    .collect(),
+                ..Row::default()
             });
         }
     }
@@ -112,10 +126,11 @@ pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> Box {
             ..Row::default()
         });
     }
-    Box {
+    ChainBox {
         title: format!("{} {}", escape(&table), escape(&chain.name)),
         base: chain.base.as_ref().map_or_else(String::new, |base| {
-            format!("{}, policy {}", escape(&captions::base(base)), base.policy)
+            let what = captions::base(base);
+            format!("{}, {}, policy {}", base.hook, escape(&what), base.policy)
         }),
         rows,
     }
@@ -158,12 +173,14 @@ fn own_arrow(rule: &RuleView) -> Option<Arrow> {
     arrow(rule.call.as_ref()?, rule.number, rule.verdict == "goto")
 }
 
+fn way_arrow(rule: &RuleView, way: &Way) -> Option<Arrow> {
+    let goto = way.verdict.starts_with("goto");
+    arrow(way.call.as_ref()?, rule.number, goto)
+}
+
 /// All arrows of a rule, those of its ways too.
 fn arrows(rule: &RuleView) -> Vec<Arrow> {
-    let ways = rule.ways.iter().filter_map(|way| {
-        let goto = way.verdict.starts_with("goto");
-        arrow(way.call.as_ref()?, rule.number, goto)
-    });
+    let ways = rule.ways.iter().filter_map(|way| way_arrow(rule, way));
     own_arrow(rule).into_iter().chain(ways).collect()
 }
 

@@ -38,7 +38,7 @@ pub fn text(picture: &Picture, style: Style, width: usize) -> String {
         let name = captions::hook_name(hook.layer, hook.hook);
         page.heading(&name, captions::hook(hook.layer, hook.hook));
         for chain in &hook.chains {
-            page.root(*chain);
+            page.root(*chain, false);
         }
     }
     let mut last = None;
@@ -47,7 +47,7 @@ pub fn text(picture: &Picture, style: Style, width: usize) -> String {
             page.heading(captions::why(apart.why), "");
             last = Some(apart.why);
         }
-        page.root(apart.chain);
+        page.root(apart.chain, true);
     }
     page.sets();
     page.out
@@ -114,8 +114,8 @@ impl Page<'_> {
         }
     }
 
-    /// A chain that stands by itself.
-    fn root(&mut self, at: usize) {
+    /// A chain that stands by itself, under its hook or apart from it.
+    fn root(&mut self, at: usize, apart: bool) {
         let Some(chain) = self.picture.chains.get(at) else {
             return;
         };
@@ -123,7 +123,16 @@ impl Page<'_> {
         let name = format!("{} {}", escape(&table), escape(&chain.name));
         let _ = write!(self.out, "  {}", self.style.paint(Paint::Blue, &name));
         if let Some(base) = &chain.base {
-            let _ = write!(self.out, "  ({}), policy ", escape(&captions::base(base)));
+            let hook = if apart {
+                format!("{}, ", base.hook)
+            } else {
+                String::new()
+            };
+            let _ = write!(
+                self.out,
+                "  ({hook}{}), policy ",
+                escape(&captions::base(base))
+            );
             let policy = self.style.paint(verdict_paint(base.policy), base.policy);
             self.out.push_str(&policy);
         }

@@ -398,7 +398,8 @@ fn without_protocol(before: &[String], said: String) -> String {
     };
     let fields = ["type ", "code ", "flags ", "option "];
     if fields.iter().any(|field| rest.starts_with(field))
-        && before.iter().any(|word| {
+        // The protocol stands near; a rule with thousands of conditions is not searched whole.
+        && before.iter().rev().take(8).any(|word| {
             let mut words = word.split(' ');
             words.next() == Some(protocol)
         })

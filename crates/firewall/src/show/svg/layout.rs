@@ -6,7 +6,7 @@
 
 use crate::show::captions;
 use crate::show::picture::Picture;
-use crate::show::rows::{self, Box};
+use crate::show::rows::{self, ChainBox};
 
 /// Width of a letter of the monospaced font, generous enough for the usual ones.
 const LETTER: usize = 7;
@@ -42,7 +42,7 @@ pub(super) struct Column {
 /// A box and its place.
 #[derive(Debug)]
 pub(super) struct Placed {
-    pub(super) drawn: Box,
+    pub(super) drawn: ChainBox,
     pub(super) x: usize,
     pub(super) y: usize,
     pub(super) width: usize,
@@ -208,12 +208,12 @@ impl Work<'_> {
 }
 
 /// Height of what stands above the rows.
-pub(super) fn head(drawn: &Box) -> usize {
+pub(super) fn head(drawn: &ChainBox) -> usize {
     let lines = if drawn.base.is_empty() { 1 } else { 2 };
     PAD + lines * LINE + 6
 }
 
-fn width(drawn: &Box) -> usize {
+fn width(drawn: &ChainBox) -> usize {
     let rows = drawn.rows.iter().map(|row| {
         letters_wide(&row.start)
             + letters_wide(&row.verdict)

@@ -233,9 +233,9 @@ fn draw_box(out: &mut String, at: usize, placed: &Placed, kind: &str) {
             xml(&row.verdict),
             xml(&row.words)
         );
-        let _ = match row.arrows.first() {
-            Some(arrow) => writeln!(out, "<a href=\"#c{}\">{line}</a>", arrow.to),
-            None => writeln!(out, "{line}"),
+        let _ = match row.arrows.as_slice() {
+            [arrow] => writeln!(out, "<a href=\"#c{}\">{line}</a>", arrow.to),
+            _ => writeln!(out, "{line}"),
         };
     }
     out.push_str("</g>\n");

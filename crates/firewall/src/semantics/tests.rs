@@ -209,3 +209,35 @@ fn the_forward_hook_sees_one_hop_less() {
     assert_eq!(through(63), Some(End::Dropped));
     assert_eq!(through(1), Some(End::Dropped));
 }
+
+#[test]
+fn nft_compares_bits_in_four_ways() {
+    let accepts = |condition: &str, flags: u8| {
+        let text = format!(
+            "table ip t {{\nchain c {{\ntype filter hook input priority 0; policy drop;\n\
+             tcp flags {condition} accept\n}}\n}}\n"
+        );
+        let loaded = load(vec![Input {
+            name: "rules".into(),
+            text,
+            format: Some(Format::NftText),
+        }]);
+        assert_eq!(loaded.problems, []);
+        let packet = packet().with(Field::TcpFlags, flags);
+        evaluate(
+            &loaded.firewall,
+            &Index::new(&loaded.firewall),
+            &Surroundings::default(),
+            &packet,
+            Record::Nothing,
+        )
+        .certain()
+            == Some(End::Accepted)
+    };
+    let which = |condition| [0, 2, 6, 16].map(|flags| accepts(condition, flags));
+    assert_eq!(which("syn,rst"), [false, true, true, false]);
+    assert_eq!(which("! syn,rst"), [true, false, false, true]);
+    assert_eq!(which("== syn | rst"), [false, false, true, false]);
+    assert_eq!(which("!= syn,rst"), [true, true, false, true]);
+    assert_eq!(which("!= syn"), [true, false, true, true]);
+}

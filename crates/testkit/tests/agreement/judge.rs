@@ -38,7 +38,12 @@ pub(crate) fn judge(
         Err(why) => {
             let mut words = format!("{why}\nthe kernel: passed {}\n", seen.passed);
             for step in &seen.steps {
-                let _ = writeln!(words, "    {step:?}");
+                let text = Place::of_step(firewall, step).map_or("", |place| place.text(firewall));
+                let _ = writeln!(
+                    words,
+                    "    {} {} {:?} {:?}: {text}",
+                    step.table, step.chain, step.rule, step.what
+                );
             }
             let _ = writeln!(words, "the evaluator: {:?}", evaluation.outcomes);
             for event in &evaluation.events {
@@ -151,6 +156,13 @@ impl Place {
     fn statements(self, firewall: &Firewall) -> &[Statement] {
         self.rule.map_or(&[], |rule| {
             &firewall.tables[self.table].chains[self.chain].rules[rule].statements
+        })
+    }
+
+    fn text(self, firewall: &Firewall) -> &str {
+        self.rule.map_or("", |rule| {
+            let rule = &firewall.tables[self.table].chains[self.chain].rules[rule];
+            firewall.text(rule.place).trim()
         })
     }
 

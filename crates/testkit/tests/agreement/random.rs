@@ -401,7 +401,7 @@ impl Nft<'_> {
                 continue;
             }
             let priority = one(self.0, &["-350", "-150", "-10", "0", "5", "50"]);
-            let policy = if self.0.percent(30) { "drop" } else { "accept" };
+            let policy = if self.0.percent(15) { "drop" } else { "accept" };
             let _ = writeln!(
                 text,
                 "chain {hook}_{number} {{\ntype filter hook {hook} priority {priority}; policy {policy};"
@@ -477,8 +477,8 @@ impl Nft<'_> {
         }
         let word = match self.0.below(10) {
             0..=2 => "accept",
-            3 | 4 => "drop",
-            5 => "return",
+            3 => "drop",
+            4 | 5 => "return",
             6 => "continue",
             // Only where there is somebody to answer, and no user chain is called from elsewhere.
             7 if matches!(hook, "input" | "forward" | "output") => "reject",
@@ -537,6 +537,13 @@ impl Nft<'_> {
                     "tcp flags syn / syn,ack",
                     "tcp flags & (fin | syn | rst) == 0",
                     "tcp flags != syn",
+                    "tcp flags syn,ack",
+                    "tcp flags fin",
+                    "tcp flags == syn | ack",
+                    "tcp flags & (syn | ack) != syn",
+                    "tcp flags != syn,rst",
+                    "tcp flags ! fin,rst",
+                    "tcp flags ! ack",
                     "tcp flags { syn, ack, syn | ack }",
                 ];
                 one(self.0, &flags).to_owned()
@@ -583,6 +590,17 @@ impl Nft<'_> {
         let not = self.not();
         let names = ["\"eth0\"", "\"eth*\"", "{ \"eth1\", \"ppp0\" }"];
         match self.0.below(5) {
+            0 if self.0.percent(30) => {
+                let states = [
+                    "ct state new,related",
+                    "ct state ! new",
+                    "ct state != established",
+                    "ct state ! invalid,established",
+                    "ct state != new,invalid",
+                    "ct state == new",
+                ];
+                one(self.0, &states).to_owned()
+            }
             0 => {
                 let states = ["new", "established", "related", "invalid"];
                 let states = some(self.0, &states).join(", ");

@@ -325,6 +325,7 @@ fn comparison(body: &Value) -> Option<String> {
         "==" if masked || (bits && !is_set) => "== ",
         "in" | "==" => "",
         "!=" => "!= ",
+        "!" => "! ",
         "<" => "< ",
         ">" => "> ",
         "<=" => "<= ",

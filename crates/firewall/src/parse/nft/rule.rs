@@ -747,8 +747,14 @@ impl<'t> Reader<'_, 't, '_> {
         }
         let mut negated = false;
         let mut explicit = false;
+        let mut none = false;
         match self.peek()? {
             "!=" => negated = true,
+            // `tcp flags ! syn,ack`: none of these bits is set.
+            "!" if parts.len() == 1 && matches!(one.kind, Type::Flags(_)) => {
+                negated = true;
+                none = true;
+            }
             "==" | "eq" => explicit = true,
             word @ ("<" | ">" | "<=" | ">=") if parts.len() == 1 => {
                 self.at += 1;
@@ -786,7 +792,7 @@ impl<'t> Reader<'_, 't, '_> {
         if let Type::Flags(table) = one.kind
             && !set
         {
-            return self.flags(one, table, &words, negated, explicit);
+            return self.flags(one, table, &words, (negated, none), explicit);
         }
         if words.is_empty() {
             return None;
@@ -824,13 +830,14 @@ impl<'t> Reader<'_, 't, '_> {
         self.tokens[start..self.at].to_vec()
     }
 
-    /// `tcp flags syn` asks whether any of the bits is set, `tcp flags == syn` compares them all.
+    /// `tcp flags syn,ack` asks whether any of the bits is set, `tcp flags ! syn,ack` whether none
+    /// is; `==` and `!=` compare them all, so that `ct state != new,established` always holds.
     fn flags(
         &mut self,
         one: Selector,
         table: names::Table,
         words: &[Token<'t>],
-        negated: bool,
+        (negated, none): (bool, bool),
         explicit: bool,
     ) -> Option<()> {
         let KeyPart::Number(Operand { field, .. }) = one.part else {
@@ -847,8 +854,7 @@ impl<'t> Reader<'_, 't, '_> {
             });
         }
         let bits = flag_bits(words, table)?;
-        let single = words.len() == 1;
-        if bits == 0 || explicit || (negated && single) {
+        if bits == 0 || explicit || (negated && !none) {
             let operand = field.into();
             return self.test(Match::Field {
                 operand,

@@ -110,6 +110,21 @@ impl Host {
             for interface in &mut network.interfaces {
                 interface.addresses.sort();
             }
+            // Most specific first within a table, as the kernel chooses.
+            network.routes.sort_by_key(|route| {
+                let longest_first = u8::MAX - route.prefix;
+                (
+                    route.destination.is_ipv6(),
+                    route.table,
+                    longest_first,
+                    route.destination,
+                    route.metric,
+                )
+            });
+            network.rules.sort_by_key(|rule| (rule.v6, rule.priority));
+            network
+                .neighbours
+                .sort_by_key(|neighbour| (neighbour.interface, neighbour.address));
         }
         self.missing.sort();
     }

@@ -50,7 +50,16 @@ impl Host {
             (network, join(sockets), join(processes), join(rules))
         });
         match network {
-            Ok(network) => host.network = Some(network),
+            Ok(found) => {
+                host.network = Some(found.network);
+                for list in found.restless {
+                    host.miss(
+                        format!("a steady list of {list}"),
+                        "it changed each time that it was read",
+                        "whether one is left out",
+                    );
+                }
+            }
             Err(error) => host.miss(
                 "interfaces and routes",
                 error,
@@ -61,13 +70,7 @@ impl Host {
         let holders = host.take_processes(processes);
         match sockets {
             Ok(sockets) => {
-                for kind in sockets.unlisted {
-                    host.miss(
-                        kind,
-                        "the kernel does not list them",
-                        "which programs wait for them",
-                    );
-                }
+                host.missing.extend(sockets.missing);
                 host.take_sockets(sockets.all, &holders);
             }
             Err(error) => host.miss("sockets", error, "which programs wait for connections"),

@@ -1,94 +1,120 @@
-//! Interfaces, addresses, routes, rules and neighbours over rtnetlink.
+//! Interfaces, addresses, routes, rules and neighbours over rtnetlink (`linux/rtnetlink.h`).
 
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::RouteNetlinkMessage as Message;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkInfo, LinkMessage};
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
-use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-
-use super::netlink::dump;
+use super::netlink::{List, address, attributes, dump, name, u8_at, u16_at, u32_at};
 use crate::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 
+/// The network of this namespace, and the lists that changed whenever they were read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) network: Network,
+    pub(super) restless: Vec<&'static str>,
+}
+
+/// `RTM_GETLINK` and its like; what is listed has the number two below.
+const LINK: u16 = 18;
+const ADDRESS: u16 = 22;
+const ROUTE: u16 = 26;
+const NEIGHBOUR: u16 = 30;
+const RULE: u16 = 34;
+
+/// `AF_INET` and `AF_INET6`.
+const V4: u8 = 2;
+const V6: u8 = 10;
+
+/// `EOPNOTSUPP` and `EAFNOSUPPORT` of `asm-generic/errno.h`.
+const NOT_SUPPORTED: [i32; 2] = [95, 97];
+
 /// The network of this namespace.
-pub(super) fn read() -> io::Result<Network> {
-    let mut network = Network::default();
-    for message in dump(NETLINK_ROUTE, Message::GetLink(LinkMessage::default()))? {
-        if let Message::NewLink(link) = message {
-            network.interfaces.push(interface(link));
-        }
-    }
-    for message in dump(
-        NETLINK_ROUTE,
-        Message::GetAddress(AddressMessage::default()),
-    )? {
-        if let Message::NewAddress(message) = message
-            && let Some((index, address)) = address(&message)
-            && let Some(owner) = network.interfaces.iter_mut().find(|it| it.index == index)
-        {
+pub(super) fn read() -> io::Result<Found> {
+    let mut found = Found::default();
+    let links = list(LINK, 0, 16, interface)?;
+    found.network.interfaces = found.take("interfaces", links);
+    let addresses = list(ADDRESS, 0, 8, owned_address)?;
+    for (index, address) in found.take("addresses", addresses) {
+        let interfaces = &mut found.network.interfaces;
+        if let Some(owner) = interfaces.iter_mut().find(|it| it.index == index) {
             owner.addresses.push(address);
         }
     }
-    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-        let mut asked = RouteMessage::default();
-        asked.header.address_family = family;
-        for message in dump(NETLINK_ROUTE, Message::GetRoute(asked))? {
-            if let Message::NewRoute(message) = message {
-                network.routes.extend(route(&message));
-            }
-        }
-        let mut asked = RuleMessage::default();
-        asked.header.family = family;
-        match dump(NETLINK_ROUTE, Message::GetRule(asked)) {
-            Ok(rules) => network.rules.extend(rules.iter().filter_map(policy_rule)),
-            // A kernel without policy routing has the three usual tables and no rules.
-            Err(error) if error.raw_os_error() == Some(EOPNOTSUPP) => {}
-            Err(error) => return Err(error),
-        }
+    for family in [V4, V6] {
+        let routes = supported(list(ROUTE, family, 12, route))?;
+        let routes = found.take("routes", routes);
+        found.network.routes.extend(routes);
+        // A kernel without policy routing has the three usual tables and no rules.
+        let rules = supported(list(RULE, family, 12, policy_rule))?;
+        let rules = found.take("policy rules", rules);
+        found.network.rules.extend(rules);
     }
-    for message in dump(
-        NETLINK_ROUTE,
-        Message::GetNeighbour(NeighbourMessage::default()),
-    )? {
-        if let Message::NewNeighbour(message) = message {
-            network.neighbours.extend(neighbour(&message));
-        }
-    }
-    Ok(network)
+    let neighbours = list(NEIGHBOUR, 0, 12, neighbour)?;
+    found.network.neighbours = found.take("neighbours", neighbours);
+    Ok(found)
 }
 
-/// `EOPNOTSUPP` of `asm-generic/errno.h`.
-const EOPNOTSUPP: i32 = 95;
+impl Found {
+    fn take<T>(&mut self, what: &'static str, list: List<T>) -> Vec<T> {
+        if !list.whole && !self.restless.contains(&what) {
+            self.restless.push(what);
+        }
+        list.items
+    }
+}
 
-fn interface(link: LinkMessage) -> Interface {
+/// Everything of one type and family; the request's fixed part has the answer's length.
+fn list<T>(
+    kind: u16,
+    family: u8,
+    fixed: usize,
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<List<T>> {
+    let mut body = vec![0; fixed];
+    if let Some(first) = body.first_mut() {
+        *first = family;
+    }
+    dump(None, kind, &body, |answer, body| {
+        (answer == kind - 2).then(|| read(body)).flatten()
+    })
+}
+
+/// An empty list where the kernel was built without what is asked for.
+fn supported<T>(list: io::Result<List<T>>) -> io::Result<List<T>> {
+    list.or_else(|error| match error.raw_os_error() {
+        Some(code) if NOT_SUPPORTED.contains(&code) => Ok(List {
+            items: Vec::new(),
+            whole: true,
+        }),
+        _ => Err(error),
+    })
+}
+
+/// `struct ifinfomsg` with `IFLA_*`.
+fn interface(body: &[u8]) -> Option<Interface> {
     let mut interface = Interface {
-        index: link.header.index,
-        flags: link.header.flags.bits(),
+        index: u32_at(body, 4)?,
+        flags: u32_at(body, 8)?,
         ..Interface::default()
     };
-    for attribute in link.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => interface.name = name,
-            LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
-            LinkAttribute::Address(bytes) => interface.mac = mac(&bytes),
-            LinkAttribute::Controller(index) => interface.master = Some(index),
-            LinkAttribute::Promiscuity(count) => interface.promiscuity = count,
-            LinkAttribute::LinkInfo(infos) => {
-                interface.kind = infos.into_iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                });
+    for (kind, value) in attributes(body, 16) {
+        match kind {
+            1 => interface.mac = mac(value),
+            3 => interface.name = name(value),
+            4 => interface.mtu = u32_at(value, 0)?,
+            10 => interface.master = u32_at(value, 0),
+            // IFLA_LINKINFO with IFLA_INFO_KIND.
+            18 => {
+                let mut details = attributes(value, 0);
+                interface.kind = details
+                    .find(|(kind, _)| *kind == 1)
+                    .map(|(_, value)| name(value));
             }
+            30 => interface.promiscuity = u32_at(value, 0)?,
             _ => {}
         }
     }
-    interface
+    Some(interface)
 }
 
 fn mac(bytes: &[u8]) -> String {
@@ -100,112 +126,105 @@ fn mac(bytes: &[u8]) -> String {
     text
 }
 
-/// The interface's index and the address: with a peer, `Local` is ours and `Address` the peer's.
-fn address(message: &AddressMessage) -> Option<(u32, Address)> {
+/// `struct ifaddrmsg` with `IFA_*`: the interface's index and the address. With a peer,
+/// `IFA_LOCAL` is ours and `IFA_ADDRESS` the peer's.
+fn owned_address(body: &[u8]) -> Option<(u32, Address)> {
     let mut ours = None;
     let mut other = None;
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(address) => ours = Some(*address),
-            AddressAttribute::Address(address) => other = Some(*address),
+    for (kind, value) in attributes(body, 8) {
+        match kind {
+            1 => other = address(value),
+            2 => ours = address(value),
             _ => {}
         }
     }
     let address = Address {
         address: ours.or(other)?,
-        prefix: message.header.prefix_len,
-        scope: message.header.scope.into(),
+        prefix: u8_at(body, 1)?,
+        scope: u8_at(body, 3)?,
     };
-    Some((message.header.index, address))
+    Some((u32_at(body, 4)?, address))
 }
 
-fn route(message: &RouteMessage) -> Option<Route> {
-    let unspecified = match message.header.address_family {
-        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+/// `struct rtmsg` with `RTA_*`.
+fn route(body: &[u8]) -> Option<Route> {
+    /// `RTM_F_CLONED`: a cached copy of another route.
+    const CLONED: u32 = 0x200;
+    if u32_at(body, 8)? & CLONED != 0 {
+        return None;
+    }
+    let unspecified = match u8_at(body, 0)? {
+        V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         _ => return None,
     };
     let mut route = Route {
         destination: unspecified,
-        prefix: message.header.destination_prefix_length,
+        prefix: u8_at(body, 1)?,
         gateway: None,
         interface: None,
-        table: u32::from(message.header.table),
+        table: u32::from(u8_at(body, 4)?),
         metric: 0,
-        kind: message.header.kind.into(),
+        kind: u8_at(body, 7)?,
         source: None,
     };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(address) => route.destination = ip(address)?,
-            RouteAttribute::Gateway(address) => route.gateway = ip(address),
-            RouteAttribute::PrefSource(address) => route.source = ip(address),
-            RouteAttribute::Oif(index) => route.interface = Some(*index),
-            RouteAttribute::Table(table) => route.table = *table,
-            RouteAttribute::Priority(metric) => route.metric = *metric,
+    for (kind, value) in attributes(body, 12) {
+        match kind {
+            1 => route.destination = address(value)?,
+            4 => route.interface = u32_at(value, 0),
+            5 => route.gateway = address(value),
+            6 => route.metric = u32_at(value, 0)?,
+            7 => route.source = address(value),
+            15 => route.table = u32_at(value, 0)?,
+            // RTA_VIA: a router of the other family, after its number.
+            18 => route.gateway = address(value.get(2..)?),
             _ => {}
         }
     }
     Some(route)
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
-        _ => None,
-    }
-}
-
-fn policy_rule(message: &Message) -> Option<PolicyRule> {
-    let Message::NewRule(message) = message else {
-        return None;
-    };
+/// `struct fib_rule_hdr` with `FRA_*`.
+fn policy_rule(body: &[u8]) -> Option<PolicyRule> {
+    /// `FIB_RULE_INVERT`: matches what it does not name.
+    const INVERT: u32 = 2;
     let mut rule = PolicyRule {
-        v6: message.header.family == AddressFamily::Inet6,
+        v6: u8_at(body, 0)? == V6,
         priority: 0,
-        table: u32::from(message.header.table),
-        selective: message.header.tos != 0,
+        table: u32::from(u8_at(body, 4)?),
+        selective: u8_at(body, 3)? != 0 || u32_at(body, 8)? & INVERT != 0,
     };
-    for attribute in &message.attributes {
-        match attribute {
-            RuleAttribute::Priority(priority) => rule.priority = *priority,
-            RuleAttribute::Table(table) => rule.table = *table,
-            RuleAttribute::Destination(_)
-            | RuleAttribute::Source(_)
-            | RuleAttribute::Iifname(_)
-            | RuleAttribute::Oifname(_)
-            | RuleAttribute::FwMark(_)
-            | RuleAttribute::UidRange(_)
-            | RuleAttribute::IpProtocol(_)
-            | RuleAttribute::SourcePortRange(_)
-            | RuleAttribute::DestinationPortRange(_)
-            | RuleAttribute::L3MDev(true) => rule.selective = true,
-            _ => {}
+    for (kind, value) in attributes(body, 12) {
+        match kind {
+            6 => rule.priority = u32_at(value, 0)?,
+            15 => rule.table = u32_at(value, 0)?,
+            // FRA_GOTO, FLOW, PAD and PROTOCOL say nothing of the packet.
+            4 | 11 | 18 | 21 => {}
+            // FRA_SUPPRESS_IFGROUP and FRA_SUPPRESS_PREFIXLEN, which -1 turns off: such a rule
+            // lets the search go on for what its table would answer.
+            13 | 14 => rule.selective |= u32_at(value, 0)? != u32::MAX,
+            // All others, also those to come, ask something of the packet.
+            _ => rule.selective = true,
         }
     }
     Some(rule)
 }
 
-fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
-    let mut address = None;
+/// `struct ndmsg` with `NDA_*`.
+fn neighbour(body: &[u8]) -> Option<Neighbour> {
+    let mut to = None;
     let mut hardware = String::new();
-    for attribute in &message.attributes {
-        match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(to)) => {
-                address = Some(IpAddr::from(*to));
-            }
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(to)) => {
-                address = Some(IpAddr::from(*to));
-            }
-            NeighbourAttribute::LinkLayerAddress(bytes) => hardware = mac(bytes),
+    for (kind, value) in attributes(body, 12) {
+        match kind {
+            1 => to = address(value),
+            2 => hardware = mac(value),
             _ => {}
         }
     }
     Some(Neighbour {
-        address: address?,
+        address: to?,
         mac: hardware,
-        interface: message.header.ifindex,
-        state: message.header.state.into(),
+        interface: u32_at(body, 4)?,
+        state: u16_at(body, 8)?,
     })
 }

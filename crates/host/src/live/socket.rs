@@ -1,174 +1,155 @@
-//! Sockets over `sock_diag` (`linux/inet_diag.h`), and packet sockets from `/proc/net/packet`.
+//! Sockets over `sock_diag` (`linux/inet_diag.h`), and where the kernel lacks a part of it, from
+//! `/proc/net`, which tells less.
+
+mod proc;
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 
-use netlink_packet_sock_diag::SockDiagMessage;
-use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6};
-use netlink_packet_sock_diag::inet::nlas::Nla;
-use netlink_packet_sock_diag::inet::{
-    ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags,
-};
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use rustix::net::netlink::SOCK_DIAG;
 
-use super::netlink::dump;
-use crate::{Socket, SocketKind};
+use super::netlink::{address, attributes, dump, u8_at, u16_at, u32_at};
+use crate::{Missing, Socket, SocketKind};
 
-/// What is asked for: the protocol's number, and whether every kernel can answer.
-const KINDS: &[(SocketKind, u8, bool)] = &[
-    (SocketKind::Tcp, 6, true),
-    (SocketKind::Udp, 17, true),
-    (SocketKind::Udplite, 136, false),
-    (SocketKind::Raw, 255, false),
+/// What is asked for: the protocol's number, its file in `/proc/net`, and whether every kernel
+/// has it.
+const KINDS: &[(SocketKind, u8, &str, bool)] = &[
+    (SocketKind::Tcp, 6, "tcp", true),
+    (SocketKind::Udp, 17, "udp", true),
+    (SocketKind::Udplite, 136, "udplite", false),
+    (SocketKind::Raw, 255, "raw", false),
 ];
 
-/// Sockets of this network namespace, and the kinds that the kernel could not list.
+/// Protocols whose sockets a firewall or a reader may care for, and which are not listed.
+const UNLISTED: &[(&str, &str)] = &[
+    ("SCTP", "SCTP sockets"),
+    ("SCTPv6", "SCTP sockets"),
+    ("DCCP", "DCCP sockets"),
+    ("DCCPv6", "DCCP sockets"),
+    ("XDP", "XDP sockets"),
+];
+
+/// `AF_INET` and `AF_INET6`, with what `/proc/net` adds to a name.
+const FAMILIES: [(u8, &str); 2] = [(2, ""), (10, "6")];
+
+/// Sockets of this network namespace, and what could not be read of them.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     pub(super) all: Vec<Socket>,
-    pub(super) unlisted: Vec<&'static str>,
+    pub(super) missing: Vec<Missing>,
 }
 
 /// All TCP, UDP, raw and packet sockets; owners are not filled in.
 pub(super) fn read() -> io::Result<Sockets> {
     let mut sockets = Sockets::default();
-    for (kind, protocol, common) in KINDS {
-        for family in [AF_INET, AF_INET6] {
-            match list(*kind, *protocol, family) {
-                Ok(found) => sockets.all.extend(found),
-                Err(error) if *common => return Err(error),
-                // `raw_diag` is a module that may be absent; the protocol itself may be, too.
-                Err(_) => match *kind {
-                    SocketKind::Raw => sockets.all.extend(raw_from_proc(family)?),
-                    _ => {
-                        if fs::exists("/proc/net/udplite").unwrap_or(false) {
-                            sockets.unlisted.push("UDP-Lite sockets");
-                        }
+    for (kind, protocol, file, common) in KINDS {
+        for (family, suffix) in FAMILIES {
+            let error = match list(*kind, *protocol, family) {
+                Ok(found) => {
+                    sockets.all.extend(found);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // The module of `sock_diag` may be absent or forbidden; so may be the protocol.
+            match fs::read_to_string(format!("/proc/net/{file}{suffix}")) {
+                Ok(text) => sockets.take_less(*kind, file, &error, &text),
+                Err(absent) if absent.kind() == io::ErrorKind::NotFound => {
+                    if *common && suffix.is_empty() {
+                        return Err(error);
                     }
-                },
+                }
+                Err(_) if *common => return Err(error),
+                Err(refused) => sockets.miss(
+                    &format!("{file} sockets"),
+                    &refused.to_string(),
+                    "which programs wait for them",
+                ),
             }
         }
     }
     match fs::read_to_string("/proc/net/packet") {
-        Ok(text) => sockets.all.extend(text.lines().skip(1).filter_map(packet)),
+        Ok(text) => sockets.all.extend(proc::packet_sockets(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(_) => sockets.unlisted.push("packet sockets"),
+        Err(error) => sockets.miss(
+            "packet sockets",
+            &error.to_string(),
+            "which programs see frames in spite of the firewall",
+        ),
     }
-    sockets.unlisted.dedup();
+    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
+    for (protocol, fact) in UNLISTED {
+        if proc::in_use(&protocols, protocol) {
+            let why = "there are some, and surefoot does not list this kind";
+            sockets.miss(fact, why, "which programs wait for them");
+        }
+    }
+    sockets.missing.dedup();
     Ok(sockets)
 }
 
+impl Sockets {
+    /// Takes what `/proc/net` tells, and says what it does not tell.
+    fn take_less(&mut self, kind: SocketKind, file: &str, why: &io::Error, text: &str) {
+        let before = self.all.len();
+        self.all.extend(proc::sockets(kind, text));
+        if self.all.len() > before {
+            self.miss(
+                &format!("details of {file} sockets"),
+                &format!("the kernel does not list them over netlink: {why}"),
+                "whether one is bound to a device, or takes IPv6 only",
+            );
+        }
+    }
+
+    fn miss(&mut self, fact: &str, why: &str, leaves_open: &str) {
+        self.missing.push(Missing {
+            fact: fact.to_owned(),
+            why: why.to_owned(),
+            leaves_open: leaves_open.to_owned(),
+        });
+    }
+}
+
+/// `SOCK_DIAG_BY_FAMILY` of `linux/sock_diag.h`.
+const BY_FAMILY: u16 = 20;
+
 fn list(kind: SocketKind, protocol: u8, family: u8) -> io::Result<Vec<Socket>> {
-    let request = InetRequest {
-        family,
-        protocol,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::all(),
-        socket_id: if family == AF_INET {
-            SocketId::new_v4()
-        } else {
-            SocketId::new_v6()
-        },
-    };
-    let answer = dump(NETLINK_SOCK_DIAG, SockDiagMessage::InetRequest(request))?;
-    let sockets = answer.into_iter().filter_map(|message| match message {
-        SockDiagMessage::InetResponse(response) => Some(socket(kind, &response)),
-        _ => None,
-    });
-    Ok(sockets.collect())
+    // `struct inet_diag_req_v2`: every state of every address.
+    let mut request = [0; 56];
+    request[0] = family;
+    request[1] = protocol;
+    request[4..8].fill(0xff);
+    let list = dump(Some(SOCK_DIAG), BY_FAMILY, &request, |answer, body| {
+        (answer == BY_FAMILY)
+            .then(|| socket(kind, family, body))
+            .flatten()
+    })?;
+    Ok(list.items)
 }
 
-fn socket(kind: SocketKind, response: &InetResponse) -> Socket {
-    let header = &response.header;
-    let id = &header.socket_id;
-    let v6only = response.nlas.iter().find_map(|attribute| match attribute {
-        Nla::SkV6Only(only) => Some(*only),
-        _ => None,
-    });
-    let peer = (id.destination_address, id.destination_port);
-    let connected = !peer.0.is_unspecified() || peer.1 != 0;
-    Socket {
+/// `struct inet_diag_msg` with `INET_DIAG_*`; ports and addresses are in network order.
+fn socket(kind: SocketKind, family: u8, body: &[u8]) -> Option<Socket> {
+    const V6ONLY: u16 = 11;
+    let length = if family == 10 { 16 } else { 4 };
+    let here = address(body.get(8..8 + length)?)?;
+    let there = address(body.get(24..24 + length)?)?;
+    let (port, peer_port) = (u16_at(body, 4)?.to_be(), u16_at(body, 6)?.to_be());
+    let connected = !there.is_unspecified() || peer_port != 0;
+    let device = u32_at(body, 40)?;
+    let v6only = attributes(body, 72).find(|(attribute, _)| *attribute == V6ONLY);
+    Some(Socket {
         kind,
-        local: Some(id.source_address),
-        port: id.source_port,
-        peer: connected.then_some(peer),
-        state: header.state,
-        v6only,
-        device: (id.interface_id != 0).then_some(id.interface_id),
-        receive_queue: header.recv_queue,
-        send_queue: header.send_queue,
-        uid: header.uid,
-        inode: u64::from(header.inode),
-        owners: Vec::new(),
-    }
-}
-
-/// `/proc/net/raw` and `raw6`: addresses in the machine's byte order, the protocol as the port.
-fn raw_from_proc(family: u8) -> io::Result<Vec<Socket>> {
-    let path = if family == AF_INET {
-        "/proc/net/raw"
-    } else {
-        "/proc/net/raw6"
-    };
-    let text = fs::read_to_string(path)?;
-    Ok(text.lines().skip(1).filter_map(raw).collect())
-}
-
-fn raw(line: &str) -> Option<Socket> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (local, port) = endpoint(fields.get(1)?)?;
-    let peer = endpoint(fields.get(2)?)?;
-    let connected = !peer.0.is_unspecified();
-    Some(Socket {
-        kind: SocketKind::Raw,
-        local: Some(local),
+        local: Some(here),
         port,
-        peer: connected.then_some(peer),
-        state: u8::from_str_radix(fields.get(3)?, 16).ok()?,
-        v6only: None,
-        device: None,
-        receive_queue: 0,
-        send_queue: 0,
-        uid: fields.get(7)?.parse().ok()?,
-        inode: fields.get(9)?.parse().ok()?,
-        owners: Vec::new(),
-    })
-}
-
-/// `0100007F:0016`: 32-bit words in the machine's byte order, then the port.
-fn endpoint(field: &str) -> Option<(IpAddr, u16)> {
-    let (address, port) = field.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let mut bytes = Vec::with_capacity(16);
-    for at in (0..address.len()).step_by(8) {
-        let word = u32::from_str_radix(address.get(at..at + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    let address = match bytes.len() {
-        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
-        16 => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
-        _ => return None,
-    };
-    Some((address, port))
-}
-
-/// A line of `/proc/net/packet`: `sk RefCnt Type Proto Iface R Rmem User Inode`.
-fn packet(line: &str) -> Option<Socket> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let device: u32 = fields.get(4)?.parse().ok()?;
-    Some(Socket {
-        kind: SocketKind::Packet,
-        local: None,
-        port: u16::from_str_radix(fields.get(3)?, 16).ok()?,
-        peer: None,
-        state: 7,
-        v6only: None,
+        peer: connected.then_some((there, peer_port)),
+        state: u8_at(body, 1)?,
+        v6only: v6only.and_then(|(_, value)| Some(u8_at(value, 0)? != 0)),
         device: (device != 0).then_some(device),
-        receive_queue: fields.get(6)?.parse().ok()?,
-        send_queue: 0,
-        uid: fields.get(7)?.parse().ok()?,
-        inode: fields.get(8)?.parse().ok()?,
+        receive_queue: u32_at(body, 56)?,
+        send_queue: u32_at(body, 60)?,
+        uid: u32_at(body, 64)?,
+        inode: u64::from(u32_at(body, 68)?),
         owners: Vec::new(),
     })
 }
@@ -178,21 +159,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_proc_are_read() {
-        let line = "   1: 0100007F:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000 0";
-        let socket = raw(line).unwrap();
-        assert_eq!((socket.port, socket.inode, socket.peer), (1, 4711, None));
-        assert_eq!(socket.local, Some("127.0.0.1".parse().unwrap()));
-        let line = "0000000000000000 3      3    0003   2     1 512    0      815";
-        let socket = packet(line).unwrap();
-        assert_eq!(
-            (socket.port, socket.device, socket.inode),
-            (3, Some(2), 815)
-        );
-        assert!(raw("nonsense").is_none() && packet("").is_none());
-    }
-
-    #[test]
     fn our_own_listener_is_among_the_sockets() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
@@ -200,5 +166,34 @@ mod tests {
             socket.kind == SocketKind::Tcp && socket.port == here.port() && socket.waits()
         });
         assert_eq!(found.unwrap().local, Some(here.ip()));
+    }
+
+    #[test]
+    fn proc_tells_the_same_sockets_with_less_detail() {
+        let held = [
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+            std::net::TcpListener::bind("[::1]:0").unwrap(),
+        ];
+        let _stream = std::net::TcpStream::connect(held[0].local_addr().unwrap()).unwrap();
+        for (family, suffix) in FAMILIES {
+            let text = fs::read_to_string(format!("/proc/net/tcp{suffix}")).unwrap();
+            let key = |it: &Socket| (it.inode, it.state, it.local, it.port, it.peer, it.uid);
+            let mut plain: Vec<_> = proc::sockets(SocketKind::Tcp, &text)
+                .map(|it| key(&it))
+                .collect();
+            let mut full: Vec<_> = list(SocketKind::Tcp, 6, family)
+                .unwrap()
+                .iter()
+                .map(key)
+                .collect();
+            let ours = held.iter().map(|it| it.local_addr().unwrap().port());
+            let ours: Vec<u16> = ours.collect();
+            for list in [&mut plain, &mut full] {
+                list.retain(|it| ours.contains(&it.3) && it.0 != 0);
+                list.sort();
+            }
+            assert_eq!(plain, full);
+            assert!(!full.is_empty(), "a listener is there");
+        }
     }
 }

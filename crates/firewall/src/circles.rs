@@ -63,23 +63,25 @@ pub(crate) fn find(table: &Table) -> Vec<(u16, Problem)> {
 
 /// The chains that a chain's rules can go to, each with the index of the rule.
 fn targets_of(table: &Table, chain: usize) -> Vec<(usize, usize)> {
-    let rules = table.chains[chain].rules.iter().enumerate();
-    rules
-        .flat_map(|(at, rule)| verdicts(table, rule).into_iter().map(move |to| (at, to)))
-        .filter_map(|(at, verdict)| match verdict {
-            Verdict::Jump(to) | Verdict::Goto(to) => Some((at, usize::try_from(to.0).ok()?)),
-            _ => None,
-        })
-        .filter(|(_, to)| *to < table.chains.len())
-        .collect()
+    let mut targets = Vec::new();
+    for (at, rule) in table.chains[chain].rules.iter().enumerate() {
+        each_verdict(table, rule, &mut |verdict| {
+            if let Verdict::Jump(to) | Verdict::Goto(to) = verdict
+                && let Ok(to) = usize::try_from(to.0)
+                && to < table.chains.len()
+            {
+                targets.push((at, to));
+            }
+        });
+    }
+    targets
 }
 
 /// The verdicts that a rule can give, those of its verdict maps too.
-fn verdicts<'a>(table: &'a Table, rule: &'a Rule) -> Vec<&'a Verdict> {
-    let mut found = Vec::new();
+fn each_verdict(table: &Table, rule: &Rule, tell: &mut impl FnMut(&Verdict)) {
     for statement in &rule.statements {
         match statement {
-            Statement::Verdict(verdict) => found.push(verdict),
+            Statement::Verdict(verdict) => tell(verdict),
             Statement::VerdictMap(VerdictLookup { map, .. }) => {
                 let set = match map {
                     SetRef::Inline(set) => Some(&**set),
@@ -94,15 +96,15 @@ fn verdicts<'a>(table: &'a Table, rule: &'a Rule) -> Vec<&'a Verdict> {
                     }
                     Some(Content::Unknown) | None => &[],
                 };
-                found.extend(elements.iter().filter_map(|element| match &element.value {
-                    Some(ElementValue::Verdict(verdict)) => Some(verdict),
-                    _ => None,
-                }));
+                for element in elements {
+                    if let Some(ElementValue::Verdict(verdict)) = &element.value {
+                        tell(verdict);
+                    }
+                }
             }
             Statement::Match(_) | Statement::Effect(_) => {}
         }
     }
-    found
 }
 
 #[cfg(test)]

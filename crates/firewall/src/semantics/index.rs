@@ -12,7 +12,99 @@ use super::flow::Flow;
 /// The boxes of every rule of a firewall, made once.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    tables: Vec<Vec<Vec<Hull>>>,
+    tables: Vec<Vec<Boxes>>,
+}
+
+/// How many boxes are compared at once.
+const BLOCK: usize = 64;
+
+/// The boxes of a chain, one column for each bound, so that the processor compares many at once.
+#[derive(Clone, Debug, Default)]
+struct Boxes {
+    rules: usize,
+    family: Vec<u8>,
+    protocol: [Vec<u8>; 2],
+    ports: [[Vec<u16>; 2]; 2],
+    addresses: [[Vec<u32>; 2]; 2],
+}
+
+impl Boxes {
+    fn new(chain: &Chain) -> Self {
+        let mut boxes = Self {
+            rules: chain.rules.len(),
+            ..Self::default()
+        };
+        let padding = boxes.rules.next_multiple_of(BLOCK) - boxes.rules;
+        let hulls = chain.rules.iter().map(hull);
+        for hull in hulls.chain(std::iter::repeat_n(ANY, padding)) {
+            boxes.family.push(hull.family);
+            boxes.protocol[0].push(hull.protocol.0);
+            boxes.protocol[1].push(hull.protocol.1);
+            for end in 0..2 {
+                boxes.ports[end][0].push(hull.ports[end].0);
+                boxes.ports[end][1].push(hull.ports[end].1);
+                boxes.addresses[end][0].push(hull.addresses[end].0);
+                boxes.addresses[end][1].push(hull.addresses[end].1);
+            }
+        }
+        boxes
+    }
+
+    /// Marks the boxes of a block that the flow meets.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch would keep it from vector code"
+    )]
+    fn mark(&self, start: usize, flow: &Hull, met: &mut [bool; BLOCK]) {
+        let mut fits = [true; BLOCK];
+        for end in [1, 0] {
+            let [lo, hi] = &self.addresses[end];
+            within(&mut fits, &lo[start..], &hi[start..], flow.addresses[end]);
+        }
+        for end in [1, 0] {
+            let [lo, hi] = &self.ports[end];
+            within(&mut fits, &lo[start..], &hi[start..], flow.ports[end]);
+        }
+        let [lo, hi] = &self.protocol;
+        within(&mut fits, &lo[start..], &hi[start..], flow.protocol);
+        for ((met, fits), family) in met.iter_mut().zip(fits).zip(&self.family[start..]) {
+            let same = (*family == 0) | (flow.family == 0) | (*family == flow.family);
+            *met |= fits & same;
+        }
+    }
+
+    /// The first marked one of the rules in a range.
+    fn first(
+        &self,
+        rules: std::ops::Range<usize>,
+        mut mark: impl FnMut(&Self, usize, &mut [bool; BLOCK]),
+    ) -> Option<usize> {
+        let end = rules.end.min(self.rules);
+        let mut at = rules.start;
+        while at < end {
+            let start = at - at % BLOCK;
+            let mut met = [false; BLOCK];
+            mark(self, start, &mut met);
+            let last = end.min(start + BLOCK);
+            if let Some(found) = met[at - start..last - start].iter().position(|met| *met) {
+                return Some(at + found);
+            }
+            at = last;
+        }
+        None
+    }
+}
+
+/// Keeps those whose bounds overlap; without branches, so that it compiles to vector code.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a branch would keep it from vector code"
+)]
+fn within<T: PartialOrd + Copy>(fits: &mut [bool; BLOCK], lo: &[T], hi: &[T], flow: (T, T)) {
+    let bounds = lo[..BLOCK].iter().zip(&hi[..BLOCK]);
+    for (fits, (lo, hi)) in fits.iter_mut().zip(bounds) {
+        *fits &= (*lo <= flow.1) & (flow.0 <= *hi);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +125,11 @@ const ANY: Hull = Hull {
 impl Index {
     /// Looks at every rule once.
     pub fn new(firewall: &Firewall) -> Self {
-        let chain = |chain: &Chain| chain.rules.iter().map(hull).collect();
         Self {
             tables: firewall
                 .tables
                 .iter()
-                .map(|table| table.chains.iter().map(chain).collect())
+                .map(|table| table.chains.iter().map(Boxes::new).collect())
                 .collect(),
         }
     }
@@ -51,18 +142,19 @@ impl Index {
         from: usize,
         flows: &[Question],
     ) -> Option<usize> {
-        let hulls = self.tables.get(table)?.get(chain)?;
-        let rest = hulls.get(from..)?;
-        let at = match flows {
-            [one] => rest.iter().position(|hull| one.meets(hull)),
-            _ => rest
-                .iter()
-                .position(|hull| flows.iter().any(|flow| flow.meets(hull))),
-        }?;
-        Some(from + at)
+        let boxes = self.tables.get(table)?.get(chain)?;
+        boxes.first(from..boxes.rules, |boxes, start, met| {
+            for flow in flows {
+                boxes.mark(start, &flow.0, met);
+            }
+        })
     }
 
     /// The next of these rules that asks for the flow's destination port.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch would keep it from vector code"
+    )]
     pub(crate) fn same_port(
         &self,
         table: usize,
@@ -74,11 +166,15 @@ impl Index {
         if wanted == ANY.ports[1] {
             return None;
         }
-        let hulls = self.tables.get(table)?.get(chain)?.get(rules.clone())?;
-        let at = hulls
-            .iter()
-            .position(|hull| hull.ports[1] != ANY.ports[1] && overlap(hull.ports[1], wanted))?;
-        Some(rules.start + at)
+        let boxes = self.tables.get(table)?.get(chain)?;
+        boxes.first(rules, |boxes, start, met| {
+            let [lo, hi] = &boxes.ports[1];
+            let bounds = lo[start..].iter().zip(&hi[start..]);
+            for (met, (lo, hi)) in met.iter_mut().zip(bounds) {
+                let asks = (*lo > 0) | (*hi < u16::MAX);
+                *met = asks & (*lo <= wanted.1) & (wanted.0 <= *hi);
+            }
+        })
     }
 }
 
@@ -113,20 +209,6 @@ impl Question {
         }
         Self(hull)
     }
-
-    fn meets(&self, rule: &Hull) -> bool {
-        let flow = &self.0;
-        (rule.family == 0 || flow.family == 0 || rule.family == flow.family)
-            && overlap(rule.protocol, flow.protocol)
-            && overlap(rule.addresses[1], flow.addresses[1])
-            && overlap(rule.addresses[0], flow.addresses[0])
-            && overlap(rule.ports[1], flow.ports[1])
-            && overlap(rule.ports[0], flow.ports[0])
-    }
-}
-
-fn overlap<T: PartialOrd + Copy>(a: (T, T), b: (T, T)) -> bool {
-    a.0 <= b.1 && b.0 <= a.1
 }
 
 fn hull(rule: &Rule) -> Hull {

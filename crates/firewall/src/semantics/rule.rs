@@ -29,9 +29,11 @@ pub(super) struct After {
 impl Walk<'_> {
     pub(super) fn rule(&mut self, at: RuleAt, flows: Vec<Flow>, depth: Depth) -> After {
         let mut after = After::default();
+        self.mixed = flows.len() > 1;
         for flow in flows {
             self.run_rule(at, flow, &mut after, depth);
         }
+        self.mixed = false;
         for (to, goto, flows) in std::mem::take(&mut after.calls) {
             self.call(
                 at,
@@ -43,6 +45,19 @@ impl Walk<'_> {
             );
         }
         after
+    }
+
+    /// Whether one of the first conditions of the rule fails, so that it does nothing.
+    pub(super) fn fails_at_once(&self, at: RuleAt, flow: &Flow) -> bool {
+        let table = &self.firewall.tables[at.table];
+        let statements = &table.chains[at.chain].rules[at.rule].statements;
+        statements
+            .iter()
+            .map_while(|statement| match statement {
+                Statement::Match(wanted) => Some(wanted),
+                _ => None,
+            })
+            .any(|wanted| test(self.firewall, table, flow, wanted) == Truth::No)
     }
 
     fn run_rule(&mut self, at: RuleAt, mut flow: Flow, after: &mut After, depth: Depth) {
@@ -59,12 +74,10 @@ impl Walk<'_> {
         while let Some(statement) = rule.statements.get(next) {
             match statement {
                 Statement::Match(_) => {
+                    let first = next;
                     let mut unknown: Vec<(usize, &Match)> = Vec::new();
                     while let Some(Statement::Match(wanted)) = rule.statements.get(next) {
                         let answer = test(firewall, table, &flow, wanted);
-                        if self.record != Record::Nothing && answer != Truth::No {
-                            saw.push(sight(&flow, next, wanted));
-                        }
                         match answer {
                             Truth::Yes => {}
                             Truth::Maybe => unknown.push((next, wanted)),
@@ -75,6 +88,13 @@ impl Walk<'_> {
                             }
                         }
                         next += 1;
+                    }
+                    if self.record != Record::Nothing {
+                        let matches = rule.statements[first..next].iter().zip(first..);
+                        saw.extend(matches.filter_map(|(statement, at)| match statement {
+                            Statement::Match(wanted) => Some(sight(&flow, at, wanted)),
+                            _ => None,
+                        }));
                     }
                     if unknown.is_empty() {
                         continue;
@@ -168,7 +188,7 @@ impl Walk<'_> {
         let table = &self.firewall.tables[at.table];
         let rule = &table.chains[at.chain].rules[at.rule];
         if self.record == Record::Nothing
-            || self.record == Record::Mattered && !asks_for(rule, flow)
+            || self.record == Record::Mattered && !self.mixed && !asks_for(rule, flow)
         {
             return;
         }

@@ -58,6 +58,7 @@ pub fn evaluate_supposing(
             packet,
             record,
             supposed,
+            mixed: false,
             texts_in_order,
             order_unknown: false,
             steps: 0,
@@ -98,6 +99,8 @@ pub(super) struct Walk<'a> {
     packet: &'a Packet,
     pub(super) record: Record,
     pub(super) supposed: &'a Supposed,
+    /// Whether several flows look at the rule, so that one that fails tells something, too.
+    pub(super) mixed: bool,
     /// Whether what was read first is taken to have been loaded first.
     texts_in_order: bool,
     /// Whether chains of two texts met whose order the texts do not tell.
@@ -537,16 +540,22 @@ impl Walk<'_> {
                 self.give_up(&flows);
                 return rest;
             }
+            let here = RuleAt {
+                table: t,
+                chain: c,
+                rule: at,
+            };
+            if flows.iter().all(|flow| self.fails_at_once(here, flow)) {
+                if self.record != Record::Nothing && !self.supposed.without.contains(&here) {
+                    for flow in &flows {
+                        self.failed(here, flow, depth);
+                    }
+                }
+                at += 1;
+                continue;
+            }
             let before = flows.len();
-            let after = self.rule(
-                RuleAt {
-                    table: t,
-                    chain: c,
-                    rule: at,
-                },
-                flows,
-                depth,
-            );
+            let after = self.rule(here, flows, depth);
             let changed = before != after.rest.on.len() || after.changed;
             flows = after.rest.on;
             rest.accepted.extend(after.rest.accepted);

@@ -194,14 +194,14 @@ impl<'a> Reader<'_, 'a> {
             let Some(next) = next else {
                 let what = format!("`--{}` needs a value", option.name);
                 self.problems.push(Problem::error(span, what));
-                self.rule.unfinished = Some(Given {
+                self.rule.unfinished = Some(Box::new(Given {
                     option: None,
                     name: Cow::Owned(format!("--{}", option.name)),
                     negated,
                     value: None,
                     second: None,
                     span,
-                });
+                }));
                 return;
             };
             span.end = Span::new(0, next.end).end;
@@ -240,6 +240,9 @@ impl<'a> Reader<'_, 'a> {
                 if module.is_none() {
                     let what = format!("the match `{name}` is not known to us");
                     self.problems.push(Problem::note(given.span, what));
+                }
+                if self.rule.matches.is_empty() {
+                    self.rule.matches.reserve_exact(2);
                 }
                 self.rule.matches.push(Extension {
                     name: module.map_or(name, |module| Cow::Borrowed(module.name)),
@@ -347,6 +350,10 @@ impl<'a> Reader<'_, 'a> {
                 None => &mut self.rule.base,
             },
         };
+        // Most matches have one option, most rules few; a hundred thousand of them add up.
+        if options.is_empty() {
+            options.reserve_exact(if at == 0 { 3 } else { 1 });
+        }
         options.push(given);
     }
 }

@@ -63,7 +63,7 @@ pub struct Rule<'a> {
     /// The target.
     pub target: Option<Target<'a>>,
     /// The option at the end of the line whose value is missing.
-    pub unfinished: Option<Given<'a>>,
+    pub unfinished: Option<Box<Given<'a>>>,
     /// The line without its counters.
     pub span: Span,
 }

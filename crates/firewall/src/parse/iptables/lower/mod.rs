@@ -94,8 +94,9 @@ impl Lowering<'_> {
 
     fn chain(&mut self, table: &str, chain: &syntax::Chain<'_>) -> Chain {
         let mut rules = Vec::with_capacity(chain.rules.len());
+        let mut statements = Vec::new();
         for rule in &chain.rules {
-            self.rule(rule, &mut rules);
+            self.rule(rule, &mut statements, &mut rules);
         }
         Chain {
             name: chain.name.clone().into_owned(),
@@ -107,23 +108,27 @@ impl Lowering<'_> {
     }
 
     /// Appends the rule; one whose `-s` or `-d` lists addresses is several, as when it is loaded.
-    fn rule(&mut self, written: &syntax::Rule<'_>, rules: &mut Vec<Rule>) {
+    /// `statements` is empty, and only there so that each rule keeps no more room than it needs.
+    fn rule(
+        &mut self,
+        written: &syntax::Rule<'_>,
+        statements: &mut Vec<Statement>,
+        rules: &mut Vec<Rule>,
+    ) {
         let other = if self.ip6() { "ipv4" } else { "ipv6" };
         if written.base.iter().any(|given| given.name == other) {
             return;
         }
-        let sources = addresses(written, "source");
         let destinations = addresses(written, "destination");
-        for source in &sources {
-            for destination in &destinations {
-                let mut statements = Vec::with_capacity(8);
+        for source in addresses(written, "source") {
+            for destination in destinations.clone() {
                 for given in &written.base {
                     let word = match &*given.name {
-                        "source" => *source,
-                        "destination" => *destination,
+                        "source" => source,
+                        "destination" => destination,
                         _ => given.value(),
                     };
-                    self.base_option(given, word, &mut statements);
+                    self.base_option(given, word, statements);
                 }
                 let mut comment: Option<String> = None;
                 for extension in &written.matches {
@@ -137,20 +142,22 @@ impl Lowering<'_> {
                             None => comment = Some(text.to_owned()),
                         }
                     } else {
-                        self.extension(written, extension, &mut statements);
+                        self.extension(written, extension, statements);
                     }
                 }
-                let unfinished = written.unfinished.iter().map(opaque_option);
+                let unfinished = written.unfinished.as_deref().into_iter().map(opaque_option);
                 statements.extend(unfinished.map(matched));
                 if let Some(target) = &written.target {
-                    self.target(target, &mut statements);
+                    self.target(target, statements);
                 }
+                let mut kept = Vec::with_capacity(statements.len());
+                kept.append(statements);
                 rules.push(Rule {
                     number: u32::try_from(rules.len() + 1).unwrap_or(u32::MAX),
                     handle: None,
                     counters: written.counters,
                     comment,
-                    statements,
+                    statements: kept,
                     place: self.place(written.span),
                 });
             }
@@ -167,9 +174,9 @@ impl Lowering<'_> {
 }
 
 /// The addresses of `-s` or `-d`; one empty word if the option is absent.
-fn addresses<'r>(rule: &'r syntax::Rule<'_>, name: &str) -> Vec<&'r str> {
+fn addresses<'r>(rule: &'r syntax::Rule<'_>, name: &str) -> std::str::Split<'r, char> {
     let given = rule.base.iter().find(|given| given.name == name);
-    given.map_or_else(|| vec![""], |given| given.value().split(',').collect())
+    given.map_or("", Given::value).split(',')
 }
 
 /// A match whose words are all that is known of it.

@@ -4,13 +4,18 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::run::{Outcome, command, in_ci, is_root, run, say};
-use crate::{packages, tidy};
+use crate::{docs, fuzz, packages, tidy};
+
+/// How long each fuzz target runs; enough to go through the seeds and break what is brittle.
+const SECONDS_OF_FUZZING: u32 = 8;
 
 /// Installs what is needed and runs everything.
 pub(crate) fn everything() -> Outcome {
     packages::for_tests()?;
     lints()?;
     let tally = tests()?;
+    docs::check()?;
+    fuzz::all(SECONDS_OF_FUZZING)?;
     say("");
     say(&format!(
         "{} passed, {} failed, {} skipped",

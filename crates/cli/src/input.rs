@@ -176,10 +176,13 @@ fn refuse_unreadable(rules: &Rules, output: &Output) -> Result<(), Failure> {
         if output.verbose() && !problems.is_empty() {
             output.remark(&surefoot_report::problems(source, &problems, style));
         } else if !problems.is_empty() {
+            let places = match problems.len() {
+                1 => "1 place".to_owned(),
+                count => format!("{count} places"),
+            };
             output.remark(&format!(
-                "{}: {} places not understood in full; answers hold whatever they mean (-v shows them)\n",
-                surefoot_report::escape(&source.name),
-                problems.len()
+                "{}: {places} not understood in full; answers hold whatever they mean (-v shows them)\n",
+                surefoot_report::escape(&source.name)
             ));
         }
     }

@@ -56,9 +56,6 @@ fn from_file(
         ))
         .caused_by(&error)
     })?;
-    output.remark(&format!(
-        "packet {number}: {}\n",
-        surefoot_report::escape(&summary)
-    ));
+    output.remark(&format!("{}\n", surefoot_report::escape(&summary)));
     words::add_to(packet, given).map_err(|error| Failure::word(&error))
 }

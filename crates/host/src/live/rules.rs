@@ -78,7 +78,11 @@ pub(super) fn read() -> Rules {
             Err(error) => rules.missing.push(missing(question, &error.to_string())),
         }
     }
-    questions.extend([&IPTABLES_NFT, &IP6TABLES_NFT, &NFT, &IPSET]);
+    questions.extend(
+        [&IPTABLES_NFT, &IP6TABLES_NFT, &NFT, &IPSET]
+            .into_iter()
+            .filter(|question| module(question.origin).is_none_or(is_loaded)),
+    );
     let answers: Vec<(&Question, Result<Option<LoadedRules>, String>)> =
         std::thread::scope(|scope| {
             let asked: Vec<_> = questions
@@ -163,16 +167,36 @@ fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
     }))
 }
 
-/// Whether the kernel holds tables or sets that only the absent program can print. What nft
+/// Whether the kernel may hold rules or sets that only the absent program can print. What nft
 /// holds for iptables, `nft` prints as well.
 fn in_use(origin: RulesOrigin) -> bool {
-    let module = match origin {
-        RulesOrigin::IptablesLegacy | RulesOrigin::Ip6tablesLegacy => return true,
-        RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft => return false,
-        RulesOrigin::Nft => "/sys/module/nf_tables",
-        RulesOrigin::Ipset => "/sys/module/ip_set",
+    !matches!(origin, RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft)
+}
+
+/// The kernel module without which a mechanism holds nothing; legacy tables are asked for by name.
+fn module(origin: RulesOrigin) -> Option<&'static str> {
+    match origin {
+        RulesOrigin::IptablesLegacy | RulesOrigin::Ip6tablesLegacy => None,
+        RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft | RulesOrigin::Nft => {
+            Some("nf_tables")
+        }
+        RulesOrigin::Ipset => Some("ip_set"),
+    }
+}
+
+/// Whether a module is in the kernel, or may be built into it: asking would load one that is not.
+fn is_loaded(module: &str) -> bool {
+    let Ok(loaded) = fs::read_to_string("/proc/modules") else {
+        return true;
     };
-    Path::new(module).exists()
+    let is_named = |line: &str| line.split(' ').next() == Some(module);
+    if loaded.lines().any(is_named) || Path::new("/sys/module").join(module).exists() {
+        return true;
+    }
+    let release = super::read_line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let file = format!("/{module}.ko");
+    fs::read_to_string(format!("/lib/modules/{release}/modules.builtin"))
+        .map_or(true, |list| list.lines().any(|line| line.ends_with(&file)))
 }
 
 fn find(name: &str) -> Option<PathBuf> {

@@ -55,7 +55,7 @@ impl Rules {
     fn read(
         subject: String,
         inputs: Vec<Input>,
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
         complete: bool,
     ) -> Self {
         let loaded = load(inputs);
@@ -64,12 +64,15 @@ impl Rules {
             .problems
             .iter()
             .any(|(_, problem)| problem.level == Level::Error);
+        let complete = complete && !unreadable;
+        // What is not there may just not have been read: no lint may conclude from its absence.
+        surroundings.live &= complete;
         Self {
             subject,
             loaded,
             index,
             surroundings,
-            complete: complete && !unreadable,
+            complete,
         }
     }
 

@@ -24,7 +24,7 @@ const STRANGERS_V6: [Ipv6Addr; 2] = [
 /// Ports that nothing listens on by habit.
 const UNLIKELY_PORTS: [u16; 2] = [64_999, 3];
 /// Interfaces that are tried; more would cost time and add nothing.
-const MOST_DOORS: usize = 16;
+const MOST_DOORS: usize = 8;
 
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
@@ -133,27 +133,32 @@ impl<'a> Facts<'a> {
             .or_else(|| self.filters_at(hook, v6).first().copied())
     }
 
-    /// The interfaces by which strangers come: those that are there, else those that rules name
-    /// and one that none does.
+    /// The interfaces by which strangers come: those of the default routes; where there are none,
+    /// all; where the interfaces are not known, those that rules name and one that none does.
     pub(super) fn doors(&self) -> Vec<String> {
         if let Some(interfaces) = &self.surroundings.interfaces {
-            let mut up: Vec<&crate::Interface> = interfaces
-                .iter()
-                .filter(|interface| interface.up && !interface.loopback)
-                .collect();
-            // Where the default route leads comes first, then what has addresses.
-            let default = self.default_interface();
-            up.sort_by_key(|interface| {
-                (
-                    Some(interface.name.as_str()) != default,
-                    interface.addresses.is_empty(),
-                )
-            });
-            return up
-                .iter()
-                .map(|interface| interface.name.clone())
-                .take(MOST_DOORS)
-                .collect();
+            let up = |name: &str| {
+                let mut all = interfaces.iter();
+                all.any(|interface| interface.up && interface.name == name)
+            };
+            let routes = self.default_routes();
+            let mut doors: Vec<String> = Vec::new();
+            for route in routes {
+                if let Some(name) = &route.interface
+                    && up(name)
+                    && !doors.contains(name)
+                {
+                    doors.push(name.clone());
+                }
+            }
+            if doors.is_empty() {
+                let outside = interfaces.iter().filter(|interface| {
+                    interface.up && !interface.loopback && !made_for_containers(&interface.name)
+                });
+                doors = outside.map(|interface| interface.name.clone()).collect();
+            }
+            doors.truncate(MOST_DOORS);
+            return doors;
         }
         let mut names: BTreeSet<String> = BTreeSet::new();
         let rules = self
@@ -188,15 +193,31 @@ impl<'a> Facts<'a> {
             .collect()
     }
 
+    /// Every interface by which anybody could come.
+    pub(super) fn all_doors(&self) -> Vec<String> {
+        match &self.surroundings.interfaces {
+            Some(interfaces) => interfaces
+                .iter()
+                .filter(|interface| interface.up && !interface.loopback)
+                .map(|interface| interface.name.clone())
+                .collect(),
+            None => self.doors(),
+        }
+    }
+
+    /// The default routes of both families, best first.
+    fn default_routes(&self) -> Vec<&'a crate::Route> {
+        let routes = self.surroundings.routes.iter().flatten();
+        let mut routes: Vec<&crate::Route> = routes
+            .filter(|route| route.destination.1 == 0 && route.kind == 1)
+            .collect();
+        routes.sort_by_key(|route| (route.destination.0.is_ipv6(), route.metric));
+        routes
+    }
+
     /// The interface of the default route.
     pub(super) fn default_interface(&self) -> Option<&'a str> {
-        let routes = self.surroundings.routes.as_ref()?;
-        routes
-            .iter()
-            .filter(|route| route.destination.1 == 0 && route.kind == 1)
-            .min_by_key(|route| route.metric)?
-            .interface
-            .as_deref()
+        self.default_routes().first()?.interface.as_deref()
     }
 
     /// An own address on the interface.

@@ -93,7 +93,7 @@ pub(super) fn session(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let at = interface_of(facts, session.server);
-    let doors = at.map_or_else(|| facts.doors(), |door| vec![door]);
+    let doors = at.map_or_else(|| facts.all_doors(), |door| vec![door]);
     let mut first = None;
     for door in doors {
         let packet = facts
@@ -171,7 +171,7 @@ fn unreachable(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
         if facts.filters_at(Hook::Input, v6).is_empty() {
             return None;
         }
-        for door in facts.doors() {
+        for door in facts.all_doors() {
             let mut packet = Packet::new(Path::Input)
                 .with(Field::NfProto, if v6 { 10_u8 } else { 2 })
                 .with(Field::L4Proto, TCP)

@@ -12,6 +12,7 @@ mod live;
 mod network;
 mod process;
 mod rules;
+mod secret;
 mod socket;
 mod tree;
 

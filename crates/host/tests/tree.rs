@@ -204,3 +204,14 @@ fn an_empty_tree_knows_nothing_and_says_so() {
     assert!(host.fstab.is_none() && host.network.is_none() && host.sockets.is_none());
     assert!(host.missing.len() >= 4, "{:?}", host.missing);
 }
+
+#[test]
+fn passwords_of_mounts_do_not_leave() {
+    let folder = tree(&[(
+        "etc/fstab",
+        "//h/s /s cifs user=me,password=hunter2,ro 0 0\n",
+    )]);
+    let host = Host::at(folder.path(), 0);
+    let mounts = host.fstab.expect("it is there");
+    assert_eq!(mounts[0].options, ["user=me", "password=***", "ro"]);
+}

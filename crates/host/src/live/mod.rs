@@ -20,7 +20,7 @@ use crate::Host;
 pub struct LiveOptions {
     /// Seconds since 1970.
     pub now: u64,
-    /// Whether words that look like passwords stay in command lines.
+    /// Whether words that look like passwords stay in command lines and mount options.
     pub keep_secrets: bool,
 }
 
@@ -77,6 +77,9 @@ impl Host {
         }
         step("kernel settings");
         host.read_running_settings();
+        if !options.keep_secrets {
+            host.hide_secrets();
+        }
         host.put_in_order();
         host.session = host.session_of(std::process::id());
         host

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::path::Path;
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
 use crate::process::Signals;
 use crate::{Host, Process, Socket};
@@ -16,6 +19,10 @@ pub(super) struct Processes {
     holders: HashMap<u64, Vec<u32>>,
     /// How many processes did not let us look at their files.
     closed: usize,
+    /// How many processes did not let us look at anything.
+    hidden: usize,
+    /// Why there may be more processes than are shown.
+    veils: Vec<&'static str>,
     failed: Option<String>,
 }
 
@@ -58,10 +65,14 @@ pub(super) fn read(keep_secrets: bool) -> Processes {
             .collect();
         threads.into_iter().map(super::join).collect()
     });
-    let mut whole = Processes::default();
+    let mut whole = Processes {
+        veils: veils(),
+        ..Processes::default()
+    };
     for part in parts {
         whole.all.extend(part.all);
         whole.closed += part.closed;
+        whole.hidden += part.hidden;
         for (inode, pids) in part.holders {
             whole.holders.entry(inode).or_default().extend(pids);
         }
@@ -80,27 +91,27 @@ impl Processes {
     /// Adds a process, unless it has ended meanwhile.
     fn add(&mut self, pid: u32, setting: &Setting) {
         let folder = format!("/proc/{pid}");
-        let Some(mut process) = process(pid, &folder, setting) else {
-            return;
-        };
-        let mut sockets = 0;
-        match fs::read_dir(format!("{folder}/fd")) {
-            Ok(entries) => {
-                for entry in entries.flatten() {
-                    let Ok(target) = fs::read_link(entry.path()) else {
-                        continue;
-                    };
-                    if let Some(inode) = socket_inode(&target) {
-                        self.holders.entry(inode).or_default().push(pid);
-                        sockets += 1;
-                    }
-                }
+        let mut process = match process(pid, &folder, setting) {
+            Ok(Some(process)) => process,
+            Ok(None) => return,
+            // `hidepid=1` shows that there is a process, and nothing of it.
+            Err(error) => {
+                self.hidden += usize::from(is_refused(&error));
+                return;
             }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.closed += 1,
-            Err(_) => {}
+        };
+        let sockets = match held(&folder, &process) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                self.closed += usize::from(is_refused(&error));
+                Vec::new()
+            }
+        };
+        for inode in &sockets {
+            self.holders.entry(*inode).or_default().push(pid);
         }
         // Only who holds sockets can be a wrapped daemon; reading the maps of all is slow.
-        if sockets > 0 {
+        if !sockets.is_empty() {
             process.wrapped = fs::read(format!("{folder}/maps"))
                 .ok()
                 .map(|maps| maps.windows(8).any(|part| part == b"/libwrap"));
@@ -127,6 +138,17 @@ impl Host {
                 "which program owns which socket",
             );
         }
+        let open = "which programs run, and which program owns which socket";
+        if processes.hidden > 0 {
+            let why = format!(
+                "{} show nothing of themselves; run it as root",
+                processes.hidden
+            );
+            self.miss("other users' processes", why, open);
+        }
+        for why in processes.veils {
+            self.miss("processes that are hidden from here", why, open);
+        }
         self.processes = Some(processes.all);
         processes.holders
     }
@@ -138,10 +160,82 @@ impl Host {
         holders: &HashMap<u64, Vec<u32>>,
     ) {
         for socket in &mut sockets {
-            socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
+            // Inode 0 means that no process has it, and is not a name.
+            if socket.inode != 0 {
+                socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
+            }
         }
         self.sockets = Some(sockets);
     }
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// The inodes of the sockets that a process holds.
+fn held(folder: &str, process: &Process) -> io::Result<Vec<u64>> {
+    let mut sockets = Vec::new();
+    // If the first thread has ended and others go on, they have the files and it has none.
+    if process.state == 'Z' && process.threads > 1 {
+        for thread in fs::read_dir(format!("{folder}/task"))?.flatten() {
+            sockets.extend(sockets_in(&thread.path().join("fd")).unwrap_or_default());
+        }
+        sockets.sort_unstable();
+        sockets.dedup();
+    } else {
+        sockets = sockets_in(&Path::new(folder).join("fd"))?;
+    }
+    Ok(sockets)
+}
+
+fn sockets_in(folder: &Path) -> io::Result<Vec<u64>> {
+    let folder = openat(
+        CWD,
+        folder,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mut sockets = Vec::new();
+    let mut place = [MaybeUninit::uninit(); 64];
+    for entry in Dir::read_from(&folder)? {
+        // A process that ends while it is read has no files any more.
+        let Ok(entry) = entry else { break };
+        // A longer target is cut, and is no socket's.
+        if let Ok((target, _)) = readlinkat_raw(&folder, entry.file_name(), &mut place[..]) {
+            sockets.extend(socket_inode(target));
+        }
+    }
+    Ok(sockets)
+}
+
+/// Why `/proc` may not show every process of this machine.
+fn veils() -> Vec<&'static str> {
+    /// `PROC_PID_INIT_INO` of `linux/nsfs.h`: the namespace in which every process has a number.
+    const FIRST: &str = "pid:[4026531836]";
+    let mut veils = Vec::new();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // Root is shown everything, but for `hidepid=ptraceable` without the capability to trace.
+    if hides(&mounts) && !rustix::process::geteuid().is_root() {
+        veils.push("/proc is mounted with `hidepid`; run it as root");
+    }
+    let namespace = fs::read_link("/proc/self/ns/pid");
+    if namespace.is_ok_and(|namespace| namespace != Path::new(FIRST)) {
+        veils.push("this is a PID namespace, such as a container; run it outside");
+    }
+    veils
+}
+
+/// Whether the last mount on `/proc` hides processes altogether, by `/proc/self/mountinfo`.
+fn hides(mounts: &str) -> bool {
+    let on_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
+    mounts.lines().rfind(on_proc).is_some_and(|line| {
+        let options = line.rsplit(' ').next().unwrap_or_default();
+        options.split(',').any(|option| {
+            let value = option.strip_prefix("hidepid=");
+            value.is_some_and(|value| !matches!(value, "0" | "off" | "1" | "noaccess"))
+        })
+    })
 }
 
 fn pids() -> io::Result<Vec<u32>> {
@@ -152,16 +246,20 @@ fn pids() -> io::Result<Vec<u32>> {
         .collect())
 }
 
-fn socket_inode(target: &Path) -> Option<u64> {
-    let name = target.to_str()?.strip_prefix("socket:[")?;
-    name.strip_suffix(']')?.parse().ok()
+fn socket_inode(target: &[u8]) -> Option<u64> {
+    let number = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
-fn process(pid: u32, folder: &str, setting: &Setting) -> Option<Process> {
-    let status = fs::read(format!("{folder}/status")).ok()?;
-    let stat = fs::read(format!("{folder}/stat")).ok()?;
+/// A process; none if it ends meanwhile.
+fn process(pid: u32, folder: &str, setting: &Setting) -> io::Result<Option<Process>> {
+    let status = fs::read(format!("{folder}/status"))?;
+    let stat = fs::read(format!("{folder}/stat"))?;
     let mut process = parse_status(pid, &String::from_utf8_lossy(&status));
-    parse_stat(&mut process, &String::from_utf8_lossy(&stat), setting.boot)?;
+    let stat = String::from_utf8_lossy(&stat);
+    if parse_stat(&mut process, &stat, setting.boot).is_none() {
+        return Ok(None);
+    }
     if let Ok(command) = fs::read(format!("{folder}/cmdline")) {
         process.command = arguments(&command, setting.keep_secrets);
     }
@@ -179,7 +277,7 @@ fn process(pid: u32, folder: &str, setting: &Setting) -> Option<Process> {
         process.unit = unit(&groups);
         process.container = container(&groups);
     }
-    Some(process)
+    Ok(Some(process))
 }
 
 /// Reads `/proc/PID/status` (`Documentation/filesystems/proc.rst`).
@@ -231,7 +329,7 @@ fn parse_stat(process: &mut Process, text: &str, boot: u64) -> Option<()> {
     let terminal = fields.get(4).and_then(|field| field.parse::<i32>().ok());
     process.terminal = terminal.map_or(0, i32::cast_unsigned);
     process.kernel = number(6)? & KERNEL_THREAD != 0;
-    process.started = boot + number(19)? / TICKS;
+    process.started = boot.saturating_add(number(19)? / TICKS);
     Some(())
 }
 
@@ -247,46 +345,9 @@ fn arguments(bytes: &[u8], keep_secrets: bool) -> Vec<String> {
         arguments.clear();
     }
     if !keep_secrets {
-        hide_secrets(&mut arguments);
+        crate::secret::hide_in_arguments(&mut arguments);
     }
     arguments
-}
-
-/// Words in an option's name that announce a secret.
-const SECRET_WORDS: &[&str] = &[
-    "pass", "secret", "token", "apikey", "api-key", "api_key", "auth",
-];
-
-/// Replaces the values of options, variables and URLs that look secret.
-fn hide_secrets(arguments: &mut [String]) {
-    let secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        SECRET_WORDS.iter().any(|word| name.contains(word))
-    };
-    let mut next_is_secret = false;
-    for argument in arguments.iter_mut().skip(1) {
-        if std::mem::take(&mut next_is_secret) && !argument.starts_with('-') {
-            "***".clone_into(argument);
-            continue;
-        }
-        let assigned = argument.split_once('=').filter(|(name, _)| secret(name));
-        if let Some((name, _)) = assigned {
-            *argument = format!("{name}=***");
-        } else if argument.starts_with('-') && secret(argument) {
-            next_is_secret = true;
-        } else if let Some(hidden) = without_password(argument) {
-            *argument = hidden;
-        }
-    }
-}
-
-/// `scheme://user:password@host` with the password taken out.
-fn without_password(argument: &str) -> Option<String> {
-    let (scheme, rest) = argument.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    let (name, _) = user.split_once(':')?;
-    Some(format!("{scheme}://{name}:***{}", rest.get(user.len()..)?))
 }
 
 /// The systemd unit in a `/proc/PID/cgroup`.
@@ -332,17 +393,13 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out() {
-        let hidden = |text: &str| arguments(text.replace(' ', "\0").as_bytes(), false).join(" ");
+    fn secrets_are_taken_out_unless_they_are_wanted() {
         assert_eq!(
-            hidden("mysql --password=x -u root"),
-            "mysql --password=*** -u root"
+            arguments(b"a\0--token\0b\0", false),
+            ["a", "--token", "***"]
         );
-        assert_eq!(hidden("tool --api-key abc run"), "tool --api-key *** run");
-        assert_eq!(hidden("env DB_PASSWORD=x app"), "env DB_PASSWORD=*** app");
-        assert_eq!(hidden("c https://me:pw@host/x"), "c https://me:***@host/x");
-        assert_eq!(hidden("nginx -g daemon"), "nginx -g daemon");
         assert_eq!(arguments(b"a\0--token\0b\0", true), ["a", "--token", "b"]);
+        assert!(arguments(b"", false).is_empty() && arguments(b"\0\0", false).is_empty());
     }
 
     #[test]
@@ -356,6 +413,28 @@ mod tests {
             Some("ssh.service".into())
         );
         assert_eq!((unit("0::/\n"), container("0::/\n")), (None, None));
+    }
+
+    #[test]
+    fn hidepid_hides_when_it_is_the_last_word() {
+        let line =
+            |options: &str| format!("24 1 0:22 / /proc rw,nosuid - proc proc rw,{options}\n");
+        assert!(hides(&line("hidepid=2")) && hides(&line("gid=4,hidepid=invisible")));
+        assert!(!hides(&line("hidepid=1")) && !hides(&line("hidepid=off")) && !hides(""));
+        assert!(!hides(&format!("{}{}", line("hidepid=2"), line("gid=0"))));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_no_process() {
+        let mut processes = Processes::default();
+        let setting = Setting {
+            boot: 0,
+            network: None,
+            keep_secrets: false,
+        };
+        // Above the kernel's largest pid_max.
+        processes.add(5_000_000, &setting);
+        assert!(processes.all.is_empty() && processes.hidden == 0 && processes.closed == 0);
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Host {
             why,
             "which addresses are this machine's",
         );
+        host.hide_secrets();
         host.put_in_order();
         host
     }

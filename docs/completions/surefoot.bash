@@ -492,7 +492,7 @@ _surefoot() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json dot svg" -- "${cur}"))
                     return 0
                     ;;
                 --table)

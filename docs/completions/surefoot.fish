@@ -91,7 +91,9 @@ nft\t'What `nft list ruleset` prints'
 nft-json\t'What `nft -j list ruleset` prints'
 ipset\t'What `ipset save` prints'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l format -d 'The form of the answer' -r -f -a "text\t''
-json\t''"
+json\t''
+dot\t'A digraph for Graphviz'
+svg\t'A drawing for a browser'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l table -d 'Only this table, such as `filter` or `inet filter`' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l chain -d 'Only this chain and what it jumps to' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l hook -d 'Only chains at this hook, such as `input`' -r

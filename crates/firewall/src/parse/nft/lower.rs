@@ -6,7 +6,8 @@ use surefoot_report::Problem;
 
 use super::lex::Token;
 use super::read::{Chain, Ruleset, Set, Table};
-use super::rule::{Scope, selector_types};
+use super::rule::Scope;
+use super::selector::selector_types;
 use super::set::{Gives, elements};
 use super::value::Type;
 use crate::model::{

@@ -1,5 +1,7 @@
 //! nft's rule sets: `nft list ruleset`, and files for `nft -f`.
 
+mod compare;
+mod effect;
 mod json;
 mod lex;
 mod lower;
@@ -7,6 +9,7 @@ mod names;
 mod print;
 mod read;
 mod rule;
+mod selector;
 mod set;
 mod value;
 

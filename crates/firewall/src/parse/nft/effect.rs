@@ -1,0 +1,288 @@
+//! Statements that change something, write something down or rewrite addresses.
+
+use super::lex::{Kind, Token};
+use super::rule::{Reader, joined};
+use super::selector::{Selector, selector, selectors};
+use super::set::{Gives, elements};
+use super::value::{Type, number};
+use crate::model::{
+    Content, Counters, Effect, Family, Field, KeyPart, Match, Nat, NatKind, Opaque, Statement,
+    Verdict,
+};
+
+impl<'t> Reader<'_, 't, '_> {
+    pub(super) fn counter(&mut self) -> Option<()> {
+        if self.eat("packets") {
+            let packets = self.next()?.text.parse().ok()?;
+            self.eat("bytes").then_some(())?;
+            let bytes = self.next()?.text.parse().ok()?;
+            self.rule.counters = Some(Counters { packets, bytes });
+        } else if self.eat("name") {
+            self.next()?;
+        }
+        self.push(Statement::Effect(Effect::Other {
+            text: "counter".to_owned(),
+        }))
+    }
+
+    pub(super) fn log(&mut self) -> Option<()> {
+        let mut prefix = String::new();
+        while let Some(word) = self.peek() {
+            match word {
+                "prefix" => {
+                    self.at += 1;
+                    self.next()?.text.clone_into(&mut prefix);
+                }
+                "level" | "group" | "snaplen" | "queue-threshold" | "flags" => {
+                    self.at += 1;
+                    let mut value = self.next()?.text;
+                    if word == "flags" && matches!(value, "tcp" | "ip" | "skuid" | "ether" | "all")
+                    {
+                        while matches!(value, "tcp" | "ip")
+                            && self.peek() != Some("flags")
+                            && self.peek() != Some("prefix")
+                        {
+                            match self.peek() {
+                                Some("sequence" | "options" | ",") => value = self.next()?.text,
+                                _ => break,
+                            }
+                            if value != "," {
+                                while self.eat(",") {
+                                    self.next()?;
+                                }
+                            }
+                        }
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.push(Statement::Effect(Effect::Log { prefix }))
+    }
+
+    pub(super) fn limit(&mut self, start: usize) -> Option<()> {
+        if self.eat("name") {
+            self.next()?;
+        } else {
+            self.eat("rate").then_some(())?;
+            self.eat("over");
+            // `10/second`, or `1 mbytes/second`.
+            let rate = self.next()?.text;
+            if !rate.contains('/') {
+                self.next()?;
+            }
+            if self.eat("burst") {
+                self.next()?;
+                self.next()?;
+            }
+        }
+        let text = joined(&self.tokens[start..self.at]);
+        self.test(Match::Opaque(Opaque {
+            text,
+            stateful: true,
+        }))
+    }
+
+    /// `add @s { ip saddr timeout 1m }`; a `limit` inside may end the rule.
+    pub(super) fn update(&mut self) -> Option<()> {
+        let name = self.next()?.text.strip_prefix('@')?;
+        let words = self.braced()?;
+        let set = self.scope.set(name);
+        self.push(Statement::Effect(Effect::UpdateSet { set }))?;
+        let stateful = ["limit", "quota", "ct"];
+        if let Some(at) = words.iter().position(|word| stateful.contains(&word.text)) {
+            let text = joined(&words[at..]);
+            return self.test(Match::Opaque(Opaque {
+                text,
+                stateful: true,
+            }));
+        }
+        // A full set, or a key that the packet does not have, ends the rule here.
+        Some(())
+    }
+
+    /// The words between braces, nested ones too.
+    pub(super) fn braced(&mut self) -> Option<Vec<Token<'t>>> {
+        self.eat("{").then_some(())?;
+        let start = self.at;
+        let mut depth = 1_u32;
+        while let Some(token) = self.next() {
+            match (token.kind, token.text) {
+                (Kind::Punct, "{") => depth += 1,
+                (Kind::Punct, "}") => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some(self.tokens[start..self.at - 1].to_vec());
+            }
+        }
+        None
+    }
+
+    pub(super) fn is_set(&self, first: &str) -> bool {
+        let at = if first == "mark" {
+            self.at
+        } else {
+            self.at + 1
+        };
+        self.tokens.get(at).is_some_and(|word| word.text == "set")
+    }
+
+    pub(super) fn set_statement(&mut self, first: &str) -> Option<()> {
+        let key = if first == "mark" {
+            "mark"
+        } else {
+            self.next()?.text
+        };
+        self.eat("set").then_some(())?;
+        match (first, key) {
+            ("ct", "mark") => self.set_mark(Field::CtMark),
+            (_, "mark") => self.set_mark(Field::Mark),
+            ("ct", "zone") => {
+                let zone = self.next()?.text.parse().ok()?;
+                self.push(Statement::Effect(Effect::CtZone(zone)))
+            }
+            ("ct", "helper") | ("meta", "nftrace" | "priority") => {
+                let text = format!("{first} {key} set {}", self.next()?.text);
+                self.push(Statement::Effect(Effect::Other { text }))
+            }
+            _ => None,
+        }
+    }
+
+    /// `meta mark set meta mark & 0xff | 0x100`.
+    pub(super) fn set_mark(&mut self, to: Field) -> Option<()> {
+        let from = match selector(&self.tokens[self.at..]) {
+            Some((
+                Selector {
+                    part: KeyPart::Number(operand),
+                    ..
+                },
+                taken,
+            )) => {
+                self.at += taken;
+                Some(operand.field)
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        let number_of = |token: Token<'_>| u32::try_from(number(token.text)?).ok();
+        let (mut and, mut xor) = match from {
+            Some(_) => (u32::MAX, 0),
+            None => (0, number_of(self.next()?)?),
+        };
+        loop {
+            let operator = self.peek();
+            if !matches!(operator, Some("&" | "|" | "^" | "and" | "or" | "xor")) {
+                break;
+            }
+            self.at += 1;
+            let value = number_of(self.next()?)?;
+            match operator {
+                Some("&" | "and") => (and, xor) = (and & value, xor & value),
+                Some("|" | "or") => (and, xor) = (and & !value, (xor & !value) | value),
+                _ => xor ^= value,
+            }
+        }
+        let effect = match from {
+            Some(from) if from != to => {
+                let mark = matches!(from, Field::Mark | Field::CtMark);
+                if mark && xor == 0 {
+                    Effect::CopyMark {
+                        from,
+                        from_mask: and,
+                        to,
+                        to_mask: u32::MAX,
+                    }
+                } else {
+                    Effect::Forget { field: to }
+                }
+            }
+            _ => Effect::SetMark {
+                field: to,
+                and,
+                xor,
+            },
+        };
+        self.push(Statement::Effect(effect))
+    }
+
+    pub(super) fn nat(&mut self, kind: &str, start: usize) -> Option<()> {
+        let kind = match kind {
+            "snat" => NatKind::Snat,
+            "dnat" => NatKind::Dnat,
+            "masquerade" => NatKind::Masquerade,
+            _ => NatKind::Redirect,
+        };
+        let mut nat = Nat {
+            kind,
+            addresses: None,
+            ports: None,
+            by_map: None,
+            text: String::new(),
+        };
+        let version6 = self.eat("ip6") || (!self.eat("ip") && self.scope.family == Family::Ip6);
+        if self.eat("to") {
+            if let Some((parts, taken)) = selectors(&self.tokens[self.at..]) {
+                self.at += taken;
+                self.eat("map").then_some(())?;
+                let set = if let Some(name) = self.peek()?.strip_prefix('@') {
+                    let set = self.scope.set(name);
+                    self.at += 1;
+                    set
+                } else {
+                    let words = self.braced()?;
+                    let types: Vec<_> = parts.iter().map(|one| one.kind).collect();
+                    let data = [if version6 { Type::Ip6 } else { Type::Ip4 }];
+                    let content = elements(&words, &types, &Gives::Data(&data))
+                        .map_or(Content::Unknown, Content::Known);
+                    self.inline(content, true)
+                };
+                nat.by_map = Some(Box::new((parts.iter().map(|one| one.part).collect(), set)));
+            } else {
+                let word = self.next()?.text;
+                let (addresses, ports) = split_target(word);
+                if !addresses.is_empty() {
+                    let kind = if addresses.contains(':') {
+                        Type::Ip6
+                    } else {
+                        Type::Ip4
+                    };
+                    let plain = addresses.replace(['[', ']'], "");
+                    let range = kind.range(&plain)?;
+                    nat.addresses = Some((address(kind, range.lo)?, address(kind, range.hi)?));
+                }
+                if !ports.is_empty() {
+                    let range = Type::Port.range(ports)?;
+                    nat.ports =
+                        Some((u16::try_from(range.lo).ok()?, u16::try_from(range.hi).ok()?));
+                }
+            }
+        }
+        nat.text = self.rest_from(start);
+        self.push(Statement::Verdict(Verdict::Nat(nat)))
+    }
+}
+
+/// Cuts `1.2.3.4:80`, `[::1]:80`, `:80` into address and port.
+fn split_target(word: &str) -> (&str, &str) {
+    let bare = word.parse::<std::net::Ipv6Addr>().is_ok()
+        || word
+            .split('-')
+            .all(|part| part.parse::<std::net::Ipv6Addr>().is_ok());
+    match word.rsplit_once(':') {
+        Some((address, port)) if !bare && (!address.contains(':') || address.ends_with(']')) => {
+            (address, port)
+        }
+        _ => (word, ""),
+    }
+}
+
+fn address(kind: Type, value: u128) -> Option<std::net::IpAddr> {
+    match kind {
+        Type::Ip4 => u32::try_from(value)
+            .ok()
+            .map(|v| std::net::Ipv4Addr::from(v).into()),
+        _ => Some(std::net::Ipv6Addr::from(value).into()),
+    }
+}

@@ -1,0 +1,185 @@
+//! What stands left of a comparison: `tcp dport`, `ct state`, `ip saddr . iifname`.
+
+use super::lex::{Kind, Token};
+use super::names;
+use super::value::Type;
+use crate::model::{Field, KeyPart};
+
+/// What stands left of a comparison.
+#[derive(Clone, Copy)]
+pub(super) struct Selector {
+    pub(super) part: KeyPart,
+    pub(super) kind: Type,
+    /// The transport protocol that the words imply.
+    pub(super) implied: Option<u128>,
+}
+
+fn plain(field: Field, kind: Type) -> Selector {
+    Selector {
+        part: KeyPart::Number(field.into()),
+        kind,
+        implied: None,
+    }
+}
+
+/// Reads a selector at the start of the words; gives it and how many words it takes.
+pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
+    use Field as F;
+    let word = |at: usize| {
+        words
+            .get(at)
+            .filter(|w| w.kind == Kind::Word)
+            .map_or("", |w| w.text)
+    };
+    let any = Type::Number(names::NONE);
+    let proto = Type::Number(names::PROTOCOL);
+    let ports = |field, implied| Selector {
+        implied,
+        ..plain(field, Type::Port)
+    };
+    let pair = |found| Some((found, 2));
+    let transport = |protocol: u128| match word(1) {
+        "sport" => pair(ports(F::SrcPort, Some(protocol))),
+        "dport" => pair(ports(F::DstPort, Some(protocol))),
+        "flags" if protocol == 6 => pair(Selector {
+            implied: Some(6),
+            ..plain(F::TcpFlags, Type::Flags(names::TCP_FLAGS))
+        }),
+        _ => None,
+    };
+    let interface = |part| Selector {
+        part,
+        kind: Type::Name,
+        implied: None,
+    };
+    match word(0) {
+        "tcp" => transport(6),
+        "udp" => transport(17),
+        "th" => match word(1) {
+            "sport" => pair(plain(F::SrcPort, Type::Port)),
+            "dport" => pair(plain(F::DstPort, Type::Port)),
+            _ => None,
+        },
+        "udplite" => transport(136),
+        "sctp" => transport(132),
+        "dccp" => transport(33),
+        "ip" => pair(match word(1) {
+            "saddr" => plain(F::Ip4Src, Type::Ip4),
+            "daddr" => plain(F::Ip4Dst, Type::Ip4),
+            "protocol" => plain(F::Ip4Protocol, proto),
+            "dscp" => plain(F::Ip4Dscp, Type::Number(names::DSCP)),
+            "ttl" => plain(F::Ttl, any),
+            "id" => plain(F::Ip4Id, any),
+            "frag-off" => plain(F::Ip4FragmentOffset, any),
+            _ => return None,
+        }),
+        "ip6" => pair(match word(1) {
+            "saddr" => plain(F::Ip6Src, Type::Ip6),
+            "daddr" => plain(F::Ip6Dst, Type::Ip6),
+            "nexthdr" => plain(F::Ip6NextHeader, proto),
+            "dscp" => plain(F::Ip6Dscp, Type::Number(names::DSCP)),
+            "hoplimit" => plain(F::HopLimit, any),
+            _ => return None,
+        }),
+        "icmp" => pair(match word(1) {
+            "type" => plain(F::IcmpType, Type::Number(names::ICMP_TYPE)),
+            "code" => plain(F::IcmpCode, Type::Number(names::ICMP_CODE)),
+            _ => return None,
+        }),
+        "icmpv6" => pair(match word(1) {
+            "type" => plain(F::Icmp6Type, Type::Number(names::ICMP6_TYPE)),
+            "code" => plain(F::Icmp6Code, Type::Number(names::ICMP6_CODE)),
+            _ => return None,
+        }),
+        "ether" => pair(match word(1) {
+            "saddr" => plain(F::MacSrc, Type::Mac),
+            "daddr" => plain(F::MacDst, Type::Mac),
+            "type" => plain(F::EtherType, Type::Number(names::ETHER_TYPE)),
+            _ => return None,
+        }),
+        "ct" => match word(1) {
+            "state" => pair(plain(F::CtState, Type::Flags(names::CT_STATE))),
+            "status" => pair(plain(F::CtStatus, Type::Flags(names::CT_STATUS))),
+            "direction" => pair(plain(F::CtDirection, Type::Number(names::CT_DIRECTION))),
+            "mark" => pair(plain(F::CtMark, any)),
+            "original" => Some((
+                match (word(2), word(3)) {
+                    ("ip", "saddr") => plain(F::CtOriginalIp4Src, Type::Ip4),
+                    ("ip", "daddr") => plain(F::CtOriginalIp4Dst, Type::Ip4),
+                    ("ip6", "saddr") => plain(F::CtOriginalIp6Src, Type::Ip6),
+                    ("ip6", "daddr") => plain(F::CtOriginalIp6Dst, Type::Ip6),
+                    ("proto-src", _) => return Some((plain(F::CtOriginalSrcPort, Type::Port), 3)),
+                    ("proto-dst", _) => return Some((plain(F::CtOriginalDstPort, Type::Port), 3)),
+                    ("protocol", _) => return Some((plain(F::CtProtocol, proto), 3)),
+                    _ => return None,
+                },
+                4,
+            )),
+            _ => None,
+        },
+        "fib" => {
+            let field = match (word(1), word(2)) {
+                ("saddr", "type") => F::SrcAddressType,
+                ("daddr", "type") => F::DstAddressType,
+                _ => return None,
+            };
+            Some((plain(field, Type::Number(names::ADDRESS_TYPE)), 3))
+        }
+        "meta" => meta(word(1)).map(|found| (found, 2)),
+        "iif" | "iifname" => Some((interface(KeyPart::InInterface), 1)),
+        "oif" | "oifname" => Some((interface(KeyPart::OutInterface), 1)),
+        bare @ ("mark" | "skuid" | "skgid" | "pkttype" | "length" | "nfproto" | "l4proto") => {
+            meta(bare).map(|found| (found, 1))
+        }
+        _ => None,
+    }
+}
+
+fn meta(key: &str) -> Option<Selector> {
+    let any = Type::Number(names::NONE);
+    let interface = |part| Selector {
+        part,
+        kind: Type::Name,
+        implied: None,
+    };
+    Some(match key {
+        "mark" => plain(Field::Mark, any),
+        "l4proto" => plain(Field::L4Proto, Type::Number(names::PROTOCOL)),
+        "nfproto" => plain(Field::NfProto, Type::Number(names::NFPROTO)),
+        "protocol" => plain(Field::EtherType, Type::Number(names::ETHER_TYPE)),
+        "skuid" => plain(Field::Uid, any),
+        "skgid" => plain(Field::Gid, any),
+        "pkttype" => plain(Field::PacketType, Type::Number(names::PACKET_TYPE)),
+        "length" => plain(Field::Length, any),
+        "iif" | "iifname" => interface(KeyPart::InInterface),
+        "oif" | "oifname" => interface(KeyPart::OutInterface),
+        _ => return None,
+    })
+}
+
+/// Reads `a . b` into selectors.
+pub(super) fn selectors(words: &[Token<'_>]) -> Option<(Vec<Selector>, usize)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    loop {
+        let (one, taken) = selector(words.get(at..)?)?;
+        found.push(one);
+        at += taken;
+        if words
+            .get(at)
+            .is_none_or(|word| word.text != "." || word.kind != Kind::Word)
+        {
+            return Some((found, at));
+        }
+        at += 1;
+    }
+}
+
+/// The types of `typeof ip saddr . tcp dport`.
+pub(super) fn selector_types(words: &[Token<'_>]) -> Option<Vec<Type>> {
+    if words.is_empty() {
+        return Some(Vec::new());
+    }
+    let (found, taken) = selectors(words)?;
+    (taken == words.len()).then(|| found.iter().map(|one| one.kind).collect())
+}

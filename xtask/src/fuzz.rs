@@ -69,6 +69,11 @@ const TARGETS: &[Target] = &[
         dictionary: Some("iptables"),
         seeds: &[".in", ".v4", ".nft", ".rules"],
     },
+    Target {
+        name: "show",
+        dictionary: Some("iptables"),
+        seeds: &[".in", ".v4", ".nft", ".rules"],
+    },
 ];
 
 /// Runs every target for so many seconds.

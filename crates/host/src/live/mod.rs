@@ -3,9 +3,11 @@
 //! Every source is read in a thread of its own, since the slow ones (the programs that print
 //! rules, the scan of `/proc/PID/fd`) wait for different things.
 
+mod netfilter;
 mod netlink;
 mod network;
 mod process;
+mod program;
 mod rules;
 mod session;
 mod settings;

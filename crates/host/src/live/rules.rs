@@ -4,15 +4,24 @@
 //! on a machine without them, and no module is loaded by looking.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::netfilter;
+use super::program::run;
 use crate::{Host, LoadedRules, Missing, RulesOrigin};
 
 /// Where an administrator's programs are, whatever `PATH` says.
-const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
+const FOLDERS: &[&str] = &[
+    "/usr/sbin",
+    "/sbin",
+    "/usr/bin",
+    "/bin",
+    "/usr/local/sbin",
+    "/run/current-system/sw/bin",
+    "/run/current-system/profile/sbin",
+];
 
 /// A program that prints rules answers within this time, or is stuck.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,13 +142,15 @@ fn missing(question: &Question, why: &str) -> Missing {
 /// Runs the program of one mechanism; nothing if the mechanism cannot be in use here.
 fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
     let Some(program) = question.programs.iter().find_map(|name| find(name)) else {
-        return if in_use(question.origin) {
-            let name = question.programs[0];
-            Err(format!(
+        let name = question.programs[0];
+        return match in_use(question.origin) {
+            Ok(false) => Ok(None),
+            Ok(true) => Err(format!(
                 "`{name}` is not installed, and the kernel has its tables"
-            ))
-        } else {
-            Ok(None)
+            )),
+            Err(error) => Err(format!(
+                "`{name}` is not installed, and the kernel does not say whether it has its tables: {error}"
+            )),
         };
     };
     let name = program
@@ -148,7 +159,8 @@ fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
         .to_string_lossy()
         .into_owned();
     let command = format!("{name} {}", question.arguments.join(" "));
-    let text = run(&program, question.arguments).map_err(|why| format!("`{command}`: {why}"))?;
+    let text = run(&program, question.arguments, &FOLDERS.join(":"), PATIENCE)
+        .map_err(|why| format!("`{command}`: {why}"))?;
     // The generic name may belong to the other mechanism, which is asked by itself.
     let legacy = matches!(
         question.origin,
@@ -167,10 +179,15 @@ fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
     }))
 }
 
-/// Whether the kernel may hold rules or sets that only the absent program can print. What nft
+/// Whether the kernel holds rules or sets that only the absent program can print. What nft
 /// holds for iptables, `nft` prints as well.
-fn in_use(origin: RulesOrigin) -> bool {
-    !matches!(origin, RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft)
+fn in_use(origin: RulesOrigin) -> io::Result<bool> {
+    match origin {
+        RulesOrigin::IptablesLegacy | RulesOrigin::Ip6tablesLegacy => Ok(true),
+        RulesOrigin::IptablesNft | RulesOrigin::Ip6tablesNft => Ok(false),
+        RulesOrigin::Nft => netfilter::has_tables(),
+        RulesOrigin::Ipset => netfilter::has_sets(),
+    }
 }
 
 /// The kernel module without which a mechanism holds nothing; legacy tables are asked for by name.
@@ -204,54 +221,4 @@ fn find(name: &str) -> Option<PathBuf> {
         .iter()
         .map(|folder| Path::new(folder).join(name))
         .find(|path| path.is_file())
-}
-
-/// The standard output of a program that ends well and in time.
-fn run(program: &Path, arguments: &[&str]) -> Result<String, String> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("LC_ALL", "C")
-        .env("PATH", FOLDERS.join(":"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let output = child.stdout.take().map(collect);
-    let errors = child.stderr.take().map(collect);
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if begun.elapsed() > PATIENCE => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("no answer within {} s", PATIENCE.as_secs()));
-            }
-            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(error.to_string()),
-        }
-    };
-    let text = |bytes: Option<std::thread::JoinHandle<Vec<u8>>>| {
-        let bytes = bytes
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
-    let (output, errors) = (text(output), text(errors));
-    if status.success() {
-        return Ok(output);
-    }
-    let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
-    Err(first.map_or_else(|| status.to_string(), ToOwned::to_owned))
-}
-
-/// Reads a pipe to its end in a thread of its own, so that no program waits for room in it.
-fn collect(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
 }

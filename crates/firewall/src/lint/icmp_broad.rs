@@ -5,6 +5,7 @@ use surefoot_report::{Finding, Page, Severity};
 use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
+use super::makers;
 use super::probe::{ICMP, ICMPV6};
 use crate::model::{Field, Match, Rule, Statement};
 use crate::semantics::{Decider, RuleAt};
@@ -100,6 +101,9 @@ fn names_icmp_only(rule: &Rule, field: Field) -> bool {
 
 fn report(facts: &Facts<'_>, at: RuleAt, v6: bool) -> Option<Finding> {
     let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+    if makers::of_chain(table, chain).is_some() {
+        return None;
+    }
     let words: &[(&str, &str)] = if v6 {
         &[
             (

@@ -92,6 +92,17 @@ pub(super) fn of_table(table: &Table) -> Option<&'static str> {
     starts(TABLES, &table.name)
 }
 
+/// The program that rules the filter of a table, if its own chains are called there: what is
+/// written by hand beside them is gone, or in its way, at its next start.
+pub(super) fn ruler(table: &Table) -> Option<&'static str> {
+    let made = |maker: &&'static str| matches!(*maker, "ufw" | "firewalld");
+    of_table(table).filter(made).or_else(|| {
+        let chains = table.chains.iter();
+        let mut makers = chains.filter_map(|chain| starts(CHAINS, &chain.name));
+        makers.find(made)
+    })
+}
+
 /// The program that made a rule: the rule stands in a chain of that program, leads to one, names
 /// one of its interfaces or carries its comment.
 pub(super) fn of_rule(table: &Table, chain: &Chain, rule: &Rule) -> Option<&'static str> {

@@ -6,6 +6,7 @@ use surefoot_report::{Finding, Page, Severity};
 use super::Facts;
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{Say, finding, full_name};
+use super::makers;
 use crate::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -105,10 +106,13 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     let mut commands = add(table, chain, None, "-j REJECT", "counter reject");
     let returns = chain.rules.iter().any(leads_to_policy);
     let mut advice = "Write the last rule down, then let the policy accept (in this order)";
-    if let Some((maker, reload)) = made_by(table, chain) {
+    if let Some(maker) = makers::ruler(table) {
         // A rule of ours would be gone at the program's next start, and so would the policy.
-        advice = maker;
-        commands = vec![reload.to_owned()];
+        advice = "Never flush by hand what a program has made; this loads its rules afresh";
+        commands = vec![match maker {
+            "ufw" => "ufw reload".to_owned(),
+            _ => "firewall-cmd --reload".to_owned(),
+        }];
     } else if returns {
         // RETURN and goto end at the policy too, so it must go on dropping.
         advice = "Write the last rule down; the policy has to stay, as RETURN or a goto in this chain leads to it";
@@ -140,30 +144,6 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     .shown_by([facts.show_policy(table, chain)])
     .shown_by(last_rule(facts, chain))
     .mend(advice, commands)
-}
-
-/// A program that keeps the chain as it wants it, with what loads its rules again.
-fn made_by(table: &Table, chain: &Chain) -> Option<(&'static str, &'static str)> {
-    let leads_to = |start: &str| {
-        chain
-            .rules
-            .iter()
-            .flat_map(|rule| &rule.statements)
-            .any(|statement| match statement {
-                Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => usize::try_from(to.0)
-                    .ok()
-                    .and_then(|to| table.chains.get(to))
-                    .is_some_and(|chain| chain.name.starts_with(start)),
-                _ => false,
-            })
-    };
-    if leads_to("ufw-") || leads_to("ufw6-") {
-        return Some((
-            "Never flush by hand what ufw has made; this loads its rules afresh without a gap",
-            "ufw reload",
-        ));
-    }
-    None
 }
 
 /// Whether the rule may hand a packet to the policy before the chain's end.

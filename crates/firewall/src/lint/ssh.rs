@@ -7,6 +7,7 @@ use surefoot_report::{Finding, Page, Severity};
 use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding};
+use super::makers;
 use super::probe::TCP;
 use crate::model::{Field, Hook, ct_state};
 use crate::packet::{Interface, Packet, Path};
@@ -151,6 +152,21 @@ fn let_in(
         (format!("-s {from} "), format!("{word} saddr {from} "))
     });
     let table = &facts.firewall.tables[t];
+    match (makers::ruler(table), from) {
+        (Some("ufw"), Some(from)) => {
+            return vec![format!(
+                "ufw insert 1 allow from {from} to any port {port} proto tcp"
+            )];
+        }
+        (Some("ufw"), None) => return vec![format!("ufw limit {port}/tcp")],
+        (Some("firewalld"), _) => {
+            return vec![
+                format!("firewall-cmd --add-port={port}/tcp"),
+                format!("firewall-cmd --permanent --add-port={port}/tcp"),
+            ];
+        }
+        _ => {}
+    }
     add(
         table,
         &table.chains[c],
@@ -237,6 +253,23 @@ fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
             continue;
         };
         let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+        match makers::ruler(table) {
+            Some("ufw") => {
+                commands.push(format!("ufw limit {port}/tcp"));
+                break;
+            }
+            Some("firewalld") => {
+                commands.push(format!(
+                    "firewall-cmd --add-rich-rule='rule port port=\"{port}\" protocol=\"tcp\" accept limit value=\"6/m\"'"
+                ));
+                commands.push(format!("firewall-cmd --remove-port={port}/tcp"));
+                if port == 22 {
+                    commands.push("firewall-cmd --remove-service=ssh".to_owned());
+                }
+                break;
+            }
+            _ => {}
+        }
         let word = if *v6 { "ip6" } else { "ip" };
         let nft = format!(
             "tcp dport {port} ct state new meter ssh{word} {{ {word} saddr limit rate over 6/minute burst 10 packets }} counter reject"

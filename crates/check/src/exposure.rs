@@ -189,6 +189,8 @@ enum Gate {
     Closed,
     /// It depends on what is not known: where from, by which interface, an unread rule.
     Depends,
+    /// Not all rules could be read.
+    Unknown,
     /// It arrives, whoever sends it.
     Open,
 }
@@ -198,6 +200,7 @@ impl Gate {
         match self {
             Self::Closed => "the firewall keeps strangers out",
             Self::Depends => "the firewall may let strangers in, depending on where they come from",
+            Self::Unknown => "whether the firewall lets strangers in is not known",
             Self::Open => "the firewall lets everybody in",
         }
     }
@@ -281,8 +284,8 @@ fn gate(rules: &Rules, socket: &Socket) -> Gate {
         .flat_map(|family| interfaces(rules).into_iter().map(move |it| (family, it)))
         .map(|(family, interface)| ask(rules, socket, family, interface))
         .collect();
-    let first = gates.iter().min().copied().unwrap_or(Gate::Depends);
-    let last = gates.iter().max().copied().unwrap_or(Gate::Depends);
+    let first = gates.iter().min().copied().unwrap_or(Gate::Unknown);
+    let last = gates.iter().max().copied().unwrap_or(Gate::Unknown);
     if last == Gate::Open || first == last {
         last
     } else {
@@ -307,7 +310,7 @@ fn interfaces(rules: &Rules) -> Vec<Interface> {
 
 fn ask(rules: &Rules, socket: &Socket, family: Family, interface: Interface) -> Gate {
     if !rules.complete {
-        return Gate::Depends;
+        return Gate::Unknown;
     }
     let mut packet = Packet::new(Path::Input)
         .with(Field::L4Proto, protocol(socket))
@@ -339,14 +342,14 @@ fn describe(host: &Host, program: &str, asked: &[Open<'_>], count: usize) -> Fin
         .iter()
         .map(|open| open.gate)
         .max()
-        .unwrap_or(Gate::Depends);
+        .unwrap_or(Gate::Unknown);
     let service = asked.first().and_then(|open| private(open.socket));
     let page = if service.is_some() && gate > Gate::Closed {
         &PAGES[0]
     } else {
         &PAGES[1]
     };
-    let certainty = if gate == Gate::Depends {
+    let certainty = if matches!(gate, Gate::Depends | Gate::Unknown) {
         Certainty::Possibly
     } else {
         Certainty::Certainly

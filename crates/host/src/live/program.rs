@@ -68,6 +68,9 @@ pub(super) fn run(
     }
     let errors = whole(errors).unwrap_or_default();
     let errors = String::from_utf8_lossy(&errors);
+    if !rustix::process::geteuid().is_root() {
+        return Err("only root may ask for them".to_owned());
+    }
     let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
     Err(first.map_or_else(|| status.to_string(), ToOwned::to_owned))
 }

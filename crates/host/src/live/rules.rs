@@ -84,6 +84,11 @@ pub(super) fn read() -> Rules {
             Ok(tables) if tables.trim().is_empty() => {}
             Ok(_) => questions.push(question),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                rules
+                    .missing
+                    .push(missing(question, "only root may ask for them"));
+            }
             Err(error) => rules.missing.push(missing(question, &error.to_string())),
         }
     }

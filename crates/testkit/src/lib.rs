@@ -14,4 +14,4 @@ mod wire;
 pub use namespace::Namespace;
 pub use privileged::or_skip;
 pub use referee::{Observation, Port, Referee, Step, Toward, What};
-pub use wire::{Frame, Transport, Wire};
+pub use wire::{DESTINATION_OPTIONS, Frame, Transport, Wire};

@@ -25,7 +25,12 @@ pub struct Wire {
     pub payload: u16,
     /// Whether the transport checksum is wrong.
     pub broken: bool,
+    /// Whether an IPv6 header of destination options stands before the transport header.
+    pub options: bool,
 }
+
+/// The header of destination options, as a next header.
+pub const DESTINATION_OPTIONS: u8 = 60;
 
 /// What follows the IP header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +103,14 @@ impl Wire {
 
     /// The packet's bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let body = self.body();
+        let mut body = self.body();
+        let next = if self.options && self.is_v6() {
+            // Eight bytes, of which six are padding.
+            body.splice(..0, [self.protocol, 0, 1, 4, 0, 0, 0, 0]);
+            DESTINATION_OPTIONS
+        } else {
+            self.protocol
+        };
         let length = u16::try_from(body.len()).unwrap_or(u16::MAX);
         let mut bytes = Vec::with_capacity(40 + body.len());
         match (self.source, self.destination) {
@@ -116,7 +128,7 @@ impl Wire {
             (source, destination) => {
                 bytes.extend([0x60 | self.tos >> 4, self.tos << 4, 0, 0]);
                 bytes.extend(length.to_be_bytes());
-                bytes.extend([self.protocol, self.ttl]);
+                bytes.extend([next, self.ttl]);
                 bytes.extend(octets(source));
                 bytes.extend(octets(destination));
             }

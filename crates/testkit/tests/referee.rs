@@ -35,6 +35,7 @@ fn packet(port: u16) -> Wire {
         fragment: 0,
         payload: 10,
         broken: false,
+        options: false,
     }
 }
 

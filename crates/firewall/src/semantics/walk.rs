@@ -135,7 +135,11 @@ impl Walk<'_> {
         let flow = vec![Flow::new(self.packet)];
         if self.packet.path == Path::Output {
             let flows = self.established(flow, Hook::Output);
-            let flows = self.hook(Hook::Output, flows);
+            let mut flows = self.hook(Hook::Output, flows);
+            for flow in flows.iter_mut().filter(|flow| flow.rewritten.destination) {
+                // It is routed again (`nf_nat_ipv4_local_fn`).
+                flow.output = Interface::Unknown;
+            }
             let flows = self.hook(Hook::Postrouting, flows);
             return self.pass(flows);
         }

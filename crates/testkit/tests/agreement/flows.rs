@@ -141,6 +141,7 @@ impl Flow {
             fragment: 0,
             payload: 0,
             broken: false,
+            options: false,
         };
         if chance.percent(70) {
             return (wire, reply, ct_state::ESTABLISHED);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use surefoot_firewall::Surroundings;
 use surefoot_firewall::model::{Field, ct_state, ct_status};
 use surefoot_firewall::packet::{Interface, Packet, Path, Value};
-use surefoot_testkit::{Frame, Port, Transport, Wire};
+use surefoot_testkit::{DESTINATION_OPTIONS, Frame, Port, Transport, Wire};
 
 use crate::chance::Chance;
 use crate::draft::Draft;
@@ -245,6 +245,7 @@ fn plain(draft: &Draft, phase: Phase, chance: &mut Chance) -> Wire {
         fragment: 0,
         payload: u16::from(chance.percent(30)) * 20,
         broken: phase.conntrack && chance.percent(4),
+        options: v6 && chance.percent(15),
     };
     if let Some(length) = get(Field::Length)
         && let Ok(length) = usize::try_from(length)
@@ -366,8 +367,13 @@ fn describe(draft: &Draft, frame: &Frame) -> Packet {
         packet = packet.with(Field::Uid, 0_u8).with(Field::Gid, 0_u8);
     }
     if wire.is_v6() {
+        let next = if wire.options {
+            DESTINATION_OPTIONS
+        } else {
+            wire.protocol
+        };
         packet = packet
-            .with(Field::Ip6NextHeader, wire.protocol)
+            .with(Field::Ip6NextHeader, next)
             .with(Field::HopLimit, wire.ttl)
             .with(Field::TrafficClass, wire.tos);
     } else {

@@ -518,6 +518,10 @@ impl Nft<'_> {
             // The set of an inet table holds IPv4 addresses.
             0 if !v6 || family == "ip6" => format!("{ip} {side} {not}@nets"),
             1 => {
+                if v6 && self.0.percent(40) {
+                    let next = one(self.0, &["60", "{ 6, 60 }"]);
+                    return format!("ip6 nexthdr {not}{next}");
+                }
                 let field = if v6 { "hoplimit" } else { "ttl" };
                 let test = one(self.0, &["64", "< 64", "63-64"]);
                 format!("{ip} {field} {test}")

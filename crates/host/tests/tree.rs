@@ -153,10 +153,10 @@ fn what_is_no_plain_file_is_never_waited_for() {
     let host = Host::at(folder.path(), 0);
     assert!(host.wrappers.is_empty() && host.fstab.is_none());
     let missing: Vec<&str> = host.missing.iter().map(|it| it.fact.as_str()).collect();
-    assert!(
-        missing.contains(&"the file /etc/hosts.deny"),
-        "a loop of links: {missing:?}"
-    );
+    for fact in ["hosts.allow", "hosts.deny"] {
+        let fact = format!("the file /etc/{fact}");
+        assert!(missing.contains(&fact.as_str()), "{fact}: {missing:?}");
+    }
 }
 
 #[test]
@@ -214,4 +214,58 @@ fn passwords_of_mounts_do_not_leave() {
     let host = Host::at(folder.path(), 0);
     let mounts = host.fstab.expect("it is there");
     assert_eq!(mounts[0].options, ["user=me", "password=***", "ro"]);
+}
+
+#[test]
+fn links_may_go_up_and_around_within_the_tree() {
+    let folder = tree(&[("data/real/hosts", "ALL: LOCAL\n")]);
+    link(
+        folder.path(),
+        "etc/hosts.allow",
+        "../../../data/./link/hosts",
+    );
+    link(folder.path(), "data/link", "/data//real/");
+    link(folder.path(), "etc/hosts.deny", "no-file/..");
+    let host = Host::at(folder.path(), 0);
+    assert_eq!(host.wrappers.len(), 1, "{:?}", host.missing);
+    assert_eq!(host.wrappers[0].text, "ALL: LOCAL\n");
+}
+
+#[test]
+fn a_folder_that_may_not_be_listed_is_said_to_be_missing() {
+    let folder = tree(&[RULES, ("etc/cron.d/job", "")]);
+    // Not even root lists a folder with a name that is no text whole.
+    let odd = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"etc/cron.d/\xff");
+    fs::write(folder.path().join(odd), "").expect("any bytes are a name");
+    link(folder.path(), "etc/local.d", "local.d");
+    let host = Host::at(folder.path(), 0);
+    let facts: Vec<&str> = host.missing.iter().map(|it| it.fact.as_str()).collect();
+    for fact in ["the file /etc/cron.d", "the file /etc/local.d"] {
+        assert!(facts.contains(&fact), "{fact}: {facts:?}");
+    }
+}
+
+#[test]
+fn a_root_that_is_none_leaves_everything_open() {
+    let folder = tree(&[("file", "")]);
+    for name in ["file", "absent"] {
+        let host = Host::at(&folder.path().join(name), 0);
+        assert!(host.saved_rules.is_none() && host.fstab.is_none());
+        let told = host.missing.iter().any(|it| it.fact == "every file");
+        assert!(told, "{name}: {:?}", host.missing);
+    }
+}
+
+#[test]
+fn a_file_that_is_a_link_to_null_is_empty() {
+    let folder = tree(&[("etc/keep", "")]);
+    // A bind of the real device would need root; the link leads to a plain file in the tree.
+    link(folder.path(), "etc/hosts.deny", "/dev/null");
+    assert!(
+        Host::at(folder.path(), 0).wrappers.is_empty(),
+        "it leads nowhere"
+    );
+    fs::create_dir(folder.path().join("dev")).expect("it can be made");
+    fs::write(folder.path().join("dev/null"), "").expect("it can be written");
+    assert_eq!(Host::at(folder.path(), 0).wrappers[0].text, "");
 }

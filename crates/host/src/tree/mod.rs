@@ -55,11 +55,18 @@ impl Host {
         }
         host.fstab = files.text("/etc/fstab").map(|text| fstab::parse(&text));
         let boot = boot::Boot::read(&files);
-        host.saved_rules = Some(saved::find(&files, &boot));
+        host.saved_rules = files
+            .failure()
+            .is_none()
+            .then(|| saved::find(&files, &boot));
         host.rule_makers = saved::makers(&files, &boot);
         host.consoles.init.clone_from(&boot.init);
         host.consoles.command_line = console::command_line(&files);
         host.consoles.gettys = console::gettys(&files, &boot);
+        if let Some(why) = files.failure() {
+            let open = "what is set up, started at boot and loaded from disk";
+            host.miss("every file", why, open);
+        }
         for (path, error) in files.refused() {
             let open = "what this file sets up";
             host.miss(format!("the file {path}"), error, open);

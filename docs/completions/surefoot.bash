@@ -459,7 +459,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__show)
-            opts="-v -q -h -V --facts --root --rules-format --format --table --chain --hook --depth --exact --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --facts --root --rules-format --format --table --chain --hook --depth --exact --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

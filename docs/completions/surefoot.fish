@@ -102,6 +102,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 always\t''
 never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l exact -d 'Print counters in full, not as 12K or 3M'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l schema -d 'Print the JSON Schema of what `--format json` writes, and look at nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -74,6 +74,8 @@ fn generated() -> Outcome<Vec<(PathBuf, String)>> {
     }
     let schema = output_of(&surefoot, &["check", "--schema"])?;
     files.push((root().join("docs/schema/findings.json"), schema));
+    let schema = output_of(&surefoot, &["firewall", "show", "--schema"])?;
+    files.push((root().join("docs/schema/firewall-show.json"), schema));
     for document in WITH_SCREENS {
         let path = root().join(document);
         let text = fs::read_to_string(&path).map_err(|error| format!("{document}: {error}"))?;

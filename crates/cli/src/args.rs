@@ -254,6 +254,9 @@ pub(crate) struct ShowArgs {
     /// Print counters in full, not as 12K or 3M
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Print the JSON Schema of what `--format json` writes, and look at nothing
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,9 @@
 //! The picture of a rule set: what stands where, in which words, in every form.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "tests measure time and run programs"
+    reason = "tests read files and measure time"
 )]
 
 use std::fmt::Write as _;
@@ -620,6 +621,37 @@ fn the_json_has_everything_that_the_text_shows() {
         })
     );
     assert_eq!(value["chains"][0]["base"]["packets"], 5);
+}
+
+#[test]
+fn no_rule_of_the_parsers_inputs_is_lost() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "in") {
+            continue;
+        }
+        files += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let picture = all(&text);
+        let drawn: usize = picture.chains.iter().map(|chain| chain.rules.len()).sum();
+        let rules: usize = picture.tables.iter().map(|table| table.rules).sum();
+        let chains: usize = picture.tables.iter().map(|table| table.chains).sum();
+        assert_eq!(
+            (drawn, picture.chains.len()),
+            (rules, chains),
+            "{}",
+            path.display()
+        );
+        let shown = plain(&picture);
+        let lines = shown
+            .lines()
+            .filter(|line| line.contains(['├', '└']))
+            .count();
+        assert!(lines >= rules, "{}: {shown}", path.display());
+    }
+    assert!(files > 40, "{files}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The published schema of the picture is the one that the code has, and the JSON keeps to it.
-//! `UPDATE=1` writes the published file anew.
+//! `cargo xtask docs` writes the published file, and so does `UPDATE=1` here.
 
 #![expect(
     clippy::disallowed_methods,
@@ -139,5 +139,5 @@ fn the_published_schema_is_this_one() {
         std::fs::write(&path, show::schema()).unwrap();
     }
     let published = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(published, show::schema(), "UPDATE=1 writes it");
+    assert_eq!(published, show::schema(), "`cargo xtask docs` writes it");
 }

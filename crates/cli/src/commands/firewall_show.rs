@@ -9,6 +9,10 @@ use crate::input;
 use crate::output::Output;
 
 pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
+    if args.schema {
+        output.answer(&show::schema())?;
+        return Ok(Status::Clean);
+    }
     let rules = input::rules(&args.files, args.rules_format, &args.facts, output)?;
     let selection = show::Selection {
         table: args.table.clone(),

@@ -1,5 +1,6 @@
 //! Findings for code-scanning pages: SARIF 2.1.0 (OASIS, sections 3.13 to 3.49).
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -9,10 +10,18 @@ use crate::{Certainty, Evidence, Finding, Page, Place, Report, Severity};
 
 /// The report as one SARIF run; `pages` are the rules that it may name.
 pub fn sarif(report: &Report, pages: &[&Page]) -> String {
+    // Findings that look the same are told apart by their order.
+    let mut before: HashMap<String, usize> = HashMap::new();
+    let mut numbered = |found: &Finding| {
+        let print = fingerprint(found);
+        let number = before.entry(print.clone()).or_default();
+        *number += 1;
+        format!("{print}:{number}")
+    };
     let results: Vec<Value> = report
         .findings
         .iter()
-        .map(|found| result(found, pages))
+        .map(|found| result(found, &numbered(found), pages))
         .collect();
     let notifications: Vec<Value> = report
         .unknowns
@@ -74,7 +83,7 @@ fn rule(page: &Page) -> Value {
     })
 }
 
-fn result(found: &Finding, pages: &[&Page]) -> Value {
+fn result(found: &Finding, fingerprint: &str, pages: &[&Page]) -> Value {
     let mut text = format!("{}. {}", found.title, found.impact);
     for remedy in &found.remedies {
         let _ = writeln!(text, "\n{}:", remedy.what);
@@ -87,7 +96,7 @@ fn result(found: &Finding, pages: &[&Page]) -> Value {
         "level": level(found.severity),
         "message": { "text": text },
         "locations": found.evidence.iter().map(location).collect::<Vec<_>>(),
-        "partialFingerprints": { "finding/v1": fingerprint(found) },
+        "partialFingerprints": { "finding/v1": fingerprint },
         "properties": {
             "severity": found.severity,
             "certainty": found.certainty,
@@ -154,14 +163,23 @@ fn uri(path: &str) -> String {
 }
 
 /// The same for the same finding in the next run, wherever its lines have moved: FNV-1a over the
-/// code and the texts of the evidence.
+/// code, the texts of the evidence and the files that hold them.
 fn fingerprint(found: &Finding) -> String {
-    let texts = found.evidence.iter().map(|evidence| evidence.what.as_str());
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for text in std::iter::once(found.code.as_str()).chain(texts) {
+    let mut add = |text: &str| {
         for byte in text.bytes().chain([0]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    };
+    add(&found.code);
+    for evidence in &found.evidence {
+        add(match &evidence.place {
+            Place::Line { source, .. } => source,
+            Place::File { path } => path,
+            // A process has another number in the next run.
+            Place::Kernel { .. } => "",
+        });
+        add(&evidence.what);
     }
     format!("{hash:016x}")
 }
@@ -256,9 +274,19 @@ mod tests {
             }],
             remedies: vec![],
         };
+        let report = Report {
+            findings: vec![finding(3, "-j DROP"), finding(9, "-j DROP")],
+            ..Report::default()
+        };
+        let log: Value = serde_json::from_str(&sarif(&report, &[])).unwrap();
+        let print = |at: usize| &log["runs"][0]["results"][at]["partialFingerprints"]["finding/v1"];
+        assert_ne!(print(0), print(1), "two findings of one run are two");
         let first = fingerprint(&finding(3, "-j DROP"));
         assert_eq!(first, fingerprint(&finding(9, "-j DROP")));
         assert_ne!(first, fingerprint(&finding(3, "-j ACCEPT")));
+        let mut elsewhere = finding(3, "-j DROP");
+        elsewhere.evidence[0].place = Place::File { path: "r6".into() };
+        assert_ne!(first, fingerprint(&elsewhere));
         let zero = location(&finding(0, "x").evidence[0]);
         assert_eq!(
             zero["physicalLocation"]["region"],

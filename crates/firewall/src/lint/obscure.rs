@@ -60,7 +60,7 @@ const OBSCURE: &[(&str, &str)] = &[
     ("jhash", "a hash"),
 ];
 /// Conditions from which on a rule asks for a word of explanation.
-const MANY_CONDITIONS: usize = 7;
+const MANY_CONDITIONS: usize = 8;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let mut found: Vec<(RuleAt, &str)> = Vec::new();

@@ -142,3 +142,47 @@ fn a_page_says_what_it_is_why_it_matters_how_to_see_and_mend_it_and_when_it_is_f
     let pages = lint::pages();
     assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
 }
+
+#[test]
+fn no_damage_makes_a_lint_panic() {
+    // A small generator of our own keeps the run the same every time.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for mut case in cases() {
+        let texts: Vec<String> = case.inputs.iter().map(|input| input.text.clone()).collect();
+        if texts.iter().any(|text| text.len() > 20_000) {
+            continue;
+        }
+        for _ in 0..25 {
+            for (input, text) in case.inputs.iter_mut().zip(&texts) {
+                let mut bytes = text.clone().into_bytes();
+                for _ in 0..=next(5) {
+                    let at = next(bytes.len());
+                    match next(5) {
+                        0 => bytes.truncate(at.max(40)),
+                        1 => bytes.insert(at, b"!\"-*:[\\\n ,/+{}@"[next(15)]),
+                        2 if !bytes.is_empty() => drop(bytes.remove(at)),
+                        3 if !bytes.is_empty() => {
+                            // A line twice, elsewhere: rules in odd places.
+                            let line = String::from_utf8_lossy(&bytes[at..]).into_owned();
+                            let line = line.lines().nth(1).unwrap_or_default().to_owned() + "\n";
+                            let start = bytes[..at].iter().rposition(|byte| *byte == b'\n');
+                            let start = start.map_or(0, |start| start + 1);
+                            bytes.splice(start..start, line.into_bytes());
+                        }
+                        _ if !bytes.is_empty() => bytes[at] = u8::try_from(next(256)).unwrap(),
+                        _ => {}
+                    }
+                }
+                input.text = String::from_utf8_lossy(&bytes).into_owned();
+            }
+            case.surroundings.live ^= next(2) == 0;
+            findings(&case);
+        }
+    }
+}

@@ -1,236 +1,18 @@
-//! A chain that is one long list, and how it could be split without changing what it does.
+//! Neighbouring rules that all ask for the same property: a chain for each of its values.
 //!
-//! Two ways are looked for. Neighbouring rules that differ in one address only are one rule with a
-//! set. Neighbouring rules that all ask for the same property (an interface, a protocol) go into
-//! one chain for each of its values: as the values exclude each other, their order among
-//! themselves does not matter, and what stands before and after stays there.
+//! As the values exclude each other, the order of the groups does not matter, and what stands
+//! before and after the run stays there.
 
 use std::collections::{BTreeMap, HashMap};
 
-use surefoot_report::{Finding, Page, Severity};
+use surefoot_report::Finding;
 
-use super::Facts;
-use super::commands::{add, iptables, nft_checked, program, quoted};
-use super::evidence::{Say, finding, full_name};
-use super::makers;
+use super::PAGE;
+use crate::lint::Facts;
+use crate::lint::commands::{add, iptables, nft_checked, program, quoted};
+use crate::lint::evidence::{Say, finding, full_name};
 use crate::model::{Chain, Field, Match, Range, Rule, Statement, Table, Verdict};
 use crate::semantics::RuleAt;
-
-pub(super) const PAGE: Page = Page {
-    code: "FW010",
-    title: "a long chain that should be split",
-    severity: Severity::Note,
-    text: "\
-## What it is
-A chain holds a hundred rules or more in one list, and there is a way to split it that changes
-nothing of what it does.
-
-## Why it matters
-Rules are tried one after the other: the packet that matches none of three hundred pays for
-three hundred. And nobody can read such a list: whether a rule in the middle does anything
-depends on all those above it.
-
-## How to see it yourself
-    iptables -S INPUT | wc -l
-    iptables -L INPUT -nvx --line-numbers        where the packets are, and how far down
-
-## How to mend it
-Where the rules differ only in an address, put the addresses in a set and ask it once: `ipset`
-with `-m set --match-set NAME src`, in nft `ip saddr @NAME`. A set of thousands costs one
-look-up. Where the rules all ask for an interface or a protocol, make a chain for each and jump
-to it:
-    iptables -N INPUT-eth0
-    iptables -I INPUT 12 -i eth0 -j INPUT-eth0
-The finding proposes one of the two with the numbers of the rules. Fill the new chain first,
-then put the jump in front of the old rules; they never match again, which their counters show,
-and can be deleted. Rules with RETURN or goto are left where they are: they would end another
-chain.
-
-## When it is fine
-If the list is made by a program, change it there. If established traffic is accepted at the
-top, the list is only paid for by new connections, and the gain is in reading it.
-",
-};
-
-/// Rules from which on a chain is long.
-const LONG: usize = 100;
-/// Rules that a split has to gather.
-const WORTH: usize = 32;
-
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
-        for (c, chain) in table.chains.iter().enumerate() {
-            if chain.rules.len() < LONG || makers::of_chain(table, chain).is_some() {
-                continue;
-            }
-            let at = RuleAt {
-                table: t,
-                chain: c,
-                rule: 0,
-            };
-            let set = gather(chain).filter(|run| run.len >= WORTH);
-            let split = split(chain).filter(|split| split.saving >= WORTH);
-            match (set, split) {
-                (Some(run), split) if split.as_ref().is_none_or(|split| split.saving < run.len) => {
-                    findings.extend(propose_set(facts, at, &run));
-                }
-                (_, Some(split)) => findings.push(propose_split(facts, at, &split)),
-                _ => {}
-            }
-        }
-    }
-    findings
-}
-
-/// Neighbouring rules that are the same but for one field.
-struct Run {
-    start: usize,
-    len: usize,
-    field: Field,
-}
-
-/// The longest run of rules that differ in one address or port.
-fn gather(chain: &Chain) -> Option<Run> {
-    let fields = [
-        Field::Ip4Src,
-        Field::Ip6Src,
-        Field::Ip4Dst,
-        Field::Ip6Dst,
-        Field::DstPort,
-    ];
-    let mut best: Option<Run> = None;
-    for field in fields {
-        let mut start = 0;
-        let mut before: Option<Vec<&Statement>> = None;
-        for at in 0..=chain.rules.len() {
-            let rest = chain.rules.get(at).and_then(|rule| without(rule, field));
-            if rest.is_some() && rest == before {
-                continue;
-            }
-            let len = at - start;
-            if before.is_some() && best.as_ref().is_none_or(|best| len > best.len) {
-                best = Some(Run { start, len, field });
-            }
-            start = at;
-            before = rest;
-        }
-    }
-    best.filter(|best| best.len > 1)
-}
-
-/// The rule without its plain question for the field; nothing if it has none, or does more than
-/// decide.
-fn without(rule: &Rule, field: Field) -> Option<Vec<&Statement>> {
-    let mut asked = false;
-    let mut rest = Vec::new();
-    for statement in &rule.statements {
-        match statement {
-            Statement::Match(Match::Field {
-                operand,
-                negated: false,
-                ranges,
-            }) if operand.field == field && operand.mask.is_none() && ranges.len() == 1 => {
-                asked = true;
-            }
-            Statement::Match(Match::Opaque(opaque)) if opaque.stateful => return None,
-            Statement::Effect(crate::model::Effect::Other { .. }) => {}
-            other => rest.push(other),
-        }
-    }
-    asked.then_some(rest)
-}
-
-fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Finding> {
-    let (table, chain) = (facts.table(at)?, facts.chain(at)?);
-    let name = full_name(table, chain);
-    let (first, last) = (run.start + 1, run.start + run.len);
-    let (word, option, ipset, kind, nft) = match run.field {
-        Field::Ip4Src => ("source", "-s", "hash:net family inet", "src", "ip saddr"),
-        Field::Ip6Src => ("source", "-s", "hash:net family inet6", "src", "ip6 saddr"),
-        Field::Ip4Dst => (
-            "destination",
-            "-d",
-            "hash:net family inet",
-            "dst",
-            "ip daddr",
-        ),
-        Field::Ip6Dst => (
-            "destination",
-            "-d",
-            "hash:net family inet6",
-            "dst",
-            "ip6 daddr",
-        ),
-        _ => (
-            "port",
-            "--dport",
-            "bitmap:port range 0-65535",
-            "dst",
-            "th dport",
-        ),
-    };
-    let set = format!("{}-{first}", chain.name.to_lowercase());
-    let rule = chain.rules.get(run.start)?;
-    let commands = if table.backend.is_iptables() {
-        let words = facts.firewall.text(rule.place).trim();
-        let (_, rest) = words.split_once("-A ")?;
-        let rest = rest.trim_start().strip_prefix(chain.name.as_str())?.trim();
-        let value = value_after(rest, option)?;
-        let matches = format!("-m set --match-set {} {kind}", quoted(&set));
-        let one = rest.replacen(&format!("{option} {value}"), &matches, 1);
-        let (program, chain_word) = (iptables(table), quoted(&chain.name));
-        vec![
-            format!("ipset create {} {ipset}", quoted(&set)),
-            // Line 1 of `-S` is the policy, so rule N is line N + 1.
-            format!(
-                "{program} -S {chain_word} | sed -n '{},{}s/.* {option} \\([^ ]*\\).*/add {set} \\1/p' | ipset -exist restore",
-                first + 1,
-                last + 1
-            ),
-            format!("{program} -I {chain_word} {first} {one}"),
-        ]
-    } else {
-        vec![format!(
-            "nft -a list chain {} {} {}",
-            table.family.word(),
-            table.name,
-            chain.name
-        )]
-    };
-    let last_at = RuleAt {
-        rule: last - 1,
-        ..at
-    };
-    Some(
-        finding(
-            &PAGE,
-            format!("{name} holds {} rules; {first} to {last} differ in the {word} only", chain.rules.len()),
-            format!(
-                "one rule with a set (in nft: `{nft} @{set}`) does the same with one look-up instead of {}",
-                run.len
-            ),
-        )
-        .shown_by([
-            facts.show_rule(RuleAt {
-                rule: run.start,
-                ..at
-            }),
-            facts.show_rule(last_at),
-        ])
-        .mend(
-            "Fill a set, and ask it in front of the old rules, which never match then and can be deleted",
-            commands,
-        ),
-    )
-}
-
-/// The word after an option.
-fn value_after<'a>(words: &'a str, option: &str) -> Option<&'a str> {
-    let mut words = words.split_whitespace();
-    words.find(|word| *word == option)?;
-    words.next()
-}
 
 /// What a rule is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -348,17 +130,17 @@ impl Value {
 }
 
 /// A run of rules and the groups that it falls into.
-struct Split {
+pub(super) struct Split {
     by: By,
     start: usize,
     len: usize,
     groups: BTreeMap<Value, usize>,
     /// Rules that a packet no longer has to be compared with, at least.
-    saving: usize,
+    pub(super) saving: usize,
 }
 
 /// The split that saves most.
-fn split(chain: &Chain) -> Option<Split> {
+pub(super) fn split(chain: &Chain) -> Option<Split> {
     let mut best: Option<Split> = None;
     for by in By::ALL {
         let mut run: Option<(usize, HashMap<Value, usize>)> = None;
@@ -404,7 +186,8 @@ fn movable(rule: &Rule) -> bool {
     })
 }
 
-fn propose_split(facts: &Facts<'_>, at: RuleAt, split: &Split) -> Finding {
+/// A chain for each value in place of the run.
+pub(super) fn propose_split(facts: &Facts<'_>, at: RuleAt, split: &Split) -> Finding {
     let table = &facts.firewall.tables[at.table];
     let chain = &table.chains[at.chain];
     let name = full_name(table, chain);

@@ -166,6 +166,24 @@ not in force: called only by each other
 }
 
 #[test]
+fn a_chain_that_an_unknown_map_may_call_is_not_said_to_be_dead() {
+    let with = |flags: &str| {
+        let text = format!(
+            "table inet t {{ map m {{ type inet_service : verdict; {flags} elements = {{ 1 : jump a }} }} chain a {{ accept; }} chain b {{ drop; }} chain c {{ type filter hook input priority 0; tcp dport vmap @m; }} }}"
+        );
+        let picture = all(&text);
+        let apart = picture.apart.iter();
+        let apart = apart.map(|it| (picture.chains[it.chain].name.clone(), it.why));
+        apart.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        with("flags dynamic,timeout;"),
+        [("b".to_owned(), Why::Unsure)]
+    );
+    assert_eq!(with(""), [("b".to_owned(), Why::Uncalled)]);
+}
+
+#[test]
 fn a_loop_from_a_hook_ends() {
     let picture = all(&filter(
         ":A - [0:0]\n-A INPUT -j A\n-A A -j A\n-A A -j INPUT",

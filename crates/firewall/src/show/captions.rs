@@ -36,6 +36,7 @@ pub(super) fn why(why: Why) -> &'static str {
         Why::Selected => "as asked for",
         Why::Deep => "called too deep to be drawn in place",
         Why::Dormant => "not in force: the table is dormant",
+        Why::Unsure => "perhaps called by a verdict map whose elements are not all known",
         Why::Uncalled => "not in force: nothing calls these chains",
         Why::Unreached => "not in force: called only by each other",
     }

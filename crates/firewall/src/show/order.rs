@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::picture::{Drawn, Why};
-use crate::model::{ChainId, ElementValue, Rule, SetRef, Statement, Table, Verdict};
+use crate::model::{ChainId, Content, ElementValue, Rule, SetRef, Statement, Table, Verdict};
 
 /// Deeper calls are drawn apart: no terminal is wide enough, and the kernel allows 16.
 const DEEPEST: usize = 24;
@@ -286,6 +286,27 @@ impl Order {
     }
 }
 
+/// Whether a rule of the table may call chains that we cannot name.
+fn hides_calls(table: &Table) -> bool {
+    let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+    let mut statements = rules.flat_map(|rule| &rule.statements);
+    statements.any(|statement| match statement {
+        Statement::VerdictMap(lookup) => match &lookup.map {
+            SetRef::Missing(_) | SetRef::Ipset(_) => true,
+            SetRef::Inline(set) => !matches!(set.content, Content::Known(_)),
+            SetRef::Named(at) => {
+                let set = usize::try_from(*at).ok().and_then(|at| table.sets.get(at));
+                set.is_none_or(|set| !matches!(set.content, Content::Known(_)))
+            }
+        },
+        Statement::Verdict(Verdict::Unknown(opaque)) => {
+            let mut words = opaque.text.split_whitespace();
+            words.any(|word| word == "jump" || word == "goto")
+        }
+        _ => false,
+    })
+}
+
 /// The chains that no hook leads to, and why, in the order of the text.
 pub(super) fn unreached(
     tables: &[Table],
@@ -311,11 +332,13 @@ pub(super) fn unreached(
             found.push((at, Why::Dormant));
         }
     }
+    let unsure: Vec<bool> = tables.iter().map(hides_calls).collect();
     for (why, wanted) in [(Why::Uncalled, true), (Why::Unreached, false)] {
         for at in all() {
             if (calls.callers(at) == 0) == wanted && !reached.chains.contains(&at) {
                 calls.reach(at, reached);
-                found.push((at, why));
+                let unsure = unsure.get(at.0).copied().unwrap_or(false);
+                found.push((at, if unsure { Why::Unsure } else { why }));
             }
         }
     }

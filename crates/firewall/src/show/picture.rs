@@ -92,6 +92,8 @@ pub enum Why {
     Deep,
     /// Its table is dormant.
     Dormant,
+    /// No call of it was read, but a map whose elements are not all known may call it.
+    Unsure,
     /// Nothing calls it.
     Uncalled,
     /// It is called only by chains that no hook leads to.

@@ -68,7 +68,14 @@ fn hook() -> Value {
 }
 
 fn apart() -> Value {
-    let why = ["selected", "deep", "dormant", "uncalled", "unreached"];
+    let why = [
+        "selected",
+        "deep",
+        "dormant",
+        "unsure",
+        "uncalled",
+        "unreached",
+    ];
     object(&[("chain", count()), ("why", words(&why))])
 }
 

@@ -1,19 +1,19 @@
 //! From the model to the picture.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::order::{
     CallAt, Calls, ChainAt, Order, Reached, called, groups, named_map, unreached, verdict,
 };
 use super::picture::{
-    Apart, BaseView, Call, ChainView, HookView, Picture, RuleView, Selection, SetView, TableView,
-    Way, Why,
+    Apart, BaseView, Call, ChainView, HookView, Picture, RuleView, Selection, TableView, Way, Why,
 };
+use super::select::Chosen;
+use super::sets::{Uses, sets};
 use super::values::{Most, element};
 use super::words::Speaker;
 use crate::model::{
-    Backend, Base, Chain, ChainKind, Content, Effect, Family, Firewall, Hook, KeyPart, Match,
-    Policy, Rule, Set, SetKind, SetRef, Statement, Table, Verdict,
+    Backend, Base, Chain, ChainKind, Firewall, KeyPart, Policy, Rule, Statement, Table, Verdict,
 };
 
 /// A text longer than this is cut: the picture says where it stands.
@@ -94,145 +94,6 @@ pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
     picture
 }
 
-/// The parts of a rule set that a selection leaves.
-struct Chosen<'s> {
-    tables: Vec<bool>,
-    chain: Option<&'s str>,
-    ignore_case: bool,
-    hook: Option<&'s str>,
-    table: Option<&'s str>,
-}
-
-impl<'s> Chosen<'s> {
-    fn new(firewall: &Firewall, selection: &'s Selection) -> Self {
-        let wanted = selection.table.as_deref().map(str::trim);
-        let fits = |table: &Table| {
-            wanted.is_none_or(|wanted| match wanted.split_once(char::is_whitespace) {
-                Some((family, name)) => table.family.word() == family && table.name == name.trim(),
-                None => table.name == wanted,
-            })
-        };
-        let tables: Vec<bool> = firewall.tables.iter().map(fits).collect();
-        let chain = selection.chain.as_deref();
-        let mut names = firewall.tables.iter().flat_map(|table| &table.chains);
-        let ignore_case = chain.is_some_and(|wanted| !names.any(|chain| chain.name == wanted));
-        Self {
-            tables,
-            chain,
-            ignore_case,
-            hook: selection.hook.as_deref(),
-            table: wanted,
-        }
-    }
-
-    fn fits(&self, table: usize) -> bool {
-        self.tables.get(table).copied().unwrap_or(false)
-    }
-
-    fn fits_hook(&self, base: Option<&Base>) -> bool {
-        self.hook
-            .is_none_or(|hook| base.is_some_and(|base| base.hook.word().eq_ignore_ascii_case(hook)))
-    }
-
-    fn named_chains(&self, tables: &[Table]) -> Vec<ChainAt> {
-        let wanted = self.chain.unwrap_or_default();
-        let named =
-            |name: &str| name == wanted || (self.ignore_case && name.eq_ignore_ascii_case(wanted));
-        let mut found = Vec::new();
-        for (at, table) in tables.iter().enumerate().filter(|(at, _)| self.fits(*at)) {
-            let chains = table.chains.iter().enumerate();
-            let chains = chains
-                .filter(|(_, chain)| named(&chain.name) && self.fits_hook(chain.base.as_ref()));
-            found.extend(chains.map(|(chain, _)| (at, chain)));
-        }
-        found
-    }
-
-    /// The base chains by hook, each hook's by priority.
-    fn hooks(&self, tables: &[Table]) -> Vec<(&'static str, Hook, Vec<ChainAt>)> {
-        let mut found: Vec<((u8, Hook), i32, ChainAt)> = Vec::new();
-        for (at, table) in tables.iter().enumerate().filter(|(at, _)| self.fits(*at)) {
-            for (chain, there) in table.chains.iter().enumerate() {
-                if let Some(base) = &there.base
-                    && !table.dormant
-                    && self.fits_hook(Some(base))
-                {
-                    let key = (layer(table.family, base.hook), base.hook);
-                    found.push((key, base.priority, (at, chain)));
-                }
-            }
-        }
-        // The sort is stable: what has one priority stays in the order of the texts.
-        found.sort_by_key(|(key, priority, _)| (*key, *priority));
-        let mut hooks: Vec<(&'static str, Hook, Vec<ChainAt>)> = Vec::new();
-        for ((layer, hook), _, chain) in found {
-            let layer = LAYERS.get(usize::from(layer)).copied().unwrap_or("ip");
-            match hooks.last_mut() {
-                Some((last, at, chains)) if (*last, *at) == (layer, hook) => chains.push(chain),
-                _ => hooks.push((layer, hook, vec![chain])),
-            }
-        }
-        hooks
-    }
-
-    fn missing(&self, tables: &[Table]) -> Vec<String> {
-        let mut missing = Vec::new();
-        if let Some(wanted) = self.table
-            && !self.tables.contains(&true)
-        {
-            let names = tables
-                .iter()
-                .map(|table| format!("{} {}", table.family.word(), table.name));
-            missing.push(format!("no table is called `{wanted}`{}", there_are(names)));
-        }
-        if let Some(wanted) = self.chain
-            && self.named_chains(tables).is_empty()
-        {
-            let hook = self
-                .hook
-                .map_or_else(String::new, |hook| format!(" at the hook `{hook}`"));
-            let fitting = tables.iter().enumerate().filter(|(at, _)| self.fits(*at));
-            let names = fitting
-                .flat_map(|(_, table)| &table.chains)
-                .filter(|chain| self.fits_hook(chain.base.as_ref()))
-                .map(|chain| chain.name.clone());
-            let there_are = there_are(names);
-            missing.push(format!("no chain{hook} is called `{wanted}`{there_are}"));
-        } else if let Some(wanted) = self.hook
-            && self.chain.is_none()
-            && self.hooks(tables).is_empty()
-        {
-            missing.push(format!("no chain stands at a hook `{wanted}`"));
-        }
-        missing
-    }
-}
-
-/// `; there are: INPUT,FORWARD`: what could have been meant, each name once.
-fn there_are(names: impl Iterator<Item = String>) -> String {
-    let mut known = HashSet::new();
-    let names: Vec<String> = names.filter(|name| known.insert(name.clone())).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    let total = names.len();
-    let list = Most::of(false).join(names.into_iter(), total);
-    format!("; there are: {list}")
-}
-
-/// In the order in which a packet meets them: on the way in, in a bridge, ARP, IP, on the way out.
-const LAYERS: [&str; 5] = ["device", "bridge", "arp", "ip", "device"];
-
-fn layer(family: Family, hook: Hook) -> u8 {
-    match (family, hook) {
-        (_, Hook::Egress) => 4,
-        (_, Hook::Ingress) | (Family::Netdev, _) => 0,
-        (Family::Bridge, _) => 1,
-        (Family::Arp, _) => 2,
-        (Family::Ip | Family::Ip6 | Family::Inet, _) => 3,
-    }
-}
-
 fn table_view(table: &Table) -> TableView {
     TableView {
         backend: match table.backend {
@@ -247,104 +108,6 @@ fn table_view(table: &Table) -> TableView {
         chains: table.chains.len(),
         rules: table.chains.iter().map(|chain| chain.rules.len()).sum(),
         others: table.others.clone(),
-    }
-}
-
-/// Which sets the rules name, and how often.
-#[derive(Default)]
-struct Uses(HashMap<(Option<usize>, u32), usize>);
-
-impl Uses {
-    fn add(&mut self, table: usize, set: &SetRef) {
-        let key = match set {
-            SetRef::Ipset(at) => (None, *at),
-            SetRef::Named(at) => (Some(table), *at),
-            SetRef::Inline(_) | SetRef::Missing(_) => return,
-        };
-        *self.0.entry(key).or_default() += 1;
-    }
-
-    fn add_rule(&mut self, table: usize, rule: &Rule) {
-        for statement in &rule.statements {
-            match statement {
-                Statement::Match(condition) => self.add_condition(table, condition, 0),
-                Statement::Effect(Effect::UpdateSet { set }) => self.add(table, set),
-                Statement::VerdictMap(lookup) => self.add(table, &lookup.map),
-                Statement::Verdict(Verdict::Nat(nat)) => {
-                    if let Some(by_map) = &nat.by_map {
-                        self.add(table, &by_map.1);
-                    }
-                }
-                Statement::Effect(_) | Statement::Verdict(_) => {}
-            }
-        }
-    }
-
-    fn add_condition(&mut self, table: usize, condition: &Match, depth: u8) {
-        match condition {
-            Match::Lookup(lookup) => self.add(table, &lookup.set),
-            Match::Any { of, .. } if depth < 8 => {
-                for condition in of {
-                    self.add_condition(table, condition, depth + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn sets(firewall: &Firewall, chosen: &Chosen<'_>, uses: &Uses) -> Vec<SetView> {
-    let everything = chosen.chain.is_none() && chosen.hook.is_none();
-    let any_iptables = firewall
-        .tables
-        .iter()
-        .enumerate()
-        .any(|(at, table)| chosen.fits(at) && table.backend.is_iptables());
-    let nothing_chosen = everything && chosen.table.is_none();
-    let mut views = Vec::new();
-    let mut add = |of: String, key: (Option<usize>, u32), set: &Set, all: bool| {
-        let uses = uses.0.get(&key).copied().unwrap_or(0);
-        if all || uses > 0 {
-            views.push(set_view(of, set, uses));
-        }
-    };
-    for (at, set) in (0..).zip(&firewall.ipsets) {
-        let all = nothing_chosen || (everything && any_iptables);
-        add("ipset".to_owned(), (None, at), set, all);
-    }
-    for (at, table) in firewall
-        .tables
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| chosen.fits(*at))
-    {
-        for (set_at, set) in (0..).zip(&table.sets) {
-            let of = format!("{} {}", table.family.word(), table.name);
-            add(of, (Some(at), set_at), set, everything);
-        }
-    }
-    views
-}
-
-fn set_view(of: String, set: &Set, uses: usize) -> SetView {
-    let (kind, map) = match &set.kind {
-        SetKind::Nft { type_name, map } => (type_name.clone(), *map),
-        SetKind::Ipset { type_name } => (type_name.clone(), false),
-        SetKind::List { .. } => ("list:set".to_owned(), false),
-    };
-    let elements = match (&set.kind, &set.content) {
-        (SetKind::List { members }, _) => Some(members.len()),
-        (_, Content::Known(elements) | Content::Dynamic(elements)) => Some(elements.len()),
-        (_, Content::Unknown) => None,
-    };
-    SetView {
-        of,
-        name: set.name.clone(),
-        kind,
-        map,
-        elements,
-        dynamic: matches!(set.content, Content::Dynamic(_)),
-        uses,
     }
 }
 

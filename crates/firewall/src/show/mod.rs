@@ -13,6 +13,8 @@ mod order;
 mod picture;
 mod rows;
 mod schema;
+mod select;
+mod sets;
 mod svg;
 mod text;
 mod values;

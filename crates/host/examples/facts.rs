@@ -17,6 +17,9 @@ fn main() -> std::io::Result<()> {
             &|_| {},
         ),
     };
-    serde_json::to_writer_pretty(std::io::stdout().lock(), &host)?;
-    writeln!(std::io::stdout())
+    // Standard output writes line by line by itself, which a crowded machine makes slow.
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer_pretty(&mut output, &host)?;
+    writeln!(output)?;
+    output.flush()
 }

@@ -29,12 +29,7 @@ pub struct LiveOptions {
 impl Host {
     /// Reads this machine. `step` is told what is being read; nothing is changed, no packet sent.
     pub fn live(options: &LiveOptions, step: &(dyn Fn(&str) + Sync)) -> Self {
-        let mut host = Self::of_tree(Path::new("/"), options.now);
-        host.running = true;
-        host.kernel = read_line("/proc/sys/kernel/osrelease");
-        host.name = read_line("/proc/sys/kernel/hostname").or(host.name);
-        host.booted = process::boot_time();
-        let (network, sockets, processes, rules) = std::thread::scope(|scope| {
+        let (mut host, network, sockets, processes, rules) = std::thread::scope(|scope| {
             let rules = scope.spawn(|| {
                 step("firewall rules");
                 rules::read()
@@ -49,8 +44,14 @@ impl Host {
             });
             step("the network");
             let network = network::read();
-            (network, join(sockets), join(processes), join(rules))
+            step("files");
+            let host = Self::of_tree(Path::new("/"), options.now);
+            (host, network, join(sockets), join(processes), join(rules))
         });
+        host.running = true;
+        host.kernel = read_line("/proc/sys/kernel/osrelease");
+        host.name = read_line("/proc/sys/kernel/hostname").or(host.name);
+        host.booted = process::boot_time();
         match network {
             Ok(found) => {
                 host.network = Some(found.network);

@@ -46,7 +46,7 @@ pub(super) fn read(keep_secrets: bool) -> Processes {
     };
     let setting = Setting {
         boot: boot_time().unwrap_or(0),
-        network: fs::read_link("/proc/self/ns/net").ok(),
+        network: fs::read_link("/proc/thread-self/ns/net").ok(),
         keep_secrets,
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -160,10 +160,7 @@ impl Host {
         holders: &HashMap<u64, Vec<u32>>,
     ) {
         for socket in &mut sockets {
-            // Inode 0 means that no process has it, and is not a name.
-            if socket.inode != 0 {
-                socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
-            }
+            socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
         }
         self.sockets = Some(sockets);
     }

@@ -77,8 +77,8 @@ pub(super) fn read() -> Rules {
     let mut rules = Rules::default();
     let mut questions = Vec::new();
     for (names, question) in [
-        ("/proc/net/ip_tables_names", &IPTABLES_LEGACY),
-        ("/proc/net/ip6_tables_names", &IP6TABLES_LEGACY),
+        ("/proc/thread-self/net/ip_tables_names", &IPTABLES_LEGACY),
+        ("/proc/thread-self/net/ip6_tables_names", &IP6TABLES_LEGACY),
     ] {
         match fs::read_to_string(names) {
             Ok(tables) if tables.trim().is_empty() => {}

@@ -52,7 +52,7 @@ pub(super) fn read() -> io::Result<Sockets> {
                 Err(error) => error,
             };
             // The module of `sock_diag` may be absent or forbidden; so may be the protocol.
-            match fs::read_to_string(format!("/proc/net/{file}{suffix}")) {
+            match fs::read_to_string(format!("/proc/thread-self/net/{file}{suffix}")) {
                 Ok(text) => sockets.take_less(*kind, file, &error, &text),
                 Err(absent) if absent.kind() == io::ErrorKind::NotFound => {
                     if *common && suffix.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn read() -> io::Result<Sockets> {
             }
         }
     }
-    match fs::read_to_string("/proc/net/packet") {
+    match fs::read_to_string("/proc/thread-self/net/packet") {
         Ok(text) => sockets.all.extend(proc::packet_sockets(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => sockets.miss(
@@ -77,7 +77,7 @@ pub(super) fn read() -> io::Result<Sockets> {
             "which programs see frames in spite of the firewall",
         ),
     }
-    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
+    let protocols = fs::read_to_string("/proc/thread-self/net/protocols").unwrap_or_default();
     for (protocol, fact) in UNLISTED {
         if proc::in_use(&protocols, protocol) {
             let why = "there are some, and surefoot does not list this kind";
@@ -176,7 +176,7 @@ mod tests {
         ];
         let _stream = std::net::TcpStream::connect(held[0].local_addr().unwrap()).unwrap();
         for (family, suffix) in FAMILIES {
-            let text = fs::read_to_string(format!("/proc/net/tcp{suffix}")).unwrap();
+            let text = fs::read_to_string(format!("/proc/thread-self/net/tcp{suffix}")).unwrap();
             let key = |it: &Socket| (it.inode, it.state, it.local, it.port, it.peer, it.uid);
             let mut plain: Vec<_> = proc::sockets(SocketKind::Tcp, &text)
                 .map(|it| key(&it))

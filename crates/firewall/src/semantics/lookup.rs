@@ -84,7 +84,11 @@ fn find_in<'a>(
     let longest = matches!(set.kind, SetKind::Ipset { .. });
     let mut best: Option<(Vec<u128>, &Element)> = None;
     let mut perhaps = Vec::new();
+    let narrowest = decided_by_network(&set.kind, &key, elements);
     for element in elements {
+        if narrowest.is_some_and(|narrowest| widths(element).first() != Some(&narrowest)) {
+            continue;
+        }
         match fits(&key, element) {
             Fit::No => {}
             Fit::Maybe => perhaps.push(element),
@@ -122,6 +126,24 @@ fn find_in<'a>(
         Some((_, element)) if !element.except => Found::Yes(element.value.as_ref()),
         _ => Found::No,
     }
+}
+
+/// In `hash:net,iface` the narrowest network that holds the address decides, whichever interface
+/// it is listed with (`hash_netiface4_data_equal` counts it before it looks at the name).
+fn decided_by_network(kind: &SetKind, key: &[Part], elements: &[Element]) -> Option<u128> {
+    let by_name = matches!(kind, SetKind::Ipset { type_name } if type_name == "hash:net,iface");
+    let Some(Part::Number(Value::Known(address))) = key.first().filter(|_| by_name) else {
+        return None;
+    };
+    elements
+        .iter()
+        .filter_map(|element| match element.key.first()? {
+            Component::Numbers(range) if range.contains(*address) => {
+                Some(range.hi.saturating_sub(range.lo))
+            }
+            _ => None,
+        })
+        .min()
 }
 
 enum Part<'a> {

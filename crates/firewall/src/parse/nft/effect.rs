@@ -6,8 +6,8 @@ use super::selector::{Selector, selector, selectors};
 use super::set::{Gives, elements};
 use super::value::{Type, number};
 use crate::model::{
-    Content, Counters, Effect, Family, Field, KeyPart, Match, Nat, NatKind, Opaque, Statement,
-    Verdict,
+    Content, Counters, Effect, Family, Field, KeyPart, Match, Nat, NatKind, Opaque, Operand,
+    Statement, Verdict,
 };
 
 impl<'t> Reader<'_, 't, '_> {
@@ -148,6 +148,43 @@ impl<'t> Reader<'_, 't, '_> {
             }
             _ => None,
         }
+    }
+
+    /// `ip dscp set af21`, `tcp option maxseg size set rt mtu`: changes a header, decides nothing.
+    pub(super) fn set_header(&mut self) -> Option<()> {
+        let words = self.tokens.get(self.at..)?;
+        let text = |at: usize| words.get(at).map_or("", |word| word.text);
+        if (text(0), text(1), text(4)) == ("tcp", "option", "set") {
+            let value = if text(5) == "rt" { 2 } else { 1 };
+            let text = joined(words.get(..5 + value)?);
+            self.at += 5 + value;
+            self.imply_protocol(6);
+            return self.push(Statement::Effect(Effect::Other { text }));
+        }
+        let (one, taken) = selector(words)?;
+        let KeyPart::Number(Operand { field, mask: None }) = one.part else {
+            return None;
+        };
+        let value = one.kind.single(text(taken + 1))?;
+        let forgotten = match field {
+            _ if text(taken) != "set" => return None,
+            Field::Ip4Dscp => Some(Field::Tos),
+            Field::Ip6Dscp => Some(Field::TrafficClass),
+            Field::Ttl | Field::HopLimit => None,
+            // New addresses and ports lead elsewhere.
+            _ => return None,
+        };
+        self.at += taken + 2;
+        // A packet without the header does not get past this.
+        self.push(Statement::Match(Match::Field {
+            operand: field.into(),
+            negated: true,
+            ranges: Vec::new(),
+        }))?;
+        if let Some(field) = forgotten {
+            self.push(Statement::Effect(Effect::Forget { field }))?;
+        }
+        self.push(Statement::Effect(Effect::Set { field, value }))
     }
 
     /// `meta mark set meta mark & 0xff | 0x100`.

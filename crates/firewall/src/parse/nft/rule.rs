@@ -97,18 +97,23 @@ impl Scope<'_> {
                 .unwrap_or(words)
                 .iter()
                 .any(|word| word.text == "set");
-            if sets {
-                for field in [Field::Mark, Field::CtMark] {
-                    let forget = Statement::Effect(Effect::Forget { field });
-                    reader.rule.statements.push(forget);
-                }
-            }
-            let statement = if starts || sets || reader.at == rule.tokens.len() {
+            // What is set beside the packet may be missing in its map, but decides nothing.
+            let beside = sets && matches!(first.text, "meta" | "ct" | "mark");
+            let decides = !beside && (starts || sets || reader.at == rule.tokens.len());
+            let unknown = if decides {
                 Statement::Verdict(Verdict::Unknown(opaque))
             } else {
                 Statement::Match(Match::Opaque(opaque))
             };
-            reader.rule.statements.push(statement);
+            let forget = [Field::Mark, Field::CtMark]
+                .map(|field| Statement::Effect(Effect::Forget { field }));
+            let statements = &mut reader.rule.statements;
+            match (sets, decides) {
+                (false, _) => statements.push(unknown),
+                // A verdict ends the rule.
+                (true, true) => statements.extend(forget.into_iter().chain([unknown])),
+                (true, false) => statements.extend([unknown].into_iter().chain(forget)),
+            }
             let span = surefoot_report::Span {
                 start: first.span.start,
                 end: words.last().map_or(first.span.end, |last| last.span.end),
@@ -258,7 +263,10 @@ impl<'t> Reader<'_, 't, '_> {
             "ct" | "meta" | "mark" if self.is_set(first.text) => self.set_statement(first.text),
             _ => {
                 self.at = start;
-                self.comparison()
+                self.set_header().or_else(|| {
+                    self.at = start;
+                    self.comparison()
+                })
             }
         }
     }
@@ -278,14 +286,18 @@ impl<'t> Reader<'_, 't, '_> {
     /// Adds `meta l4proto` where a word such as `tcp` implies it.
     pub(super) fn implied(&mut self, parts: &[Selector]) {
         for protocol in parts.iter().filter_map(|part| part.implied) {
-            let test = Statement::Match(Match::Field {
-                operand: Field::L4Proto.into(),
-                negated: false,
-                ranges: vec![Range::one(protocol)],
-            });
-            if !self.rule.statements.contains(&test) {
-                self.rule.statements.push(test);
-            }
+            self.imply_protocol(protocol);
+        }
+    }
+
+    pub(super) fn imply_protocol(&mut self, protocol: u128) {
+        let test = Statement::Match(Match::Field {
+            operand: Field::L4Proto.into(),
+            negated: false,
+            ranges: vec![Range::one(protocol)],
+        });
+        if !self.rule.statements.contains(&test) {
+            self.rule.statements.push(test);
         }
     }
 }

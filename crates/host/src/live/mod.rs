@@ -84,7 +84,8 @@ impl Host {
             host.hide_secrets();
         }
         host.put_in_order();
-        host.session = host.session_of(std::process::id());
+        host.find_session(std::process::id());
+        host.missing.sort();
         host
     }
 }

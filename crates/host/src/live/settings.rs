@@ -113,6 +113,14 @@ impl Host {
     }
 
     fn read_disks(&mut self) {
+        if let Err(error) = fs::read_dir("/sys/class/block") {
+            self.miss(
+                "block devices",
+                error,
+                "whether what is mounted at boot is there",
+            );
+            return;
+        }
         let mut disks: Vec<BlockDevice> = names("/sys/class/block")
             .into_iter()
             .map(|name| BlockDevice { name, uuid: None })

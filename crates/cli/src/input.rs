@@ -23,7 +23,7 @@ const LARGEST_RULE_FILE: u64 = 1 << 30;
 pub(crate) fn host(args: &FactsArgs, output: &Output) -> Result<Host, Failure> {
     let progress = Progress::new(output.quiet());
     if let Some(path) = &args.facts {
-        progress.step(format!("reading {}", path.display()));
+        progress.step(format!("reading {}", shown(path)));
         return capture(path);
     }
     if let Some(root) = &args.root {
@@ -59,8 +59,17 @@ pub(crate) fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
+/// How a path that was given is named to people.
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
 fn capture(path: &Path) -> Result<Host, Failure> {
-    let shown = path.display();
+    let shown = shown(path);
     let read = if path == Path::new("-") {
         Host::from_capture(std::io::stdin().lock())
     } else {
@@ -89,13 +98,9 @@ pub(crate) fn rules(
     let progress = Progress::new(output.quiet());
     let mut inputs = Vec::new();
     for file in files {
-        progress.step(format!("reading {}", file.display()));
+        progress.step(format!("reading {}", shown(file)));
         inputs.push(Input {
-            name: if file == Path::new("-") {
-                "standard input".into()
-            } else {
-                file.display().to_string()
-            },
+            name: shown(file),
             text: text(file)?,
             format: format.map(format_of),
         });

@@ -1,3 +1,5 @@
+//! Words that read as a packet, and words that do not.
+
 use super::{add_to, parse};
 use crate::packet::{Interface, Packet, Path};
 

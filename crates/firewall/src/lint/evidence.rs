@@ -17,9 +17,29 @@ pub(super) fn finding(page: &Page, title: String, impact: impl Into<String>) -> 
         certainty: Certainty::Certainly,
         area: Area::Firewall,
         title,
-        impact: impact.into(),
+        impact: sentence(&impact.into()),
         evidence: Vec::new(),
         remedies: Vec::new(),
+    }
+}
+
+/// A capital at the start, unless it is something to type, and a full stop at the end.
+fn sentence(words: &str) -> String {
+    let mut rest = words.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    let mut sentence: String = first.chain(rest).collect();
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// Words about the rest where there is more than one.
+pub(super) fn likewise(number: usize) -> &'static str {
+    if number > 1 {
+        "; the others likewise"
+    } else {
+        ""
     }
 }
 

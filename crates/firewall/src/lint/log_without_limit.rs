@@ -4,7 +4,7 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
 use super::commands::{iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::model::{ChainId, Effect, Match, Rule, Statement, Table, Verdict};
 use crate::semantics::RuleAt;
@@ -82,8 +82,9 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             .map_or_else(String::new, |(table, chain)| full_name(table, chain));
         report = report.mend(
             format!(
-                "Put a limit on rule {} of {name}, and on the others likewise",
-                first.rule + 1
+                "Put a limit on rule {} of {name}{}",
+                first.rule + 1,
+                likewise(found.len())
             ),
             commands,
         );

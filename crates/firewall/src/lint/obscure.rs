@@ -4,7 +4,7 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
 use super::commands::{iptables, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::model::{Field, Match, Rule, Statement, Table, Verdict};
 use crate::semantics::RuleAt;
@@ -103,7 +103,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     }));
     let commands = comment(facts, first).unwrap_or_default();
     vec![report.mend(
-        "Say what the rule is for, in the rule itself; the others likewise",
+        format!(
+            "Say what the rule is for, in the rule itself{}",
+            likewise(found.len())
+        ),
         commands,
     )]
 }

@@ -4,7 +4,7 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
 use super::commands::{add, iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding};
+use super::evidence::{MOST_SHOWN, Say, count, finding, likewise};
 use super::makers;
 use super::probe::{as_the_rule_asks, strangers};
 use crate::model::{Field, Match, Rule, Statement, Verdict, ct_state};
@@ -90,7 +90,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| facts.show_rule(*at)));
     if let Some(commands) = remedy(facts, first) {
         report = report.mend(
-            "Let conntrack say what is an answer, then delete the rule; the others likewise",
+            format!(
+                "Let conntrack say what is an answer, then delete the rule{}",
+                likewise(found.len())
+            ),
             commands,
         );
     }

@@ -90,7 +90,11 @@ fn every_finding_can_be_looked_up_and_says_what_to_do() {
             assert!(pages.contains(finding.code.as_str()), "{name}");
             assert_eq!(finding.area, Area::Firewall, "{name}");
             assert!(!finding.title.ends_with('.'), "{name}: {}", finding.title);
-            assert!(!finding.impact.is_empty(), "{name}");
+            let impact = &finding.impact;
+            assert!(
+                impact.ends_with('.') && !impact.starts_with(char::is_lowercase),
+                "{name}"
+            );
             assert!(!finding.evidence.is_empty(), "{name} shows nothing");
             assert!(!finding.remedies.is_empty(), "{name} mends nothing");
             for evidence in &finding.evidence {

@@ -11,7 +11,7 @@ use surefoot_report::{Evidence, Finding, Page, Severity};
 
 use super::Facts;
 use super::commands::{iptables, nft_checked, quoted};
-use super::evidence::{Say, count, finding, full_name};
+use super::evidence::{Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::semantics::RuleAt;
 use cover::{Pair, changed_fields, covered, kind};
@@ -125,7 +125,10 @@ fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: boo
         // One at a time: an insert moves the numbers of all that follow.
         let commands = pairs.first().map(|(dead, by)| remedy(facts, *dead, *by));
         return report.mend(
-            "Put the first of them before the rule that hides it if it is an exception, else delete it; the others likewise",
+            format!(
+                "Put it before the rule that hides it if it is an exception, else delete it{}",
+                likewise(pairs.len())
+            ),
             commands.unwrap_or_default(),
         );
     }

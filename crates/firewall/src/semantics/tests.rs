@@ -241,3 +241,42 @@ fn nft_compares_bits_in_four_ways() {
     assert_eq!(which("!= syn,rst"), [true, true, false, true]);
     assert_eq!(which("!= syn"), [true, false, true, true]);
 }
+
+#[test]
+fn each_member_of_a_list_makes_its_own_key() {
+    let sets = "create services hash:ip,port\nadd services 203.0.113.9,tcp:80\n\
+                create wheres hash:net,iface\nadd wheres 203.0.113.0/24,eth0\n\
+                create both list:set\nadd both services\nadd both wheres\n";
+    let rules =
+        "*filter\n:INPUT DROP [0:0]\n-A INPUT -m set --match-set both src,src -j ACCEPT\nCOMMIT\n";
+    let loaded = load(vec![
+        Input {
+            name: "sets".into(),
+            text: sets.into(),
+            format: Some(Format::Ipset),
+        },
+        Input {
+            name: "rules".into(),
+            text: rules.into(),
+            format: Some(Format::Iptables {
+                family: Family::Ip,
+                backend: Backend::IptablesLegacy,
+            }),
+        },
+    ]);
+    assert_eq!(loaded.problems, []);
+    let by = |interface: &str| {
+        let mut packet = packet();
+        packet.input = crate::packet::Interface::named(interface);
+        evaluate(
+            &loaded.firewall,
+            &Index::new(&loaded.firewall),
+            &Surroundings::default(),
+            &packet,
+            Record::Nothing,
+        )
+        .certain()
+    };
+    assert_eq!(by("eth0"), Some(End::Accepted));
+    assert_eq!(by("eth1"), Some(End::Dropped));
+}

@@ -8,24 +8,28 @@ use std::fmt::Write as _;
 use crate::case::{Case, with_mechanisms};
 use crate::chance::Chance;
 
-/// So many rule sets for iptables, ip6tables and nft each.
+/// So many rule sets for iptables, ip6tables, nft, and iptables with ipset each.
 pub(crate) fn cases(count: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     for number in 1..=count {
-        for kind in ["v4", "v6", "nft"] {
+        for kind in ["v4", "v6", "nft", "ipset"] {
             let name = format!("random {kind} {number}");
             let mut chance = Chance::new(&name);
-            let text = if kind == "nft" {
-                Nft(&mut chance).rules()
-            } else {
-                let v6 = kind == "v6";
-                Iptables {
-                    chance: &mut chance,
-                    v6,
-                }
-                .rules()
+            let iptables =
+                |chance: &mut Chance, v6: bool, sets: bool| Iptables { chance, v6, sets }.rules();
+            let texts = match kind {
+                "nft" => vec![(kind, Nft(&mut chance).rules())],
+                "ipset" => vec![
+                    (kind, ipsets(&mut chance)),
+                    ("v4", iptables(&mut chance, false, true)),
+                ],
+                _ => vec![(kind, iptables(&mut chance, kind == "v6", false))],
             };
-            cases.extend(with_mechanisms(&name, &[(kind.to_owned(), text)]));
+            let texts: Vec<(String, String)> = texts
+                .into_iter()
+                .map(|(kind, text)| (kind.to_owned(), text))
+                .collect();
+            cases.extend(with_mechanisms(&name, &texts));
         }
     }
     cases
@@ -76,9 +80,83 @@ fn some(chance: &mut Chance, from: &[&str]) -> Vec<String> {
     chosen
 }
 
+/// The sets that the rules ask for, with the directions of their keys.
+const SETS: &[(&str, &str, u8)] = &[
+    ("nets", "hash:net", 1),
+    ("hosts", "hash:ip", 1),
+    ("blocks", "hash:ip netmask 26", 1),
+    ("ports", "bitmap:port range 0-65535", 1),
+    ("services", "hash:ip,port", 2),
+    ("netports", "hash:net,port", 2),
+    ("wheres", "hash:net,iface", 2),
+    ("triples", "hash:ip,port,net", 3),
+    ("twice", "hash:ip,port,ip", 3),
+    ("map", "bitmap:ip range 203.0.113.0/24", 1),
+    ("both", "list:set", 1),
+    ("pairs", "list:set", 2),
+];
+
+fn ipsets(chance: &mut Chance) -> String {
+    const SERVICES: &[&str] = &[
+        "tcp:22",
+        "tcp:80",
+        "udp:53",
+        "udp:1000-1010",
+        "icmp:8/0",
+        "icmp:3/4",
+        "tcp:53",
+    ];
+    let hosts = [
+        "203.0.113.9",
+        "203.0.113.99",
+        "198.51.100.7",
+        "10.0.0.1",
+        "192.0.3.1",
+    ];
+    let mut text = String::new();
+    for (name, kind, _) in SETS {
+        let _ = writeln!(text, "create {name} {kind}");
+        let mut seen = Vec::new();
+        for _ in 0..=chance.below(6) {
+            let host = one(chance, &hosts);
+            let net = one(chance, NETS);
+            let service = one(chance, SERVICES);
+            let element = match *kind {
+                "hash:net" => net.to_owned(),
+                "hash:ip,port" => format!("{host},{service}"),
+                "hash:net,port" => format!("{net},{service}"),
+                "hash:net,iface" => format!("{net},{}", one(chance, &["eth0", "eth1", "ppp0"])),
+                "hash:ip,port,net" => format!("{host},{service},{net}"),
+                "hash:ip,port,ip" => format!("{host},{service},{}", one(chance, &hosts)),
+                "list:set" if *name == "both" => {
+                    one(chance, &["nets", "hosts", "blocks", "map"]).to_owned()
+                }
+                "list:set" => one(chance, &["services", "netports", "wheres"]).to_owned(),
+                _ if *name == "ports" => one(chance, PORTS).to_owned(),
+                _ if *name == "map" => one(chance, &hosts[..2]).to_owned(),
+                _ => host.to_owned(),
+            };
+            if seen.contains(&element) {
+                continue;
+            }
+            let except = kind.contains("net") && *kind != "list:set" && chance.percent(25);
+            let nomatch = if except && !kind.contains("netmask") {
+                " nomatch"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "add {name} {element}{nomatch}");
+            seen.push(element);
+        }
+    }
+    text
+}
+
 struct Iptables<'a> {
     chance: &'a mut Chance,
     v6: bool,
+    /// Whether to ask for the sets of [`ipsets`].
+    sets: bool,
 }
 
 impl Iptables<'_> {
@@ -144,6 +222,15 @@ impl Iptables<'_> {
             let _ = write!(words, "{} -o {name}", self.maybe_not());
         }
         let tcp = self.protocol(&mut words);
+        if self.sets && self.chance.percent(60) {
+            let (name, _, dimensions) = *self.chance.pick(SETS).unwrap();
+            let directions: Vec<&str> = (0..dimensions)
+                .map(|_| one(self.chance, &["src", "dst"]))
+                .collect();
+            let directions = directions.join(",");
+            let not = self.maybe_not();
+            let _ = write!(words, " -m set{not} --match-set {name} {directions}");
+        }
         if self.chance.percent(40) {
             self.condition(table, chain, &mut words);
         }

@@ -16,11 +16,49 @@ impl Lowering<'_> {
 
     pub(super) fn match_set(&self, given: &Given<'_>) -> Match {
         let set = self.set_ref(given.value());
-        Match::Lookup(Lookup {
-            key: self.key(given.second(), &set),
+        let lookup = |set: SetRef, negated| {
+            Match::Lookup(Lookup {
+                key: self.key(given.second(), &set),
+                negated,
+                set,
+            })
+        };
+        let sets = self.members(&set, 0);
+        let given_parts = given.second().split(',').count();
+        let kinds: Vec<Option<&str>> = sets.iter().map(|set| self.dimensions(set, 0)).collect();
+        let askable = |kind: Option<&str>| {
+            kind.is_none_or(|dimensions| dimensions.split(',').count() <= given_parts)
+        };
+        if kinds.iter().all(|kind| askable(*kind) && *kind == kinds[0]) {
+            return lookup(set, given.negated);
+        }
+        // Each member of a list makes a key of its own kind, and one that asks for more parts
+        // than are given holds nothing (`ip_set_test`).
+        let fitting = sets.into_iter().zip(kinds);
+        Match::Any {
             negated: given.negated,
-            set,
-        })
+            of: fitting
+                .filter(|(_, kind)| askable(*kind))
+                .map(|(set, _)| lookup(set, false))
+                .collect(),
+        }
+    }
+
+    /// The sets behind a list of sets, or the set itself.
+    fn members(&self, set: &SetRef, depth: u8) -> Vec<SetRef> {
+        let found = match set {
+            SetRef::Ipset(at) => usize::try_from(*at)
+                .ok()
+                .and_then(|at| self.context.ipsets.get(at)),
+            _ => None,
+        };
+        match found.map(|set| &set.kind) {
+            Some(SetKind::List { members }) if depth < 8 => members
+                .iter()
+                .flat_map(|member| self.members(member, depth + 1))
+                .collect(),
+            _ => vec![set.clone()],
+        }
     }
 
     fn key(&self, directions: &str, set: &SetRef) -> Vec<KeyPart> {

@@ -7,6 +7,7 @@ use super::Facts;
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{Say, finding, full_name};
 use super::makers;
+use super::probe::is_filter;
 use crate::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -103,7 +104,14 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     } else {
         format!("nft flush table {} {}", table.family.word(), table.name)
     };
-    let mut commands = add(table, chain, None, "-j REJECT", "counter reject");
+    // Only these hooks, and of iptables only this table, can answer.
+    let answers = is_filter(chain, Hook::Input) || is_filter(chain, Hook::Output);
+    let (iptables_words, nft_words) = if answers && (!is_iptables || table.name == "filter") {
+        ("-j REJECT", "counter reject")
+    } else {
+        ("-j DROP", "counter drop")
+    };
+    let mut commands = add(table, chain, None, iptables_words, nft_words);
     let returns = chain.rules.iter().any(leads_to_policy);
     let mut advice = "Write the last rule down, then let the policy accept (in this order)";
     if let Some(maker) = makers::ruler(table) {

@@ -74,11 +74,15 @@ impl Flows {
     /// Takes back what rules have done to the connection's mark.
     pub(crate) fn renew(&self, namespace: &Namespace, at: usize) -> io::Result<()> {
         let flow = &self.0[at];
-        flow.conntrack(namespace, "-U").or_else(|_| {
-            // Now and then one has gone.
-            flow.conntrack(namespace, "-I")?;
-            flow.conntrack(namespace, "-U")
-        })
+        // The tool looks for the connection in a dump, which now and then leaves one out.
+        let mut renewed = flow.conntrack(namespace, "-U");
+        for _ in 0..5 {
+            if renewed.is_ok() {
+                break;
+            }
+            renewed = flow.conntrack(namespace, "-U");
+        }
+        renewed
     }
 }
 

@@ -16,6 +16,10 @@ const VERSION: u32 = 1;
 /// The largest document that is read, unpacked; a million sockets take a quarter of it.
 const LARGEST: u64 = 1 << 30;
 
+/// The most values that are read; a million sockets have half of them. A value of two bytes can
+/// take a hundred in memory.
+const MOST_VALUES: usize = 30_000_000;
+
 /// The document.
 #[derive(Serialize, Deserialize)]
 struct Document<H> {
@@ -48,6 +52,9 @@ pub enum CaptureError {
     /// It unpacks to more than a machine can have.
     #[error("it unpacks to more than 1 GiB")]
     TooLarge,
+    /// It holds more single values than a machine can have.
+    #[error("it holds more than 30 million values")]
+    TooMany,
 }
 
 impl Host {
@@ -72,6 +79,9 @@ impl Host {
         } else {
             unpack(from)?
         };
+        if values(&text) > MOST_VALUES {
+            return Err(CaptureError::TooMany);
+        }
         let header: Header = serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
         if header.surefoot_capture != VERSION {
             return Err(CaptureError::Version {
@@ -130,6 +140,22 @@ impl Host {
     }
 }
 
+/// How many values a JSON text has at most: commas and brackets outside of strings.
+fn values(text: &[u8]) -> usize {
+    let mut count = 0;
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 fn unpack(from: impl Read) -> Result<Vec<u8>, CaptureError> {
     let mut text = Vec::new();
     from.take(LARGEST + 1)
@@ -180,6 +206,12 @@ mod tests {
         let text = r#"{"surefoot_capture":2,"host":{"other":1}}"#;
         let error = Host::from_capture(text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        assert_eq!(values(br#"{"a,[":[1,2,"\",{"],"b":"\\"}"#), 5);
+        assert_eq!(values(b"\",\\"), 0);
     }
 
     #[test]

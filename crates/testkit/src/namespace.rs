@@ -4,15 +4,23 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
 use surefoot_sys::NetworkNamespace;
+use tempfile::NamedTempFile;
 
 /// A network of its own for a test.
 #[derive(Debug)]
-pub struct Namespace(NetworkNamespace);
+pub struct Namespace {
+    network: NetworkNamespace,
+    /// In a user namespace nobody may write where `iptables-legacy` has its lock.
+    lock: NamedTempFile,
+}
 
 impl Namespace {
     /// Makes an empty one; only `lo` is there, and it is down.
     pub fn new() -> io::Result<Self> {
-        NetworkNamespace::new().map(Self)
+        Ok(Self {
+            network: NetworkNamespace::new()?,
+            lock: NamedTempFile::new()?,
+        })
     }
 
     /// Calls the function on a thread that is in the namespace. Sockets and devices that it opens
@@ -20,7 +28,7 @@ impl Namespace {
     pub fn within<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                self.0.enter()?;
+                self.network.enter()?;
                 work()
             });
             thread
@@ -42,6 +50,7 @@ impl Namespace {
                 .ok_or_else(|| io::Error::other("no command"))?;
             let mut child = Command::new(program)
                 .args(arguments)
+                .env("XTABLES_LOCKFILE", self.lock.path())
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())

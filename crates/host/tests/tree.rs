@@ -166,11 +166,12 @@ fn a_file_that_is_too_large_is_said_to_be_missing() {
     file.set_len(65 << 20).expect("a file can have holes");
     let host = Host::at(folder.path(), 0);
     assert!(host.wrappers.is_empty());
-    assert!(
-        host.missing.iter().any(|it| it.fact.contains("hosts.deny")),
-        "{:?}",
-        host.missing
-    );
+    let told = host
+        .missing
+        .iter()
+        .find(|it| it.fact.contains("hosts.deny"));
+    let why = told.map(|it| it.why.as_str());
+    assert_eq!(why, Some("it is larger than 64 MiB"), "{:?}", host.missing);
 }
 
 #[test]
@@ -257,15 +258,29 @@ fn a_root_that_is_none_leaves_everything_open() {
 }
 
 #[test]
-fn a_file_that_is_a_link_to_null_is_empty() {
-    let folder = tree(&[("etc/keep", "")]);
-    // A bind of the real device would need root; the link leads to a plain file in the tree.
+fn devices_are_not_opened_and_null_is_an_empty_file() {
+    let folder = tree(&[("etc/keep", ""), ("dev/keep", "")]);
+    let device = |path: &str, minor: &str| {
+        let made = std::process::Command::new("mknod")
+            .arg(folder.path().join(path))
+            .args(["c", "1", minor])
+            .output()
+            .expect("mknod runs");
+        let why = String::from_utf8_lossy(&made.stderr).into_owned();
+        made.status.success().then_some(()).ok_or(why)
+    };
+    let made = device("dev/null", "3").and_then(|()| device("etc/fstab", "5"));
+    if surefoot_testkit::or_skip(made).is_none() {
+        return;
+    }
     link(folder.path(), "etc/hosts.deny", "/dev/null");
-    assert!(
-        Host::at(folder.path(), 0).wrappers.is_empty(),
-        "it leads nowhere"
-    );
-    fs::create_dir(folder.path().join("dev")).expect("it can be made");
-    fs::write(folder.path().join("dev/null"), "").expect("it can be written");
-    assert_eq!(Host::at(folder.path(), 0).wrappers[0].text, "");
+    let host = Host::at(folder.path(), 0);
+    assert_eq!(host.wrappers.len(), 1, "{:?}", host.missing);
+    assert_eq!(host.wrappers[0].text, "");
+    assert_eq!(host.fstab, None);
+    let told = host
+        .missing
+        .iter()
+        .find(|it| it.fact == "the file /etc/fstab");
+    assert_eq!(told.map(|it| it.why.as_str()), Some("it is no plain file"));
 }

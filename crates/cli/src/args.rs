@@ -186,6 +186,7 @@ pub(crate) struct CaptureArgs {
 pub(crate) enum FirewallCommand {
     Show(ShowArgs),
     Explain(ExplainPacketArgs),
+    WhyNot(WhyNotArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -312,6 +313,35 @@ pub(crate) struct ExplainPacketArgs {
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,
+}
+
+/// Name the smallest set of rules that stands between a packet and the verdict you want
+///
+/// Exits with 0 if the packet certainly gets that verdict already, else with 1.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall why-not tcp from 203.0.113.9 to :443 in eth0
+  surefoot firewall why-not --want drop --rules rules.v4 tcp to :3306 in eth1")]
+pub(crate) struct WhyNotArgs {
+    /// The packet, in words; see `surefoot firewall explain --help`
+    #[arg(value_name = "PACKET", required = true, num_args = 1..)]
+    pub(crate) packet: Vec<String>,
+    /// The verdict that you want
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = Want::Accept)]
+    pub(crate) want: Want,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Want {
+    Accept,
+    Drop,
+    Reject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

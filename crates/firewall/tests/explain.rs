@@ -17,7 +17,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use surefoot_firewall::ask::explain;
+use surefoot_firewall::ask::{Want, explain, why_not};
 use surefoot_firewall::packet::words;
 use surefoot_firewall::semantics::Index;
 use surefoot_firewall::{Input, Interface, Listener, Loaded, Route, Surroundings, load};
@@ -100,13 +100,29 @@ fn host(text: &str) -> Surroundings {
     host
 }
 
+fn split(question: &str) -> Vec<String> {
+    question.split(' ').map(str::to_owned).collect()
+}
+
 fn answer(loaded: &Loaded, host: &Surroundings, question: &str) -> String {
+    if let Some((want, question)) = question
+        .strip_prefix("why-not ")
+        .and_then(|rest| rest.split_once(": "))
+    {
+        let want = match want {
+            "accept" => Want::Accept,
+            "drop" => Want::Drop,
+            _ => Want::Reject,
+        };
+        let packet = words::parse(&split(question)).unwrap();
+        let index = Index::new(&loaded.firewall);
+        return why_not(&loaded.firewall, &index, host, &packet, want).text(Style::Plain, 100);
+    }
     let (all, question) = match question.strip_prefix("all: ") {
         Some(rest) => (true, rest),
         None => (false, question),
     };
-    let words: Vec<String> = question.split(' ').map(str::to_owned).collect();
-    let packet = words::parse(&words).unwrap();
+    let packet = words::parse(&split(question)).unwrap();
     let index = Index::new(&loaded.firewall);
     explain(&loaded.firewall, &index, host, &packet, all).text(Style::Plain, 100)
 }
@@ -115,7 +131,7 @@ fn answer(loaded: &Loaded, host: &Surroundings, question: &str) -> String {
 fn every_packet_is_explained_as_written_down() {
     let update = std::env::var_os("UPDATE").is_some();
     let names = names();
-    assert!(names.len() >= 3, "only {} cases", names.len());
+    assert!(names.len() >= 11, "only {} cases", names.len());
     let mut wrong = Vec::new();
     for name in names {
         let loaded = rules(&name);
@@ -133,4 +149,104 @@ fn every_packet_is_explained_as_written_down() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Packets that between them meet most kinds of rules.
+const QUESTIONS: [&str; 9] = [
+    "tcp from 203.0.113.9 to :22 in eth0 new",
+    "tcp from 10.0.0.1:40000 to 192.0.2.1:80 in eth0 out eth1 established",
+    "udp to :53",
+    "icmp",
+    "echo-request ipv6 from 2001:db8::1 in eth1",
+    "tcp from 2001:db8::1:443 invalid",
+    "tcp out eth0 uid 0 to 192.0.2.9:25",
+    "udp fragment in lo",
+    "proto 47 in eth0 mark 1 untracked",
+];
+
+/// The rule sets of all the other tests as well.
+fn all_rules() -> Vec<(String, Loaded)> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut found = Vec::new();
+    for folder in ["rules", "lints", "explain"] {
+        for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let end = path.extension().unwrap_or_default().to_str().unwrap();
+            if !["in", "rules"].contains(&end) {
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            let name = path.display().to_string();
+            let input = Input {
+                name: name.clone(),
+                text,
+                format: None,
+            };
+            found.push((name, load(vec![input])));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_rule_set_at_hand_can_be_asked_and_all_rules_change_no_answer() {
+    let host = Surroundings::default();
+    let rules = all_rules();
+    assert!(rules.len() >= 60, "only {} rule sets", rules.len());
+    for (name, loaded) in &rules {
+        let index = Index::new(&loaded.firewall);
+        for question in QUESTIONS {
+            let packet = words::parse(&split(question)).unwrap();
+            let few = explain(&loaded.firewall, &index, &host, &packet, false);
+            let all = explain(&loaded.firewall, &index, &host, &packet, true);
+            assert_eq!(few.answers, all.answers, "{name}: {question}");
+            assert_eq!(few.certainty, all.certainty, "{name}: {question}");
+            assert!(!few.answers.is_empty(), "{name}: {question}");
+            for width in [0, 40, 1000] {
+                for style in [Style::Plain, Style::Colour] {
+                    assert!(!all.text(style, width).is_empty());
+                }
+            }
+            serde_json::to_string(&all).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_never_more_than_it_takes() {
+    let host = Surroundings::default();
+    let mut tried = 0;
+    for (name, loaded) in &all_rules() {
+        let index = Index::new(&loaded.firewall);
+        let chains = loaded
+            .firewall
+            .tables
+            .iter()
+            .flat_map(|table| &table.chains);
+        // The search tries many sets; small rule sets hold every kind of obstacle.
+        if chains.map(|chain| chain.rules.len()).sum::<usize>() > 12 {
+            continue;
+        }
+        tried += 1;
+        for question in &QUESTIONS[..4] {
+            let packet = words::parse(&split(question)).unwrap();
+            let certain = explain(&loaded.firewall, &index, &host, &packet, false);
+            for want in [Want::Accept, Want::Drop, Want::Reject] {
+                let answer = why_not(&loaded.firewall, &index, &host, &packet, want);
+                let is_so = certain.certainty == surefoot_report::Certainty::Certainly
+                    && certain.answers[0].end == want.end();
+                assert_eq!(answer.already, is_so, "{name}: {question}");
+                let sizes: Vec<usize> = answer.in_the_way.iter().map(Vec::len).collect();
+                assert!(
+                    sizes.windows(2).all(|pair| pair[0] == pair[1]),
+                    "{name}: {question}: all sets are of the smallest size: {sizes:?}"
+                );
+                assert!(!answer.already || answer.insertions.is_empty());
+                assert!(!answer.text(Style::Plain, 80).is_empty());
+            }
+        }
+    }
+    assert!(tried >= 40, "only {tried} rule sets were small enough");
 }

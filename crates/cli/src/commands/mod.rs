@@ -7,6 +7,7 @@ mod explain;
 mod firewall_check;
 mod firewall_explain;
 mod firewall_show;
+mod firewall_why_not;
 mod man;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Capture(args) => capture::run(&args, &output),
         Command::Firewall(FirewallCommand::Show(args)) => firewall_show::run(&args, &output),
         Command::Firewall(FirewallCommand::Explain(args)) => firewall_explain::run(&args, &output),
+        Command::Firewall(FirewallCommand::WhyNot(args)) => firewall_why_not::run(&args, &output),
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),

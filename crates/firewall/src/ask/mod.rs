@@ -1,11 +1,14 @@
 //! Questions that people ask of a rule set, one module each.
 
 mod explain;
+mod lines;
 mod name;
 mod phrase;
 mod reason;
+mod why_not;
 
 pub use explain::{
     Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
 };
 pub use name::Named;
+pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

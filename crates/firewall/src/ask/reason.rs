@@ -86,11 +86,7 @@ pub(crate) fn unknown(
     }
     match (at.rule.statements.get(statement), lacking) {
         (Some(Statement::Match(Match::Opaque(opaque))), _) => {
-            let why = if opaque.stateful {
-                "depends on earlier packets or on the time"
-            } else {
-                "is not modelled"
-            };
+            let why = opaque_words(&opaque.text, opaque.stateful);
             (format!("{words}: {why}"), None)
         }
         (_, Some((what, word))) => (format!("{words}: the {what} is not known"), word),
@@ -99,6 +95,30 @@ pub(crate) fn unknown(
             None,
         ),
         _ => (format!("{words}: not known"), None),
+    }
+}
+
+/// On what a match hangs that is not modelled, as far as its name tells.
+fn opaque_words(text: &str, stateful: bool) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if !stateful {
+        "is not modelled"
+    } else if has(&[
+        "limit",
+        "recent",
+        "quota",
+        "statistic",
+        "connbytes",
+        "connlimit",
+        "numgen",
+    ]) {
+        "depends on earlier packets"
+    } else if has(&["-m time", "meta hour", "meta day", "meta time"]) {
+        "depends on the time"
+    } else if has(&["-m string", "-m u32", "-m bpf"]) {
+        "depends on the packet's content"
+    } else {
+        "depends on more than the packet's headers"
     }
 }
 

@@ -77,21 +77,46 @@ impl Boxes {
     fn first(
         &self,
         rules: std::ops::Range<usize>,
+        block: &mut Block,
         mut mark: impl FnMut(&Self, usize, &mut [bool; BLOCK]),
     ) -> Option<usize> {
         let end = rules.end.min(self.rules);
         let mut at = rules.start;
         while at < end {
             let start = at - at % BLOCK;
-            let mut met = [false; BLOCK];
-            mark(self, start, &mut met);
+            if block.start != Some(start) {
+                block.start = Some(start);
+                block.met = [false; BLOCK];
+                mark(self, start, &mut block.met);
+            }
             let last = end.min(start + BLOCK);
-            if let Some(found) = met[at - start..last - start].iter().position(|met| *met) {
+            if let Some(found) = block.met[at - start..last - start]
+                .iter()
+                .position(|met| *met)
+            {
                 return Some(at + found);
             }
             at = last;
         }
         None
+    }
+}
+
+/// The block that was compared last, so that a block is compared once though it holds several
+/// rules to stop at.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    start: Option<usize>,
+    met: [bool; BLOCK],
+}
+
+impl Block {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            start: None,
+            met: [false; BLOCK],
+        }
     }
 }
 
@@ -134,16 +159,18 @@ impl Index {
         }
     }
 
-    /// The next rule from `from` on that one of the flows could match.
+    /// The next rule from `from` on that one of the flows could match; `block` belongs to these
+    /// flows.
     pub(crate) fn next(
         &self,
         table: usize,
         chain: usize,
         from: usize,
         flows: &[Question],
+        block: &mut Block,
     ) -> Option<usize> {
         let boxes = self.tables.get(table)?.get(chain)?;
-        boxes.first(from..boxes.rules, |boxes, start, met| {
+        boxes.first(from..boxes.rules, block, |boxes, start, met| {
             for flow in flows {
                 boxes.mark(start, &flow.0, met);
             }
@@ -167,7 +194,7 @@ impl Index {
             return None;
         }
         let boxes = self.tables.get(table)?.get(chain)?;
-        boxes.first(rules, |boxes, start, met| {
+        boxes.first(rules, &mut Block::new(), |boxes, start, met| {
             let [lo, hi] = &boxes.ports[1];
             let bounds = lo[start..].iter().zip(&hi[start..]);
             for (met, (lo, hi)) in met.iter_mut().zip(bounds) {

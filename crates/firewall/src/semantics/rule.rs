@@ -322,14 +322,14 @@ impl Walk<'_> {
         }
         let inner = self.chain(at.table, to, flows, deeper);
         rest.accepted.extend(inner.accepted);
+        if !inner.on.is_empty() {
+            let what = Happened::Returned;
+            self.event(at.table, to, None, what, deeper.all, Vec::new());
+        }
         if goto {
             // The end of a chain that was gone to is the end of the chain that went.
             rest.returned.extend(inner.on);
         } else {
-            if !inner.on.is_empty() {
-                let what = Happened::Returned;
-                self.event(at.table, to, None, what, deeper.all, Vec::new());
-            }
             rest.on.extend(inner.on);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flow::{Decided, Flow, merge};
-use super::index::{Index, Question};
+use super::index::{Block, Index, Question};
 use super::route::interface_to;
 use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
@@ -526,10 +526,11 @@ impl Walk<'_> {
         let mut ended = Vec::new();
         let mut at = 0;
         let mut near = MOST_NEAR;
+        let mut block = Block::new();
         let mut questions: Vec<Question> = flows.iter().map(Question::new).collect();
         while !flows.is_empty() && at < chain.rules.len() {
             if self.record != Record::All {
-                let next = self.index.next(t, c, at, &questions);
+                let next = self.index.next(t, c, at, &questions, &mut block);
                 if self.record == Record::Mattered {
                     let last = next.unwrap_or(chain.rules.len());
                     self.near_misses((t, c, at..last), &flows, &questions, depth, &mut near);
@@ -567,6 +568,7 @@ impl Walk<'_> {
             if changed {
                 flows = merge(flows, MOST_FLOWS);
                 questions = flows.iter().map(Question::new).collect();
+                block = Block::new();
             }
             at += 1;
         }

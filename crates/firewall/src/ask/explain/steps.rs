@@ -3,7 +3,7 @@
 use super::{BaseChain, HookPart, Matched, Step, StepKind, decided};
 use crate::ask::name::{backend_word, chain_name, find, place, rule_text};
 use crate::ask::reason::{Where, failed, matched, unknown};
-use crate::model::{Base, Field, Firewall, Hook, Policy};
+use crate::model::{Base, Field, Firewall, Hook, Policy, Verdict};
 use crate::packet::{Packet, Value, value_words};
 use crate::semantics::{Decider, Evaluation, Event, Happened, Rewrite, RuleAt};
 
@@ -36,6 +36,8 @@ struct Open {
     depth: u32,
     /// The rules before this one are accounted for.
     next: usize,
+    /// The rule that was told last.
+    last: Option<usize>,
 }
 
 struct Builder<'a> {
@@ -116,6 +118,7 @@ impl Builder<'_> {
                 chain: event.chain,
                 depth: event.depth,
                 next: 0,
+                last: None,
             });
         }
     }
@@ -217,8 +220,11 @@ impl Builder<'_> {
             return;
         }
         self.skip(event.depth, index);
+        let leaves = answer == Matched::Yes && rule.statements.iter().any(leaves_chain);
         if let Some(open) = self.open.last_mut() {
-            open.next = index + 1;
+            // What stands behind a RETURN or a goto is not reached, so it is not counted.
+            open.next = if leaves { chain.rules.len() } else { index + 1 };
+            open.last = Some(index);
         }
         let decides = decided(self.evaluation, Decider::Rule(at)).filter(|_| answer != Matched::No);
         let kind = StepKind::Rule {
@@ -242,7 +248,10 @@ impl Builder<'_> {
 
     /// One rule can be looked at by several flows: where they differ, it only may match.
     fn same_rule_again(&mut self, index: usize, answer: Matched, why: &[String]) -> bool {
-        let again = self.open.last().is_some_and(|open| open.next == index + 1);
+        let again = self
+            .open
+            .last()
+            .is_some_and(|open| open.last == Some(index));
         if !again {
             return false;
         }
@@ -303,6 +312,15 @@ fn always(statement: &crate::model::Statement) -> bool {
     !matches!(
         statement,
         crate::model::Statement::Match(_) | crate::model::Statement::VerdictMap(_)
+    )
+}
+
+/// Whether a rule that matches is the last one of its chain that is looked at.
+fn leaves_chain(statement: &crate::model::Statement) -> bool {
+    matches!(
+        statement,
+        crate::model::Statement::Verdict(Verdict::Return | Verdict::Goto(_))
+            | crate::model::Statement::VerdictMap(_)
     )
 }
 

@@ -1,38 +1,22 @@
 //! An explanation for people: the answer first, then the way to it as a tree.
 
-use surefoot_report::{Certainty, Paint, Place, Style, escape, wrap};
+use surefoot_report::{Certainty, Paint, Style, escape};
 
 use super::{Answer, BaseChain, Condition, Explanation, Matched, Step, StepKind};
+use crate::ask::lines::{Lines, MOST_OF_A_RULE, end_word, packets_words, path_words, place_words};
 use crate::ask::phrase::shortened;
-use crate::packet::Path;
 use crate::semantics::End;
 
-/// Characters of a rule that are shown; the JSON has them all.
-const MOST_OF_A_RULE: usize = 400;
 /// Conditions of one answer that are shown.
-const MOST_CONDITIONS: usize = 4;
+const MOST_CONDITIONS: usize = 6;
 /// Things not known that are shown.
 const MOST_QUESTIONS: usize = 8;
 
 impl Explanation {
     /// The explanation as text of about `width` columns.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines {
-            style,
-            width: width.clamp(40, 160),
-            text: String::new(),
-        };
-        out.line(0, Paint::Strong, &self.packet);
-        let way = match self.way {
-            Path::Input => "addressed to this host",
-            Path::Forward => "passes through this host",
-            Path::Output => "sent by this host",
-        };
-        out.wrapped(2, None, way);
-        for note in &self.assumed {
-            out.wrapped(2, None, note);
-        }
-        out.blank();
+        let mut out = Lines::new(style, width);
+        out.question(&self.packet, path_words(self.way), &self.assumed);
         self.answers_text(&mut out);
         for hook in &self.hooks {
             out.blank();
@@ -57,7 +41,7 @@ impl Explanation {
             let what = format!("for a sharper answer say {}", words.join(", "));
             out.listed("hint: ", Paint::Blue, &what);
         }
-        out.text
+        out.finish()
     }
 
     fn answers_text(&self, out: &mut Lines) {
@@ -70,7 +54,7 @@ impl Explanation {
             for answer in self.answers.iter().take(MOST_CONDITIONS) {
                 let by = if one { "by " } else { "by one of several: " };
                 out.raw(2, &escape(&format!("{by}{}", answer.by.name)));
-                out.named_below(4, answer);
+                out.named_below(4, &answer.by);
             }
             if self.answers.len() > MOST_CONDITIONS {
                 let more = self.answers.len() - MOST_CONDITIONS;
@@ -103,7 +87,7 @@ impl Explanation {
                 None,
                 &rest,
             );
-            out.named_below(4, answer);
+            out.named_below(4, &answer.by);
         }
         self.open_questions(out);
     }
@@ -140,7 +124,10 @@ fn conditions_words(answer: &Answer) -> String {
     if it.is_some_and(|condition| condition.matches == Some(true)) {
         parts.push("it matches".into());
     }
-    for (matches, verb) in [(Some(true), "matches"), (Some(false), "does not match")] {
+    for (matches, one_verb, verb) in [
+        (Some(true), "matches", "all match"),
+        (Some(false), "does not match", "do not match"),
+    ] {
         let rules: Vec<&str> = others
             .clone()
             .filter(|condition| condition.matches == matches)
@@ -148,23 +135,8 @@ fn conditions_words(answer: &Answer) -> String {
             .collect();
         match rules.as_slice() {
             [] => {}
-            [one] => parts.push(format!("{one} {verb}")),
-            several => {
-                let shown = several.iter().take(MOST_CONDITIONS).copied();
-                let shown = shown.collect::<Vec<_>>().join(", ");
-                let more = several.len().saturating_sub(MOST_CONDITIONS);
-                let more = if more > 0 {
-                    format!(" and {more} more")
-                } else {
-                    String::new()
-                };
-                let verb = if matches == Some(true) {
-                    "all match"
-                } else {
-                    "do not match"
-                };
-                parts.push(format!("{shown}{more} {verb}"));
-            }
+            [one] => parts.push(format!("{one} {one_verb}")),
+            several => parts.push(format!("{} {verb}", together(several))),
         }
     }
     if !parts.is_empty() {
@@ -173,22 +145,34 @@ fn conditions_words(answer: &Answer) -> String {
     let depends: Vec<&str> = others
         .filter(|condition| condition.matches.is_none())
         .map(|condition| condition.rule.name.as_str())
-        .take(MOST_CONDITIONS)
         .collect();
     if !depends.is_empty() {
-        words = format!("{words}, depending on {}", depends.join(", "));
+        words = format!("{words}, depending on {}", together(&depends));
     }
     words
 }
 
-fn end_word(end: End) -> (&'static str, Paint) {
-    match end {
-        End::Accepted => ("accepted", Paint::Green),
-        End::Dropped => ("dropped", Paint::Red),
-        End::Rejected => ("rejected", Paint::Red),
-        End::Queued => ("queued for a program to decide", Paint::Yellow),
-        End::Unknown => ("unknown", Paint::Yellow),
+/// `rules 1, 2 of filter INPUT and rule 3 of filter ban`.
+fn together(names: &[&str]) -> String {
+    let mut chains: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names.iter().take(MOST_CONDITIONS) {
+        let (rule, chain) = name.split_once(" of ").unwrap_or((name, ""));
+        let number = rule.trim_start_matches("rule ");
+        match chains.last_mut().filter(|(before, _)| *before == chain) {
+            Some((_, numbers)) => numbers.push(number),
+            None => chains.push((chain, vec![number])),
+        }
     }
+    let parts = chains.iter().map(|(chain, numbers)| {
+        let noun = if numbers.len() == 1 { "rule" } else { "rules" };
+        format!("{noun} {} of {chain}", numbers.join(", "))
+    });
+    let mut parts: Vec<String> = parts.collect();
+    let more = names.len().saturating_sub(MOST_CONDITIONS);
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    parts.join(" and ")
 }
 
 impl BaseChain {
@@ -307,7 +291,7 @@ impl Step {
                 out.raw(indent, &format!("in {chain}:"));
             }
             StepKind::Left { chain } => {
-                let what = format!("end of {}, back to the caller", escape(chain));
+                let what = format!("end of {}", escape(chain));
                 out.line(indent, Paint::Faint, &what);
             }
             StepKind::Rewritten { end, from, to } => {
@@ -331,133 +315,6 @@ impl Step {
                     out.line(indent + 6, paint, &format!("=> {word}"));
                 }
             }
-        }
-    }
-}
-
-fn packets_words(packets: u64) -> String {
-    match packets {
-        1 => "1 packet".into(),
-        packets => format!("{packets} packets"),
-    }
-}
-
-fn place_words(place: Option<&Place>, packets: Option<u64>) -> String {
-    let mut parts: Vec<String> = place.map(ToString::to_string).into_iter().collect();
-    parts.extend(packets.map(packets_words));
-    parts.join(", ")
-}
-
-struct Lines {
-    style: Style,
-    width: usize,
-    text: String,
-}
-
-impl Lines {
-    fn blank(&mut self) {
-        self.text.push('\n');
-    }
-
-    /// A line that is painted already.
-    fn raw(&mut self, indent: usize, line: &str) {
-        self.text.extend(std::iter::repeat_n(' ', indent));
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    fn line(&mut self, indent: usize, paint: Paint, line: &str) {
-        let painted = self.style.paint(paint, &escape(line));
-        self.raw(indent, &painted);
-    }
-
-    fn room(&self, indent: usize) -> usize {
-        self.width.saturating_sub(indent).max(30)
-    }
-
-    fn painted(&self, paint: Option<Paint>, line: &str) -> String {
-        match paint {
-            Some(paint) => self.style.paint(paint, line),
-            None => line.to_owned(),
-        }
-    }
-
-    fn wrapped(&mut self, indent: usize, paint: Option<Paint>, sentence: &str) {
-        for line in wrap(&escape(sentence), self.room(indent)) {
-            let line = self.painted(paint, &line);
-            self.raw(indent, &line);
-        }
-    }
-
-    /// A sentence behind a painted word, its other lines below its first.
-    fn hanging(
-        &mut self,
-        indent: usize,
-        head: &str,
-        body: usize,
-        paint: Option<Paint>,
-        text: &str,
-    ) {
-        let lines = wrap(&escape(text), self.room(body));
-        let mut lines = lines.into_iter();
-        let first = lines.next().unwrap_or_default();
-        let first = self.painted(paint, &first);
-        self.raw(indent, &format!("{head}{first}"));
-        for line in lines {
-            let line = self.painted(paint, &line);
-            // The second line of a rule stands a little further in, so that it does not look like another.
-            self.raw(body + 2, &line);
-        }
-    }
-
-    fn listed(&mut self, word: &str, paint: Paint, sentence: &str) {
-        let head = self.style.paint(paint, word);
-        self.hanging_plain(&head, word.chars().count(), sentence);
-    }
-
-    fn hanging_plain(&mut self, head: &str, body: usize, sentence: &str) {
-        let mut lines = wrap(&escape(sentence), self.room(body)).into_iter();
-        let first = lines.next().unwrap_or_default();
-        self.raw(0, &format!("{head}{first}"));
-        for line in lines {
-            self.raw(body, &line);
-        }
-    }
-
-    /// The words and the place of what decides.
-    fn named_below(&mut self, indent: usize, answer: &Answer) {
-        let place = place_words(answer.by.place.as_ref(), answer.by.packets);
-        if answer.by.text.is_empty() {
-            self.wrapped(indent, Some(Paint::Faint), &place);
-        } else {
-            let text = shortened(&answer.by.text, MOST_OF_A_RULE);
-            let left = self.with_place(indent, "", indent, None, &text, &place);
-            self.wrapped(indent, Some(Paint::Faint), &left);
-        }
-    }
-
-    /// A rule with its place at the right edge, if both fit on a line; gives the place back if not.
-    fn with_place(
-        &mut self,
-        indent: usize,
-        head: &str,
-        body: usize,
-        paint: Option<Paint>,
-        text: &str,
-        place: &str,
-    ) -> String {
-        let (text, place) = (escape(text), escape(place));
-        let (letters, rest) = (text.chars().count(), place.chars().count());
-        let room = self.room(body);
-        if rest > 0 && letters + 3 + rest <= room {
-            let gap = " ".repeat(room - letters - rest);
-            let text = self.painted(paint, &text);
-            let place = self.painted(Some(Paint::Faint), &place);
-            self.raw(indent, &format!("{head}{text}{gap}{place}"));
-            String::new()
-        } else {
-            self.hanging(indent, head, body, paint, &text);
-            place.into_owned()
         }
     }
 }

@@ -28,6 +28,10 @@ impl Draft {
         }
         if let Some(number) = protocol {
             packet.put(Field::L4Proto, Value::Known(number.into()));
+            if v6 == Some(true) && !captured {
+                // No word says that there are extension headers.
+                packet.put(Field::Ip6NextHeader, Value::Known(number.into()));
+            }
             let said = self.protocol.is_some() || captured;
             if !said && self.flags.is_none() && self.icmp.is_none() {
                 packet

@@ -2,7 +2,8 @@
 //!
 //! The words come in any order, and the spelling of iptables' options is understood as well.
 //! What contradicts itself is refused, as an answer about an impossible packet helps nobody;
-//! what is left unsaid stays unknown or is taken for granted with a note.
+//! what is left unsaid stays unknown or is taken for granted with a note. Such a packet has no
+//! extension headers.
 //!
 //! | words | meaning |
 //! | --- | --- |

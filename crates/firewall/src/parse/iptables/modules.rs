@@ -313,6 +313,16 @@ where
 }
 
 /// The option of one letter.
+/// Whether some match or target has an option of that name, or one that begins so.
+pub(super) fn is_known_option(name: &str) -> bool {
+    let options = MATCHES
+        .iter()
+        .chain(TARGETS)
+        .flat_map(|module| module.options);
+    let mut names = options.flat_map(|option| option.aliases.iter().chain([&option.name]));
+    names.any(|known| known.starts_with(name))
+}
+
 pub(super) fn find_short(letter: &str) -> Option<&'static Opt> {
     BASE.options
         .iter()

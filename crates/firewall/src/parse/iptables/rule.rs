@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use surefoot_report::{Problem, Span};
 
-use super::modules::{BASE, Found, Module, Opt, find_match, find_option, find_short, find_target};
+use super::modules::{
+    BASE, Found, Module, Opt, find_match, find_option, find_short, find_target, is_known_option,
+};
 use super::names;
 use super::syntax::{Extension, Given, Rule, Target};
 use super::words::{Word, Words};
@@ -71,9 +73,7 @@ impl<'a> Reader<'_, 'a> {
                     self.unknown(word, words);
                 }
                 Found::None => {
-                    let what = format!("no match or target of this rule has an option `--{name}`");
-                    self.problems
-                        .push(Problem::note(span, what).label("kept as it stands"));
+                    self.problems.push(self.without_owner(name, span));
                     self.unknown(word, words);
                 }
             }
@@ -138,6 +138,19 @@ impl<'a> Reader<'_, 'a> {
             return Found::One(self.rule.matches.len(), option);
         }
         alone
+    }
+
+    /// What is odd about an option that nothing so far has. A strange module may have options that
+    /// we do not know; a known option before what it belongs to is refused by iptables itself.
+    fn without_owner(&self, name: &str, span: Span) -> Problem {
+        let strange = |extension: &Extension<'_>| extension.module.is_none();
+        let target = self.rule.target.iter().map(|target| &target.extension);
+        if !self.rule.matches.iter().chain(target).any(strange) && is_known_option(name) {
+            let what = format!("`--{name}` stands before the match or target that it belongs to");
+            return Problem::error(span, what).help("write `-p`, `-m` or `-j` first");
+        }
+        let what = format!("no match or target of this rule has an option `--{name}`");
+        Problem::note(span, what).label("kept as it stands")
     }
 
     fn find_loaded(&self, name: &str) -> Found {

@@ -1,0 +1,195 @@
+//! The command line itself: help, manual, completions, exit statuses, errors.
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::{program, run, run_with};
+
+const COMMANDS: &[&[&str]] = &[
+    &[],
+    &["check"],
+    &["capture"],
+    &["firewall", "show"],
+    &["firewall", "explain"],
+    &["firewall", "why-not"],
+    &["firewall", "check"],
+    &["completions"],
+    &["man"],
+];
+
+#[test]
+fn every_command_has_help_with_examples() {
+    for command in COMMANDS {
+        let help = run(&[command, ["--help"].as_slice()].concat());
+        assert_eq!((help.status, help.err.as_str()), (0, ""), "{command:?}");
+        assert!(help.out.contains("Examples:"), "{command:?}: {}", help.out);
+        assert!(help.out.contains("Usage: surefoot"), "{command:?}");
+    }
+}
+
+#[test]
+fn bad_usage_ends_with_two() {
+    for words in [
+        ["nonsense"].as_slice(),
+        &["check", "--fail-on", "sometimes"],
+        &["check", "--facts", "a", "--root", "b"],
+        &["firewall", "explain"],
+        &["firewall", "why-not"],
+        &["firewall", "show", "/no/such/file"],
+        &["check", "--facts", "/no/such/file"],
+        &["check", "--root", "/no/such/folder"],
+        &["check", "--facts", "Cargo.toml"],
+        &["explain", "FW999"],
+        &[
+            "firewall",
+            "explain",
+            "--rules",
+            "docs/examples/web.v4",
+            "tpc",
+            "to",
+            ":22",
+        ],
+    ] {
+        let ran = run(words);
+        assert_eq!(ran.status, 2, "{words:?}: {ran:?}");
+        assert!(ran.err.contains("error"), "{words:?}: {ran:?}");
+        assert_eq!(ran.out, "", "{words:?}: errors go to standard error");
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_read_is_refused_with_the_place() {
+    let ran = run_with(
+        &["firewall", "check", "-"],
+        b"*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 99999 -j ACCEPT\nCOMMIT\n",
+    );
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.err.contains(":3:"), "line and column: {}", ran.err);
+}
+
+#[test]
+fn what_a_machine_says_never_reaches_the_terminal_raw() {
+    let rules = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -m comment --comment \"\u{1b}]0;owned\u{7}\" -j ACCEPT\nCOMMIT\n";
+    for words in [
+        ["firewall", "check", "-"].as_slice(),
+        &["firewall", "show", "-"],
+        &["firewall", "show", "--format", "svg", "-"],
+        &["firewall", "show", "--format", "dot", "-"],
+        &[
+            "firewall", "explain", "--rules", "-", "tcp", "to", ":22", "new",
+        ],
+        &[
+            "firewall", "why-not", "--want", "drop", "--rules", "-", "tcp", "to", ":22", "new",
+        ],
+    ] {
+        let ran = run_with(words, rules.as_bytes());
+        assert!(ran.status < 2, "{words:?}: {ran:?}");
+        let raw = |text: &str| text.contains(['\u{1b}', '\u{7}']);
+        assert!(!raw(&ran.out) && !raw(&ran.err), "{words:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_only_unless_it_is_asked_for() {
+    let words = ["firewall", "show", "docs/examples/web.v4"];
+    assert!(!run(&words).out.contains('\u{1b}'));
+    let asked = run(&[&words[..], &["--color", "always"]].concat());
+    assert!(asked.out.contains('\u{1b}'));
+}
+
+#[test]
+fn nobody_is_blamed_for_a_closed_pipe() {
+    let mut child = program()
+        .args(["firewall", "show", "docs/examples/web.v4"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), b"".as_slice())
+    );
+}
+
+#[test]
+fn every_code_has_a_page() {
+    let list = run(&["explain"]);
+    let codes: Vec<&str> = list
+        .out
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(codes.len() >= 25, "{codes:?}");
+    for code in codes {
+        let page = run(&["explain", &code.to_lowercase()]);
+        assert_eq!(page.status, 0, "{code}");
+        assert!(
+            page.out.starts_with(code) && page.out.lines().count() > 10,
+            "{}",
+            page.out
+        );
+    }
+}
+
+/// Feeds a shell a script that only asks whether the completions can be read.
+fn reads(shell: &str, arguments: &[&str], completions: &str) {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let path = folder.path().join("completions");
+    std::fs::write(&path, completions).expect("the folder can be written");
+    let output = Command::new(shell)
+        .args(arguments)
+        .arg(&path)
+        .output()
+        .unwrap_or_else(|error| panic!("{shell} is needed for this test: {error}"));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{shell}: {output:?}"
+    );
+}
+
+#[test]
+fn shells_can_read_the_completions() {
+    for (shell, arguments) in [
+        ("bash", ["-n"].as_slice()),
+        ("zsh", &["-n"]),
+        ("fish", &["--no-execute"]),
+    ] {
+        let script = run(&["completions", shell]);
+        assert_eq!(script.status, 0);
+        for word in ["check", "capture", "firewall", "why-not"] {
+            assert!(script.out.contains(word), "{shell}: {word}");
+        }
+        reads(shell, arguments, &script.out);
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let path = folder.path().to_str().expect("its name is text");
+    assert_eq!(run(&["man", path]).status, 0);
+    for command in COMMANDS {
+        let name = ["surefoot"]
+            .iter()
+            .chain(*command)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("-");
+        let page = folder.path().join(format!("{name}.8"));
+        let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(text.contains(".SH SYNOPSIS"), "{name}");
+    }
+    let output = Command::new("man")
+        .args(["--warnings", "-l"])
+        .arg(folder.path().join("surefoot-check.8"))
+        .env("MANPAGER", "cat")
+        .output()
+        .unwrap_or_else(|error| panic!("man is needed for this test: {error}"));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}

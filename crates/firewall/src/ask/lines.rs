@@ -1,0 +1,183 @@
+//! Lines of text, wrapped and painted, for the answers to questions.
+
+use surefoot_report::{Paint, Place, Style, escape, wrap};
+
+use super::name::Named;
+use super::phrase::shortened;
+use crate::packet::Path;
+use crate::semantics::End;
+
+/// Characters of a rule that are shown; the JSON has them all.
+pub(super) const MOST_OF_A_RULE: usize = 400;
+
+/// What an end is called, and its colour.
+pub(super) fn end_word(end: End) -> (&'static str, Paint) {
+    match end {
+        End::Accepted => ("accepted", Paint::Green),
+        End::Dropped => ("dropped", Paint::Red),
+        End::Rejected => ("rejected", Paint::Red),
+        End::Queued => ("queued for a program to decide", Paint::Yellow),
+        End::Unknown => ("unknown", Paint::Yellow),
+    }
+}
+
+/// The way of a packet, said of it.
+pub(super) fn path_words(way: Path) -> &'static str {
+    match way {
+        Path::Input => "addressed to this host",
+        Path::Forward => "passes through this host",
+        Path::Output => "sent by this host",
+    }
+}
+
+/// What a rule has counted.
+pub(super) fn packets_words(packets: u64) -> String {
+    match packets {
+        1 => "1 packet".into(),
+        packets => format!("{packets} packets"),
+    }
+}
+
+/// Where a rule stands and what it has counted.
+pub(super) fn place_words(place: Option<&Place>, packets: Option<u64>) -> String {
+    let mut parts: Vec<String> = place.map(ToString::to_string).into_iter().collect();
+    parts.extend(packets.map(packets_words));
+    parts.join(", ")
+}
+
+/// A text that grows line by line.
+pub(super) struct Lines {
+    pub(super) style: Style,
+    width: usize,
+    text: String,
+}
+
+impl Lines {
+    pub(super) fn new(style: Style, width: usize) -> Self {
+        Self {
+            style,
+            width: width.clamp(40, 160),
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+
+    /// The packet that is asked about, and what is taken for granted.
+    pub(super) fn question(&mut self, packet: &str, way: &str, assumed: &[String]) {
+        self.line(0, Paint::Strong, packet);
+        self.wrapped(2, None, way);
+        for note in assumed {
+            self.wrapped(2, None, note);
+        }
+        self.blank();
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A line that is painted already.
+    pub(super) fn raw(&mut self, indent: usize, line: &str) {
+        self.text.extend(std::iter::repeat_n(' ', indent));
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    pub(super) fn line(&mut self, indent: usize, paint: Paint, line: &str) {
+        let painted = self.style.paint(paint, &escape(line));
+        self.raw(indent, &painted);
+    }
+
+    fn room(&self, indent: usize) -> usize {
+        self.width.saturating_sub(indent).max(30)
+    }
+
+    fn painted(&self, paint: Option<Paint>, line: &str) -> String {
+        match paint {
+            Some(paint) => self.style.paint(paint, line),
+            None => line.to_owned(),
+        }
+    }
+
+    pub(super) fn wrapped(&mut self, indent: usize, paint: Option<Paint>, sentence: &str) {
+        for line in wrap(&escape(sentence), self.room(indent)) {
+            let line = self.painted(paint, &line);
+            self.raw(indent, &line);
+        }
+    }
+
+    /// A sentence behind a painted word, its other lines below its first.
+    pub(super) fn hanging(
+        &mut self,
+        indent: usize,
+        head: &str,
+        body: usize,
+        paint: Option<Paint>,
+        text: &str,
+    ) {
+        let lines = wrap(&escape(text), self.room(body));
+        let mut lines = lines.into_iter();
+        let first = lines.next().unwrap_or_default();
+        let first = self.painted(paint, &first);
+        self.raw(indent, &format!("{head}{first}"));
+        for line in lines {
+            let line = self.painted(paint, &line);
+            // The second line of a rule stands a little further in, so that it does not look like another.
+            self.raw(body + 2, &line);
+        }
+    }
+
+    pub(super) fn listed(&mut self, word: &str, paint: Paint, sentence: &str) {
+        let head = self.style.paint(paint, word);
+        self.hanging_plain(&head, word.chars().count(), sentence);
+    }
+
+    fn hanging_plain(&mut self, head: &str, body: usize, sentence: &str) {
+        let mut lines = wrap(&escape(sentence), self.room(body)).into_iter();
+        let first = lines.next().unwrap_or_default();
+        self.raw(0, &format!("{head}{first}"));
+        for line in lines {
+            self.raw(body, &line);
+        }
+    }
+
+    /// The words and the place of what decides.
+    pub(super) fn named_below(&mut self, indent: usize, by: &Named) {
+        let place = place_words(by.place.as_ref(), by.packets);
+        if by.text.is_empty() {
+            self.wrapped(indent, Some(Paint::Faint), &place);
+        } else {
+            let text = shortened(&by.text, MOST_OF_A_RULE);
+            let left = self.with_place(indent, "", indent, None, &text, &place);
+            self.wrapped(indent, Some(Paint::Faint), &left);
+        }
+    }
+
+    /// A rule with its place at the right edge, if both fit on a line; gives the place back if not.
+    pub(super) fn with_place(
+        &mut self,
+        indent: usize,
+        head: &str,
+        body: usize,
+        paint: Option<Paint>,
+        text: &str,
+        place: &str,
+    ) -> String {
+        let (text, place) = (escape(text), escape(place));
+        let (letters, rest) = (text.chars().count(), place.chars().count());
+        let room = self.room(body);
+        if rest > 0 && letters + 3 + rest <= room {
+            let gap = " ".repeat(room - letters - rest);
+            let text = self.painted(paint, &text);
+            let place = self.painted(Some(Paint::Faint), &place);
+            self.raw(indent, &format!("{head}{text}{gap}{place}"));
+            String::new()
+        } else {
+            self.hanging(indent, head, body, paint, &text);
+            place.into_owned()
+        }
+    }
+}

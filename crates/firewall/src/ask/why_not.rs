@@ -1,0 +1,279 @@
+//! What stands in the way of a verdict, and what would let it through.
+//!
+//! The search takes away the rules that decide otherwise, one, then two, then three at a time,
+//! and follows the packet again each time: what is named has been tried. The commands are tried
+//! as well, by putting the rule that they insert into the model.
+
+mod command;
+mod text;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::name::Named;
+use crate::Surroundings;
+use crate::model::{Effect, Firewall, Policy, Statement, Verdict};
+use crate::packet::{Packet, Path};
+use crate::semantics::{
+    Decider, End, Evaluation, Happened, Index, Record, RuleAt, Supposed, evaluate,
+    evaluate_supposing,
+};
+
+pub use command::Insertion;
+
+/// Rules and policies that are taken away together at most.
+const MOST_TOGETHER: usize = 3;
+/// Evaluations that the search may take.
+const MOST_TRIES: usize = 2000;
+/// Sets of the smallest size that are told.
+const MOST_SETS: usize = 4;
+
+/// The verdict that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Want {
+    /// It should pass.
+    Accept,
+    /// It should vanish.
+    Drop,
+    /// It should be answered with an error.
+    Reject,
+}
+
+impl Want {
+    /// The end that is wanted.
+    pub fn end(self) -> End {
+        match self {
+            Self::Accept => End::Accepted,
+            Self::Drop => End::Dropped,
+            Self::Reject => End::Rejected,
+        }
+    }
+}
+
+/// Why a packet does not come to an end that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WhyNot {
+    /// The packet as understood.
+    pub packet: String,
+    /// Its way through this host.
+    pub way: Path,
+    /// What was not said and is taken for granted.
+    pub assumed: Vec<String>,
+    /// What is wanted.
+    pub want: Want,
+    /// Whether it is so already, certainly.
+    pub already: bool,
+    /// How the packet can end as things are.
+    pub now: Vec<(End, Named)>,
+    /// The smallest sets of rules and policies without which it would end as wanted, certainly.
+    pub in_the_way: Vec<Vec<Obstacle>>,
+    /// Whether all sets of up to three were tried; if not, the search was stopped.
+    pub complete: bool,
+    /// What to insert so that it ends as wanted, in order; empty if that cannot be had by rules.
+    pub insertions: Vec<Insertion>,
+    /// What the answer could not take into account.
+    pub notes: Vec<String>,
+}
+
+/// A rule or a policy in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Obstacle {
+    /// What it is.
+    #[serde(flatten)]
+    pub what: Named,
+    /// Whether it is a policy, which can be changed but not taken away.
+    pub policy: bool,
+}
+
+/// Finds what stands in the way of a verdict.
+pub fn why_not(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    packet: &Packet,
+    want: Want,
+) -> WhyNot {
+    let packet = packet.clone().settle(surroundings);
+    let evaluation = evaluate(firewall, index, surroundings, &packet, Record::Mattered);
+    let already = evaluation.certain() == Some(want.end());
+    let mut search = Search {
+        firewall,
+        index,
+        surroundings,
+        packet: &packet,
+        want,
+        tries: 0,
+        found: Vec::new(),
+    };
+    let mut insertions = Vec::new();
+    let mut complete = true;
+    if !already {
+        complete = search.run(&evaluation);
+        insertions = command::insertions(firewall, surroundings, &packet, want);
+    }
+    let mut now: Vec<(End, Named)> = Vec::new();
+    for outcome in &evaluation.outcomes {
+        let named = (outcome.end, Named::decider(firewall, outcome.by));
+        if !now.contains(&named) {
+            now.push(named);
+        }
+    }
+    let sets = search.found.iter().take(MOST_SETS);
+    let in_the_way = sets
+        .map(|set| set.iter().map(|one| obstacle(firewall, *one)).collect())
+        .collect();
+    let notes = evaluation.notes.iter();
+    WhyNot {
+        packet: packet.words(),
+        way: packet.path,
+        assumed: packet.notes.clone(),
+        want,
+        already,
+        now,
+        in_the_way,
+        complete,
+        insertions,
+        notes: notes
+            .filter(|note| !packet.notes.contains(note))
+            .cloned()
+            .collect(),
+    }
+}
+
+fn obstacle(firewall: &Firewall, by: Decider) -> Obstacle {
+    Obstacle {
+        what: Named::decider(firewall, by),
+        policy: matches!(by, Decider::Policy { .. }),
+    }
+}
+
+struct Search<'a> {
+    firewall: &'a Firewall,
+    index: &'a Index,
+    surroundings: &'a Surroundings,
+    packet: &'a Packet,
+    want: Want,
+    tries: usize,
+    found: Vec<BTreeSet<Decider>>,
+}
+
+impl Search<'_> {
+    /// Tries sets of growing size; whether it came to its end.
+    fn run(&mut self, evaluation: &Evaluation) -> bool {
+        for size in 1..=MOST_TOGETHER {
+            let mut seen = BTreeSet::new();
+            self.deepen(&BTreeSet::new(), evaluation, size, &mut seen);
+            if !self.found.is_empty() {
+                return true;
+            }
+            if self.tries >= MOST_TRIES {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes away one more of what decides otherwise.
+    fn deepen(
+        &mut self,
+        taken: &BTreeSet<Decider>,
+        evaluation: &Evaluation,
+        left: usize,
+        seen: &mut BTreeSet<BTreeSet<Decider>>,
+    ) {
+        for candidate in self.candidates(evaluation) {
+            let mut more = taken.clone();
+            if !more.insert(candidate) || !seen.insert(more.clone()) {
+                continue;
+            }
+            if self.tries >= MOST_TRIES || self.found.len() >= MOST_SETS {
+                return;
+            }
+            self.tries += 1;
+            let next = self.without(&more);
+            if next.certain() == Some(self.want.end()) {
+                self.found.push(more);
+            } else if left > 1 {
+                self.deepen(&more, &next, left - 1, seen);
+            }
+        }
+    }
+
+    /// What decides otherwise, then the matching rules that lead there: calls, rewritings, marks.
+    fn candidates(&self, evaluation: &Evaluation) -> Vec<Decider> {
+        let wrong = evaluation
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.end != self.want.end())
+            .map(|outcome| outcome.by);
+        let mut candidates: Vec<Decider> = wrong.filter(|by| self.can_change(*by)).collect();
+        for event in &evaluation.events {
+            let (Some(rule), Happened::Matched | Happened::Perhaps(_)) = (event.rule, &event.what)
+            else {
+                continue;
+            };
+            let at = RuleAt {
+                table: event.table,
+                chain: event.chain,
+                rule,
+            };
+            if self.leads_on(at) {
+                candidates.push(Decider::Rule(at));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        candidates.retain(|candidate| seen.insert(*candidate));
+        candidates
+    }
+
+    /// Whether a rule does something that later rules can see.
+    fn leads_on(&self, at: RuleAt) -> bool {
+        let rule = &self.firewall.tables[at.table].chains[at.chain].rules[at.rule];
+        rule.statements.iter().any(|statement| match statement {
+            Statement::Verdict(verdict) => !matches!(verdict, Verdict::Continue),
+            Statement::VerdictMap(_) => true,
+            Statement::Effect(effect) => !matches!(
+                effect,
+                Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
+            ),
+            Statement::Match(_) => false,
+        })
+    }
+
+    fn can_change(&self, by: Decider) -> bool {
+        match by {
+            Decider::Rule(_) => true,
+            Decider::Policy { .. } => self.want != Want::Reject,
+            Decider::Kernel => false,
+        }
+    }
+
+    /// What becomes of the packet without these.
+    fn without(&self, taken: &BTreeSet<Decider>) -> Evaluation {
+        let mut supposed = Supposed::default();
+        let policy = if self.want == Want::Accept {
+            Policy::Accept
+        } else {
+            Policy::Drop
+        };
+        for one in taken {
+            match one {
+                Decider::Rule(at) => drop(supposed.without.insert(*at)),
+                Decider::Policy { table, chain } => {
+                    supposed.policies.insert((*table, *chain), policy);
+                }
+                Decider::Kernel => {}
+            }
+        }
+        evaluate_supposing(
+            self.firewall,
+            self.index,
+            self.surroundings,
+            self.packet,
+            Record::Mattered,
+            &supposed,
+        )
+    }
+}

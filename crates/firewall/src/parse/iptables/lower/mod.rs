@@ -167,8 +167,15 @@ impl Lowering<'_> {
     /// Says that a value cannot be understood, and keeps its words as a condition.
     fn not_understood(&mut self, extension: &Extension<'_>, given: &Given<'_>, why: &str) -> Match {
         let what = format!("`--{} {}`: {why}", given.name, given.value());
-        self.problems
-            .push(Problem::note(given.span, what).label("not evaluated"));
+        let too_large = |word: &str| word.parse::<u64>().is_ok_and(|port| port > 65_535);
+        let is_port = given.name.contains("port");
+        self.problems.push(
+            if is_port && given.value().split([',', ':', '-']).any(too_large) {
+                Problem::error(given.span, format!("{what}; ports end at 65535"))
+            } else {
+                Problem::note(given.span, what).label("not evaluated")
+            },
+        );
         opaque(extension)
     }
 }

@@ -185,3 +185,25 @@ fn root_is_told_nothing_of_the_kind() {
     let owners = &listener.expect("it is seen")["owners"];
     assert_eq!(owners, &Value::from(vec![std::process::id()]));
 }
+
+#[test]
+fn a_file_and_a_folder_that_may_not_be_read_are_said_to_be_missing() {
+    // The tree is the shell's own, so that nobody but root may read what it closes.
+    let script = format!(
+        "tree=$(mktemp -d); trap 'rm -r \"$tree\"' EXIT; chmod 755 \"$tree\"
+         mkdir -p \"$tree/etc/cron.d\" \"$tree/etc/iptables\"
+         echo 'ALL: ALL' > \"$tree/etc/hosts.deny\"; echo 'sshd: ALL' > \"$tree/etc/hosts.allow\"
+         chmod 0 \"$tree/etc/hosts.deny\" \"$tree/etc/cron.d\" \"$tree/etc/iptables\"
+         {NOBODY} \"$1\" capture -q --root \"$tree\" -"
+    );
+    let Some((host, _)) = facts(&script) else {
+        return;
+    };
+    let missing = missing(&host);
+    for path in ["hosts.deny", "cron.d", "iptables/rules.v4"] {
+        let fact = format!("the file /etc/{path}");
+        assert!(missing.contains(&fact), "{fact}: {missing:?}");
+    }
+    let wrappers = host["wrappers"].as_array().expect("a list");
+    assert_eq!(wrappers.len(), 1, "what may be read is read: {wrappers:?}");
+}

@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn what_proc_does_not_tell_is_missing_where_it_matters() {
+        let why = io::Error::from_raw_os_error(2);
+        let mut sockets = Sockets::default();
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue\n";
+        sockets.take_less(SocketKind::Raw, "raw", &why, head);
+        assert!(sockets.all.is_empty() && sockets.missing.is_empty());
+        let line = "1: 0100007F:0001 00000000:0000 07 0:0 00:0 0 0 0 4711";
+        sockets.take_less(SocketKind::Raw, "raw", &why, &format!("{head}{line}\n"));
+        assert_eq!(sockets.all.len(), 1);
+        assert_eq!(sockets.missing[0].fact, "details of raw sockets");
+    }
+
+    #[test]
     fn proc_tells_the_same_sockets_with_less_detail() {
         let held = [
             std::net::TcpListener::bind("127.0.0.1:0").unwrap(),

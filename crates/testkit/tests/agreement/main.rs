@@ -35,7 +35,7 @@ const PACKETS: usize = 24_000;
 /// There is a random rule set of each kind for so many packets.
 const PACKETS_FOR_A_RANDOM_SET: usize = 4000;
 /// More would spend the time on loading rules.
-const MOST_RANDOM_SETS: usize = 60;
+const MOST_RANDOM_SETS: usize = 25;
 /// Packets that a wrong reading of a rule set is held against.
 const PACKETS_FOR_A_MUTANT: usize = 1200;
 /// Wrong readings of a kind that are tried on one rule set.

@@ -169,6 +169,10 @@ impl Iptables<'_> {
             let chains = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
             self.table("mangle", &chains, 9, &mut text);
         }
+        if !self.v6 && self.chance.percent(60) {
+            let chains = ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"];
+            self.table("nat", &chains, 18, &mut text);
+        }
         let chains = ["INPUT", "FORWARD", "OUTPUT"];
         self.table("filter", &chains, 26, &mut text);
         text
@@ -234,7 +238,7 @@ impl Iptables<'_> {
         if self.chance.percent(40) {
             self.condition(table, chain, &mut words);
         }
-        self.target(table, callable, tcp, &mut words);
+        self.target(table, chain, callable, tcp, &mut words);
         let _ = writeln!(text, "{words}");
     }
 
@@ -389,12 +393,44 @@ impl Iptables<'_> {
         }
     }
 
-    fn target(&mut self, table: &str, callable: &[String], tcp: bool, words: &mut String) {
+    fn target(
+        &mut self,
+        table: &str,
+        chain: &str,
+        callable: &[String],
+        tcp: bool,
+        words: &mut String,
+    ) {
         if self.chance.percent(25)
             && let Some(chain) = self.chance.pick(callable)
         {
             let verb = if self.chance.percent(30) { "-g" } else { "-j" };
             let _ = write!(words, " {verb} {chain}");
+            return;
+        }
+        if table == "nat" && self.chance.percent(80) {
+            let destination = [
+                "DNAT --to-destination 203.0.113.9",
+                "DNAT --to-destination 192.0.3.1",
+                "DNAT --to-destination 203.0.113.99-203.0.113.101",
+                "REDIRECT",
+                "NETMAP --to 203.0.113.64/26",
+                "ACCEPT",
+            ];
+            let source = [
+                "SNAT --to-source 203.0.113.77",
+                "SNAT --to-source 198.51.100.7-198.51.100.9",
+                "ACCEPT",
+                "RETURN",
+            ];
+            let target = match chain {
+                "PREROUTING" => one(self.chance, &destination),
+                // Packets that are rewritten here are routed again, by tables of their own.
+                "OUTPUT" => "ACCEPT",
+                "POSTROUTING" | "INPUT" => one(self.chance, &source),
+                _ => "RETURN",
+            };
+            let _ = write!(words, " -j {target}");
             return;
         }
         if table == "raw" && self.chance.percent(60) {
@@ -424,7 +460,7 @@ impl Iptables<'_> {
         }
         let target = match self.chance.below(10) {
             0..=3 => "ACCEPT",
-            4 | 5 => "DROP",
+            4 | 5 if table != "nat" => "DROP",
             6 | 7 => "RETURN",
             8 if table == "filter" && tcp && self.chance.percent(50) => {
                 "REJECT --reject-with tcp-reset"

@@ -175,16 +175,20 @@ impl<'t> Reader<'_, 't, '_> {
             _ => return None,
         };
         self.at += taken + 2;
-        // A packet without the header does not get past this.
-        self.push(Statement::Match(Match::Field {
-            operand: field.into(),
-            negated: true,
-            ranges: Vec::new(),
-        }))?;
+        self.present(field)?;
         if let Some(field) = forgotten {
             self.push(Statement::Effect(Effect::Forget { field }))?;
         }
         self.push(Statement::Effect(Effect::Set { field, value }))
+    }
+
+    /// A packet that does not have the field does not get past the statement that reads it.
+    fn present(&mut self, field: Field) -> Option<()> {
+        self.push(Statement::Match(Match::Field {
+            operand: field.into(),
+            negated: true,
+            ranges: Vec::new(),
+        }))
     }
 
     /// `meta mark set meta mark & 0xff | 0x100`.
@@ -220,6 +224,9 @@ impl<'t> Reader<'_, 't, '_> {
                 Some("|" | "or") => (and, xor) = (and & !value, (xor & !value) | value),
                 _ => xor ^= value,
             }
+        }
+        if let Some(from) = from.filter(|from| *from != Field::Mark) {
+            self.present(from)?;
         }
         let effect = match from {
             Some(from) if from != to => {

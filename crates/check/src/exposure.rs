@@ -371,7 +371,7 @@ fn describe(host: &Host, program: &str, asked: &[Open<'_>], count: usize) -> Fin
         .take(SHOWN_OF_EACH)
         .map(|open| evidence(host, open))
         .collect();
-    found.remedies = remedies(asked, service);
+    found.remedies = remedies(host, asked, service);
     found
 }
 
@@ -434,7 +434,17 @@ fn evidence(host: &Host, open: &Open<'_>) -> Evidence {
     }
 }
 
+/// An interface by which strangers come, for the words of a question.
+fn example(host: &Host) -> &str {
+    let interfaces = host.network.iter().flat_map(|network| &network.interfaces);
+    let outside = interfaces
+        .filter(|it| it.is_up() && !it.is_loopback())
+        .map(|it| it.name.as_str());
+    outside.take(1).next().unwrap_or("eth0")
+}
+
 fn remedies(
+    host: &Host,
     asked: &[Open<'_>],
     service: Option<&(u8, u16, &'static str, &'static str)>,
 ) -> Vec<Remedy> {
@@ -461,7 +471,10 @@ fn remedies(
         what: "See who holds the port, and which rule decides about strangers".to_owned(),
         commands: vec![
             format!("ss -Hlnp '( sport = :{port} )'"),
-            format!("surefoot firewall explain {kind} to :{port} in eth0 new"),
+            format!(
+                "surefoot firewall explain {kind} to :{port} in {} new",
+                example(host)
+            ),
         ],
     });
     remedies

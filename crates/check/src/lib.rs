@@ -5,6 +5,7 @@
 
 mod consoles;
 mod exposure;
+mod no_filter;
 mod processes;
 mod rules;
 mod storage;
@@ -52,6 +53,7 @@ pub fn check_rules(rules: &Rules) -> Report {
 pub fn pages() -> Vec<&'static Page> {
     let areas = [
         surefoot_firewall::lint::pages(),
+        no_filter::PAGES,
         exposure::PAGES,
         wrappers::PAGES,
         processes::PAGES,

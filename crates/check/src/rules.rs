@@ -1,12 +1,16 @@
 //! The rules of a host or of files, read once for every question.
 
-use surefoot_firewall::model::{Backend, Family};
+use surefoot_firewall::model::{Backend, Family, Table};
+use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::Index;
 use surefoot_firewall::{Format, Input, Loaded, Surroundings, lint, load};
-use surefoot_host::{Host, LoadedRules, RulesOrigin};
+use surefoot_host::{Host, LoadedRules, Missing, RulesOrigin};
 use surefoot_report::{Finding, Level, Unknown};
 
-use crate::{subject, surroundings};
+use crate::{no_filter, subject, surroundings};
+
+/// The question that every unread rule leaves open.
+const OPEN: &str = "what the firewall lets through";
 
 /// Rules, and what their answers depend on.
 #[derive(Debug)]
@@ -21,6 +25,10 @@ pub struct Rules {
     pub surroundings: Surroundings,
     /// Whether these are all rules: no mechanism kept silent, and no text was unreadable.
     pub complete: bool,
+    /// What of the rules could not be read.
+    gaps: Vec<Unknown>,
+    /// Whether these are texts that somebody gave, not a machine.
+    given: bool,
 }
 
 impl Rules {
@@ -37,19 +45,38 @@ impl Rules {
                 .map(saved_input)
                 .collect()
         };
-        Self::read(
-            subject(host),
-            inputs,
-            surroundings,
-            !host.running || host.rules_complete,
-        )
+        let complete = if host.running {
+            host.rules_complete
+        } else {
+            host.saved_rules.is_some() && host.rule_makers.is_empty()
+        };
+        let mut rules = Self::read(subject(host), inputs, surroundings, complete);
+        if !complete {
+            let about_rules = |missing: &&Missing| missing.leaves_open == OPEN;
+            rules.gaps = host
+                .missing
+                .iter()
+                .filter(about_rules)
+                .map(crate::unknown)
+                .collect();
+            if rules.gaps.is_empty() {
+                rules.gaps.push(Unknown {
+                    fact: "all rules of this machine".to_owned(),
+                    why: "not everything that makes rules could be asked".to_owned(),
+                    leaves_open: OPEN.to_owned(),
+                });
+            }
+        }
+        rules
     }
 
     /// The rules of files.
     pub fn of_files(inputs: Vec<Input>) -> Self {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
         let subject = names.join(", ");
-        Self::read(subject, inputs, Surroundings::default(), true)
+        let mut rules = Self::read(subject, inputs, Surroundings::default(), true);
+        rules.given = true;
+        rules
     }
 
     fn read(
@@ -73,59 +100,80 @@ impl Rules {
             index,
             surroundings,
             complete,
+            gaps: Vec::new(),
+            given: false,
         }
+    }
+
+    /// Why no answer about a packet can be certain, if that is so.
+    pub fn doubt(&self, packet: &Packet) -> Option<String> {
+        if !self.complete {
+            return Some(
+                "not all rules could be read, so no answer about them is certain".to_owned(),
+            );
+        }
+        let v6 = packet.clone().settle(&self.surroundings).is_v6();
+        let (family, word) = if v6 {
+            (Family::Ip6, "IPv6")
+        } else {
+            (Family::Ip, "IPv4")
+        };
+        let seen = |table: &Table| table.family == family || table.family == Family::Inet;
+        let blind = self.given && !self.loaded.firewall.tables.iter().any(seen);
+        blind.then(|| format!("no rules for {word} were given, so what becomes of it is not known"))
     }
 
     /// What the firewall's lints find.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        lint::check(&lint::Facts {
+        let mut findings = lint::check(&lint::Facts {
             firewall: &self.loaded.firewall,
             index: &self.index,
             surroundings: &self.surroundings,
-        })
+        });
+        findings.extend(no_filter::check(self));
+        findings
     }
 
     /// The places that could not be read in full, one entry a text.
     pub fn unknowns(&self) -> Vec<Unknown> {
         let sources = (0_u16..).zip(&self.loaded.firewall.sources);
-        sources
-            .filter_map(|(at, source)| {
-                let here = self
-                    .loaded
-                    .problems
-                    .iter()
-                    .filter(|(source, _)| *source == at);
-                let odd: Vec<_> = here.map(|(_, problem)| problem).collect();
-                let worst = odd.iter().max_by_key(|problem| problem.level)?;
-                let line = worst
-                    .span
-                    .map_or(1, |span| source.position(span.start).line);
-                let unread = odd
-                    .iter()
-                    .filter(|problem| problem.level == Level::Error)
-                    .count();
-                let places = |count: usize| {
-                    if count == 1 {
-                        "1 place".to_owned()
-                    } else {
-                        format!("{count} places")
-                    }
-                };
-                let (fact, leaves_open) = if unread > 0 {
-                    (places(unread), "what the firewall lets through")
+        let places = sources.filter_map(|(at, source)| {
+            let here = self
+                .loaded
+                .problems
+                .iter()
+                .filter(|(source, _)| *source == at);
+            let odd: Vec<_> = here.map(|(_, problem)| problem).collect();
+            let worst = odd.iter().max_by_key(|problem| problem.level)?;
+            let line = worst
+                .span
+                .map_or(1, |span| source.position(span.start).line);
+            let unread = odd
+                .iter()
+                .filter(|problem| problem.level == Level::Error)
+                .count();
+            let places = |count: usize| {
+                if count == 1 {
+                    "1 place".to_owned()
                 } else {
-                    (
-                        format!("the full meaning of {}", places(odd.len())),
-                        "answers in which these matches decide; they say `possibly`",
-                    )
-                };
-                Some(Unknown {
-                    fact: format!("{fact} of {}", source.name),
-                    why: format!("line {line}: {}", worst.what),
-                    leaves_open: leaves_open.to_owned(),
-                })
+                    format!("{count} places")
+                }
+            };
+            let (fact, leaves_open) = if unread > 0 {
+                (places(unread), OPEN)
+            } else {
+                (
+                    format!("the full meaning of {}", places(odd.len())),
+                    "answers in which these matches decide; they say `possibly`",
+                )
+            };
+            Some(Unknown {
+                fact: format!("{fact} of {}", source.name),
+                why: format!("line {line}: {}", worst.what),
+                leaves_open: leaves_open.to_owned(),
             })
-            .collect()
+        });
+        self.gaps.iter().cloned().chain(places).collect()
     }
 }
 

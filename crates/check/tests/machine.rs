@@ -161,3 +161,29 @@ fn a_wrapped_daemon_makes_the_rules_count() {
     }
     assert!(titles(&check(&host), "EX003").is_empty());
 }
+
+#[test]
+fn rules_that_filter_nothing_are_told() {
+    let mut host = machine();
+    assert!(titles(&check(&host), "FW023").is_empty());
+    for rules in &mut host.rules {
+        let lines = rules.text.replace(":INPUT DROP", ":INPUT ACCEPT");
+        let kept: Vec<&str> = lines
+            .lines()
+            .filter(|line| !line.contains("-j DROP"))
+            .collect();
+        rules.text = kept.join("\n") + "\n";
+    }
+    assert_eq!(titles(&check(&host), "FW023").len(), 1);
+    host.rules.clear();
+    assert_eq!(
+        titles(&check(&host), "FW023").len(),
+        1,
+        "no rules filter nothing either"
+    );
+    host.rules_complete = false;
+    assert!(
+        titles(&check(&host), "FW023").is_empty(),
+        "rules that were not read may filter"
+    );
+}

@@ -34,6 +34,14 @@ impl Failure {
         }
     }
 
+    /// Something that only another user may do.
+    pub(crate) fn denied(what: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Permission,
+            ..Self::input(what)
+        }
+    }
+
     /// A word that cannot be understood.
     pub(crate) fn word(error: &surefoot_firewall::packet::words::WordError) -> Self {
         let failure = Self::input(error.to_string());

@@ -93,7 +93,18 @@ pub(crate) fn rules(
 ) -> Result<Rules, Failure> {
     if files.is_empty() {
         let host = host(facts, output)?;
-        return Ok(Rules::of_host(&host));
+        let rules = Rules::of_host(&host);
+        if host.running && !rules.complete && host.rules.is_empty() {
+            let mut failure = Failure::denied("the rules of this machine could not be read");
+            for unknown in rules.unknowns() {
+                failure = failure.hint(format!("{}: {}", unknown.fact, unknown.why));
+            }
+            if !rustix::process::geteuid().is_root() {
+                failure = failure.hint("run it as root");
+            }
+            return Err(failure);
+        }
+        return Ok(rules);
     }
     let progress = Progress::new(output.quiet());
     let mut inputs = Vec::new();

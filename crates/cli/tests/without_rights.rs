@@ -207,3 +207,30 @@ fn a_file_and_a_folder_that_may_not_be_read_are_said_to_be_missing() {
     let wrappers = host["wrappers"].as_array().expect("a list");
     assert_eq!(wrappers.len(), 1, "what may be read is read: {wrappers:?}");
 }
+
+#[test]
+fn whoever_may_not_read_the_rules_gets_no_answer_about_them() {
+    let Some(namespace) = or_skip(Namespace::new()) else {
+        return;
+    };
+    let copy = copy();
+    let asked: [&[&str]; 4] = [
+        &["firewall", "show"],
+        &["firewall", "check"],
+        &["firewall", "explain", "tcp", "to", ":22", "in", "eth0"],
+        &["firewall", "why-not", "tcp", "to", ":22", "in", "eth0"],
+    ];
+    for words in asked {
+        let ran = namespace.within(|| {
+            Command::new("setpriv")
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+                .arg(&copy.program)
+                .args(words)
+                .current_dir("/")
+                .output()
+        });
+        let output = ran.expect("setpriv runs");
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{words:?}: {output:?}");
+    }
+}

@@ -193,3 +193,17 @@ fn there_is_a_manual_page_for_every_command() {
         "{output:?}"
     );
 }
+
+#[test]
+fn rules_of_the_other_family_make_no_answer_certain() {
+    let packet = ["tcp", "from", "2001:db8::1", "to", ":22", "in", "eth0"];
+    let asked = ["firewall", "explain", "--rules", "docs/examples/web.v4"];
+    let ran = run(&[&asked[..], &packet].concat());
+    assert!(
+        !ran.out.contains("certainly") && ran.out.contains("no rules for IPv6"),
+        "{}",
+        ran.out
+    );
+    let asked = ["firewall", "why-not", "--rules", "docs/examples/web.v4"];
+    assert_eq!(run(&[&asked[..], &packet].concat()).status, 1);
+}

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::style::Paint;
 use crate::wrap::wrap;
-use crate::{Certainty, Evidence, Finding, Report, Severity, Style, Unknown, escape};
+use crate::{Area, Certainty, Evidence, Finding, Report, Severity, Style, Unknown, escape};
 
 /// More evidence than this is counted, not shown; JSON has all of it.
 const SHOWN: usize = 12;
@@ -45,6 +45,15 @@ pub fn text(report: &Report, options: &TextOptions<'_>) -> String {
         .enumerate()
         .map(|(at, found)| (found.code.as_str(), at))
         .collect();
+    let change_rules = findings.iter().filter(|found| found.area == Area::Firewall);
+    if change_rules
+        .filter(|found| !found.remedies.is_empty())
+        .count()
+        > 1
+    {
+        out.push_str("Mend one thing at a time and look again after each: the numbers of rules\n");
+        out.push_str("move with every command that adds or deletes one.\n\n");
+    }
     for (at, found) in findings.iter().enumerate() {
         finding(&mut out, found, options);
         if last_of_code.get(found.code.as_str()) == Some(&at)
@@ -110,6 +119,10 @@ fn evidence(out: &mut String, shown: &Evidence, style: Style) {
     let packets = shown
         .packets
         .map_or_else(String::new, |count| format!("  ({count} packets)"));
+    if shown.place.to_string() == shown.what {
+        let _ = writeln!(out, "    {}{packets}", escape(&shown.what));
+        return;
+    }
     let _ = writeln!(out, "    {place}  {}{packets}", escape(&shown.what));
 }
 

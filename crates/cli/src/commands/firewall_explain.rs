@@ -4,6 +4,7 @@ use std::path::Path;
 
 use surefoot_firewall::ask;
 use surefoot_firewall::packet::{Packet, pcap, words};
+use surefoot_report::Certainty;
 
 use super::Status;
 use crate::args::{AnswerFormat, ExplainPacketArgs, RulesArgs};
@@ -17,13 +18,17 @@ pub(super) fn run(args: &ExplainPacketArgs, output: &Output) -> Result<Status, F
         None => from_words(&args.packet)?,
     };
     let rules = rules(&args.rules, output)?;
-    let answer = ask::explain(
+    let mut answer = ask::explain(
         &rules.loaded.firewall,
         &rules.index,
         &rules.surroundings,
         &packet,
         args.all || output.verbose(),
     );
+    if let Some(doubt) = rules.doubt(&packet) {
+        answer.certainty = Certainty::Possibly;
+        answer.notes.insert(0, doubt);
+    }
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
         AnswerFormat::Json => output.json(&answer)?,

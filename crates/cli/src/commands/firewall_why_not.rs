@@ -15,13 +15,17 @@ pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure>
         Want::Drop => ask::Want::Drop,
         Want::Reject => ask::Want::Reject,
     };
-    let answer = ask::why_not(
+    let mut answer = ask::why_not(
         &rules.loaded.firewall,
         &rules.index,
         &rules.surroundings,
         &packet,
         want,
     );
+    if let Some(doubt) = rules.doubt(&packet) {
+        answer.already = false;
+        answer.notes.insert(0, doubt);
+    }
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
         AnswerFormat::Json => output.json(&answer)?,

@@ -548,6 +548,12 @@ fn interface(token: &Token) -> Result<String, WordError> {
         error.hint = Some("a pattern stands for many: name one interface, such as eth0".into());
         return Err(error);
     }
+    if super::knows_protocol(text) {
+        error.hint = Some(format!(
+            "`{text}` is a protocol: say `in eth0 {text}` or the like"
+        ));
+        return Err(error);
+    }
     // `dev_valid_name` and `IFNAMSIZ`.
     if text.len() > 15 || text == "." || text == ".." || text.contains(['/', ':']) {
         error.hint = Some("a name has at most 15 bytes and no `/` or `:`".into());

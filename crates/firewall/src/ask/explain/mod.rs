@@ -5,6 +5,7 @@
 //! supposing that each of them answers one way and the other.
 
 mod hangs;
+mod reply;
 mod steps;
 mod text;
 
@@ -197,6 +198,13 @@ pub fn explain(
         .cloned()
         .collect();
     notes.extend(found.notes);
+    notes.extend(reply::note(
+        firewall,
+        index,
+        surroundings,
+        &packet,
+        &evaluation,
+    ));
     notes.extend(listener_note(&evaluation, surroundings, &packet));
     Explanation {
         packet: packet.words(),
@@ -263,4 +271,41 @@ fn listener_note(
 fn decided(evaluation: &Evaluation, by: Decider) -> Option<End> {
     let mut outcomes = evaluation.outcomes.iter();
     outcomes.find(|outcome| outcome.by == by).map(|one| one.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::words;
+    use crate::{Input, load};
+
+    fn notes(output: &str) -> Vec<String> {
+        let text = format!(
+            "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT DROP [0:0]\n{output}-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
+        );
+        let input = Input {
+            name: "t".into(),
+            text,
+            format: None,
+        };
+        let firewall = load(vec![input]).firewall;
+        let given = "tcp from 192.0.2.1 to 192.0.2.2:22 in eth0"
+            .split(' ')
+            .map(str::to_owned);
+        let packet = words::parse(&given.collect::<Vec<_>>()).unwrap();
+        let index = Index::new(&firewall);
+        explain(&firewall, &index, &Surroundings::default(), &packet, false).notes
+    }
+
+    #[test]
+    fn an_answer_that_is_not_let_out_is_told() {
+        let told = |notes: &[String]| notes.iter().any(|note| note.contains("on its way out"));
+        assert!(told(&notes("")));
+        assert!(told(&notes("-A OUTPUT -p tcp --sport 23 -j ACCEPT\n")));
+        assert!(!told(&notes("-A OUTPUT -p tcp --sport 22 -j ACCEPT\n")));
+        assert!(!told(&notes(
+            "-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n"
+        )));
+        assert!(!told(&notes("-A OUTPUT -o eth0 -j ACCEPT\n")));
+    }
 }

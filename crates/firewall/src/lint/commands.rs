@@ -74,6 +74,33 @@ pub(super) fn nft_checked(command: &str) -> Vec<String> {
     vec![format!("nft -c {word} && nft {word}")]
 }
 
+/// Words of an iptables rule for the shell: what stands between the quotes of `iptables-save` is
+/// somebody else's text, in which a shell would run what it finds.
+pub(super) fn shell_words(rule: &str) -> String {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut letters = rule.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            ('"' | '\'', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (end, Some(open)) if end == open => quote = None,
+            ('\\', Some('"')) => word.get_or_insert_default().extend(letters.next()),
+            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
+            (other, _) => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 /// A word for the shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
@@ -81,4 +108,25 @@ pub(super) fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_words;
+
+    #[test]
+    fn nothing_in_a_rule_is_run_by_the_shell_that_it_is_pasted_into() {
+        assert_eq!(
+            shell_words(" -p tcp --dport 22 -j LOG "),
+            "-p tcp --dport 22 -j LOG"
+        );
+        let evil = r#"-m comment --comment "$(touch /tmp/x) `id` \"q\"" ! -s 10.0.0.0/8"#;
+        let safe = r#"-m comment --comment '$(touch /tmp/x) `id` "q"' '!' -s 10.0.0.0/8"#;
+        assert_eq!(shell_words(evil), safe);
+        assert_eq!(
+            shell_words("--comment \"it's\" ;reboot"),
+            r"--comment 'it'\''s' ';reboot'"
+        );
+        assert_eq!(shell_words("--log-prefix \"\""), "--log-prefix ''");
+    }
 }

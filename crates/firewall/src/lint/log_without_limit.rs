@@ -3,7 +3,7 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
-use super::commands::{iptables, nft_checked, quoted};
+use super::commands::{iptables, nft_checked, quoted, shell_words};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::model::{ChainId, Effect, Match, Rule, Statement, Table, Verdict};
@@ -141,10 +141,13 @@ fn remedy(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
         let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
         let (matches, target) = rest.split_once("-j LOG")?;
         return Some(vec![format!(
-            "{} -R {} {}{matches}-m limit --limit 5/min --limit-burst 10 -j LOG{target}",
+            "{} -R {} {} {}",
             iptables(table),
             quoted(&chain.name),
             at.rule + 1,
+            shell_words(&format!(
+                "{matches}-m limit --limit 5/min --limit-burst 10 -j LOG{target}"
+            )),
         )]);
     }
     let (before, after) = words.split_once("log")?;

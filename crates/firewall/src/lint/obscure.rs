@@ -3,7 +3,7 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
-use super::commands::{iptables, quoted};
+use super::commands::{iptables, quoted, shell_words};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::model::{Field, Match, Rule, Statement, Table, Verdict};
@@ -159,10 +159,11 @@ fn comment(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
         let (_, rest) = words.split_once("-A ")?;
         let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
         return Some(vec![format!(
-            "{} -R {} {} -m comment --comment 'say here what it is for'{rest}",
+            "{} -R {} {} -m comment --comment 'say here what it is for' {}",
             iptables(table),
             quoted(&chain.name),
             at.rule + 1,
+            shell_words(rest),
         )]);
     }
     let place = full_name(table, chain);

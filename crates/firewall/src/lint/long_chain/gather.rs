@@ -4,7 +4,7 @@ use surefoot_report::Finding;
 
 use super::PAGE;
 use crate::lint::Facts;
-use crate::lint::commands::{iptables, quoted};
+use crate::lint::commands::{iptables, quoted, shell_words};
 use crate::lint::evidence::{Say, finding, full_name};
 use crate::model::{Chain, Effect, Field, Match, Rule, Statement};
 use crate::semantics::RuleAt;
@@ -97,7 +97,14 @@ pub(super) fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Fi
             "th dport",
         ),
     };
-    let set = format!("{}-{first}", chain.name.to_lowercase());
+    // The name stands inside another program's quotes below, so it has letters and digits only.
+    let letters = chain.name.to_lowercase();
+    let letters: String = letters
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(20)
+        .collect();
+    let set = format!("{letters}-{first}");
     let rule = chain.rules.get(run.start)?;
     let commands = if table.backend.is_iptables() {
         let words = facts.firewall.text(rule.place).trim();
@@ -105,7 +112,7 @@ pub(super) fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Fi
         let rest = rest.trim_start().strip_prefix(chain.name.as_str())?.trim();
         let value = value_after(rest, option)?;
         let matches = format!("-m set --match-set {} {kind}", quoted(&set));
-        let one = rest.replacen(&format!("{option} {value}"), &matches, 1);
+        let one = shell_words(rest).replacen(&format!("{option} {value}"), &matches, 1);
         let (program, chain_word) = (iptables(table), quoted(&chain.name));
         vec![
             format!("ipset create {} {ipset}", quoted(&set)),

@@ -10,7 +10,7 @@ mod tests;
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
 use super::Facts;
-use super::commands::{iptables, nft_checked, quoted};
+use super::commands::{iptables, nft_checked, quoted, shell_words};
 use super::evidence::{Say, count, finding, full_name, likewise};
 use super::makers;
 use crate::semantics::RuleAt;
@@ -163,7 +163,11 @@ fn remedy(facts: &Facts<'_>, dead: RuleAt, by: RuleAt) -> Vec<String> {
         let mut commands = Vec::new();
         let mut number = dead.rule + 1;
         if rescue && let Some(rest) = rest {
-            commands.push(format!("{program} -I {name} {} {rest}", by.rule + 1));
+            commands.push(format!(
+                "{program} -I {name} {} {}",
+                by.rule + 1,
+                shell_words(rest)
+            ));
             number += 1;
         }
         commands.push(format!("{program} -D {name} {number}"));

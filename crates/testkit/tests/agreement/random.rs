@@ -642,7 +642,8 @@ impl Nft<'_> {
             0 if !v6 || family == "ip6" => format!("{ip} {side} {not}@nets"),
             1 => {
                 if v6 && self.0.percent(40) {
-                    let next = one(self.0, &["60", "{ 6, 60 }"]);
+                    // nft takes a set with 6 for TCP and refuses a later `udp`.
+                    let next = one(self.0, &["60", "{ 43, 60 }"]);
                     return format!("ip6 nexthdr {not}{next}");
                 }
                 let field = if v6 { "hoplimit" } else { "ttl" };

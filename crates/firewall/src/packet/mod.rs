@@ -33,6 +33,8 @@ pub struct Packet {
     pub output: Interface,
     /// Whether it is known not to come in by the loopback interface, where that is not known.
     pub not_by_loopback: bool,
+    /// Whether it was said to come in, by whichever interface.
+    pub(crate) comes_in: bool,
     /// What was filled in or left open, for the reader.
     pub notes: Vec<String>,
     values: BTreeMap<Field, Value>,
@@ -88,6 +90,7 @@ impl Packet {
             input,
             output,
             not_by_loopback: false,
+            comes_in: false,
             notes: Vec::new(),
             values: BTreeMap::new(),
             among: BTreeMap::new(),

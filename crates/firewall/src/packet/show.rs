@@ -216,6 +216,13 @@ impl Packet {
                 out.push(format!("{key} {name}"));
             }
         }
+        match self.path {
+            Path::Output if self.output == Interface::Unknown => out.push("out".into()),
+            Path::Forward if [&self.input, &self.output].contains(&&Interface::Unknown) => {
+                out.push("forwarded".into());
+            }
+            _ => {}
+        }
         if let Some(state) = self.known(Field::CtState) {
             out.push(state_word(state));
         }

@@ -55,7 +55,11 @@ impl Packet {
                 );
             }
             Some(2..=5) => {}
-            Some(_) if kind(source) == Some(2) && self.input == Interface::Unknown => {
+            Some(_)
+                if kind(source) == Some(2)
+                    && self.input == Interface::Unknown
+                    && !self.comes_in =>
+            {
                 self.path = Path::Output;
                 self.input = Interface::None;
                 self.output = Interface::Unknown;

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::WordError;
-use super::read::{Draft, Said};
+use super::read::{Draft, Mention, Said};
+use super::services::Service;
+use super::{WordError, icmp};
 use crate::model::{Field, ct_state};
-use crate::packet::{Interface, Packet, Path, Value, settle};
+use crate::packet::{Packet, Path, Value, settle};
 use crate::parse::names;
 
 const SYN: u8 = 2;
@@ -33,7 +34,9 @@ impl Draft {
                 packet.put(Field::Ip6NextHeader, Value::Known(number.into()));
             }
             let said = self.protocol.is_some() || captured;
-            if !said && self.flags.is_none() && self.icmp.is_none() {
+            if let Some(service) = &self.service {
+                packet.notes.push(service_note(service, number, said));
+            } else if !said && self.flags.is_none() && self.icmp.is_none() {
                 packet
                     .notes
                     .push("taken as TCP, as only a port was given".into());
@@ -50,113 +53,55 @@ impl Draft {
         Ok(packet)
     }
 
-    /// Puts the path and the interfaces.
-    fn way(&self, mut packet: Packet, captured: bool) -> Packet {
-        let sent_here = self.uid.is_some() || self.gid.is_some();
-        let (path, assumed) = match (&self.input, &self.output) {
-            (Some(_), Some(_)) => (Path::Forward, false),
-            (None, Some(_)) => (Path::Output, false),
-            (None, None) if sent_here => (Path::Output, false),
-            (Some(_), None) => (Path::Input, true),
-            (None, None) => (packet.path, true),
-        };
-        let was_assumed = packet.path_assumed || !captured;
-        if path != packet.path {
-            let Packet { input, output, .. } = Packet::new(path);
-            packet.path = path;
-            packet.input = input;
-            packet.output = output;
-        }
-        packet.path_assumed = assumed && (was_assumed || self.input.is_some());
-        if let Some(name) = &self.input {
-            packet.input = Interface::named(&name.value);
-        }
-        if let Some(name) = &self.output {
-            packet.output = Interface::named(&name.value);
-        }
-        packet
-    }
-
-    fn check_way(&self) -> Result<(), WordError> {
-        for owner in [&self.uid, &self.gid].into_iter().flatten() {
-            if let Some(input) = &self.input {
-                let what = format!(
-                    "only a packet that this host sends has an owner, and this one comes in by `{}`",
-                    input.word.escape_debug()
-                );
-                return Err(owner.refuse(what));
-            }
-        }
-        if let (Some(mac), None, Some(output)) = (&self.mac, &self.input, &self.output) {
-            let what = format!(
-                "a packet that this host sends has no sender's hardware address; say `in IFACE` beside `out {}` for one that it forwards",
-                output.word.escape_debug()
-            );
-            return Err(mac.refuse(what));
-        }
-        if let (Some(state), Some(reply)) = (&self.state, &self.direction)
-            && reply.value == 1
-            && state.value == ct_state::NEW
-        {
-            return Err(reply.refuse("a new connection has no reply yet"));
-        }
-        Ok(())
-    }
-
     /// IPv6 or not, where something says so.
     fn family(&self, base: Option<&Packet>) -> Result<Option<bool>, WordError> {
         let mut known: Option<(bool, String)> = base.and_then(|packet| {
             let v6 = packet.known(Field::NfProto)? == 10;
             Some((v6, "the captured packet".to_owned()))
         });
-        let mut hear = |v6: bool, argument: usize, word: &str| match &known {
-            Some((before, who)) if *before != v6 => Err(WordError {
-                argument,
-                word: word.to_owned(),
-                what: format!(
+        let mut hear = |v6: bool, said: Mention<'_>| match &known {
+            Some((before, who)) if *before != v6 => {
+                let mut error = said.refuse(format!(
                     "{}, but {who} is {}",
                     if v6 { "IPv6" } else { "IPv4" },
                     if v6 { "IPv4" } else { "IPv6" }
-                ),
-                hint: match word {
+                ));
+                error.hint = match said.word {
                     "icmp" if !v6 => Some("with IPv6 the protocol is `icmpv6`".into()),
                     "icmpv6" | "icmp6" => Some("with IPv4 the protocol is `icmp`".into()),
                     _ => None,
-                },
-            }),
+                };
+                Err(error)
+            }
             Some(_) => Ok(()),
             None => {
-                known = Some((v6, format!("`{word}`")));
+                known = Some((v6, format!("`{}`", said.word)));
                 Ok(())
             }
         };
         if let Some(said) = &self.v6 {
-            hear(said.value, said.argument, &said.word)?;
+            hear(said.value, said.mention())?;
         }
         for said in [&self.source.address, &self.destination.address]
             .into_iter()
             .flatten()
         {
-            hear(
-                matches!(said.value, IpAddr::V6(_)),
-                said.argument,
-                &said.word,
-            )?;
+            hear(matches!(said.value, IpAddr::V6(_)), said.mention())?;
         }
         if let Some(said) = &self.protocol
             && matches!(said.value, 1 | 58)
         {
-            hear(said.value == 58, said.argument, &said.word)?;
+            hear(said.value == 58, said.mention())?;
         }
         if let Some(said) = &self.icmp
             && !said.value.starts_with(|c: char| c.is_ascii_digit())
         {
             let (four, six) = (
-                names::icmp(&said.value, false).is_some(),
-                names::icmp(&said.value, true).is_some(),
+                icmp::lookup(&said.value, false).is_some(),
+                icmp::lookup(&said.value, true).is_some(),
             );
             if four != six {
-                hear(six, said.argument, &said.word)?;
+                hear(six, said.mention())?;
             }
         }
         Ok(known.map(|(v6, _)| v6))
@@ -172,7 +117,7 @@ impl Draft {
             return Err(said.refuse("the captured packet has another protocol"));
         }
         let known = said.or(captured);
-        let icmp = if v6 == Some(true) { 58 } else { 1 };
+        let own_icmp = if v6 == Some(true) { 58 } else { 1 };
         let name = |number: u8| {
             names::protocol_name(number).map_or_else(|| format!("protocol {number}"), str::to_owned)
         };
@@ -186,7 +131,7 @@ impl Draft {
             return Err(flags.refuse(what));
         }
         if let Some(kind) = &self.icmp
-            && known.is_some_and(|number| number != icmp)
+            && known.is_some_and(|number| number != own_icmp)
         {
             let what = format!("an ICMP type, but this is {}", name(known.unwrap_or(0)));
             return Err(kind.refuse(what));
@@ -202,7 +147,9 @@ impl Draft {
         let implied = if self.flags.is_some() {
             Some(6)
         } else if self.icmp.is_some() || self.code.is_some() {
-            Some(icmp)
+            Some(own_icmp)
+        } else if let Some(service) = &self.service {
+            Some(service.value.protocol)
         } else if ports().next().is_some() {
             Some(6)
         } else {
@@ -223,19 +170,16 @@ impl Draft {
             );
         }
         if let Some(fragment) = &self.fragment {
-            let parts: [Option<(usize, &str)>; 4] = [
-                ports().next().map(place),
-                self.flags.as_ref().map(place),
-                self.icmp.as_ref().map(place),
-                self.code.as_ref().map(place),
+            let parts = [
+                ports().next().map(Said::mention),
+                self.flags.as_ref().map(Said::mention),
+                self.icmp.as_ref().map(Said::mention),
+                self.code.as_ref().map(Said::mention),
             ];
-            if let Some((argument, word)) = parts.into_iter().flatten().next() {
-                return Err(WordError {
-                    argument,
-                    word: word.to_owned(),
-                    what: "only the first fragment of a packet holds this".into(),
-                    hint: Some(format!("leave it out, or leave `{}` out", fragment.word)),
-                });
+            if let Some(part) = parts.into_iter().flatten().next() {
+                let mut error = part.refuse("only the first fragment of a packet holds this");
+                error.hint = Some(format!("leave it out, or leave `{}` out", fragment.word));
+                return Err(error);
             }
         }
         Ok(number)
@@ -304,7 +248,7 @@ impl Draft {
         } else {
             (Field::IcmpType, Field::IcmpCode)
         };
-        let Some((Some(number), code)) = names::icmp(&kind.value, v6) else {
+        let Some((Some(number), code)) = icmp::lookup(&kind.value, v6) else {
             let family = if v6 { "ICMPv6" } else { "ICMP" };
             return Err(kind.refuse(format!("{family} has no type of this name")));
         };
@@ -352,6 +296,17 @@ impl Draft {
     }
 }
 
-fn place<T>(said: &Said<T>) -> (usize, &str) {
-    (said.argument, &said.word)
+/// What a service's name was taken for.
+fn service_note(service: &Said<Service>, protocol: u8, said: bool) -> String {
+    let (word, Service { port, other, .. }) = (service.word.escape_debug(), service.value);
+    let name = |number| if number == 6 { "TCP" } else { "UDP" };
+    if said {
+        return format!("`{word}` taken as port {port}");
+    }
+    let mut note = format!("`{word}` taken as {} to port {port}", name(protocol));
+    if let Some(other) = other.filter(|other| *other != protocol) {
+        let other = name(other);
+        note = format!("{note}; say `{} {word}` for {other}", other.to_lowercase());
+    }
+    note
 }

@@ -9,13 +9,16 @@
 //! | --- | --- |
 //! | `tcp` `udp` `icmp` `icmpv6` `sctp` `dccp` `udplite` `esp` `ah` `gre` `igmp`, `proto N` | the protocol |
 //! | `ipv4` `ipv6` | the family, where no address says it |
+//! | `ssh` `dns` `http` `https` `ntp` `smtp` … | a service: its port, and its protocol if none is said |
 //! | `from ADDR[:PORT]`, `to ADDR[:PORT]` | the ends; `to :22` is this host, `[2001:db8::1]:22` with brackets |
+//! | `to me:80`, `from me` | this host, by whichever of its addresses |
 //! | `sport N`, `dport N`, `port N` | the ports alone; `port` belongs to the end before it |
 //! | `in IFACE`, `out IFACE` | the interfaces; both together: forwarded; `out` alone: sent by this host |
+//! | `in`, `out`, `forwarded` | the way, by whichever interfaces |
 //! | `new` `established` `related` `invalid` `untracked` | what conntrack says of it |
 //! | `original` `reply` | the direction in its connection |
 //! | `syn` `ack` `fin` `rst` `psh` `urg`, `flags syn,ack` | TCP flags, all the others are not set |
-//! | `echo-request`, `type 3/4`, `type 3 code 4` | ICMP type and code |
+//! | `ping`, `ping6`, `echo-request`, `nd-neighbor-solicit`, `frag-needed`, `type 3/4`, `type 3 code 4` | ICMP type and code |
 //! | `mark 0x1`, `ctmark 1`, `uid 1000`, `gid 100` | marks, and the owner of the sending socket |
 //! | `length 1500`, `ttl 64`, `dscp ef`, `tos 0x10` | header fields |
 //! | `mac aa:bb:cc:dd:ee:ff` | the sender's hardware address |
@@ -23,8 +26,13 @@
 //! | `unicast` `broadcast` `multicast` | how it came over the link |
 
 mod build;
+mod ends;
+mod icmp;
 mod nearest;
 mod read;
+mod services;
+mod vocabulary;
+mod way;
 
 use super::Packet;
 
@@ -48,6 +56,8 @@ fn add(packet: Option<Packet>, words: &[String]) -> Result<Packet, WordError> {
 pub struct WordError {
     /// Which of the arguments it is or stands in, from 0; one past the last if one is missing.
     pub argument: usize,
+    /// At which of its bytes the word begins.
+    pub at: usize,
     /// The word.
     pub word: String,
     /// What is wrong with it, without the word.
@@ -70,7 +80,7 @@ impl std::error::Error for WordError {}
 
 /// Whether a protocol's name is a word by itself.
 pub(super) fn knows_protocol(word: &str) -> bool {
-    read::protocol(word).is_some()
+    vocabulary::protocol(word).is_some()
 }
 
 /// Whether an ICMP type has the code 0 only: echo, router and neighbour messages

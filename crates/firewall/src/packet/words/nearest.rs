@@ -1,7 +1,15 @@
 //! The word that a mistyped one was meant to be.
 
+/// Proposes the known word that is closest, if one is close enough to be meant.
+pub(super) fn did_you_mean<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, known).map(|word| format!("did you mean `{word}`?"))
+}
+
 /// The known word that is closest, if one is close enough to be meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
     let most = match word.len() {
         0 | 1 => return None,

@@ -1,26 +1,60 @@
 //! The grammar: from arguments to what was said, each with the place where it was said.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use super::WordError;
-use super::nearest::nearest;
-use crate::model::ct_state;
+use super::ends::{endpoint, no_port};
+use super::nearest::did_you_mean;
+use super::services::{self, Service, port};
+use super::vocabulary::{
+    FLAGS, KEYS, LINKS, PROTOCOLS, SINGLE, STATES, is_word, known_words, named, protocol, value_of,
+};
+use super::{WordError, icmp};
 use crate::parse::names;
 
 /// What was said, and at which word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said<T> {
     pub(super) value: T,
-    pub(super) argument: usize,
+    pub(super) place: Place,
     pub(super) word: String,
+}
+
+/// Where a word stands: in which argument, and at which byte of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) argument: usize,
+    pub(super) at: usize,
 }
 
 impl<T> Said<T> {
     /// Refuses this word.
     pub(super) fn refuse(&self, what: impl Into<String>) -> WordError {
+        self.mention().refuse(what)
+    }
+
+    /// The word without what it means.
+    pub(super) fn mention(&self) -> Mention<'_> {
+        Mention {
+            place: self.place,
+            word: &self.word,
+        }
+    }
+}
+
+/// A word at its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mention<'a> {
+    pub(super) place: Place,
+    pub(super) word: &'a str,
+}
+
+impl Mention<'_> {
+    /// Refuses this word.
+    pub(super) fn refuse(self, what: impl Into<String>) -> WordError {
         WordError {
-            argument: self.argument,
-            word: self.word.clone(),
+            argument: self.place.argument,
+            at: self.place.at,
+            word: self.word.to_owned(),
             what: what.into(),
             hint: None,
         }
@@ -34,6 +68,8 @@ pub(super) struct End {
     pub(super) port: Option<Said<u16>>,
     /// `any` was said, or only a port.
     pub(super) left_open: bool,
+    /// This host was said, by no address in particular.
+    pub(super) me: Option<Said<()>>,
 }
 
 /// Everything that was said.
@@ -45,6 +81,9 @@ pub(super) struct Draft {
     pub(super) destination: End,
     pub(super) input: Option<Said<String>>,
     pub(super) output: Option<Said<String>>,
+    /// `in`, `out` and `forwarded` without an interface.
+    pub(super) way: [Option<Said<()>>; 3],
+    pub(super) service: Option<Said<Service>>,
     pub(super) state: Option<Said<u128>>,
     pub(super) direction: Option<Said<u8>>,
     pub(super) flags: Option<Said<u8>>,
@@ -63,157 +102,15 @@ pub(super) struct Draft {
     pub(super) fragment: Option<Said<()>>,
 }
 
-const PROTOCOLS: &[(&str, u8)] = &[
-    ("tcp", 6),
-    ("udp", 17),
-    ("icmp", 1),
-    ("icmpv6", 58),
-    ("icmp6", 58),
-    ("ipv6-icmp", 58),
-    ("sctp", 132),
-    ("dccp", 33),
-    ("udplite", 136),
-    ("esp", 50),
-    ("ah", 51),
-    ("gre", 47),
-    ("igmp", 2),
-    ("ipip", 4),
-    ("ospf", 89),
-    ("vrrp", 112),
-    ("pim", 103),
-    ("l2tp", 115),
-];
-
-const STATES: &[(&str, u128)] = &[
-    ("new", ct_state::NEW),
-    ("established", ct_state::ESTABLISHED),
-    ("related", ct_state::RELATED),
-    ("invalid", ct_state::INVALID),
-    ("untracked", ct_state::UNTRACKED),
-];
-
-const FLAGS: &[(&str, u8)] = &[
-    ("fin", 1),
-    ("syn", 2),
-    ("rst", 4),
-    ("psh", 8),
-    ("ack", 16),
-    ("urg", 32),
-    ("ece", 64),
-    ("cwr", 128),
-];
-
-const LINKS: &[(&str, u8)] = &[("unicast", 0), ("broadcast", 1), ("multicast", 2)];
-
-/// The words that another word follows, with the option spellings of iptables.
-const KEYS: &[(&str, &[&str])] = &[
-    ("proto", &["protocol", "--proto", "--protocol", "-p"]),
-    (
-        "from",
-        &[
-            "source", "src", "saddr", "--source", "--src", "--from", "-s",
-        ],
-    ),
-    (
-        "to",
-        &[
-            "destination",
-            "dst",
-            "daddr",
-            "--destination",
-            "--dst",
-            "--to",
-            "-d",
-        ],
-    ),
-    ("sport", &["--sport", "--source-port", "--sports"]),
-    ("dport", &["--dport", "--destination-port", "--dports"]),
-    ("port", &["--port"]),
-    ("in", &["iif", "iifname", "--in-interface", "--in", "-i"]),
-    ("out", &["oif", "oifname", "--out-interface", "--out", "-o"]),
-    ("state", &["--state", "--ctstate"]),
-    ("flags", &["--tcp-flags", "--flags"]),
-    ("type", &["--icmp-type", "--icmpv6-type", "--type"]),
-    ("code", &["--code"]),
-    ("mark", &["--mark"]),
-    ("ctmark", &["connmark", "--ctmark", "--connmark"]),
-    ("uid", &["--uid", "--uid-owner", "skuid"]),
-    ("gid", &["--gid", "--gid-owner", "skgid"]),
-    ("length", &["--length"]),
-    (
-        "ttl",
-        &["--ttl", "--ttl-eq", "hoplimit", "hl", "--hl-eq", "--hl"],
-    ),
-    ("dscp", &["--dscp", "--dscp-class"]),
-    ("tos", &["--tos"]),
-    ("mac", &["--mac", "--mac-source"]),
-    ("pkttype", &["--pkt-type", "--pkttype"]),
-];
-
-/// The words that stand alone and are in no table above, with other spellings.
-const SINGLE: &[(&str, &[&str])] = &[
-    ("ipv4", &["--ipv4", "-4", "ip4"]),
-    ("ipv6", &["--ipv6", "-6", "ip6"]),
-    ("original", &[]),
-    ("reply", &[]),
-    ("fragment", &["--fragment", "-f", "frag"]),
-    ("syn", &["--syn"]),
-];
-
-fn named(table: &[(&'static str, &[&str])], word: &str) -> Option<&'static str> {
-    let found = table
-        .iter()
-        .find(|(name, others)| *name == word || others.contains(&word));
-    found.map(|(name, _)| *name)
-}
-
-fn value_of<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
-    let found = table
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(word));
-    found.map(|(_, value)| *value)
-}
-
-/// The number of a protocol that is a word by itself.
-pub(super) fn protocol(word: &str) -> Option<u8> {
-    value_of(PROTOCOLS, word)
-}
-
-fn known_words() -> impl Iterator<Item = &'static str> {
-    let keys = KEYS.iter().chain(SINGLE).flat_map(|(name, others)| {
-        std::iter::once(*name).chain(others.iter().copied().filter(|other| other.len() > 2))
-    });
-    keys.chain(PROTOCOLS.iter().map(|(name, _)| *name))
-        .chain(STATES.iter().map(|(name, _)| *name))
-        .chain(FLAGS.iter().map(|(name, _)| *name))
-        .chain(LINKS.iter().map(|(name, _)| *name))
-        .chain(names::icmp_names())
-}
-
-struct Token {
-    text: String,
-    argument: usize,
+/// A word, before it is understood.
+pub(super) struct Token {
+    pub(super) text: String,
+    place: Place,
 }
 
 /// Reads all words.
 pub(super) fn read(words: &[String]) -> Result<Draft, WordError> {
-    let mut tokens = Vec::new();
-    for (argument, word) in words.iter().enumerate() {
-        for part in word.split_whitespace() {
-            match part.split_once('=') {
-                Some((key, value)) if key.starts_with("--") => {
-                    for text in [key, value] {
-                        let text = text.to_owned();
-                        tokens.push(Token { text, argument });
-                    }
-                }
-                _ => tokens.push(Token {
-                    text: part.to_owned(),
-                    argument,
-                }),
-            }
-        }
-    }
+    let tokens = tokens(words);
     let mut reader = Reader {
         tokens: &tokens,
         next: 0,
@@ -225,6 +122,33 @@ pub(super) fn read(words: &[String]) -> Result<Draft, WordError> {
         reader.word(token)?;
     }
     Ok(reader.draft)
+}
+
+fn tokens(words: &[String]) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for (argument, word) in words.iter().enumerate() {
+        let mut rest = 0;
+        for part in word.split_whitespace() {
+            // The parts stand in the word in this order.
+            let at = word
+                .get(rest..)
+                .and_then(|behind| behind.find(part))
+                .map_or(rest, |found| rest + found);
+            rest = at + part.len();
+            let mut push = |text: &str, at| {
+                let (text, place) = (text.to_owned(), Place { argument, at });
+                tokens.push(Token { text, place });
+            };
+            match part.split_once('=') {
+                Some((key, value)) if key.starts_with("--") => {
+                    push(key, at);
+                    push(value, at + key.len() + 1);
+                }
+                _ => push(part, at),
+            }
+        }
+    }
+    tokens
 }
 
 struct Reader<'a> {
@@ -258,8 +182,14 @@ impl<'a> Reader<'a> {
         } else {
             lower.as_str()
         };
-        if let Some(key) = named(KEYS, key) {
-            return self.pair(key, token);
+        match named(KEYS, key) {
+            // Without an interface, the direction is meant.
+            Some(way @ ("in" | "out")) if !key.starts_with('-') && !self.name_follows() => {
+                self.draft.way[usize::from(way == "out")] = Some(said((), token));
+                return Ok(());
+            }
+            Some(key) => return self.pair(key, token),
+            None => {}
         }
         if let Some(number) = protocol(key) {
             return say(&mut self.draft.protocol, number, token, "protocol");
@@ -273,6 +203,10 @@ impl<'a> Reader<'a> {
         match named(SINGLE, key) {
             Some("ipv4") => return say(&mut self.draft.v6, false, token, "family"),
             Some("ipv6") => return say(&mut self.draft.v6, true, token, "family"),
+            Some("forwarded") => {
+                self.draft.way[2] = Some(said((), token));
+                return Ok(());
+            }
             Some("original") => return say(&mut self.draft.direction, 0, token, "direction"),
             Some("reply") => return say(&mut self.draft.direction, 1, token, "direction"),
             Some("fragment") => {
@@ -286,10 +220,27 @@ impl<'a> Reader<'a> {
             self.draft.flags = Some(said(bits, token));
             return Ok(());
         }
-        if names::icmp_names().any(|name| name.eq_ignore_ascii_case(key)) {
+        if let Some(service) = services::service(key) {
+            say(
+                &mut self.draft.destination.port,
+                service.port,
+                token,
+                "port",
+            )?;
+            return say(&mut self.draft.service, service, token, "service");
+        }
+        if icmp::is_name(key) {
             return say(&mut self.draft.icmp, lower.clone(), token, "ICMP type");
         }
         Err(unknown(token))
+    }
+
+    /// Whether the next word can be the name of an interface.
+    fn name_follows(&self) -> bool {
+        self.tokens.get(self.next).is_some_and(|token| {
+            let text = token.text.as_str();
+            !text.starts_with(['-', ':']) && !is_word(text)
+        })
     }
 
     fn pair(&mut self, key: &str, at: &'a Token) -> Result<(), WordError> {
@@ -307,6 +258,13 @@ impl<'a> Reader<'a> {
             _ => "a number",
         };
         let token = self.argument_of(at, expected)?;
+        // `to port 22`.
+        let token = match key {
+            "from" | "to" if token.text.eq_ignore_ascii_case("port") => {
+                return self.port_of(key == "from", token);
+            }
+            _ => token,
+        };
         let draft = &mut self.draft;
         let wrong = || refuse(token, format!("expected {expected}"));
         match key {
@@ -314,8 +272,7 @@ impl<'a> Reader<'a> {
                 let number = names::protocol_number(&token.text).ok_or_else(|| {
                     let mut error = wrong();
                     let known = PROTOCOLS.iter().map(|(name, _)| *name);
-                    error.hint =
-                        nearest(&token.text, known).map(|word| format!("did you mean `{word}`?"));
+                    error.hint = did_you_mean(&token.text, known);
                     error
                 })?;
                 say(&mut draft.protocol, number, token, "protocol")
@@ -332,13 +289,7 @@ impl<'a> Reader<'a> {
             }
             "sport" | "dport" | "port" => {
                 let source = key == "sport" || key == "port" && self.last_end_is_source;
-                let port = port(&token.text).ok_or_else(|| no_port(token, &token.text))?;
-                let end = if source {
-                    &mut draft.source
-                } else {
-                    &mut draft.destination
-                };
-                say(&mut end.port, port, token, "port")
+                self.port(source, token)
             }
             "in" => say(
                 &mut draft.input,
@@ -360,8 +311,7 @@ impl<'a> Reader<'a> {
                             Some("a packet is in one state: ask for one of them at a time".into());
                     } else {
                         let known = STATES.iter().map(|(name, _)| *name);
-                        error.hint = nearest(&token.text, known)
-                            .map(|word| format!("did you mean `{word}`?"));
+                        error.hint = did_you_mean(&token.text, known);
                     }
                     error
                 })?;
@@ -382,12 +332,11 @@ impl<'a> Reader<'a> {
                 say(&mut self.draft.flags, bits, token, "TCP flags")
             }
             "type" => {
-                let known = names::icmp(&token.text, false).is_some()
-                    || names::icmp(&token.text, true).is_some();
+                let known = icmp::lookup(&token.text, false).is_some()
+                    || icmp::lookup(&token.text, true).is_some();
                 if !known {
                     let mut error = wrong();
-                    error.hint = nearest(&token.text, names::icmp_names())
-                        .map(|word| format!("did you mean `{word}`?"));
+                    error.hint = did_you_mean(&token.text, icmp::names());
                     return Err(error);
                 }
                 say(
@@ -453,10 +402,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn port_of(&mut self, source: bool, at: &Token) -> Result<(), WordError> {
+        self.last_end_is_source = source;
+        let token = self.argument_of(at, "a port")?;
+        self.port(source, token)
+    }
+
+    fn port(&mut self, source: bool, token: &Token) -> Result<(), WordError> {
+        let port = port(&token.text).ok_or_else(|| no_port(token, &token.text))?;
+        let end = if source {
+            &mut self.draft.source
+        } else {
+            &mut self.draft.destination
+        };
+        say(&mut end.port, port, token, "port")
+    }
+
     fn argument_of(&mut self, key: &Token, expected: &str) -> Result<&'a Token, WordError> {
         let arguments = self.arguments;
         self.take().ok_or_else(|| WordError {
             argument: arguments,
+            at: 0,
             word: String::new(),
             what: format!("`{}` needs {expected} after it", key.text.escape_debug()),
             hint: None,
@@ -464,16 +430,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn said<T>(value: T, token: &Token) -> Said<T> {
+/// What a token means.
+pub(super) fn said<T>(value: T, token: &Token) -> Said<T> {
     Said {
         value,
-        argument: token.argument,
+        place: token.place,
         word: token.text.clone(),
     }
 }
 
 /// Keeps what was said; what was said already must not be said differently.
-fn say<T: PartialEq>(
+pub(super) fn say<T: PartialEq>(
     slot: &mut Option<Said<T>>,
     value: T,
     token: &Token,
@@ -495,13 +462,9 @@ fn say<T: PartialEq>(
     }
 }
 
-fn refuse(token: &Token, what: impl Into<String>) -> WordError {
-    WordError {
-        argument: token.argument,
-        word: token.text.clone(),
-        what: what.into(),
-        hint: None,
-    }
+/// Refuses a token.
+pub(super) fn refuse(token: &Token, what: impl Into<String>) -> WordError {
+    said((), token).refuse(what)
 }
 
 /// A word that is none of ours, with what it may have been meant to be.
@@ -520,8 +483,10 @@ fn unknown(token: &Token) -> WordError {
         Some(format!("write `to :{port}` for a port of this host"))
     } else if port(text).is_some() && names::number(text).is_some() {
         Some(format!("a port? write `to :{text}`"))
-    } else if let Some(word) = nearest(text, known_words()) {
-        Some(format!("did you mean `{word}`?"))
+    } else if let Some(words) = like_ufw(text) {
+        Some(format!("write `{words}`"))
+    } else if let Some(hint) = did_you_mean(text, known_words()) {
+        Some(hint)
     } else if names::port(text).is_some() {
         Some(format!("a service? write `to :{text}`"))
     } else if looks_like_interface(text) {
@@ -530,6 +495,14 @@ fn unknown(token: &Token) -> WordError {
         Some("for example: tcp from 203.0.113.9 to :22 in eth0 new".to_owned())
     };
     error
+}
+
+/// `22/tcp` in our words.
+fn like_ufw(text: &str) -> Option<String> {
+    let (number, name) = text.split_once('/')?;
+    port(number)?;
+    protocol(name)?;
+    Some(format!("{name} to :{number}"))
 }
 
 fn looks_like_interface(text: &str) -> bool {
@@ -548,7 +521,7 @@ fn interface(token: &Token) -> Result<String, WordError> {
         error.hint = Some("a pattern stands for many: name one interface, such as eth0".into());
         return Err(error);
     }
-    if super::knows_protocol(text) {
+    if protocol(text).is_some() {
         error.hint = Some(format!(
             "`{text}` is a protocol: say `in eth0 {text}` or the like"
         ));
@@ -576,101 +549,10 @@ fn number<T: TryFrom<u64>>(token: &Token, expected: &str) -> Result<T, WordError
     })
 }
 
-fn port(text: &str) -> Option<u16> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok();
-    }
-    names::port(text)
-}
-
-fn no_port(token: &Token, text: &str) -> WordError {
-    let mut error = refuse(token, format!("`{}` is no port", text.escape_debug()));
-    error.hint = Some(if text.contains([':', '-', ',']) {
-        "a packet has one port: ask for one of them at a time".into()
-    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        "ports go up to 65535".into()
-    } else {
-        "give the number, or the name of a well-known service such as ssh".into()
-    });
-    error
-}
-
 fn flags(text: &str) -> Option<u8> {
     if text.eq_ignore_ascii_case("none") {
         return Some(0);
     }
     text.split([',', '|'])
         .try_fold(0, |bits, flag| Some(bits | value_of(FLAGS, flag)?))
-}
-
-/// Reads `ADDR`, `ADDR:PORT`, `[ADDR]:PORT` or `:PORT`.
-fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), WordError> {
-    let text = token.text.as_str();
-    if matches!(text.to_ascii_lowercase().as_str(), "any" | "anywhere" | "*") {
-        end.left_open = true;
-        return Ok(());
-    }
-    let (address, port_text) = split_port(text);
-    if let Some(port_text) = port_text {
-        let port = port(port_text).ok_or_else(|| no_port(token, port_text))?;
-        say(&mut end.port, port, token, "port")?;
-    }
-    if matches!(address, "" | "*") && port_text.is_some() {
-        end.left_open = true;
-        return Ok(());
-    }
-    if address.eq_ignore_ascii_case("localhost") {
-        return say(
-            &mut end.address,
-            IpAddr::from([127, 0, 0, 1]),
-            token,
-            "address",
-        );
-    }
-    if let Ok(address) = address.parse::<IpAddr>() {
-        return say(&mut end.address, canonical(address), token, "address");
-    }
-    let mut error = refuse(token, "no address");
-    error.hint = Some(
-        if names::number(text).is_some() || names::port(text).is_some() {
-            format!("a port stands behind a colon: `{key} :{text}`")
-        } else if address.contains('/') {
-            "a packet has one address: give one of the network's".into()
-        } else if address.contains('%') {
-            "leave the zone out and say `in IFACE`".into()
-        } else if text.matches(':').count() > 1 {
-            "an IPv6 address with a port has brackets: [2001:db8::1]:22".into()
-        } else {
-            "names are not looked up: give the address".into()
-        },
-    );
-    Err(error)
-}
-
-/// An IPv4 address that was written as IPv6 goes over the wire as IPv4.
-fn canonical(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
-    }
-}
-
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    if let Some(rest) = text.strip_prefix('[') {
-        return match rest.split_once(']') {
-            Some((address, "")) => (address, None),
-            Some((address, port)) => match port.strip_prefix(':') {
-                Some(port) => (address, Some(port)),
-                None => (text, None),
-            },
-            None => (text, None),
-        };
-    }
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return (text, None);
-    }
-    match text.split_once(':') {
-        Some((address, port)) if !port.contains(':') => (address, Some(port)),
-        _ => (text, None),
-    }
 }

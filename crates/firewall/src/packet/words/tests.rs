@@ -72,6 +72,128 @@ fn ends_have_addresses_ports_or_both() {
 }
 
 #[test]
+fn a_service_is_a_port_and_a_protocol() {
+    let note = |text: &str| read(text).notes.first().cloned().unwrap_or_default();
+    check("ssh from 10.0.0.1", "tcp from 10.0.0.1 to :22 new syn");
+    assert_eq!(note("ssh"), "`ssh` taken as TCP to port 22");
+    check("dns", "udp to :53");
+    assert_eq!(
+        note("dns"),
+        "`dns` taken as UDP to port 53; say `tcp dns` for TCP"
+    );
+    check("tcp dns", "tcp to :53 new syn");
+    assert_eq!(note("tcp dns"), "`dns` taken as port 53");
+    check("http", "tcp to :80 new syn");
+    check("HTTPS to 192.0.2.1", "tcp to 192.0.2.1:443 new syn");
+    check("udp https", "udp to :443");
+    check("ntp out", "udp to :123 out");
+    check("smtp established", "tcp to :25 established flags ack");
+    check("dns syn", "tcp to :53 syn");
+    check("udp to :dns", "udp to :53");
+    refused("icmp ssh", 1, "`ssh`: icmp has no ports", "");
+    refused(
+        "ssh to :2222",
+        2,
+        "`:2222`: the port is already `ssh`, and a packet has one",
+        "",
+    );
+}
+
+#[test]
+fn ports_are_said_with_or_without_a_colon() {
+    check("udp from port 53", "udp from :53");
+    check("tcp to port ssh", "tcp to :22 new syn");
+    check(
+        "udp from 10.0.0.1 port 5 to port 6",
+        "udp from 10.0.0.1:5 to :6",
+    );
+    check("udp from port 5 port 5", "udp from :5");
+    refused("tcp to port", 3, "`port` needs a port after it", "");
+}
+
+#[test]
+fn a_direction_needs_no_interface() {
+    let way = |text: &str| read(text).path;
+    check("tcp to 10.0.0.2:22 out", "tcp to 10.0.0.2:22 out new syn");
+    check("udp out to 10.0.0.2:53", "udp to 10.0.0.2:53 out");
+    check("udp in to :53", "udp to :53");
+    check("udp in eth0 out", "udp in eth0 forwarded");
+    check("forward udp", "udp forwarded");
+    check("udp in new", "udp new");
+    assert_eq!(way("udp in"), Path::Input);
+    assert_eq!(way("udp out"), Path::Output);
+    assert_eq!(way("udp in out"), Path::Forward);
+    assert_eq!(way("forwarded udp out eth1"), Path::Forward);
+    refused(
+        "out mac 02:00:5e:10:00:01",
+        2,
+        "`02:00:5e:10:00:01`: a packet that this host sends (`out`) has no sender's hardware address; say `in IFACE` as well for one that it forwards",
+        "",
+    );
+}
+
+/// A host with one address and a route to everywhere.
+fn host() -> crate::Surroundings {
+    crate::Surroundings {
+        interfaces: Some(vec![crate::Interface {
+            name: "eth0".into(),
+            loopback: false,
+            up: true,
+            addresses: vec![("192.0.2.1".parse().unwrap(), 24)],
+        }]),
+        routes: Some(Vec::new()),
+        ..crate::Surroundings::default()
+    }
+}
+
+#[test]
+fn this_host_is_an_end() {
+    let settled = |text: &str| read(text).settle(&host());
+    let to = settled("tcp to me:80");
+    assert_eq!(to.words(), "tcp to 192.0.2.1:80 new syn");
+    assert_eq!(to.path, Path::Input);
+    let from = settled("udp from me to 198.51.100.1:53");
+    assert_eq!(
+        from.words(),
+        "udp from 192.0.2.1 to 198.51.100.1:53 out new"
+    );
+    assert_eq!(from.path, Path::Output);
+    check("udp to me:80", "udp to :80");
+    refused(
+        "udp to me out eth0",
+        2,
+        "`me`: a packet to this host does not leave it, but `eth0` is said",
+        "",
+    );
+    refused(
+        "udp from me in",
+        2,
+        "`me`: a packet from this host does not come in, but `in` is said",
+        "",
+    );
+    let error = parse(&split("from me to me")).unwrap_err();
+    assert_eq!(error.argument, 3);
+}
+
+#[test]
+fn what_is_said_to_come_in_was_not_sent_here() {
+    let sent = read("udp from 192.0.2.1 to 198.51.100.1").settle(&host());
+    assert_eq!(sent.path, Path::Output);
+    let forged = read("udp in from 192.0.2.1 to 198.51.100.1").settle(&host());
+    assert_eq!(forged.path, Path::Forward);
+}
+
+#[test]
+fn a_word_has_its_place_in_its_argument() {
+    let words = ["tcp  form 10.0.0.1".to_owned()];
+    let error = parse(&words).unwrap_err();
+    assert_eq!((error.argument, error.at), (0, 5));
+    let words = ["tcp".to_owned(), "--dport=99999".to_owned()];
+    let error = parse(&words).unwrap_err();
+    assert_eq!((error.argument, error.at), (1, 8));
+}
+
+#[test]
 fn interfaces_say_the_way() {
     let way = |text: &str| read(text).path;
     assert_eq!(way("tcp in eth0"), Path::Input);
@@ -95,6 +217,20 @@ fn names_of_icmp_belong_to_their_family() {
     check("icmp type 3/4", "icmp type 3/4");
     check("icmp fragmentation-needed", "icmp type 3/4");
     check("icmp type 3 code 4", "icmp type 3/4");
+    check("ping6", "icmpv6 echo-request");
+    check("frag-needed", "icmp type 3/4");
+    check("nd-neighbor-solicit", "icmpv6 neighbour-solicitation");
+    check("nd-router-advert", "icmpv6 router-advertisement");
+    check("icmpv6 type nd-redirect", "icmpv6 redirect");
+    check("mld-listener-query", "icmpv6 type 130/0");
+    check("admin-prohibited", "icmp type 3/13");
+    check("ipv6 admin-prohibited", "icmpv6 type 1/1");
+    refused(
+        "ping6 to 10.0.0.1",
+        0,
+        "`ping6`: IPv6, but `10.0.0.1` is IPv4",
+        "",
+    );
 }
 
 #[test]
@@ -158,10 +294,34 @@ fn a_slip_is_met_with_the_word_that_was_meant() {
         "an interface? write `in eth0` or `out eth0`",
     );
     refused(
-        "tcp https",
+        "tcp login",
         1,
-        &format!("`https`: {other}"),
-        "a service? write `to :https`",
+        &format!("`login`: {other}"),
+        "a service? write `to :login`",
+    );
+    refused(
+        "22/tcp",
+        0,
+        &format!("`22/tcp`: {other}"),
+        "write `tcp to :22`",
+    );
+    refused(
+        "shh from 10.0.0.1",
+        0,
+        &format!("`shh`: {other}"),
+        "did you mean `ssh`?",
+    );
+    refused(
+        "nd-neighbor-solict",
+        0,
+        &format!("`nd-neighbor-solict`: {other}"),
+        "did you mean `nd-neighbor-solicit`?",
+    );
+    refused(
+        "tcp to :htpps",
+        2,
+        "`:htpps`: `htpps` is no port",
+        "did you mean `https`?",
     );
 }
 
@@ -342,6 +502,13 @@ fn no_words_make_the_reader_panic() {
         "reply",
         "fragment",
         "port",
+        "ssh",
+        "dns",
+        "me",
+        "me:80",
+        "ping6",
+        "frag-needed",
+        "forwarded",
         "-m",
         "!",
         "::",

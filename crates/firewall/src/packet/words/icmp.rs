@@ -2,7 +2,7 @@
 
 use crate::parse::names;
 
-/// The names beyond those of iptables: whether it is ICMPv6, type and code.
+/// The names beyond those of iptables: whether of version 6, type and code.
 const MORE: &[(&str, bool, u8, Option<u8>)] = &[
     ("ping4", false, 8, None),
     ("ping6", true, 128, None),

@@ -205,5 +205,13 @@ fn rules_of_the_other_family_make_no_answer_certain() {
         ran.out
     );
     let asked = ["firewall", "why-not", "--rules", "docs/examples/web.v4"];
-    assert_eq!(run(&[&asked[..], &packet].concat()).status, 1);
+    let ran = run(&[&asked[..], &packet].concat());
+    assert_eq!(ran.status, 1);
+    assert!(
+        ran.out
+            .contains("\naccepted, as far as is known; you want it certainly accepted\n")
+            && !ran.out.contains("insert"),
+        "{}",
+        ran.out
+    );
 }

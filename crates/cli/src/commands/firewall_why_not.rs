@@ -23,8 +23,7 @@ pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure>
         want,
     );
     if let Some(doubt) = rules.doubt(&packet) {
-        answer.already = false;
-        answer.notes.insert(0, doubt);
+        answer.doubt(doubt);
     }
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),

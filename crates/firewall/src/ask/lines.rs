@@ -17,7 +17,51 @@ pub(super) fn end_word(end: End) -> (&'static str, Paint) {
         End::Dropped => ("dropped", Paint::Red),
         End::Rejected => ("rejected", Paint::Red),
         End::Queued => ("queued for a program to decide", Paint::Yellow),
-        End::Unknown => ("unknown", Paint::Yellow),
+        End::Unknown => ("not known", Paint::Yellow),
+    }
+}
+
+/// What decides an end, behind the word for the end.
+pub(super) fn by_words(end: End, by: &str) -> String {
+    match end {
+        End::Unknown => format!("because of {by}"),
+        _ => format!("by {by}"),
+    }
+}
+
+/// Several ends that are possible: `possibly accepted or dropped`.
+pub(super) fn possibly(ends: impl IntoIterator<Item = End>) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    let mut unknown = false;
+    for end in ends {
+        let word = end_word(end).0;
+        if end == End::Unknown {
+            unknown = true;
+        } else if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let Some((last, before)) = words.split_last() else {
+        return "not known".to_owned();
+    };
+    let words = if before.is_empty() {
+        (*last).to_owned()
+    } else {
+        format!("{} or {last}", before.join(", "))
+    };
+    if unknown {
+        format!("possibly {words}, but not all that can happen is known")
+    } else {
+        format!("possibly {words}")
+    }
+}
+
+/// `this`, `this and that`, `this, that and more`.
+pub(super) fn listed_words(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
     }
 }
 
@@ -179,5 +223,30 @@ impl Lines {
             self.hanging(indent, head, body, paint, &text);
             place.into_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::possibly;
+    use crate::semantics::End::{Accepted, Dropped, Rejected, Unknown};
+
+    #[test]
+    fn possible_ends_make_a_sentence() {
+        assert_eq!(possibly([Accepted]), "possibly accepted");
+        assert_eq!(
+            possibly([Accepted, Accepted, Dropped]),
+            "possibly accepted or dropped"
+        );
+        assert_eq!(
+            possibly([Accepted, Dropped, Rejected]),
+            "possibly accepted, dropped or rejected"
+        );
+        assert_eq!(
+            possibly([Unknown, Accepted]),
+            "possibly accepted, but not all that can happen is known"
+        );
+        assert_eq!(possibly([Unknown]), "not known");
+        assert_eq!(possibly([]), "not known");
     }
 }

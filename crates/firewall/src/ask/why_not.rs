@@ -65,6 +65,8 @@ pub struct WhyNot {
     pub want: Want,
     /// Whether it is so already, certainly.
     pub already: bool,
+    /// Whether rules that are not known may change all of the answer.
+    pub doubtful: bool,
     /// How the packet can end as things are.
     pub now: Vec<(End, Named)>,
     /// The smallest sets of rules and policies without which it would end as wanted, certainly.
@@ -75,6 +77,15 @@ pub struct WhyNot {
     pub insertions: Vec<Insertion>,
     /// What the answer could not take into account.
     pub notes: Vec<String>,
+}
+
+impl WhyNot {
+    /// Makes nothing of the answer certain, and says why.
+    pub fn doubt(&mut self, why: String) {
+        self.already = false;
+        self.doubtful = true;
+        self.notes.insert(0, why);
+    }
 }
 
 /// A rule or a policy in the way.
@@ -131,6 +142,7 @@ pub fn why_not(
         assumed: packet.notes.clone(),
         want,
         already,
+        doubtful: false,
         now,
         in_the_way,
         complete,

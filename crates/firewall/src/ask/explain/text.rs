@@ -3,9 +3,11 @@
 use surefoot_report::{Certainty, Paint, Style, escape};
 
 use super::{Answer, BaseChain, Condition, Explanation, Matched, Step, StepKind};
-use crate::ask::lines::{Lines, MOST_OF_A_RULE, end_word, packets_words, path_words, place_words};
+use crate::ask::lines::{
+    Lines, MOST_OF_A_RULE, by_words, end_word, listed_words, packets_words, path_words,
+    place_words, possibly,
+};
 use crate::ask::phrase::shortened;
-use crate::semantics::End;
 
 /// Conditions of one answer that are shown.
 const MOST_CONDITIONS: usize = 6;
@@ -38,7 +40,7 @@ impl Explanation {
         if !self.say.is_empty() {
             out.blank();
             let words: Vec<String> = self.say.iter().map(|word| format!("`{word}`")).collect();
-            let what = format!("for a sharper answer say {}", words.join(", "));
+            let what = format!("say {} for a sharper answer", listed_words(&words));
             out.listed("hint: ", Paint::Blue, &what);
         }
         out.finish()
@@ -62,24 +64,13 @@ impl Explanation {
             }
             return;
         }
-        let mut words: Vec<String> = Vec::new();
-        for answer in &self.answers {
-            let word = match answer.end {
-                End::Unknown => "unknown".to_owned(),
-                end => format!("possibly {}", end_word(end).0),
-            };
-            if !words.contains(&word) {
-                words.push(word);
-            }
-        }
-        if words.is_empty() {
-            words.push("unknown".into());
-        }
-        out.line(0, Paint::Yellow, &words.join(", "));
+        let ends = possibly(self.answers.iter().map(|answer| answer.end));
+        out.line(0, Paint::Yellow, &ends);
         for answer in &self.answers {
             let (word, paint) = end_word(answer.end);
             let head = out.style.paint(paint, word);
-            let rest = format!("by {}{}", answer.by.name, conditions_words(answer));
+            let by = by_words(answer.end, &answer.by.name);
+            let rest = format!("{by}{}", conditions_words(answer));
             out.hanging(
                 2,
                 &format!("{head} "),

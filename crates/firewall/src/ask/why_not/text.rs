@@ -3,8 +3,9 @@
 use surefoot_report::{Paint, Style};
 
 use super::{Obstacle, Want, WhyNot};
-use crate::ask::lines::{Lines, end_word, path_words, place_words};
+use crate::ask::lines::{Lines, by_words, end_word, path_words, place_words, possibly};
 use crate::ask::phrase::shortened;
+use crate::semantics::End;
 
 impl WhyNot {
     /// The answer as text of about `width` columns.
@@ -17,32 +18,35 @@ impl WhyNot {
             self.notes(&mut out);
             return out.finish();
         }
-        let mut ends: Vec<&str> = Vec::new();
-        for (end, _) in &self.now {
-            let word = end_word(*end).0;
-            if !ends.contains(&word) {
-                ends.push(word);
+        let one = self.now.split_first().filter(|(first, others)| {
+            first.0 != End::Unknown && others.iter().all(|(end, _)| *end == first.0)
+        });
+        let now = match one {
+            // What the rules say is wanted, but not all rules are known.
+            Some((first, _)) if self.doubtful => format!(
+                "{}, as far as is known; you want it certainly {wanted}",
+                end_word(first.0).0
+            ),
+            Some((first, _)) => {
+                format!("{}, certainly; you want it {wanted}", end_word(first.0).0)
             }
-        }
-        let now = match ends.as_slice() {
-            [] => "unknown".to_owned(),
-            [one] => (*one).to_owned(),
-            several => format!("possibly {}", several.join(", possibly ")),
+            None => {
+                let ends = possibly(self.now.iter().map(|(end, _)| *end));
+                format!("{ends}; you want it certainly {wanted}")
+            }
         };
-        out.line(
-            0,
-            Paint::Strong,
-            &format!("{now}; certainly {wanted} is wanted"),
-        );
+        out.line(0, Paint::Strong, &now);
         for (end, by) in &self.now {
             let (word, paint) = end_word(*end);
             let head = format!("{} ", out.style.paint(paint, word));
             let body = 2 + word.chars().count() + 1;
-            out.hanging(2, &head, body, None, &format!("by {}", by.name));
+            out.hanging(2, &head, body, None, &by_words(*end, &by.name));
             out.named_below(4, by);
         }
-        self.sets(&mut out, wanted);
-        self.commands(&mut out, wanted);
+        if one.is_none_or(|(first, _)| first.0 != self.want.end()) {
+            self.sets(&mut out, wanted);
+            self.commands(&mut out, wanted);
+        }
         self.notes(&mut out);
         out.finish()
     }
@@ -51,11 +55,13 @@ impl WhyNot {
         out.blank();
         let Some(first) = self.in_the_way.first() else {
             let what = if self.complete {
-                "Taking away up to three rules and policies does not do it."
+                format!(
+                    "Nothing that could be taken away, up to three rules and policies together, gets it certainly {wanted}."
+                )
             } else {
-                "The search for what is in the way was stopped: it takes too many tries."
+                "The search for what is in the way was stopped: it takes too many tries.".to_owned()
             };
-            out.wrapped(0, None, what);
+            out.wrapped(0, None, &what);
             return;
         };
         let one = first.len() == 1;
@@ -74,7 +80,11 @@ impl WhyNot {
             }
         }
         let them = if one { "it" } else { "them" };
-        let what = format!("Without {them} the packet is certainly {wanted}: this was tried.");
+        let what = if self.doubtful {
+            format!("Without {them} the packet is {wanted}, as far as is known: this was tried.")
+        } else {
+            format!("Without {them} the packet is certainly {wanted}: this was tried.")
+        };
         out.wrapped(0, None, &what);
     }
 
@@ -106,8 +116,11 @@ impl WhyNot {
             return;
         }
         let head = match self.insertions.as_slice() {
-            [_] => format!("To have just this kind of packet {wanted}:"),
-            _ => format!("To have just this kind of packet {wanted}, in this order:"),
+            [_] => format!("To have just this kind of packet {wanted}, insert a rule:"),
+            several => format!(
+                "To have just this kind of packet {wanted}, insert {} rules, in this order:",
+                several.len()
+            ),
         };
         out.line(0, Paint::Strong, &head);
         for insertion in &self.insertions {

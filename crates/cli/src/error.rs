@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use surefoot_firewall::packet::words::WordError;
 use surefoot_report::escape;
 
 /// A command that could not answer.
@@ -42,9 +43,15 @@ impl Failure {
         }
     }
 
-    /// A word that cannot be understood.
-    pub(crate) fn word(error: &surefoot_firewall::packet::words::WordError) -> Self {
-        let failure = Self::input(error.to_string());
+    /// A word of a packet that cannot be understood, shown in its place.
+    pub(crate) fn word(given: &[String], error: &WordError) -> Self {
+        let failure = Self::input(error.to_string()).picture(place(given, error));
+        if std::path::Path::new(&error.word).is_file() {
+            let word = &error.word;
+            return failure.hint(format!(
+                "a file with rules is given with `--rules {word}`, one with packets with `--pcap {word}`"
+            ));
+        }
         match &error.hint {
             Some(hint) => failure.hint(hint.clone()),
             None => failure,
@@ -119,6 +126,27 @@ impl Failure {
         }
         Some(text)
     }
+}
+
+/// The words as they were given, with the one that is meant underlined.
+fn place(given: &[String], error: &WordError) -> String {
+    let mut line = String::new();
+    let mut before = 0;
+    for (at, argument) in given.iter().enumerate() {
+        if at > 0 {
+            line.push(' ');
+        }
+        if at == error.argument {
+            let head = argument.get(..error.at).unwrap_or_default();
+            before = line.chars().count() + escape(head).chars().count();
+        }
+        line.push_str(&escape(argument));
+    }
+    if error.argument >= given.len() {
+        before = line.chars().count() + 1;
+    }
+    let length = escape(&error.word).chars().count().max(1);
+    format!("  {line}\n  {}{}\n", " ".repeat(before), "^".repeat(length))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a command reads: the facts of a machine, or files with rules.
 
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,8 +13,10 @@ use surefoot_report::{Level, Problem};
 
 use crate::args::{FactsArgs, RulesFormat};
 use crate::error::Failure;
+use crate::mistaken::{self, Expected, mistaken};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::whole_file;
 
 /// No rule file is as large as this: 700,000 rules of kube-proxy take 100 MiB.
 const LARGEST_RULE_FILE: u64 = 1 << 30;
@@ -44,10 +46,15 @@ pub(crate) fn host(args: &FactsArgs, output: &Output) -> Result<Host, Failure> {
 /// The facts of a directory tree.
 pub(crate) fn tree(root: &Path) -> Result<Host, Failure> {
     if !root.is_dir() {
-        return Err(
-            Failure::input(format!("`{}` is not a directory", root.display()))
-                .hint("give the root of a mounted system, such as /mnt"),
-        );
+        let failure = Failure::input(format!("`{}` is not a directory", root.display()));
+        return Err(if root.is_file() {
+            failure.hint(format!(
+                "a capture of a machine's facts is given with `--facts {}`",
+                root.display()
+            ))
+        } else {
+            failure.hint("give the root of a mounted system, such as /mnt")
+        });
     }
     Ok(Host::at(root, now()))
 }
@@ -70,14 +77,23 @@ fn shown(path: &Path) -> String {
 
 fn capture(path: &Path) -> Result<Host, Failure> {
     let shown = shown(path);
-    let read = if path == Path::new("-") {
-        Host::from_capture(std::io::stdin().lock())
+    refuse_directory(path, "a directory tree is given with `--root DIR`")?;
+    let mut from: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
     } else {
         let file = File::open(path)
             .map_err(|error| Failure::io(format!("cannot open `{shown}`"), &error))?;
-        Host::from_capture(file)
+        Box::new(file)
     };
-    read.map_err(|error| {
+    let mut head = Vec::new();
+    from.by_ref()
+        .take(mistaken::ENOUGH as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
+    if let Some(failure) = mistaken(Expected::Facts, &shown, &head) {
+        return Err(failure);
+    }
+    Host::from_capture(head.as_slice().chain(from)).map_err(|error| {
         Failure::input(format!("cannot read the capture `{shown}`"))
             .caused_by(&error)
             .hint("`surefoot capture FILE` writes one")
@@ -141,8 +157,15 @@ fn format_of(format: RulesFormat) -> Format {
 
 /// Reads a whole file; bytes that are not UTF-8 are replaced, as they can only be in comments.
 fn text(path: &Path) -> Result<String, Failure> {
-    let shown = path.display();
+    let shown = shown(path);
+    refuse_directory(
+        path,
+        "a machine's directory tree is given with `--root DIR`",
+    )?;
     let bytes = bytes(path)?;
+    if let Some(failure) = mistaken(Expected::Rules, &shown, &bytes) {
+        return Err(failure);
+    }
     if bytes.len() as u64 > LARGEST_RULE_FILE {
         return Err(Failure::input(format!(
             "`{shown}` is larger than 1 GiB; that is no rule file"
@@ -154,8 +177,21 @@ fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
+/// The bytes of a file with packets.
+pub(crate) fn packets(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = bytes(path)?;
+    mistaken(Expected::Packets, &shown(path), &bytes).map_or(Ok(bytes), Err)
+}
+
+fn refuse_directory(path: &Path, hint: &str) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(Failure::input(format!("`{}` is a directory", path.display())).hint(hint));
+    }
+    Ok(())
+}
+
 /// Reads the bytes of a file, or of standard input for `-`.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin()
@@ -216,19 +252,23 @@ pub(crate) fn write_capture(host: &Host, path: &Path, force: bool) -> Result<(),
             .and_then(|()| stdout.flush())
             .map_err(|e| failed(&e));
     }
-    if path.exists() && !force {
-        return Err(Failure::input(format!("`{shown}` is there already"))
-            .hint("choose another name, or replace it with --force"));
+    let there_already = || {
+        Failure::input(format!("`{shown}` is there already"))
+            .hint("choose another name, or replace it with --force")
+    };
+    if let Ok(there) = path.metadata() {
+        if !there.is_file() {
+            return Err(Failure::input(format!("`{shown}` is not a regular file"))
+                .hint("choose another name; `-` is standard output"));
+        }
+        if !force {
+            return Err(there_already());
+        }
     }
-    // A capture is whole or not there: it takes its name when it is complete.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-        .map_err(|e| failed(&e))?;
-    host.write_capture(&mut file)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|e| failed(&e))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    let written = whole_file::write(path, force, |file| host.write_capture(file));
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => there_already(),
+        ErrorKind::NotFound => failed(&error).hint("its folder is not there"),
+        _ => failed(&error),
+    })
 }

@@ -4,8 +4,10 @@ mod args;
 mod commands;
 mod error;
 mod input;
+mod mistaken;
 mod output;
 mod progress;
+mod whole_file;
 
 use std::process::ExitCode;
 

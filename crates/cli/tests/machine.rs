@@ -126,3 +126,43 @@ fn a_severity_line_decides_what_is_shown_and_what_fails() {
         0
     );
 }
+
+/// Files without a name are the matter here, and every tmpfs has them.
+fn folder_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").expect("a file system in memory")
+}
+
+#[test]
+fn a_capture_that_is_killed_leaves_nothing_behind() {
+    let folder = folder_in_memory();
+    let path = folder.path().join("machine.surefoot");
+    // The kernel kills whoever writes a file larger than this.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 1; exec \"$0\" capture -q \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_surefoot"))
+        .arg(&path)
+        .output()
+        .expect("a shell");
+    assert_eq!(output.status.code(), None, "a signal ends it: {output:?}");
+    let left = std::fs::read_dir(folder.path()).expect("it can be listed");
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn a_capture_that_cannot_be_written_names_its_file() {
+    let folder = folder_in_memory();
+    let path = folder.path().join("no/such/machine.surefoot");
+    let path = path.to_str().expect("its name is text");
+    let ran = run(&["capture", "-q", path]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(
+        ran.err.contains(&format!("cannot write `{path}`"))
+            && !ran.err.replace(path, "").contains(".tmp"),
+        "{ran:?}"
+    );
+    for special in ["/dev/null", "/dev"] {
+        let ran = run(&["capture", "-q", "--force", special]);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.err.contains("not a regular file"), "{ran:?}");
+    }
+}

@@ -215,3 +215,74 @@ fn rules_of_the_other_family_make_no_answer_certain() {
         ran.out
     );
 }
+
+#[test]
+fn a_file_in_the_wrong_place_is_told_from_its_content() {
+    let rules = "docs/examples/web.v4";
+    let facts = "docs/examples/web1.surefoot";
+    let packets = "docs/examples/trace.pcap";
+    let folder = "docs/examples/strange-server";
+    let explain = ["firewall", "explain"];
+    for (words, hint) in [
+        (
+            ["firewall", "show", facts].as_slice(),
+            "--facts docs/examples/web1.surefoot",
+        ),
+        (
+            &["firewall", "check", packets],
+            "--pcap docs/examples/trace.pcap",
+        ),
+        (&["check", "--facts", rules], "--rules docs/examples/web.v4"),
+        (&["check", "--facts", folder], "--root"),
+        (&["firewall", "check", folder], "--root"),
+        (&["check", "--root", facts], "--facts"),
+        (
+            &[&explain[..], &["--pcap", rules]].concat(),
+            "--rules docs/examples/web.v4",
+        ),
+        (
+            &[&explain[..], &["--rules", facts, "ssh"]].concat(),
+            "--facts docs/examples/web1.surefoot",
+        ),
+        (
+            &[&explain[..], &[rules, "ssh"]].concat(),
+            "--rules docs/examples/web.v4",
+        ),
+    ] {
+        let ran = run(words);
+        assert_eq!(ran.status, 2, "{words:?}: {ran:?}");
+        assert!(
+            ran.err.contains("hint: ") && ran.err.contains(hint),
+            "{words:?}: {}",
+            ran.err
+        );
+    }
+    let listed = run_with(&["firewall", "show", "-"], b"-P INPUT ACCEPT\n");
+    assert_eq!(listed.status, 2);
+    assert!(listed.err.contains("iptables-save"), "{}", listed.err);
+}
+
+#[test]
+fn a_word_that_is_not_understood_is_shown_in_its_place() {
+    let rules = ["firewall", "explain", "--rules", "docs/examples/web.v4"];
+    let ran = run(&[&rules[..], &["tcp", "form", "10.0.0.1"]].concat());
+    assert_eq!(
+        ran.err,
+        "  tcp form 10.0.0.1\n      ^^^^\nerror: `form`: not a word of the packet language\n  hint: did you mean `from`?\n"
+    );
+    let ran = run(&[&rules[..], &["tcp to :22 in"], &["from"]].concat());
+    assert!(
+        ran.err
+            .starts_with("  tcp to :22 in from\n                     ^\n"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_hook_that_is_not_there_is_answered_with_those_that_are() {
+    let ran = run(&["firewall", "show", "--hook", "inpt", "docs/examples/web.v4"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("; there are: "), "{}", ran.err);
+    assert!(ran.err.contains("input"), "{}", ran.err);
+}

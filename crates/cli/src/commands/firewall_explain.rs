@@ -44,7 +44,7 @@ pub(super) fn rules(args: &RulesArgs, output: &Output) -> Result<surefoot_check:
 
 /// The packet that words describe.
 pub(super) fn from_words(given: &[String]) -> Result<Packet, Failure> {
-    words::parse(given).map_err(|error| Failure::word(&error))
+    words::parse(given).map_err(|error| Failure::word(given, &error))
 }
 
 fn from_file(
@@ -53,7 +53,7 @@ fn from_file(
     given: &[String],
     output: &Output,
 ) -> Result<Packet, Failure> {
-    let bytes = input::bytes(path)?;
+    let bytes = input::packets(path)?;
     let (packet, summary) = pcap::read(&bytes, number).map_err(|error| {
         Failure::input(format!(
             "cannot read packet {number} of `{}`",
@@ -62,5 +62,5 @@ fn from_file(
         .caused_by(&error)
     })?;
     output.remark(&format!("{}\n", surefoot_report::escape(&summary)));
-    words::add_to(packet, given).map_err(|error| Failure::word(&error))
+    words::add_to(packet, given).map_err(|error| Failure::word(given, &error))
 }

@@ -115,7 +115,12 @@ impl<'s> Chosen<'s> {
             && self.chain.is_none()
             && self.hooks(tables).is_empty()
         {
-            missing.push(format!("no chain stands at a hook `{wanted}`"));
+            let fitting = tables.iter().enumerate().filter(|(at, _)| self.fits(*at));
+            let bases = fitting
+                .flat_map(|(_, table)| &table.chains)
+                .filter_map(|chain| chain.base.as_ref());
+            let there_are = there_are(bases.map(|base| base.hook.word().to_owned()));
+            missing.push(format!("no chain stands at a hook `{wanted}`{there_are}"));
         }
         missing
     }

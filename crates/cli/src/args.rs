@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use surefoot_report::Severity;
 
@@ -15,22 +16,22 @@ use surefoot_report::Severity;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
-                  2 bad usage or bad input; 3 not permitted; 4 a change failed and was rolled back.",
+                  2 bad usage or bad input; 3 not permitted.",
     after_long_help = "\
 Examples:
-  surefoot check                      what matters on this machine, worst first
-  surefoot capture web1.surefoot      take this machine's facts along
-  surefoot check --facts web1.surefoot
-  surefoot firewall show              hooks, chains and rules as one picture
-  surefoot firewall explain tcp from 203.0.113.9 to :22 in eth0
-  surefoot explain FW004              what a finding means
+  sudo surefoot check                          # what matters on this machine, worst first
+  sudo surefoot capture web1.surefoot          # take this machine's facts along
+  surefoot check --facts web1.surefoot         # the same answer, anywhere
+  sudo surefoot firewall show                  # hooks, chains and rules as one picture
+  sudo surefoot firewall explain ssh from 203.0.113.9
+  sudo surefoot firewall why-not https from 203.0.113.9
+  surefoot explain FW004                       # what a finding means
 
 Exit status:
-  0  nothing to say
+  0  nothing to say, or the answer is yes
   1  findings at or above --fail-on, or the answer is no
   2  bad usage or bad input
-  3  not permitted
-  4  a change failed and was rolled back"
+  3  not permitted"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -81,10 +82,18 @@ pub(crate) enum Command {
 #[command(after_long_help = "\
 Examples:
   sudo surefoot check
-  surefoot check --facts web1.surefoot            the same answer, on another machine
-  surefoot check --root /mnt/image                a tree that is not running
-  surefoot check --format sarif > surefoot.sarif  for a code-scanning page
-  surefoot check --fail-on high && deploy")]
+  sudo surefoot check --explain                        # with the page behind each finding
+  sudo surefoot capture web1.surefoot
+  surefoot check --facts web1.surefoot                 # the same answer, on another machine
+  sudo surefoot check --root /mnt                      # a mounted disk, not running
+  sudo surefoot check --format sarif > surefoot.sarif  # for a code-scanning page
+  sudo surefoot check --least high --fail-on high
+
+Exit status:
+  0  no finding at or above --fail-on
+  1  at least one finding at or above --fail-on
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
@@ -112,9 +121,9 @@ pub(crate) struct FindingsArgs {
     /// Exit with 1 if a finding is at least this bad
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Threshold::Warning)]
     pub(crate) fail_on: Threshold,
-    /// Leave out findings milder than this
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Threshold::Note)]
-    pub(crate) least: Threshold,
+    /// Leave out findings milder than this; what is left out does not count for --fail-on
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Least::Note)]
+    pub(crate) least: Least,
     /// Print the page of each finding's code under it
     #[arg(long)]
     pub(crate) explain: bool,
@@ -128,6 +137,27 @@ pub(crate) enum FindingsFormat {
     Text,
     Json,
     Sarif,
+}
+
+/// The mildest findings that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Least {
+    Note,
+    Warning,
+    High,
+    Critical,
+}
+
+impl Least {
+    /// The severity of this name.
+    pub(crate) fn severity(self) -> Severity {
+        match self {
+            Self::Note => Severity::Note,
+            Self::Warning => Severity::Warning,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
 }
 
 /// A line between findings that count and findings that do not.
@@ -164,8 +194,14 @@ impl Threshold {
 #[command(after_long_help = "\
 Examples:
   sudo surefoot capture web1.surefoot
-  ssh web1 sudo surefoot capture - > web1.surefoot
-  surefoot check --facts web1.surefoot")]
+  surefoot check --facts web1.surefoot
+  ssh web1 sudo surefoot capture - > web1.surefoot     # from here, of another machine
+  zcat web1.surefoot | jq .host.name                   # what is in it
+
+Exit status:
+  0  the file is written, whole
+  2  bad usage, or the file cannot be written
+  3  not permitted")]
 pub(crate) struct CaptureArgs {
     /// The file to write; `-` is standard output
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -181,8 +217,20 @@ pub(crate) struct CaptureArgs {
     pub(crate) force: bool,
 }
 
-/// Understand a rule set: what it shows, what it does, what is wrong with it
+/// Understand a rule set: what it holds, what it does, what is wrong with it
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall show
+  sudo surefoot firewall explain ssh from 203.0.113.9
+  sudo surefoot firewall why-not https from 203.0.113.9
+  sudo surefoot firewall check
+
+Exit status:
+  0  nothing to say, or the answer is yes
+  1  findings at or above --fail-on, or the answer is no
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) enum FirewallCommand {
     Show(ShowArgs),
     Explain(ExplainPacketArgs),
@@ -225,13 +273,23 @@ pub(crate) enum RulesFormat {
 #[command(after_long_help = "\
 Examples:
   sudo surefoot firewall show
+  sudo iptables-save > rules.v4
   surefoot firewall show --chain INPUT rules.v4
-  nft list ruleset | surefoot firewall show -
-  surefoot firewall show --format svg rules.v4 > rules.svg")]
+  surefoot firewall show --hook input rules.v4
+  sudo nft list ruleset | surefoot firewall show -
+  surefoot firewall show --format svg rules.v4 > rules.svg
+
+Exit status:
+  0  answered
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) struct ShowArgs {
     /// Rule files to read instead of this machine's rules; `-` is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
     pub(crate) files: Vec<PathBuf>,
+    /// The same as FILE, as `explain` and `why-not` have it
+    #[arg(long = "rules", value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
+    pub(crate) rules: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
     /// The format of the rules, where the text does not tell
@@ -278,18 +336,30 @@ pub(crate) enum ShowFormat {
 #[command(after_long_help = "\
 Words:
   tcp udp icmp icmpv6 proto N       the protocol
+  ssh dns http https ntp smtp       a service: its port and its protocol; `tcp dns` for the other one
   from ADDR[:PORT]  to ADDR[:PORT]  addresses; `to :22` is this host; IPv6 as [2001:db8::1]:22
+  to me:80  from me                 this host, by whichever of its addresses
+  to port 22  from port 53          the ports alone
   in IFACE  out IFACE               interfaces; `out` alone means sent by this host, both mean forwarded
+  in  out  forwarded                the direction, by whichever interface
   new established related invalid untracked
   syn, flags syn,ack                TCP flags
-  echo-request, type 3/4            ICMP
+  ping, ping6, type 3/4             ICMP; the names of iptables and nft, as nd-neighbor-solicit
   mark 0x1  uid 1000  length 1500  ttl 64  mac aa:bb:cc:dd:ee:ff  fragment
 
 Examples:
+  sudo surefoot firewall explain ssh from 203.0.113.9
   sudo surefoot firewall explain tcp from 203.0.113.9 to :22 in eth0 new
-  surefoot firewall explain --rules rules.v4 icmp echo-request from 198.51.100.7 in eth0
-  surefoot firewall explain --pcap trace.pcapng --packet 12 in eth0
-  surefoot firewall explain --all tcp to :443 in eth0       also rules that did not match, and why")]
+  sudo surefoot firewall explain --all https in eth0   # also rules that did not match, and why
+  sudo iptables-save > rules.v4
+  surefoot firewall explain --rules rules.v4 ping from 198.51.100.7 in eth0
+  sudo tcpdump -c 12 -w trace.pcap
+  surefoot firewall explain --rules rules.v4 --pcap trace.pcap --packet 1 in eth0
+
+Exit status:
+  0  answered
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) struct ExplainPacketArgs {
     /// The packet, in words
     #[arg(id = "words", value_name = "PACKET", required_unless_present = "pcap", num_args = 0..)]
@@ -321,8 +391,16 @@ pub(crate) struct ExplainPacketArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
+  sudo surefoot firewall why-not https from 203.0.113.9
   sudo surefoot firewall why-not tcp from 203.0.113.9 to :443 in eth0
-  surefoot firewall why-not --want drop --rules rules.v4 tcp to :3306 in eth1")]
+  sudo iptables-save > rules.v4
+  surefoot firewall why-not --want drop --rules rules.v4 mysql in eth1
+
+Exit status:
+  0  the packet certainly gets that verdict already
+  1  it does not, or not certainly
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) struct WhyNotArgs {
     /// The packet, in words; see `surefoot firewall explain --help`
     #[arg(value_name = "PACKET", required = true, num_args = 1..)]
@@ -355,13 +433,24 @@ pub(crate) enum AnswerFormat {
 #[command(after_long_help = "\
 Examples:
   sudo surefoot firewall check
-  surefoot firewall check rules.v4 rules.v6 sets.ipset
-  nft list ruleset | surefoot firewall check -
-  surefoot explain FW004              what a finding means")]
+  sudo iptables-save > rules.v4
+  sudo ip6tables-save > rules.v6
+  surefoot firewall check rules.v4 rules.v6
+  sudo nft list ruleset | surefoot firewall check -
+  surefoot explain FW004                               # what a finding means
+
+Exit status:
+  0  no finding at or above --fail-on
+  1  at least one finding at or above --fail-on
+  2  bad usage or bad input
+  3  not permitted")]
 pub(crate) struct FirewallCheckArgs {
     /// Rule files to read instead of this machine's rules; `-` is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
     pub(crate) files: Vec<PathBuf>,
+    /// The same as FILE, as `explain` and `why-not` have it
+    #[arg(long = "rules", value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]
+    pub(crate) rules: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
     /// The format of the rules, where the text does not tell
@@ -371,12 +460,21 @@ pub(crate) struct FirewallCheckArgs {
     pub(crate) findings: FindingsArgs,
 }
 
-/// Print the page behind a finding's code, or list all codes
+/// Print the pages behind findings' codes, or list all codes
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot explain
+  surefoot explain FW004
+  surefoot explain FW004 FW006 | less
+
+Exit status:
+  0  printed
+  2  no finding has the code")]
 pub(crate) struct ExplainArgs {
-    /// The code, such as FW004; without it, all codes are listed
-    #[arg(value_name = "CODE")]
-    pub(crate) code: Option<String>,
+    /// The codes, such as FW004; without one, all codes are listed
+    #[arg(value_name = "CODE", value_parser = codes(), ignore_case = true, hide_possible_values = true)]
+    pub(crate) codes: Vec<String>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,
@@ -386,9 +484,14 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  surefoot completions bash > /etc/bash_completion.d/surefoot
-  surefoot completions zsh  > /usr/local/share/zsh/site-functions/_surefoot
-  surefoot completions fish > ~/.config/fish/completions/surefoot.fish")]
+  surefoot completions bash | sudo tee /etc/bash_completion.d/surefoot > /dev/null
+  surefoot completions zsh | sudo tee /usr/local/share/zsh/site-functions/_surefoot > /dev/null
+  mkdir -p ~/.config/fish/completions
+  surefoot completions fish > ~/.config/fish/completions/surefoot.fish
+
+Exit status:
+  0  printed
+  2  bad usage")]
 pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
@@ -400,9 +503,22 @@ pub(crate) struct CompletionsArgs {
 #[command(after_long_help = "\
 Examples:
   surefoot man | man -l -
-  sudo surefoot man /usr/local/share/man/man8")]
+  sudo mkdir -p /usr/local/share/man/man8
+  sudo surefoot man /usr/local/share/man/man8
+
+Exit status:
+  0  printed, or written
+  2  bad usage, or the folder cannot be written
+  3  not permitted")]
 pub(crate) struct ManArgs {
     /// The folder to write one page per command to; without it, the main page is printed
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// Every code, with what is wrong.
+fn codes() -> PossibleValuesParser {
+    let pages = surefoot_check::pages().into_iter();
+    let values = pages.map(|page| PossibleValue::new(page.code).help(page.title));
+    PossibleValuesParser::new(values)
 }

@@ -10,6 +10,8 @@ const COMMANDS: &[&[&str]] = &[
     &[],
     &["check"],
     &["capture"],
+    &["explain"],
+    &["firewall"],
     &["firewall", "show"],
     &["firewall", "explain"],
     &["firewall", "why-not"],
@@ -25,7 +27,76 @@ fn every_command_has_help_with_examples() {
         assert_eq!((help.status, help.err.as_str()), (0, ""), "{command:?}");
         assert!(help.out.contains("Examples:"), "{command:?}: {}", help.out);
         assert!(help.out.contains("Usage: surefoot"), "{command:?}");
+        assert!(help.out.contains("Exit status:\n  0  "), "{command:?}");
+        let purpose = help.out.lines().next().unwrap_or_default();
+        assert!(
+            (10..=100).contains(&purpose.len()) && !purpose.ends_with('.'),
+            "{purpose}"
+        );
     }
+}
+
+/// What the examples need from a machine, with nothing of this one.
+const MACHINE: &str = r#"
+sudo() { "$@"; }
+surefoot() {
+    case "$*" in
+    "check --root /mnt"*) shift 3; set -- check --root "$examples/strange-server" "$@" ;;
+    *--facts*|*--rules*|*--pcap*|capture*|completions*|explain*|man*|*\ -|*rules.v4*) ;;
+    *) set -- "$@" --facts "$examples/web1.surefoot" ;;
+    esac
+    case "$1 $2 $3" in
+    "man /usr"*) set -- man . ;;
+    esac
+    "$program" "$@"
+    status=$?
+    [ $status -lt 2 ] || { echo "surefoot $*: $status" >&2; exit 9; }
+}
+ssh() { shift; "$@"; }
+iptables-save() { cat "$examples/web.v4"; }
+ip6tables-save() { cat "$examples/web.v6"; }
+nft() { cat "$examples/router.nft"; }
+tcpdump() { cp "$examples/trace.pcap" trace.pcap; }
+tee() { cat > /dev/null; }
+mkdir() { case "$*" in "-p /usr/local/share/man/man8") ;; *) command mkdir "$@" ;; esac; }
+jq() { cat > /dev/null; }
+man() { cat > /dev/null; }
+less() { cat > /dev/null; }
+"#;
+
+#[test]
+fn every_example_works_when_it_is_pasted() {
+    let examples = std::fs::canonicalize("../../docs/examples").expect("the examples");
+    let mut pasted = 0;
+    for command in COMMANDS {
+        let help = run(&[command, ["--help"].as_slice()].concat());
+        let (_, text) = help.out.split_once("Examples:\n").expect("it has examples");
+        let lines: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with("  "))
+            .collect();
+        pasted += lines.len();
+        let folder = tempfile::tempdir().expect("a folder for scratch");
+        let output = Command::new("bash")
+            .args([
+                "-c",
+                &format!("{MACHINE}\nset -o pipefail\n{}", lines.join("\n")),
+            ])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .env("examples", &examples)
+            .env("program", env!("CARGO_BIN_EXE_surefoot"))
+            .output()
+            .expect("bash");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code().is_some_and(|code| code < 2)
+                && !errors.contains("error")
+                && !errors.contains("not found"),
+            "{command:?}: {errors}"
+        );
+    }
+    assert!(pasted > 30, "{pasted}");
 }
 
 #[test]
@@ -166,6 +237,98 @@ fn shells_can_read_the_completions() {
     }
 }
 
+/// What a shell proposes.
+fn proposals(shell: &str, script: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let path = folder.path().join("completions");
+    let completions = run(&["completions", shell]).out;
+    std::fs::write(&path, completions).expect("the folder can be written");
+    let output = Command::new(shell)
+        .args(["-c", script])
+        .env("completions", &path)
+        .env("HOME", folder.path())
+        .output()
+        .unwrap_or_else(|error| panic!("{shell} is needed for this test: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn shells_complete_codes_and_values() {
+    let codes: Vec<String> = run(&["explain"])
+        .out
+        .lines()
+        .filter_map(|line| Some(line.split_once(' ')?.0.to_owned()))
+        .collect();
+    let firewall: Vec<String> = codes
+        .iter()
+        .filter(|code| code.starts_with("FW0"))
+        .cloned()
+        .collect();
+    let bash = |words: &str, last: usize| {
+        let script = format!(
+            "source \"$completions\"; COMP_WORDS=({words}); COMP_CWORD={last}; _surefoot surefoot \"${{COMP_WORDS[{last}]}}\" \"${{COMP_WORDS[{last} - 1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        proposals("bash", &script)
+    };
+    assert_eq!(bash("surefoot explain FW0", 2), firewall);
+    assert_eq!(bash("surefoot explain FW001 FW0", 3), firewall);
+    assert_eq!(
+        bash("surefoot check --least ''", 3),
+        ["note", "warning", "high", "critical"]
+    );
+    assert!(bash("surefoot completions ''", 2).contains(&"fish".to_owned()));
+    let fish = |line: &str| {
+        let script = format!("source $completions; complete -C '{line}'");
+        proposals("fish", &script)
+    };
+    let mut found = fish("surefoot explain FW0");
+    found.sort();
+    assert_eq!(found, firewall);
+    assert!(fish("surefoot completions ").contains(&"fish".to_owned()));
+    assert!(fish("surefoot check --least ").contains(&"critical".to_owned()));
+    let zsh = run(&["completions", "zsh"]).out;
+    for code in codes {
+        assert!(zsh.contains(&format!("{code}\\:")), "{code}");
+    }
+}
+
+#[test]
+fn several_codes_are_explained_at_once() {
+    let ran = run(&["explain", "FW004", "fw006"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.starts_with("FW004 ") && ran.out.contains("\n\nFW006 "));
+    let json = |words: &[&str]| -> serde_json::Value {
+        let ran = run(&[&["explain", "--format", "json"], words].concat());
+        serde_json::from_str(&ran.out).expect("it is JSON")
+    };
+    assert_eq!(json(&["FW004"])["code"], "FW004");
+    assert_eq!(json(&["FW004", "FW006"])[1]["code"], "FW006");
+    let ran = run(&["explain", "FW004", "FW00x"]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("FW006"), "it lists the codes: {}", ran.err);
+}
+
+#[test]
+fn what_is_left_out_is_told_and_never_everything() {
+    let rules = "docs/examples/web.v4";
+    let ran = run(&["firewall", "check", "--least", "critical", rules]);
+    assert!(ran.err.contains("left out (--least)"), "{ran:?}");
+    let ran = run(&["firewall", "check", "--least", "never", rules]);
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.err
+            .contains("[possible values: note, warning, high, critical]"),
+        "{}",
+        ran.err
+    );
+    let same = |words: &[&str]| run(&[&["firewall", "check", "-q"], words].concat()).out;
+    assert_eq!(same(&[rules]), same(&["--rules", rules]));
+}
+
 #[test]
 fn there_is_a_manual_page_for_every_command() {
     let folder = tempfile::tempdir().expect("a folder for scratch");
@@ -180,7 +343,13 @@ fn there_is_a_manual_page_for_every_command() {
             .join("-");
         let page = folder.path().join(format!("{name}.8"));
         let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(text.contains(".SH SYNOPSIS"), "{name}");
+        for section in ["SYNOPSIS", "EXAMPLES", "\"EXIT STATUS\""] {
+            assert!(
+                text.contains(&format!(".SH {section}\n")),
+                "{name}: {section}"
+            );
+        }
+        assert_eq!(text.contains("|\\fBsarif\\fR]"), name.ends_with("check"));
     }
     let output = Command::new("man")
         .args(["--warnings", "-l"])

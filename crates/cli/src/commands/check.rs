@@ -28,9 +28,10 @@ pub(super) fn findings(
     args: &FindingsArgs,
     output: &Output,
 ) -> Result<Status, Failure> {
-    report
-        .findings
-        .retain(|finding| args.least.is_met_by(finding.severity));
+    let all = report.findings.len();
+    let least = args.least.severity();
+    report.findings.retain(|finding| finding.severity >= least);
+    let left_out = all - report.findings.len();
     let text = match args.format {
         FindingsFormat::Text => surefoot_report::text(
             &report,
@@ -48,6 +49,17 @@ pub(super) fn findings(
         FindingsFormat::Sarif => sarif(&report, &surefoot_check::pages()),
     };
     output.answer(&text)?;
+    if left_out > 0 {
+        let (findings, are) = if left_out == 1 {
+            ("finding", "is")
+        } else {
+            ("findings", "are")
+        };
+        output.remark(&format!(
+            "{left_out} {findings} milder than {} {are} left out (--least)\n",
+            least.word()
+        ));
+    }
     let failed = report
         .findings
         .iter()

@@ -1,4 +1,4 @@
-//! `surefoot explain CODE`: the page behind a finding.
+//! `surefoot explain CODE...`: the pages behind findings.
 
 use std::fmt::Write as _;
 
@@ -10,21 +10,22 @@ use crate::error::Failure;
 use crate::output::Output;
 
 pub(super) fn run(args: &ExplainArgs, output: &Output) -> Result<Status, Failure> {
-    let Some(code) = &args.code else {
-        let pages = surefoot_check::pages();
-        output.answer(&match args.format {
-            AnswerFormat::Text => list(&pages),
-            AnswerFormat::Json => output.json(&pages)?,
-        })?;
-        return Ok(Status::Clean);
-    };
-    let page = surefoot_check::page(&code.to_uppercase()).ok_or_else(|| {
-        Failure::input(format!("there is no finding with the code `{code}`"))
-            .hint("`surefoot explain` lists all codes")
-    })?;
-    output.answer(&match args.format {
-        AnswerFormat::Text => whole(page),
-        AnswerFormat::Json => output.json(page)?,
+    let mut pages = Vec::new();
+    for code in &args.codes {
+        pages.push(surefoot_check::page(&code.to_uppercase()).ok_or_else(|| {
+            Failure::input(format!("there is no finding with the code `{code}`"))
+                .hint("`surefoot explain` lists all codes")
+        })?);
+    }
+    output.answer(&match (args.format, pages.as_slice()) {
+        (AnswerFormat::Text, []) => list(&surefoot_check::pages()),
+        (AnswerFormat::Json, []) => output.json(&surefoot_check::pages())?,
+        (AnswerFormat::Json, [page]) => output.json(page)?,
+        (AnswerFormat::Json, pages) => output.json(&pages)?,
+        (AnswerFormat::Text, pages) => {
+            let pages: Vec<String> = pages.iter().map(|page| whole(page)).collect();
+            pages.join("\n\n")
+        }
     })?;
     Ok(Status::Clean)
 }

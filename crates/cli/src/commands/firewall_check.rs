@@ -10,6 +10,11 @@ pub(super) fn run(args: &FirewallCheckArgs, output: &Output) -> Result<Status, F
     if args.findings.schema {
         return check::schema(output);
     }
-    let rules = input::rules(&args.files, args.rules_format, &args.facts, output)?;
+    let rules = input::rules(
+        &[&args.files[..], &args.rules].concat(),
+        args.rules_format,
+        &args.facts,
+        output,
+    )?;
     check::findings(surefoot_check::check_rules(&rules), &args.findings, output)
 }

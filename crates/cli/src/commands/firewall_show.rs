@@ -13,7 +13,12 @@ pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
         output.answer(&show::schema())?;
         return Ok(Status::Clean);
     }
-    let rules = input::rules(&args.files, args.rules_format, &args.facts, output)?;
+    let rules = input::rules(
+        &[&args.files[..], &args.rules].concat(),
+        args.rules_format,
+        &args.facts,
+        output,
+    )?;
     let selection = show::Selection {
         table: args.table.clone(),
         chain: args.chain.clone(),

@@ -19,13 +19,13 @@ use surefoot_report::Severity;
                   2 bad usage or bad input; 3 not permitted.",
     after_long_help = "\
 Examples:
-  sudo surefoot check                          # what matters on this machine, worst first
-  sudo surefoot capture web1.surefoot          # take this machine's facts along
-  surefoot check --facts web1.surefoot         # the same answer, anywhere
-  sudo surefoot firewall show                  # hooks, chains and rules as one picture
+  sudo surefoot check                       # what matters here, worst first
+  sudo surefoot capture web1.surefoot       # take this machine's facts along
+  surefoot check --facts web1.surefoot      # the same answer, anywhere
+  sudo surefoot firewall show               # hooks, chains, rules: one picture
   sudo surefoot firewall explain ssh from 203.0.113.9
   sudo surefoot firewall why-not https from 203.0.113.9
-  surefoot explain FW004                       # what a finding means
+  surefoot explain FW004                    # what a finding means
 
 Exit status:
   0  nothing to say, or the answer is yes
@@ -40,17 +40,20 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The heading of the options that every command has.
+const EVERYWHERE: &str = "Options of every command";
+
 /// How surefoot talks, whatever the command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Voice {
     /// When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
     pub(crate) color: ColorWhen,
     /// Say more: the pages behind findings, rules that did not match
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Say only the answer: no progress, no notes on standard error
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
 }
 
@@ -82,11 +85,11 @@ pub(crate) enum Command {
 #[command(after_long_help = "\
 Examples:
   sudo surefoot check
-  sudo surefoot check --explain                        # with the page behind each finding
+  sudo surefoot check --explain             # with the page behind each finding
   sudo surefoot capture web1.surefoot
-  surefoot check --facts web1.surefoot                 # the same answer, on another machine
-  sudo surefoot check --root /mnt                      # a mounted disk, not running
-  sudo surefoot check --format sarif > surefoot.sarif  # for a code-scanning page
+  surefoot check --facts web1.surefoot      # the same answer, anywhere
+  sudo surefoot check --root /mnt           # a mounted disk, not running
+  sudo surefoot check --format sarif > surefoot.sarif
   sudo surefoot check --least high --fail-on high
 
 Exit status:
@@ -195,8 +198,8 @@ impl Threshold {
 Examples:
   sudo surefoot capture web1.surefoot
   surefoot check --facts web1.surefoot
-  ssh web1 sudo surefoot capture - > web1.surefoot     # from here, of another machine
-  zcat web1.surefoot | jq .host.name                   # what is in it
+  ssh web1 sudo surefoot capture - > web1.surefoot   # of another machine
+  zcat web1.surefoot | jq .host.name                 # what is in it
 
 Exit status:
   0  the file is written, whole
@@ -335,26 +338,27 @@ pub(crate) enum ShowFormat {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Words:
-  tcp udp icmp icmpv6 proto N       the protocol
-  ssh dns http https ntp smtp       a service: its port and its protocol; `tcp dns` for the other one
-  from ADDR[:PORT]  to ADDR[:PORT]  addresses; `to :22` is this host; IPv6 as [2001:db8::1]:22
-  to me:80  from me                 this host, by whichever of its addresses
-  to port 22  from port 53          the ports alone
-  in IFACE  out IFACE               interfaces; `out` alone means sent by this host, both mean forwarded
-  in  out  forwarded                the direction, by whichever interface
+  tcp udp icmp icmpv6, proto N   the protocol
+  ssh dns http https ntp smtp    a service: port and protocol; also `tcp dns`
+  from ADDR[:PORT]               where from; IPv6 as [2001:db8::1]:22
+  to ADDR[:PORT]                 where to; `to :22` is this host
+  from me, to me:80              this host, by whichever of its addresses
+  from port 53, to port 22       the ports alone
+  in IFACE, out IFACE            interfaces; both together: forwarded
+  in, out, forwarded             the direction, by whichever interface
   new established related invalid untracked
-  syn, flags syn,ack                TCP flags
-  ping, ping6, type 3/4             ICMP; the names of iptables and nft, as nd-neighbor-solicit
-  mark 0x1  uid 1000  length 1500  ttl 64  mac aa:bb:cc:dd:ee:ff  fragment
+  syn, flags syn,ack             TCP flags
+  ping, ping6, type 3/4          ICMP, also by the names of iptables and nft
+  uid 1000, mark 0x1, length 1500, ttl 64, mac aa:bb:cc:dd:ee:ff, fragment
 
 Examples:
   sudo surefoot firewall explain ssh from 203.0.113.9
   sudo surefoot firewall explain tcp from 203.0.113.9 to :22 in eth0 new
-  sudo surefoot firewall explain --all https in eth0   # also rules that did not match, and why
+  sudo surefoot firewall explain --all https in eth0  # also what did not match
   sudo iptables-save > rules.v4
   surefoot firewall explain --rules rules.v4 ping from 198.51.100.7 in eth0
   sudo tcpdump -c 12 -w trace.pcap
-  surefoot firewall explain --rules rules.v4 --pcap trace.pcap --packet 1 in eth0
+  surefoot firewall explain --rules rules.v4 --pcap trace.pcap in eth0
 
 Exit status:
   0  answered
@@ -362,7 +366,7 @@ Exit status:
   3  not permitted")]
 pub(crate) struct ExplainPacketArgs {
     /// The packet, in words
-    #[arg(id = "words", value_name = "PACKET", required_unless_present = "pcap", num_args = 0..)]
+    #[arg(id = "words", value_name = "PACKET", num_args = 0..)]
     pub(crate) packet: Vec<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
@@ -403,7 +407,7 @@ Exit status:
   3  not permitted")]
 pub(crate) struct WhyNotArgs {
     /// The packet, in words; see `surefoot firewall explain --help`
-    #[arg(value_name = "PACKET", required = true, num_args = 1..)]
+    #[arg(value_name = "PACKET", num_args = 0..)]
     pub(crate) packet: Vec<String>,
     /// The verdict that you want
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = Want::Accept)]
@@ -437,7 +441,7 @@ Examples:
   sudo ip6tables-save > rules.v6
   surefoot firewall check rules.v4 rules.v6
   sudo nft list ruleset | surefoot firewall check -
-  surefoot explain FW004                               # what a finding means
+  surefoot explain FW004                    # what a finding means
 
 Exit status:
   0  no finding at or above --fail-on
@@ -484,8 +488,10 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  surefoot completions bash | sudo tee /etc/bash_completion.d/surefoot > /dev/null
-  surefoot completions zsh | sudo tee /usr/local/share/zsh/site-functions/_surefoot > /dev/null
+  surefoot completions bash |
+    sudo tee /etc/bash_completion.d/surefoot > /dev/null
+  surefoot completions zsh |
+    sudo tee /usr/local/share/zsh/site-functions/_surefoot > /dev/null
   mkdir -p ~/.config/fish/completions
   surefoot completions fish > ~/.config/fish/completions/surefoot.fish
 

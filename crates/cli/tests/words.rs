@@ -28,6 +28,11 @@ fn every_command_has_help_with_examples() {
         assert!(help.out.contains("Examples:"), "{command:?}: {}", help.out);
         assert!(help.out.contains("Usage: surefoot"), "{command:?}");
         assert!(help.out.contains("Exit status:\n  0  "), "{command:?}");
+        let (_, after) = help.out.split_once("Examples:").unwrap_or_default();
+        let words = help.out.split_once("Words:").unwrap_or_default().1;
+        for line in after.lines().chain(words.lines()) {
+            assert!(line.len() <= 80, "{command:?} wraps: {line}");
+        }
         let purpose = help.out.lines().next().unwrap_or_default();
         assert!(
             (10..=100).contains(&purpose.len()) && !purpose.ends_with('.'),

@@ -44,6 +44,11 @@ pub(super) fn rules(args: &RulesArgs, output: &Output) -> Result<surefoot_check:
 
 /// The packet that words describe.
 pub(super) fn from_words(given: &[String]) -> Result<Packet, Failure> {
+    if given.iter().all(|word| word.trim().is_empty()) {
+        return Err(Failure::input("no packet is given")
+            .hint("say it in words, such as `ssh from 203.0.113.9`")
+            .hint("`surefoot firewall explain --help` lists the words"));
+    }
     words::parse(given).map_err(|error| Failure::word(given, &error))
 }
 

@@ -225,6 +225,15 @@ impl Draft {
         if let Some(kind) = &self.icmp {
             self.icmp(packet, kind, v6 == Some(true))?;
         }
+        if let (None, None, false, Some((state, note))) = (
+            state,
+            &self.direction,
+            captured,
+            icmp::usual_state(packet, v6 == Some(true)),
+        ) {
+            packet.put(Field::CtState, Value::Known(state));
+            packet.notes.push(note.into());
+        }
         if let Some(state) = state {
             if captured {
                 packet

@@ -45,6 +45,11 @@ pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), Wo
     let mut error = refuse(token, "no address");
     error.hint = Some(if names::number(text).is_some() || port(text).is_some() {
         format!("a port stands behind a colon: `{key} :{text}`")
+    } else if address
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        "an IPv4 address has four numbers up to 255".into()
     } else if address.contains('/') {
         "a packet has one address: give one of the network's".into()
     } else if address.contains('%') {

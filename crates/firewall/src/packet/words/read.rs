@@ -497,9 +497,14 @@ fn unknown(token: &Token) -> WordError {
     error
 }
 
-/// `22/tcp` in our words.
+/// `22/tcp` and `tcp/22` in our words.
 fn like_ufw(text: &str) -> Option<String> {
-    let (number, name) = text.split_once('/')?;
+    let (one, other) = text.split_once('/')?;
+    let (number, name) = if protocol(one).is_some() {
+        (other, one)
+    } else {
+        (one, other)
+    };
     port(number)?;
     protocol(name)?;
     Some(format!("{name} to :{number}"))

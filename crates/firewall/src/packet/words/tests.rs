@@ -212,25 +212,51 @@ fn names_of_icmp_belong_to_their_family() {
         "ping from 2001:db8::1",
         "icmpv6 from 2001:db8::1 echo-request",
     );
-    check("packet-too-big", "icmpv6 packet-too-big");
-    check("neighbor-solicitation", "icmpv6 neighbour-solicitation");
-    check("icmp type 3/4", "icmp type 3/4");
-    check("icmp fragmentation-needed", "icmp type 3/4");
-    check("icmp type 3 code 4", "icmp type 3/4");
+    check("packet-too-big", "icmpv6 related packet-too-big");
+    check(
+        "neighbor-solicitation",
+        "icmpv6 untracked neighbour-solicitation",
+    );
+    check("icmp type 3/4", "icmp related type 3/4");
+    check("icmp fragmentation-needed", "icmp related type 3/4");
+    check("icmp type 3 code 4", "icmp related type 3/4");
     check("ping6", "icmpv6 echo-request");
-    check("frag-needed", "icmp type 3/4");
-    check("nd-neighbor-solicit", "icmpv6 neighbour-solicitation");
-    check("nd-router-advert", "icmpv6 router-advertisement");
-    check("icmpv6 type nd-redirect", "icmpv6 redirect");
-    check("mld-listener-query", "icmpv6 type 130/0");
-    check("admin-prohibited", "icmp type 3/13");
-    check("ipv6 admin-prohibited", "icmpv6 type 1/1");
+    check("frag-needed", "icmp related type 3/4");
+    check(
+        "nd-neighbor-solicit",
+        "icmpv6 untracked neighbour-solicitation",
+    );
+    check("nd-router-advert", "icmpv6 untracked router-advertisement");
+    check("icmpv6 type nd-redirect", "icmpv6 invalid redirect");
+    check("mld-listener-query", "icmpv6 untracked type 130/0");
+    check("admin-prohibited", "icmp related type 3/13");
+    check("ipv6 admin-prohibited", "icmpv6 related type 1/1");
     refused(
         "ping6 to 10.0.0.1",
         0,
         "`ping6`: IPv6, but `10.0.0.1` is IPv4",
         "",
     );
+}
+
+#[test]
+fn what_opens_no_connection_is_not_taken_as_new() {
+    use crate::model::{Field, ct_state};
+    let state = |text: &str| {
+        let settled = read(text).settle(&crate::Surroundings::default());
+        settled.known(Field::CtState)
+    };
+    assert_eq!(state("ping"), Some(ct_state::NEW));
+    assert_eq!(state("ping6"), Some(ct_state::NEW));
+    assert_eq!(state("icmp echo-reply"), Some(ct_state::ESTABLISHED));
+    assert_eq!(state("icmp port-unreachable"), Some(ct_state::RELATED));
+    assert_eq!(state("packet-too-big"), Some(ct_state::RELATED));
+    assert_eq!(state("nd-neighbor-advert"), Some(ct_state::UNTRACKED));
+    assert_eq!(state("mld2-listener-report"), Some(ct_state::UNTRACKED));
+    assert_eq!(state("icmp router-advertisement"), Some(ct_state::INVALID));
+    assert_eq!(state("nd-redirect"), Some(ct_state::INVALID));
+    assert_eq!(state("packet-too-big invalid"), Some(ct_state::INVALID));
+    assert_eq!(state("nd-neighbor-advert new"), Some(ct_state::NEW));
 }
 
 #[test]
@@ -306,6 +332,12 @@ fn a_slip_is_met_with_the_word_that_was_meant() {
         "write `tcp to :22`",
     );
     refused(
+        "tcp/22",
+        0,
+        &format!("`tcp/22`: {other}"),
+        "write `tcp to :22`",
+    );
+    refused(
         "shh from 10.0.0.1",
         0,
         &format!("`shh`: {other}"),
@@ -338,6 +370,12 @@ fn values_are_checked() {
         1,
         "`www.example.org`: no address",
         "names are not looked up: give the address",
+    );
+    refused(
+        "from 203.0.113.300",
+        1,
+        "`203.0.113.300`: no address",
+        "an IPv4 address has four numbers up to 255",
     );
     refused(
         "to 22",

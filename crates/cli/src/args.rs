@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use surefoot_report::Severity;
 
@@ -477,7 +477,7 @@ Exit status:
   2  no finding has the code")]
 pub(crate) struct ExplainArgs {
     /// The codes, such as FW004; without one, all codes are listed
-    #[arg(value_name = "CODE", value_parser = codes(), ignore_case = true, hide_possible_values = true)]
+    #[arg(value_name = "CODE", value_parser = Codes, hide_possible_values = true)]
     pub(crate) codes: Vec<String>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
@@ -522,9 +522,27 @@ pub(crate) struct ManArgs {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// Every code, with what is wrong.
-fn codes() -> PossibleValuesParser {
-    let pages = surefoot_check::pages().into_iter();
-    let values = pages.map(|page| PossibleValue::new(page.code).help(page.title));
-    PossibleValuesParser::new(values)
+/// Takes any word as a code and offers those that there are; the command says more about a wrong
+/// one than the parser could.
+#[derive(Clone)]
+struct Codes;
+
+impl TypedValueParser for Codes {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let pages = surefoot_check::pages().into_iter();
+        Some(Box::new(
+            pages.map(|page| PossibleValue::new(page.code).help(page.title)),
+        ))
+    }
 }

@@ -45,17 +45,15 @@ impl Failure {
 
     /// A word of a packet that cannot be understood, shown in its place.
     pub(crate) fn word(given: &[String], error: &WordError) -> Self {
-        let failure = Self::input(error.to_string()).picture(place(given, error));
-        if std::path::Path::new(&error.word).is_file() {
-            let word = &error.word;
-            return failure.hint(format!(
+        let mut failure = Self::input(error.to_string()).picture(place(given, error));
+        failure.hints.extend(error.hint.clone());
+        let word = &error.word;
+        if std::path::Path::new(word).is_file() {
+            failure = failure.hint(format!(
                 "a file with rules is given with `--rules {word}`, one with packets with `--pcap {word}`"
             ));
         }
-        match &error.hint {
-            Some(hint) => failure.hint(hint.clone()),
-            None => failure,
-        }
+        failure
     }
 
     /// A failed system call on a named object.
@@ -80,6 +78,12 @@ impl Failure {
             self.causes.push(source.to_string());
             next = source.source();
         }
+        self
+    }
+
+    /// Adds a reason that is no error of its own.
+    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
+        self.causes.push(why.into());
         self
     }
 

@@ -113,7 +113,7 @@ pub(crate) fn rules(
         if host.running && !rules.complete && host.rules.is_empty() {
             let mut failure = Failure::denied("the rules of this machine could not be read");
             for unknown in rules.unknowns() {
-                failure = failure.hint(format!("{}: {}", unknown.fact, unknown.why));
+                failure = failure.because(format!("{}: {}", unknown.fact, unknown.why));
             }
             if !rustix::process::geteuid().is_root() {
                 failure = failure.hint("run it as root");

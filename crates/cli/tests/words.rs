@@ -314,7 +314,17 @@ fn several_codes_are_explained_at_once() {
     assert_eq!(json(&["FW004", "FW006"])[1]["code"], "FW006");
     let ran = run(&["explain", "FW004", "FW00x"]);
     assert_eq!((ran.status, ran.out.as_str()), (2, ""));
-    assert!(ran.err.contains("FW006"), "it lists the codes: {}", ran.err);
+    assert!(
+        ran.err.contains("`FW00x`") && ran.err.contains("lists all codes"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&["explain", "tcp", "to", ":22"]);
+    assert!(
+        ran.err.contains("`surefoot firewall explain tcp to :22`"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

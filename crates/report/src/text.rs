@@ -129,7 +129,7 @@ fn evidence(out: &mut String, shown: &Evidence, style: Style) {
 fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
     let lead = "not known:";
     let sentence = format!(
-        "{lead} {}, because {}; leaves open: {}",
+        "{lead} {} ({}). This leaves open {}.",
         escape(&unknown.fact),
         escape(&unknown.why),
         escape(&unknown.leaves_open)
@@ -234,8 +234,8 @@ critical, possibly: a flush locks you out [FW001]
   → Let a rule do what the policy does:
       iptables -P INPUT ACCEPT
 
-not known: sockets, because permission denied; leaves
-  open: who listens
+not known: sockets (permission denied). This leaves open
+  who listens.
 
 web1: 1 critical, 1 fact not known
 ";

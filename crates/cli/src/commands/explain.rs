@@ -12,10 +12,8 @@ use crate::output::Output;
 pub(super) fn run(args: &ExplainArgs, output: &Output) -> Result<Status, Failure> {
     let mut pages = Vec::new();
     for code in &args.codes {
-        pages.push(surefoot_check::page(&code.to_uppercase()).ok_or_else(|| {
-            Failure::input(format!("there is no finding with the code `{code}`"))
-                .hint("`surefoot explain` lists all codes")
-        })?);
+        let page = surefoot_check::page(&code.to_uppercase());
+        pages.push(page.ok_or_else(|| no_such(code, &args.codes))?);
     }
     output.answer(&match (args.format, pages.as_slice()) {
         (AnswerFormat::Text, []) => list(&surefoot_check::pages()),
@@ -28,6 +26,20 @@ pub(super) fn run(args: &ExplainArgs, output: &Output) -> Result<Status, Failure
         }
     })?;
     Ok(Status::Clean)
+}
+
+fn no_such(code: &str, words: &[String]) -> Failure {
+    let failure = Failure::input(format!("there is no finding with the code `{code}`"))
+        .hint("`surefoot explain` lists all codes");
+    let packet = surefoot_firewall::packet::words::parse(words).is_ok();
+    if packet {
+        failure.hint(format!(
+            "a packet is followed by `surefoot firewall explain {}`",
+            words.join(" ")
+        ))
+    } else {
+        failure
+    }
 }
 
 fn whole(page: &Page) -> String {

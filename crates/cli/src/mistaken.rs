@@ -41,11 +41,14 @@ pub(crate) fn mistaken(expected: Expected, shown: &str, bytes: &[u8]) -> Option<
 }
 
 fn words(expected: Expected, kind: Kind, shown: &str) -> Option<(&'static str, Vec<String>)> {
-    let six = |v6: bool| if v6 { "ip6" } else { "ip" };
     let save = |v6: bool| {
-        let program = six(v6);
+        let programs = if v6 {
+            "run `ip6tables-save > FILE`"
+        } else {
+            "run `iptables-save > FILE` (for IPv6 `ip6tables-save > FILE`)"
+        };
         vec![format!(
-            "run `{program}tables-save > FILE` and give that file: it holds every table, with its policies"
+            "{programs} and give that file: it holds every table, with its policies"
         )]
     };
     let path = match shown {

@@ -366,7 +366,7 @@ fn what_a_selection_asks_for_in_vain_is_said() {
                 hook: Some("egress".into()),
                 ..Selection::default()
             },
-            "no chain stands at a hook `egress`",
+            "no chain stands at a hook `egress`; there are: prerouting,input,forward",
         ),
     ] {
         let shown = plain(&draw(&[TWO_TABLES], &selection));

@@ -2,20 +2,33 @@
 
 use super::lex::Token;
 use super::names;
-use super::rule::Reader;
-use super::selector::{Selector, selectors};
+use super::rule::{Reader, joined};
+use super::selector::{Selector, WITH_PORTS, selectors};
 use super::set::{Gives, elements, flag_bits};
 use super::value::{Type, merged};
 use crate::model::{
-    Component, Content, Field, KeyPart, Lookup, Match, Operand, Range, SetRef, Statement,
+    Component, Content, Field, KeyPart, Lookup, Match, Opaque, Operand, Range, SetRef, Statement,
     VerdictLookup,
 };
 
 impl<'t> Reader<'_, 't, '_> {
     pub(super) fn comparison(&mut self) -> Option<()> {
-        let (parts, taken) = selectors(&self.tokens[self.at..])?;
+        let start = self.at;
+        let (mut parts, taken) = selectors(&self.tokens[self.at..])?;
         self.at += taken;
         self.implied(&parts);
+        let masked = parts.len() == 1 && matches!(self.peek(), Some("&" | "and"));
+        if masked {
+            parts[0] = self.masked(parts[0])?;
+        }
+        let protocol = |part: &Selector| matches!(part.part, KeyPart::Number(Operand { field, .. }) if field == Field::L4Proto);
+        let bare = parts.iter().any(|part| part.any_transport)
+            && !self.has_ports()
+            && !parts.iter().any(protocol);
+        let plain = parts.len() == 1 && self.peek() != Some("vmap");
+        if !plain && (bare || parts.iter().any(|part| part.more != 0)) {
+            return None;
+        }
         let key: Vec<KeyPart> = parts.iter().map(|one| one.part).collect();
         let types: Vec<Type> = parts.iter().map(|one| one.kind).collect();
         if self.eat("vmap") {
@@ -33,23 +46,22 @@ impl<'t> Reader<'_, 't, '_> {
             return self.push(Statement::VerdictMap(VerdictLookup { key, map }));
         }
         let one = *parts.first()?;
-        if parts.len() == 1 && matches!(self.peek(), Some("&" | "and")) {
-            return self.masked(one);
-        }
         let mut negated = false;
-        let mut explicit = false;
+        let mut explicit = masked;
         let mut none = false;
         match self.peek()? {
             "!=" => negated = true,
             // `tcp flags ! syn,ack`: none of these bits is set.
-            "!" if parts.len() == 1 && matches!(one.kind, Type::Flags(_)) => {
+            "!" if parts.len() == 1 && !masked && matches!(one.kind, Type::Flags(_)) => {
                 negated = true;
                 none = true;
             }
             "==" | "eq" => explicit = true,
             word @ ("<" | ">" | "<=" | ">=") if parts.len() == 1 => {
                 self.at += 1;
-                return self.ordered(one, word);
+                let test = self.ordered(one, word)?;
+                let test = self.with_ports(test, bare, start);
+                return self.test(test);
             }
             _ => self.at = self.at.wrapping_sub(1),
         }
@@ -67,7 +79,12 @@ impl<'t> Reader<'_, 't, '_> {
             {
                 return None;
             }
-            return self.test(Match::Lookup(Lookup { key, negated, set }));
+            if one.more != 0 {
+                return None;
+            }
+            let test = Match::Lookup(Lookup { key, negated, set });
+            let test = self.with_ports(test, bare, start);
+            return self.test(test);
         }
         let set = self.peek() == Some("{");
         let words = if set {
@@ -93,10 +110,13 @@ impl<'t> Reader<'_, 't, '_> {
         for component in found.into_iter().flat_map(|element| element.key) {
             match component {
                 Component::Name(name) => names.push(name),
-                Component::Numbers(range) => ranges.push(range),
+                Component::Numbers(Range { lo, hi }) => ranges.push(Range {
+                    lo: lo.saturating_add(one.more),
+                    hi: hi.saturating_add(one.more),
+                }),
             }
         }
-        self.test(match one.part {
+        let test = match one.part {
             KeyPart::InInterface => Match::InInterface { negated, names },
             KeyPart::OutInterface => Match::OutInterface { negated, names },
             KeyPart::Number(operand) => Match::Field {
@@ -104,18 +124,50 @@ impl<'t> Reader<'_, 't, '_> {
                 negated,
                 ranges: merged(ranges),
             },
-        })
+        };
+        let test = self.with_ports(test, bare, start);
+        self.test(test)
+    }
+
+    /// Behind the header of a protocol without ports stands something else, which nft compares all
+    /// the same: the checksum of ICMP where `th dport` looks.
+    fn with_ports(&self, test: Match, bare: bool, start: usize) -> Match {
+        if !bare {
+            return test;
+        }
+        let ports = Match::Field {
+            operand: Field::L4Proto.into(),
+            negated: false,
+            ranges: WITH_PORTS.map(Range::one).to_vec(),
+        };
+        let bytes = Match::Opaque(Opaque {
+            text: joined(&self.tokens[start..self.at]),
+            stateful: false,
+        });
+        let others = Match::Any {
+            negated: true,
+            of: vec![ports, bytes],
+        };
+        Match::Any {
+            negated: false,
+            of: vec![test, others],
+        }
     }
 
     /// The words of a value without braces: `a`, `a,b`, `a|b`, `a . b`, and `syn / syn,ack`.
     pub(super) fn values(&mut self, dimensions: usize) -> Vec<Token<'t>> {
         let start = self.at;
-        self.at += 1;
+        let mut wanted = true;
         while let Some(word) = self.peek() {
-            if !matches!(word, "," | "|" | "/") && (word != "." || dimensions == 1) {
-                break;
-            }
-            self.at += 2;
+            wanted = match word {
+                "(" if wanted => true,
+                ")" if !wanted => false,
+                "," | "|" | "/" if !wanted => true,
+                "." if !wanted && dimensions != 1 => true,
+                _ if wanted => false,
+                _ => break,
+            };
+            self.at += 1;
         }
         self.at = self.at.min(self.tokens.len());
         self.tokens[start..self.at].to_vec()
@@ -131,10 +183,13 @@ impl<'t> Reader<'_, 't, '_> {
         (negated, none): (bool, bool),
         explicit: bool,
     ) -> Option<()> {
-        let KeyPart::Number(Operand { field, .. }) = one.part else {
+        let KeyPart::Number(whole) = one.part else {
             return None;
         };
+        let field = whole.field;
         if let Some(slash) = words.iter().position(|word| word.text == "/") {
+            // `syn / syn,ack` holds a mask already.
+            whole.mask.is_none().then_some(())?;
             let value = flag_bits(&words[..slash], table)?;
             let mask = Some(flag_bits(&words[slash + 1..], table)?);
             let operand = Operand { field, mask };
@@ -146,9 +201,8 @@ impl<'t> Reader<'_, 't, '_> {
         }
         let bits = flag_bits(words, table)?;
         if bits == 0 || explicit || (negated && !none) {
-            let operand = field.into();
             return self.test(Match::Field {
-                operand,
+                operand: whole,
                 negated,
                 ranges: vec![Range::one(bits)],
             });
@@ -173,52 +227,49 @@ impl<'t> Reader<'_, 't, '_> {
         })
     }
 
-    /// `meta mark & 0xff == 1`, `tcp flags & (fin | syn) != 0`.
-    pub(super) fn masked(&mut self, one: Selector) -> Option<()> {
-        let KeyPart::Number(Operand { field, .. }) = one.part else {
+    /// The mask of `meta mark & 0xff`, `ip saddr & 255.255.0.0`, `tcp flags & (fin | syn)`.
+    pub(super) fn masked(&mut self, one: Selector) -> Option<Selector> {
+        let KeyPart::Number(Operand { field, mask: None }) = one.part else {
             return None;
         };
-        let (Type::Flags(table) | Type::Number(table)) = one.kind else {
+        if one.more != 0 {
             return None;
-        };
+        }
         self.at += 1;
-        let side = |reader: &mut Self| {
-            let start = reader.at;
-            while let Some(token) = reader.tokens.get(reader.at) {
-                let operator = matches!(token.text, "(" | ")" | "|");
-                let before = reader.at.checked_sub(1).filter(|at| *at >= start);
-                let after = before.map(|at| reader.tokens[at].text);
-                let joins = after.is_none_or(|text| matches!(text, "(" | "|"));
-                if !operator && !joins {
-                    break;
-                }
-                reader.at += 1;
-            }
-            flag_bits(&reader.tokens[start..reader.at], table)
-        };
-        let mask = side(self)?;
-        let negated = match self.next()?.text {
-            "==" | "eq" => false,
-            "!=" | "neq" => true,
+        let start = self.at;
+        if self.eat("(") {
+            while self.next()?.text != ")" {}
+        } else {
+            self.next()?;
+        }
+        let words = &self.tokens[start..self.at];
+        let mask = match (one.kind, words) {
+            (Type::Flags(table) | Type::Number(table), _) => flag_bits(words, table)?,
+            (kind, [word]) => kind.single(word.text)?,
             _ => return None,
         };
-        let value = side(self)?;
-        let operand = Operand {
-            field,
-            mask: Some(mask),
-        };
-        self.test(Match::Field {
-            operand,
-            negated,
-            ranges: vec![Range::one(value)],
+        // What is left after another operation is not a part of the field any more.
+        let again = [
+            "&", "|", "^", "<<", ">>", "and", "or", "xor", "lshift", "rshift",
+        ];
+        if self.peek().is_none_or(|word| again.contains(&word)) {
+            return None;
+        }
+        Some(Selector {
+            part: KeyPart::Number(Operand {
+                field,
+                mask: Some(mask),
+            }),
+            ..one
         })
     }
 
-    pub(super) fn ordered(&mut self, one: Selector, operator: &str) -> Option<()> {
+    pub(super) fn ordered(&mut self, one: Selector, operator: &str) -> Option<Match> {
         let KeyPart::Number(operand) = one.part else {
             return None;
         };
         let value = one.kind.single(self.next()?.text)?;
+        let value = value.checked_add(one.more)?;
         let range = match operator {
             "<" => value.checked_sub(1).map(|hi| Range { lo: 0, hi }),
             "<=" => Some(Range { lo: 0, hi: value }),
@@ -228,7 +279,7 @@ impl<'t> Reader<'_, 't, '_> {
                 hi: u128::MAX,
             }),
         };
-        self.test(match range {
+        Some(match range {
             Some(range) => Match::Field {
                 operand,
                 negated: false,

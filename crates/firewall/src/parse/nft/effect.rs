@@ -101,6 +101,36 @@ impl<'t> Reader<'_, 't, '_> {
         Some(())
     }
 
+    /// `meter m { ip saddr limit rate 3/minute }`, `flow add @f`: goes on or ends the rule, and which
+    /// of them depends on earlier packets.
+    pub(super) fn dynamic(&mut self, start: usize) -> Option<()> {
+        if self.tokens.get(start)?.text == "flow" {
+            self.eat("add").then_some(())?;
+            self.next()?.text.strip_prefix('@')?;
+        } else {
+            self.next()?;
+            if self.eat("size") {
+                self.next()?;
+            }
+            self.braced()?;
+        }
+        let text = joined(&self.tokens[start..self.at]);
+        self.test(Match::Opaque(Opaque {
+            text,
+            stateful: true,
+        }))
+    }
+
+    /// `last`, `last used 3s`: remembers when the rule matched.
+    pub(super) fn last(&mut self) -> Option<()> {
+        if self.eat("used") {
+            self.next()?;
+        }
+        self.push(Statement::Effect(Effect::Other {
+            text: "last".to_owned(),
+        }))
+    }
+
     /// The words between braces, nested ones too.
     pub(super) fn braced(&mut self) -> Option<Vec<Token<'t>>> {
         self.eat("{").then_some(())?;
@@ -158,7 +188,7 @@ impl<'t> Reader<'_, 't, '_> {
             let value = if text(5) == "rt" { 2 } else { 1 };
             let text = joined(words.get(..5 + value)?);
             self.at += 5 + value;
-            self.imply_protocol(6);
+            self.imply(Field::L4Proto, 6);
             return self.push(Statement::Effect(Effect::Other { text }));
         }
         let (one, taken) = selector(words)?;
@@ -224,6 +254,13 @@ impl<'t> Reader<'_, 't, '_> {
                 Some("|" | "or") => (and, xor) = (and & !value, (xor & !value) | value),
                 _ => xor ^= value,
             }
+        }
+        // A map or a shift gives another value than the one that was read.
+        if matches!(
+            self.peek(),
+            Some("map" | "<<" | ">>" | "lshift" | "rshift" | ".")
+        ) {
+            return None;
         }
         if let Some(from) = from.filter(|from| *from != Field::Mark) {
             self.present(from)?;

@@ -16,6 +16,8 @@ pub enum Kind {
     Punct,
     /// A newline or a semicolon.
     End,
+    /// Stands for the block of a chain without a name; never made by the lexer.
+    Block,
     /// The number in a `# handle 7` comment.
     Handle,
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use surefoot_report::Problem;
 
+use super::anonymous;
 use super::lex::Token;
 use super::read::{Chain, Ruleset, Set, Table};
 use super::rule::Scope;
@@ -28,6 +29,8 @@ fn index(at: usize) -> u32 {
 }
 
 fn lower_table(table: &Table<'_>, source: u16, problems: &mut Vec<Problem>) -> model::Table {
+    let (table, blocks) = anonymous::named(table, problems);
+    let table = table.as_ref();
     let named = |at: usize, name: &str| (name.to_owned(), index(at));
     let chains: HashMap<String, u32> = (0..)
         .zip(&table.chains)
@@ -42,6 +45,7 @@ fn lower_table(table: &Table<'_>, source: u16, problems: &mut Vec<Problem>) -> m
         family: table.family,
         source,
         chains,
+        blocks,
         sets,
         types: &types,
     };

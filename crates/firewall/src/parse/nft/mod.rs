@@ -1,5 +1,6 @@
 //! nft's rule sets: `nft list ruleset`, and files for `nft -f`.
 
+mod anonymous;
 mod compare;
 mod effect;
 mod json;

@@ -185,6 +185,8 @@ pub(super) const DSCP: Table = &[
     ("va", 44),
     ("ef", 46),
 ];
+/// `ip ecn`.
+pub(super) const ECN: Table = &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)];
 /// Values that are numbers only.
 pub(super) const NONE: Table = &[];
 

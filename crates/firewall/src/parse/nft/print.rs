@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::anonymous::opens_block;
 use super::lex::{Kind, Token};
 use super::read::{Chain, Ruleset, Set, Table};
+
+/// Deeper blocks are not set further in.
+const DEEPEST_INDENT: usize = 16;
 
 /// Writes the ruleset; reading it again gives the same one.
 pub fn print(ruleset: &Ruleset<'_>) -> String {
@@ -53,6 +57,7 @@ fn print_set(out: &mut String, set: &Set<'_>) {
         .elements
         .iter()
         .filter(|token| !(token.kind == Kind::Punct && matches!(token.text, "{" | "}")))
+        .filter(|token| token.kind != Kind::End)
         .copied()
         .collect();
     let elements: Vec<String> = inside
@@ -86,17 +91,31 @@ fn print_chain(out: &mut String, chain: &Chain<'_>) {
 }
 
 /// Words on one line, with the blanks that nft sets; a brace that the text forgot is closed.
+/// The rules of a chain without a name stand on lines of their own.
 pub(super) fn words(tokens: &[Token<'_>]) -> String {
     let mut line = String::new();
-    let mut open = 0_usize;
-    for token in tokens {
+    let mut open: Vec<bool> = Vec::new();
+    let mut new_line = false;
+    for (at, token) in tokens.iter().enumerate() {
+        let mut opens = false;
         match (token.kind, token.text) {
-            (Kind::Punct, "{") => open += 1,
-            (Kind::Punct, "}") => open = open.saturating_sub(1),
+            (Kind::End, _) => {
+                new_line = true;
+                continue;
+            }
+            (Kind::Punct, "{") => {
+                let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+                opens = opens_block(before, token);
+                open.push(opens);
+            }
+            (Kind::Punct, "}") => new_line |= open.pop() == Some(true),
             _ => {}
         }
         let joins = token.kind == Kind::Punct && token.text == ",";
-        if !line.is_empty() && !joins {
+        let deep = open.iter().filter(|block| **block).count() - usize::from(opens);
+        if std::mem::take(&mut new_line) {
+            start_line(&mut line, deep);
+        } else if !line.is_empty() && !joins {
             line.push(' ');
         }
         if token.kind == Kind::Quoted {
@@ -104,8 +123,22 @@ pub(super) fn words(tokens: &[Token<'_>]) -> String {
         } else {
             line.push_str(token.text);
         }
+        new_line = opens;
     }
-    line + &" }".repeat(open)
+    while let Some(block) = open.pop() {
+        if block {
+            start_line(&mut line, open.iter().filter(|block| **block).count());
+        } else {
+            line.push(' ');
+        }
+        line.push('}');
+    }
+    line
+}
+
+fn start_line(line: &mut String, deep: usize) {
+    line.push('\n');
+    line.push_str(&"\t".repeat(deep.min(DEEPEST_INDENT) + 2));
 }
 
 /// A name, in quotes where it would not be one word.

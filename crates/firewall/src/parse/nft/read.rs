@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use surefoot_report::{Problem, Span};
 
+use super::anonymous::opens_block;
 use super::lex::{Kind, Token, lex};
 use super::print;
 use crate::model::Family;
@@ -145,15 +146,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the tokens up to the end of the line outside braces, or before a closing brace that
-    /// is not theirs. Variables are unfolded, handles and newlines inside braces are left out.
+    /// is not theirs. Variables are unfolded, handles and newlines inside braces are left out; in
+    /// the block of a chain without a name a newline ends a rule and stays.
     fn line(&mut self) -> (Vec<Token<'a>>, Option<u64>, Span) {
         let start = self.peek().map_or(Span::default(), |token| token.span);
-        let (mut tokens, mut handle, mut depth, mut span) = (Vec::new(), None, 0_u32, start);
+        let (mut tokens, mut handle, mut span) = (Vec::new(), None, start);
+        let mut open: Vec<bool> = Vec::new();
         while let Some(token) = self.peek() {
             match (token.kind, token.text) {
-                (Kind::End, _) | (Kind::Punct, "}") if depth == 0 => break,
+                (Kind::End, _) | (Kind::Punct, "}") if open.is_empty() => break,
                 (Kind::End, _) => {
                     self.at += 1;
+                    if open.last() == Some(&true) {
+                        tokens.push(token);
+                    }
                     continue;
                 }
                 (Kind::Handle, number) => {
@@ -161,8 +167,8 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     continue;
                 }
-                (Kind::Punct, "{") => depth += 1,
-                (Kind::Punct, "}") => depth -= 1,
+                (Kind::Punct, "{") => open.push(opens_block(tokens.last(), &token)),
+                (Kind::Punct, "}") => drop(open.pop()),
                 _ => {}
             }
             span.end = token.span.end;

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 
 use surefoot_report::Problem;
 
+use super::anonymous::Blocks;
 use super::lex::{Kind, Token};
 
 use super::read::Rule;
-use super::selector::{Selector, selectors};
+use super::selector::{Selector, WITH_PORTS, selectors};
 use super::value::Type;
 use crate::model::{
     self, ChainId, Content, Effect, Family, Field, Match, Opaque, Place, Range, SetKind, SetRef,
@@ -22,6 +23,7 @@ pub(super) struct Scope<'t> {
     pub(super) family: Family,
     pub(super) source: u16,
     pub(super) chains: HashMap<String, u32>,
+    pub(super) blocks: Blocks,
     pub(super) sets: HashMap<String, u32>,
     pub(super) types: &'t [Option<(Vec<Type>, Vec<Type>)>],
 }
@@ -88,9 +90,7 @@ impl Scope<'_> {
             };
             let first = words[0];
             // An unknown statement may decide; an unknown comparison may only fail to match.
-            let decides = [
-                "tproxy", "dup", "fwd", "synproxy", "xt", "flow", "meter", "set",
-            ];
+            let decides = ["tproxy", "dup", "fwd", "synproxy", "xt", "set"];
             let starts = STARTS.contains(&first.text) || decides.contains(&first.text);
             let sets = words
                 .get(..3)
@@ -129,7 +129,11 @@ impl Scope<'_> {
     /// Reads a verdict and nothing more.
     pub(super) fn verdict(&self, words: &[Token<'_>]) -> Option<Verdict> {
         let chain = |at: usize| {
-            let id = self.chains.get(words.get(at)?.text)?;
+            let to = words.get(at)?;
+            let id = match to.kind {
+                Kind::Block => self.blocks.get(&to.span.start)?,
+                _ => self.chains.get(to.text)?,
+            };
             Some(ChainId(*id))
         };
         Some(match words.first()?.text {
@@ -156,6 +160,7 @@ fn refused(words: &[Token<'_>]) -> Option<String> {
     let first = words.first()?;
     if matches!(first.text, "jump" | "goto") && first.kind == Kind::Word {
         return Some(match words.get(1) {
+            Some(block) if block.kind == Kind::Block => "its block is nested too deep".to_owned(),
             Some(name) => format!("there is no chain `{}` in this table", name.text),
             None => format!("`{}` names no chain", first.text),
         });
@@ -252,6 +257,9 @@ impl<'t> Reader<'_, 't, '_> {
                 let text = self.rest_from(start);
                 self.push(Statement::Verdict(Verdict::Queue { text }))
             }
+            // Offloading takes effect from the next packet on.
+            "meter" | "flow" => self.dynamic(start),
+            "last" => self.last(),
             "notrack" => self.push(Statement::Effect(Effect::NoTrack)),
             "masquerade" | "redirect" | "snat" | "dnat" => self.nat(first.text, start),
             "limit" => self.limit(start),
@@ -283,21 +291,41 @@ impl<'t> Reader<'_, 't, '_> {
         }))
     }
 
-    /// Adds `meta l4proto` where a word such as `tcp` implies it.
+    /// Adds `meta l4proto` where a word such as `tcp` implies it, and the like.
     pub(super) fn implied(&mut self, parts: &[Selector]) {
-        for protocol in parts.iter().filter_map(|part| part.implied) {
-            self.imply_protocol(protocol);
+        for (field, protocol) in parts.iter().filter_map(|part| part.implied) {
+            self.imply(field, protocol);
         }
     }
 
-    pub(super) fn imply_protocol(&mut self, protocol: u128) {
+    pub(super) fn imply(&mut self, field: Field, protocol: u128) {
         let test = Statement::Match(Match::Field {
-            operand: Field::L4Proto.into(),
+            operand: field.into(),
             negated: false,
             ranges: vec![Range::one(protocol)],
         });
         if !self.rule.statements.contains(&test) {
             self.rule.statements.push(test);
         }
+    }
+
+    /// Whether only packets of protocols with ports come this far in the rule.
+    pub(super) fn has_ports(&self) -> bool {
+        self.rule
+            .statements
+            .iter()
+            .any(|statement| match statement {
+                Statement::Match(Match::Field {
+                    operand,
+                    negated: false,
+                    ranges,
+                }) => {
+                    let protocol = matches!(operand.field, Field::L4Proto | Field::Ip4Protocol);
+                    let with_ports =
+                        |range: &Range| range.lo == range.hi && WITH_PORTS.contains(&range.lo);
+                    protocol && operand.mask.is_none() && ranges.iter().all(with_ports)
+                }
+                _ => false,
+            })
     }
 }

@@ -3,22 +3,49 @@
 use super::lex::{Kind, Token};
 use super::names;
 use super::value::Type;
-use crate::model::{Field, KeyPart};
+use crate::model::{Field, KeyPart, Operand};
 
 /// What stands left of a comparison.
 #[derive(Clone, Copy)]
 pub(super) struct Selector {
     pub(super) part: KeyPart,
     pub(super) kind: Type,
-    /// The transport protocol that the words imply.
-    pub(super) implied: Option<u128>,
+    /// The protocol that the words imply, of the transport or of the network.
+    pub(super) implied: Option<(Field, u128)>,
+    /// Whether the words read bytes behind the header of whatever protocol there is.
+    pub(super) any_transport: bool,
+    /// How much the field counts more than the words do.
+    pub(super) more: u128,
 }
+
+/// Protocols that begin with two ports.
+pub(super) const WITH_PORTS: [u128; 5] = [6, 17, 33, 132, 136];
 
 fn plain(field: Field, kind: Type) -> Selector {
     Selector {
         part: KeyPart::Number(field.into()),
         kind,
         implied: None,
+        any_transport: false,
+        more: 0,
+    }
+}
+
+fn interface(part: KeyPart) -> Selector {
+    Selector {
+        part,
+        ..plain(Field::NfProto, Type::Name)
+    }
+}
+
+/// Some bits of a field.
+fn bits(field: Field, mask: u128, table: names::Table) -> Selector {
+    Selector {
+        part: KeyPart::Number(Operand {
+            field,
+            mask: Some(mask),
+        }),
+        ..plain(field, Type::Number(table))
     }
 }
 
@@ -33,31 +60,45 @@ pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
     };
     let any = Type::Number(names::NONE);
     let proto = Type::Number(names::PROTOCOL);
-    let ports = |field, implied| Selector {
-        implied,
+    let ports = |field, protocol| Selector {
+        implied: Some((F::L4Proto, protocol)),
         ..plain(field, Type::Port)
+    };
+    let bare_ports = |field, kind| Selector {
+        any_transport: true,
+        ..plain(field, kind)
+    };
+    let length = |family, more| Selector {
+        implied: Some((F::NfProto, family)),
+        more,
+        ..plain(F::Length, any)
     };
     let pair = |found| Some((found, 2));
     let transport = |protocol: u128| match word(1) {
-        "sport" => pair(ports(F::SrcPort, Some(protocol))),
-        "dport" => pair(ports(F::DstPort, Some(protocol))),
+        "sport" => pair(ports(F::SrcPort, protocol)),
+        "dport" => pair(ports(F::DstPort, protocol)),
         "flags" if protocol == 6 => pair(Selector {
-            implied: Some(6),
+            implied: Some((F::L4Proto, 6)),
             ..plain(F::TcpFlags, Type::Flags(names::TCP_FLAGS))
         }),
         _ => None,
     };
-    let interface = |part| Selector {
-        part,
-        kind: Type::Name,
-        implied: None,
-    };
     match word(0) {
+        // Raw bytes at the place of the ports; `@th , 16 , 16` is cut at its commas.
+        "@th" => {
+            let text = |at: usize| words.get(at).map_or("", |w| w.text);
+            let field = match [text(1), text(2), text(3), text(4)] {
+                [",", "0", ",", "16"] => F::SrcPort,
+                [",", "16", ",", "16"] => F::DstPort,
+                _ => return None,
+            };
+            Some((bare_ports(field, any), 5))
+        }
         "tcp" => transport(6),
         "udp" => transport(17),
         "th" => match word(1) {
-            "sport" => pair(plain(F::SrcPort, Type::Port)),
-            "dport" => pair(plain(F::DstPort, Type::Port)),
+            "sport" => pair(bare_ports(F::SrcPort, Type::Port)),
+            "dport" => pair(bare_ports(F::DstPort, Type::Port)),
             _ => None,
         },
         "udplite" => transport(136),
@@ -68,6 +109,8 @@ pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
             "daddr" => plain(F::Ip4Dst, Type::Ip4),
             "protocol" => plain(F::Ip4Protocol, proto),
             "dscp" => plain(F::Ip4Dscp, Type::Number(names::DSCP)),
+            "ecn" => bits(F::Tos, 3, names::ECN),
+            "length" => length(2, 0),
             "ttl" => plain(F::Ttl, any),
             "id" => plain(F::Ip4Id, any),
             "frag-off" => plain(F::Ip4FragmentOffset, any),
@@ -78,6 +121,9 @@ pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
             "daddr" => plain(F::Ip6Dst, Type::Ip6),
             "nexthdr" => plain(F::Ip6NextHeader, proto),
             "dscp" => plain(F::Ip6Dscp, Type::Number(names::DSCP)),
+            "ecn" => bits(F::TrafficClass, 3, names::ECN),
+            // Without the fixed header.
+            "length" => length(10, 40),
             "hoplimit" => plain(F::HopLimit, any),
             _ => return None,
         }),
@@ -137,11 +183,6 @@ pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
 
 fn meta(key: &str) -> Option<Selector> {
     let any = Type::Number(names::NONE);
-    let interface = |part| Selector {
-        part,
-        kind: Type::Name,
-        implied: None,
-    };
     Some(match key {
         "mark" => plain(Field::Mark, any),
         "l4proto" => plain(Field::L4Proto, Type::Number(names::PROTOCOL)),

@@ -73,13 +73,21 @@ pub(super) fn elements(
 /// Reads `a . b`; words after it (`timeout 1h expires 3s counter ...`) are let go.
 fn key_of(tokens: &[Token<'_>], types: &[Type]) -> Option<Vec<Component>> {
     let mut key = Vec::with_capacity(types.len());
-    let mut tokens = tokens.iter();
+    let mut tokens = tokens.iter().peekable();
     for (at, kind) in types.iter().enumerate() {
         if at > 0 && tokens.next()?.text != "." {
             return None;
         }
         let token = tokens.next()?;
-        key.push(kind.read(token.text)?);
+        let mut component = kind.read(token.text)?;
+        // `fin | syn`
+        while let (Type::Flags(table), Component::Numbers(range)) = (kind, &mut component)
+            && tokens.next_if(|next| next.text == "|").is_some()
+        {
+            let bits = flag_bits(std::slice::from_ref(tokens.next()?), table)?;
+            *range = Range::one(range.lo | bits);
+        }
+        key.push(component);
     }
     let after = tokens.next();
     let known = [

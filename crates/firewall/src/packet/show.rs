@@ -211,9 +211,10 @@ impl Packet {
                 out.push(format!("{key} {end}"));
             }
         }
-        for (key, interface) in [("in", &self.input), ("out", &self.output)] {
+        for (key, option, interface) in [("in", "-i", &self.input), ("out", "-o", &self.output)] {
             if let Interface::Named(name) = interface {
-                out.push(format!("{key} {name}"));
+                let plain = super::words::reads_as_interface(name);
+                out.push(format!("{} {name}", if plain { key } else { option }));
             }
         }
         match self.path {

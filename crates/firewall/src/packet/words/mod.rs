@@ -83,6 +83,11 @@ pub(super) fn knows_protocol(word: &str) -> bool {
     vocabulary::protocol(word).is_some()
 }
 
+/// Whether a name reads back as that of an interface behind `in` and `out`.
+pub(super) fn reads_as_interface(name: &str) -> bool {
+    read::can_be_a_name(name)
+}
+
 /// Whether an ICMP type has the code 0 only: echo, router and neighbour messages
 /// (RFC 792, 4443, 4861).
 pub(super) fn only_code_0(kind: u128, v6: bool) -> bool {

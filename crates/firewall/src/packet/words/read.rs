@@ -237,10 +237,8 @@ impl<'a> Reader<'a> {
 
     /// Whether the next word can be the name of an interface.
     fn name_follows(&self) -> bool {
-        self.tokens.get(self.next).is_some_and(|token| {
-            let text = token.text.as_str();
-            !text.starts_with(['-', ':']) && !is_word(text)
-        })
+        let next = self.tokens.get(self.next);
+        next.is_some_and(|token| can_be_a_name(&token.text))
     }
 
     fn pair(&mut self, key: &str, at: &'a Token) -> Result<(), WordError> {
@@ -262,6 +260,10 @@ impl<'a> Reader<'a> {
         let token = match key {
             "from" | "to" if token.text.eq_ignore_ascii_case("port") => {
                 return self.port_of(key == "from", token);
+            }
+            "in" | "out" if token.text.eq_ignore_ascii_case("any") => {
+                self.draft.way[usize::from(key == "out")] = Some(said((), token));
+                return Ok(());
             }
             _ => token,
         };
@@ -471,13 +473,7 @@ pub(super) fn refuse(token: &Token, what: impl Into<String>) -> WordError {
 fn unknown(token: &Token) -> WordError {
     let text = &token.text;
     let mut error = refuse(token, "not a word of the packet language");
-    let bare = text
-        .trim_start_matches('[')
-        .split([']', '/'])
-        .next()
-        .unwrap_or_default();
-    let address = bare.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok();
-    error.hint = if address {
+    error.hint = if is_address(text) {
         Some(format!("write `from {text}` or `to {text}`"))
     } else if let Some(port) = text.strip_prefix(':').filter(|rest| port(rest).is_some()) {
         Some(format!("write `to :{port}` for a port of this host"))
@@ -495,6 +491,22 @@ fn unknown(token: &Token) -> WordError {
         Some("for example: tcp from 203.0.113.9 to :22 in eth0 new".to_owned())
     };
     error
+}
+
+/// Whether a word behind `in` or `out` is taken for the name of an interface; behind `-i` and
+/// `-o` every word is.
+pub(super) fn can_be_a_name(text: &str) -> bool {
+    !text.starts_with(['-', ':', '[']) && !is_word(text) && !is_address(text)
+}
+
+/// Whether it is an address, with or without a port or the length of a network.
+fn is_address(text: &str) -> bool {
+    let bare = text
+        .trim_start_matches('[')
+        .split([']', '/'])
+        .next()
+        .unwrap_or_default();
+    bare.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
 }
 
 /// `22/tcp` and `tcp/22` in our words.
@@ -524,12 +536,6 @@ fn interface(token: &Token) -> Result<String, WordError> {
     let mut error = refuse(token, "expected an interface's name");
     if text.ends_with(['+', '*']) {
         error.hint = Some("a pattern stands for many: name one interface, such as eth0".into());
-        return Err(error);
-    }
-    if protocol(text).is_some() {
-        error.hint = Some(format!(
-            "`{text}` is a protocol: say `in eth0 {text}` or the like"
-        ));
         return Err(error);
     }
     // `dev_valid_name` and `IFNAMSIZ`.

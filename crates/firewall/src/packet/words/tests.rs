@@ -124,6 +124,15 @@ fn a_direction_needs_no_interface() {
     assert_eq!(way("udp out"), Path::Output);
     assert_eq!(way("udp in out"), Path::Forward);
     assert_eq!(way("forwarded udp out eth1"), Path::Forward);
+    check("udp out any", "udp out");
+    check("udp -o dns", "udp -o dns");
+    check("udp -i tcp -o eth0", "udp -i tcp out eth0");
+    refused(
+        "udp out 10.0.0.1",
+        2,
+        "`10.0.0.1`: not a word of the packet language",
+        "write `from 10.0.0.1` or `to 10.0.0.1`",
+    );
     refused(
         "out mac 02:00:5e:10:00:01",
         2,

@@ -155,7 +155,14 @@ impl Case {
         let shown = self.show(&referee, "nft")?;
         // In JSON nft 1.0.6 prints a piece of its memory for the flags of a table.
         let flags = firewall.tables.iter().any(|table| table.dormant);
-        let shown_in_json = (!flags).then(|| self.show(&referee, "json")).transpose()?;
+        // And for a block the words of the whole rule.
+        let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+        let blocks = chains
+            .into_iter()
+            .any(|chain| chain.name.starts_with("__chain"));
+        let shown_in_json = (!flags && !blocks)
+            .then(|| self.show(&referee, "json"))
+            .transpose()?;
         let names = |family: Family| -> Vec<String> {
             firewall
                 .tables

@@ -101,6 +101,12 @@ fn compare(
     }
 }
 
+/// The kernel numbers chains without a name over all its tables, so a rule set of ours has one.
+fn same_name(ours: &str, theirs: &str) -> bool {
+    let nameless = |name: &str| name.starts_with("__chain");
+    ours == theirs || nameless(ours) && nameless(theirs)
+}
+
 /// A rule of the model, or a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -123,7 +129,9 @@ impl Place {
                 && table.name == step.table
         })?;
         let chains = &firewall.tables[table].chains;
-        let chain = chains.iter().position(|chain| chain.name == step.chain)?;
+        let chain = chains
+            .iter()
+            .position(|chain| same_name(&chain.name, &step.chain))?;
         if let Some(rule) = step.rule {
             chains[chain].rules.get(rule)?;
         }

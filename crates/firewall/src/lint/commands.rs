@@ -51,21 +51,30 @@ pub(super) fn add(
         return vec![format!("{} {place} {iptables_words}", iptables(table))];
     }
     let (family, name) = (table.family.word(), &table.name);
-    let rule = match before {
-        None => format!("add rule {family} {name} {} {nft_words}", chain.name),
-        Some(0) => format!("insert rule {family} {name} {} {nft_words}", chain.name),
-        Some(at) => match chain.rules.get(at).and_then(|rule| rule.handle) {
-            Some(handle) => format!(
-                "insert rule {family} {name} {} position {handle} {nft_words}",
-                chain.name
-            ),
-            None => format!(
-                "insert rule {family} {name} {} index {at} {nft_words}",
-                chain.name
-            ),
-        },
-    };
-    nft_checked(&rule)
+    let chain_words = format!("{family} {name} {}", chain.name);
+    match before {
+        None => nft_checked(&format!("add rule {chain_words} {nft_words}")),
+        Some(0) => nft_checked(&format!("insert rule {chain_words} {nft_words}")),
+        Some(at) => {
+            let handle = chain.rules.get(at).and_then(|rule| rule.handle);
+            let place = handle.map_or_else(|| "HANDLE".to_owned(), |handle| handle.to_string());
+            let insert = format!("insert rule {chain_words} position {place} {nft_words}");
+            let look = handle.is_none().then(|| look_for_handle(table, chain, at));
+            look.into_iter().chain(nft_checked(&insert)).collect()
+        }
+    }
+}
+
+/// Shows the number that nft knows a rule by: a text without handles need not be what is loaded, and
+/// an index into it could be another rule there.
+fn look_for_handle(table: &Table, chain: &Chain, at: usize) -> String {
+    format!(
+        "nft -a list chain {} {} {} # HANDLE: the number at the end of rule {}",
+        table.family.word(),
+        quoted(&table.name),
+        quoted(&chain.name),
+        at + 1
+    )
 }
 
 /// An nft command, preceded by the same as a dry run.
@@ -112,7 +121,35 @@ pub(super) fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_words;
+    use super::{add, shell_words};
+    use crate::{Format, Input, load};
+
+    #[test]
+    fn a_place_is_a_handle_or_says_how_to_find_one() {
+        let before_the_second = |handle: &str| {
+            let text = format!("table ip t {{\n chain c {{\n  accept\n  drop{handle}\n }}\n}}\n");
+            let loaded = load(vec![Input {
+                name: "t".to_owned(),
+                text,
+                format: Some(Format::NftText),
+            }]);
+            let table = &loaded.firewall.tables[0];
+            add(table, &table.chains[0], Some(1), "", "return")
+        };
+        assert_eq!(
+            before_the_second(" # handle 7"),
+            [
+                "nft -c 'insert rule ip t c position 7 return' && nft 'insert rule ip t c position 7 return'"
+            ]
+        );
+        assert_eq!(
+            before_the_second(""),
+            [
+                "nft -a list chain ip t c # HANDLE: the number at the end of rule 2",
+                "nft -c 'insert rule ip t c position HANDLE return' && nft 'insert rule ip t c position HANDLE return'",
+            ]
+        );
+    }
 
     #[test]
     fn nothing_in_a_rule_is_run_by_the_shell_that_it_is_pasted_into() {

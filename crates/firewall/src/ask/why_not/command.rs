@@ -252,12 +252,20 @@ impl NewRule {
             };
             let family = table.family.word();
             let (name, chain_name) = (quoted(&table.name), quoted(&chain.name));
+            let mut look = String::new();
             let head = match (at_the_end, chain.rules.get(at).and_then(|rule| rule.handle)) {
                 (true, _) => format!("nft add rule {family} {name} {chain_name}"),
                 (false, Some(handle)) => {
                     format!("nft insert rule {family} {name} {chain_name} handle {handle}")
                 }
-                (false, None) => format!("nft insert rule {family} {name} {chain_name} index {at}"),
+                // The text need not be what is loaded, and an index could be another rule there.
+                (false, None) => {
+                    look = format!(
+                        " # HANDLE: at the end of rule {} in `nft -a list chain {family} {name} {chain_name}`",
+                        at + 1
+                    );
+                    format!("nft insert rule {family} {name} {chain_name} handle HANDLE")
+                }
             };
             // The quotes of nft's own names must pass the shell.
             let conditions = self.nft.join(" ");
@@ -266,7 +274,7 @@ impl NewRule {
             } else {
                 format!("{conditions} {verdict}")
             };
-            return format!("{head} {conditions}");
+            return format!("{head} {conditions}{look}");
         }
         let family = if table.family == Family::Ip6 {
             "ip6tables"

@@ -1,6 +1,8 @@
 //! What single nft rules mean.
 
-use surefoot_firewall::model::{ChainId, Effect, Field, Match, Operand, Range, Statement, Verdict};
+use surefoot_firewall::model::{
+    ChainId, Content, Effect, Field, Match, Operand, Range, Statement, Verdict,
+};
 use surefoot_firewall::{Format, Input, Loaded, load};
 
 fn read(text: &str) -> Loaded {
@@ -197,4 +199,13 @@ fn a_block_is_a_chain_of_its_own() {
         Some(Statement::Verdict(Verdict::Goto(ChainId(2))))
     );
     assert_eq!(decides(2, 0), Some(Statement::Verdict(Verdict::Drop)));
+}
+
+#[test]
+fn a_set_that_loses_elements_is_not_known_any_more() {
+    let set = "table ip t {\n set s { type ipv4_addr; elements = { 192.0.2.1 }; }\n}\n";
+    let content = |text: &str| read(text).firewall.tables[0].sets[0].content.clone();
+    assert!(matches!(content(set), Content::Known(_)));
+    let less = format!("{set}delete element ip t s {{ 192.0.2.1 }}\n");
+    assert_eq!(content(&less), Content::Unknown);
 }

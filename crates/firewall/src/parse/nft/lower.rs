@@ -252,6 +252,7 @@ fn lower_set(
             .iter()
             .any(|flag| matches!(flag.text, "dynamic" | "timeout"));
     let content = match found {
+        _ if set.uncertain => Content::Unknown,
         Some(elements) if dynamic => Content::Dynamic(elements),
         Some(elements) => Content::Known(elements),
         None => {

@@ -84,6 +84,8 @@ pub struct Set<'a> {
     pub timeout: bool,
     /// Lines that change no answer, such as `size` and `comment`.
     pub properties: Vec<Vec<Token<'a>>>,
+    /// Whether commands took elements away that are not followed.
+    pub uncertain: bool,
     /// The words between the braces of `elements`.
     pub elements: Vec<Token<'a>>,
     /// Where it stands.
@@ -408,6 +410,8 @@ impl<'a> Reader<'a> {
                 "type" => chain.base = tokens,
                 "policy" => chain.policy = tokens.get(1).copied(),
                 "comment" if tokens.len() == 2 => {}
+                // Offloading to the card decides nothing else.
+                "flags" if tokens.get(1).is_some_and(|word| word.text == "offload") => {}
                 _ => chain.rules.push(Rule {
                     tokens,
                     handle,
@@ -611,6 +615,14 @@ impl<'a> Reader<'a> {
                 if let Some(set) = set {
                     set.elements.clear();
                 }
+            }
+            (_, "element") => {
+                let set = table.sets.iter_mut().find(|set| set.name == name);
+                if let Some(set) = set {
+                    set.uncertain = true;
+                }
+                let note = "elements that are taken away again leave the set unknown";
+                self.problems.push(Problem::note(span, note));
             }
             (_, "table") => drop(tables.remove(index)),
             (_, "chain") => table.chains.retain(|chain| chain.name != name),

@@ -6,6 +6,7 @@
 
 pub mod ask;
 mod circles;
+pub mod exact;
 pub mod lint;
 mod load;
 pub mod model;

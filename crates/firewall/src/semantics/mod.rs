@@ -5,6 +5,7 @@
 //! matched and one that did not; the answer is the set of all ends they come to. If these are all
 //! of one kind, the answer is certain whatever the unknown matches say.
 
+mod bases;
 mod flow;
 mod index;
 mod lookup;
@@ -14,8 +15,13 @@ mod route;
 mod rule;
 mod walk;
 
+pub(crate) use bases::{BaseAt, Order, bases, sees};
 pub use index::Index;
 pub(crate) use lookup::resolve;
+pub(crate) use nat::own_address;
+pub(crate) use route::interface_to;
+pub(crate) use rule::matters;
+pub(crate) use walk::{CONNTRACK, DEEPEST, DEEPEST_JUMP};
 pub use walk::{evaluate, evaluate_supposing};
 
 use crate::model::{Field, Hook, Policy};

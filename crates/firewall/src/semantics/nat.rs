@@ -63,7 +63,19 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
         (Some(_), _) => Value::Unknown,
         (None, value) => value,
     };
-    let changed = new_address != flow.get(address) || new_port != flow.get(port);
+    let keeps = |new: Value, old: Value| match (new, old) {
+        (Value::Known(new), Value::Known(old)) => Some(new == old),
+        (Value::Absent, Value::Absent) => Some(true),
+        _ => None,
+    };
+    let kept = match (nat.addresses, nat.kind) {
+        (None, NatKind::Snat | NatKind::Dnat) if nat.by_map.is_none() => Some(true),
+        _ => keeps(new_address, flow.get(address)),
+    };
+    let kept_port = match nat.ports {
+        None if nat.by_map.is_none() => Some(true),
+        _ => keeps(new_port, flow.get(port)),
+    };
     let address_kind = match (nat.kind, new_address) {
         (NatKind::Redirect, _) => Value::Known(2),
         (_, Value::Known(value)) => {
@@ -83,13 +95,18 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
     } else {
         flow.rewritten.destination = true;
     }
-    if let (true, Value::Known(status)) = (changed, flow.get(Field::CtStatus)) {
-        let bit = if source {
-            ct_status::SNAT
-        } else {
-            ct_status::DNAT
-        };
-        flow.put(Field::CtStatus, Value::Known(status | bit));
+    let bit = if source {
+        ct_status::SNAT
+    } else {
+        ct_status::DNAT
+    };
+    // What is rewritten to what it was is not marked as rewritten (`nf_nat_setup_info`).
+    match (kept, kept_port, flow.get(Field::CtStatus)) {
+        (Some(false), _, Value::Known(status)) | (_, Some(false), Value::Known(status)) => {
+            flow.put(Field::CtStatus, Value::Known(status | bit));
+        }
+        (Some(true), Some(true), _) | (Some(false), ..) | (_, Some(false), _) => {}
+        _ => flow.put(Field::CtStatus, Value::Unknown),
     }
 }
 

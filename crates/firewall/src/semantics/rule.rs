@@ -463,7 +463,7 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
 }
 
 /// Whether the rule can change what becomes of a packet.
-fn matters(rule: &Rule) -> bool {
+pub(crate) fn matters(rule: &Rule) -> bool {
     rule.statements.iter().any(|statement| match statement {
         Statement::Verdict(Verdict::Continue) | Statement::Match(_) => false,
         Statement::Effect(effect) => !matches!(effect, Effect::Log { .. } | Effect::Other { .. }),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::bases::{BaseAt, Order, bases, sees};
 use super::flow::{Decided, Flow, merge};
 use super::index::{Block, Index, Question};
 use super::route::interface_to;
@@ -9,8 +10,7 @@ use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
 use crate::Surroundings;
 use crate::model::{
-    Backend, ChainKind, Family, Field, Firewall, Hook, Policy, Statement, Table, Verdict, ct_state,
-    ct_status,
+    Backend, ChainKind, Field, Firewall, Hook, Policy, Statement, Verdict, ct_state, ct_status,
 };
 use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
 
@@ -23,11 +23,11 @@ pub(super) const MOST_FLOWS: usize = 32;
 /// Flows at which the walk gives up and says so.
 const TOO_MANY_FLOWS: usize = 4096;
 /// `NFT_JUMP_STACK_SIZE`.
-pub(super) const DEEPEST_JUMP: u32 = 16;
+pub(crate) const DEEPEST_JUMP: u32 = 16;
 /// Jumps and gotos together; only a loop of gotos gets there.
-pub(super) const DEEPEST: u32 = 128;
+pub(crate) const DEEPEST: u32 = 128;
 /// `NF_IP_PRI_CONNTRACK`: earlier chains see no connection.
-const CONNTRACK: i32 = -200;
+pub(crate) const CONNTRACK: i32 = -200;
 
 /// Follows a settled packet through the rules.
 pub fn evaluate(
@@ -358,47 +358,29 @@ impl Walk<'_> {
     /// Runs the base chains of a hook; gives what passes all of them.
     fn hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
         let v6 = self.packet.is_v6();
-        let mut bases = Vec::new();
-        for (t, table) in self.firewall.tables.iter().enumerate() {
-            if table.dormant || !sees(table, v6) {
-                continue;
-            }
-            for (c, chain) in table.chains.iter().enumerate() {
-                if let Some(base) = &chain.base
-                    && base.hook == hook
-                {
-                    bases.push((base.priority, t, c, base.kind, base.policy));
-                }
-            }
-        }
-        // Of equal priorities the kernel runs the one that was registered last first
-        // (`nf_hook_entries_grow`), and a text lists tables as they were made. Which of two texts
-        // was loaded first, nothing tells.
-        let text = |table: usize| i64::from(self.firewall.tables[table].place.source);
-        let turn = if self.texts_in_order { -1 } else { 1 };
-        bases.sort_by_key(|(priority, t, c, ..)| {
-            (*priority, turn * text(*t), std::cmp::Reverse((*t, *c)))
-        });
-        let ruling: Vec<_> = bases.iter().filter(|base| self.has_rules(**base)).collect();
-        let level = |pair: &&[&(i32, usize, usize, ChainKind, Policy)]| pair[0].0 == pair[1].0;
-        let pairs: Vec<bool> = ruling
-            .windows(2)
-            .filter(level)
-            .map(|pair| text(pair[0].1) == text(pair[1].1))
-            .collect();
-        if pairs.contains(&false) {
-            self.order_unknown = true;
-            self.note(format!(
-                "base chains at {} have the same priority, and which was loaded first is not known: both orders were followed",
-                hook.word()
-            ));
-        } else if !pairs.is_empty() {
-            self.note(format!(
+        let (bases, order) = bases(self.firewall, hook, v6, self.texts_in_order);
+        match order {
+            Order::Sure => {}
+            Order::AsWritten => self.note(format!(
                 "base chains at {} have the same priority; the one that stands later was taken to run first, as it does if it was loaded later",
                 hook.word()
-            ));
+            )),
+            Order::Unknown => {
+                self.order_unknown = true;
+                self.note(format!(
+                    "base chains at {} have the same priority, and which was loaded first is not known: both orders were followed",
+                    hook.word()
+                ));
+            }
         }
-        for (priority, t, c, kind, policy) in bases {
+        for BaseAt {
+            priority,
+            table: t,
+            chain: c,
+            kind,
+            policy,
+        } in bases
+        {
             if flows.is_empty() {
                 break;
             }
@@ -432,11 +414,6 @@ impl Walk<'_> {
             flows = merge(flows, MOST_FLOWS);
         }
         flows
-    }
-
-    fn has_rules(&self, (_, t, c, ..): (i32, usize, usize, ChainKind, Policy)) -> bool {
-        self.firewall.tables[t].chains[c].base.is_some()
-            && !self.firewall.tables[t].chains[c].rules.is_empty()
     }
 
     fn show_connection(&self, mut flow: Flow) -> Flow {
@@ -675,13 +652,4 @@ fn hide_connection(mut flow: Flow) -> Flow {
         flow.put(*field, Value::Absent);
     }
     flow
-}
-
-fn sees(table: &Table, v6: bool) -> bool {
-    match table.family {
-        Family::Ip => !v6,
-        Family::Ip6 => v6,
-        Family::Inet => true,
-        Family::Arp | Family::Bridge | Family::Netdev => false,
-    }
 }

@@ -1,0 +1,531 @@
+//! Sets of packets as reduced ordered binary decision diagrams.
+//!
+//! Equal sets are one and the same node, so that "are they equal" and "is it empty" cost nothing.
+//! An edge may be marked as complemented, which makes *not* free. The store never grows beyond its
+//! budget: whoever asks for more gets [`Exhausted`], and says "unknown".
+//!
+//! After R. E. Bryant, *Graph-Based Algorithms for Boolean Function Manipulation* (1986), with the
+//! complement edges of K. S. Brace and others, *Efficient Implementation of a BDD Package* (1990).
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// A set of packets, or equally a condition on them: an edge to a node of a [`Diagrams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Packets(u32);
+
+impl Packets {
+    /// Every packet.
+    pub const ALL: Self = Self(0);
+    /// No packet.
+    pub const NONE: Self = Self(1);
+
+    /// Whether it is empty.
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Whether it holds every packet.
+    pub fn is_all(self) -> bool {
+        self == Self::ALL
+    }
+
+    fn node(self) -> usize {
+        (self.0 >> 1) as usize
+    }
+
+    fn turned(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn turn(self, turned: bool) -> Self {
+        Self(self.0 ^ u32::from(turned))
+    }
+}
+
+impl std::ops::Not for Packets {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        self.turn(true)
+    }
+}
+
+/// The budget of nodes is spent: the question is too large for an exact answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// A bit of the packet, or an answer that is not known; the lower it is, the nearer to the root.
+pub type Variable = u32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    variable: Variable,
+    /// Where the bit is 0; may be complemented.
+    low: Packets,
+    /// Where the bit is 1; never complemented.
+    high: Packets,
+}
+
+/// The variable of the one leaf: behind all others.
+const LEAF: Variable = Variable::MAX;
+/// An empty place of the hash table.
+const FREE: u32 = u32::MAX;
+/// The fewest places of the cache of results.
+const SMALLEST_CACHE: usize = 1 << 12;
+/// The most places of the cache of results: 48 MiB.
+const LARGEST_CACHE: usize = 1 << 22;
+
+/// All nodes, each of them once.
+#[derive(Clone, Debug)]
+pub struct Diagrams {
+    nodes: Vec<Node>,
+    /// Open addressing: an index into `nodes`, or [`FREE`]. Twice as long as `nodes` at least.
+    places: Vec<u32>,
+    /// What `and` found last, at the place that its operands hash to.
+    results: Vec<Result3>,
+    most_nodes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Result3 {
+    a: Packets,
+    b: Packets,
+    is: Packets,
+}
+
+const NO_RESULT: Result3 = Result3 {
+    a: Packets(FREE),
+    b: Packets(FREE),
+    is: Packets(FREE),
+};
+
+impl Diagrams {
+    /// An empty store that will hold so many nodes at most, of 12 bytes each, and 8 to 16 more to
+    /// find them.
+    pub fn new(most_nodes: usize) -> Self {
+        let leaf = Node {
+            variable: LEAF,
+            low: Packets::ALL,
+            high: Packets::ALL,
+        };
+        Self {
+            nodes: vec![leaf],
+            places: vec![FREE; SMALLEST_CACHE],
+            results: vec![NO_RESULT; SMALLEST_CACHE],
+            most_nodes: most_nodes.min(1 << 30),
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The packets that have the bit.
+    pub fn bit(&mut self, variable: Variable) -> Result<Packets, Exhausted> {
+        self.choose(variable, Packets::NONE, Packets::ALL)
+    }
+
+    /// `low` where the bit is 0, `high` where it is 1; both look at later variables only.
+    pub fn choose(
+        &mut self,
+        variable: Variable,
+        low: Packets,
+        high: Packets,
+    ) -> Result<Packets, Exhausted> {
+        if low == high {
+            return Ok(low);
+        }
+        let turned = high.turned();
+        let node = Node {
+            variable,
+            low: low.turn(turned),
+            high: high.turn(turned),
+        };
+        let mask = self.places.len() - 1;
+        let mut at = hash(node.variable, node.low.0, node.high.0) & mask;
+        loop {
+            match self.places[at] {
+                FREE => break,
+                found if self.nodes[found as usize] == node => {
+                    return Ok(Packets(found << 1).turn(turned));
+                }
+                _ => at = (at + 1) & mask,
+            }
+        }
+        if self.nodes.len() >= self.most_nodes {
+            return Err(Exhausted);
+        }
+        let index = u32::try_from(self.nodes.len()).map_err(|_| Exhausted)?;
+        self.nodes.push(node);
+        self.places[at] = index;
+        if self.nodes.len() * 2 > self.places.len() {
+            self.grow();
+        }
+        Ok(Packets(index << 1).turn(turned))
+    }
+
+    fn grow(&mut self) {
+        let length = self.places.len() * 2;
+        let mut places = vec![FREE; length];
+        for (index, node) in (0_u32..).zip(&self.nodes).skip(1) {
+            let mut at = hash(node.variable, node.low.0, node.high.0) & (length - 1);
+            while places[at] != FREE {
+                at = (at + 1) & (length - 1);
+            }
+            places[at] = index;
+        }
+        self.places = places;
+        if length / 2 <= LARGEST_CACHE && length / 2 > self.results.len() {
+            self.results = vec![NO_RESULT; length / 2];
+        }
+    }
+
+    /// The packets that are in both.
+    pub fn and(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+        if a == b || b.is_all() {
+            return Ok(a);
+        }
+        if a.is_all() {
+            return Ok(b);
+        }
+        if a == !b || a.is_none() || b.is_none() {
+            return Ok(Packets::NONE);
+        }
+        let (a, b) = if a < b { (a, b) } else { (b, a) };
+        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        let found = self.results[place];
+        if (found.a, found.b) == (a, b) {
+            return Ok(found.is);
+        }
+        let variable = self.variable(a).min(self.variable(b));
+        let (a_low, a_high) = self.halves(a, variable);
+        let (b_low, b_high) = self.halves(b, variable);
+        let low = self.and(a_low, b_low)?;
+        let high = self.and(a_high, b_high)?;
+        let is = self.choose(variable, low, high)?;
+        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        self.results[place] = Result3 { a, b, is };
+        Ok(is)
+    }
+
+    /// The packets that are in one of them, or both.
+    pub fn or(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+        Ok(!self.and(!a, !b)?)
+    }
+
+    /// The packets that are in the first but not the second.
+    pub fn minus(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+        self.and(a, !b)
+    }
+
+    /// The packets that are in one but not the other.
+    pub fn differ(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+        let only_a = self.minus(a, b)?;
+        let only_b = self.minus(b, a)?;
+        self.or(only_a, only_b)
+    }
+
+    /// `yes` where the condition holds, `no` where it does not.
+    pub fn either(
+        &mut self,
+        condition: Packets,
+        yes: Packets,
+        no: Packets,
+    ) -> Result<Packets, Exhausted> {
+        let yes = self.and(condition, yes)?;
+        let no = self.minus(no, condition)?;
+        self.or(yes, no)
+    }
+
+    /// The packets that are in one of them at least, joined in pairs so that small sets stay small.
+    pub fn any(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
+        while sets.len() > 1 {
+            let mut joined = Vec::with_capacity(sets.len().div_ceil(2));
+            for pair in sets.chunks(2) {
+                joined.push(match *pair {
+                    [a, b] => self.or(a, b)?,
+                    [a] => a,
+                    _ => Packets::NONE,
+                });
+            }
+            sets = joined;
+        }
+        Ok(sets.first().copied().unwrap_or(Packets::NONE))
+    }
+
+    /// Whether some packet is in both; makes no nodes.
+    pub fn meet(&self, a: Packets, b: Packets) -> bool {
+        self.meet_apart(a, b, &mut HashSet::new())
+    }
+
+    fn meet_apart(&self, a: Packets, b: Packets, apart: &mut HashSet<(Packets, Packets)>) -> bool {
+        if a.is_none() || b.is_none() || a == !b {
+            return false;
+        }
+        if a == b || a.is_all() || b.is_all() {
+            return true;
+        }
+        let pair = if a < b { (a, b) } else { (b, a) };
+        if apart.contains(&pair) {
+            return false;
+        }
+        let variable = self.variable(a).min(self.variable(b));
+        let (a_low, a_high) = self.halves(a, variable);
+        let (b_low, b_high) = self.halves(b, variable);
+        if self.meet_apart(a_low, b_low, apart) || self.meet_apart(a_high, b_high, apart) {
+            return true;
+        }
+        apart.insert(pair);
+        false
+    }
+
+    /// The first variable that the set looks at.
+    pub fn variable(&self, set: Packets) -> Variable {
+        self.nodes[set.node()].variable
+    }
+
+    /// Where the variable is 0, and where it is 1.
+    pub fn halves(&self, set: Packets, variable: Variable) -> (Packets, Packets) {
+        let node = self.nodes[set.node()];
+        if node.variable == variable {
+            (node.low.turn(set.turned()), node.high.turn(set.turned()))
+        } else {
+            (set, set)
+        }
+    }
+
+    /// The packets that are in the set for some value of the variables from `first` on.
+    pub fn possibly(&mut self, set: Packets, first: Variable) -> Result<Packets, Exhausted> {
+        self.possibly_of(set, first, &mut HashMap::new())
+    }
+
+    /// The packets that are in the set for every value of the variables from `first` on.
+    pub fn certainly(&mut self, set: Packets, first: Variable) -> Result<Packets, Exhausted> {
+        Ok(!self.possibly(!set, first)?)
+    }
+
+    fn possibly_of(
+        &mut self,
+        set: Packets,
+        first: Variable,
+        known: &mut HashMap<Packets, Packets>,
+    ) -> Result<Packets, Exhausted> {
+        let variable = self.variable(set);
+        if variable >= first {
+            return Ok(if set.is_none() {
+                Packets::NONE
+            } else {
+                Packets::ALL
+            });
+        }
+        if let Some(found) = known.get(&set) {
+            return Ok(*found);
+        }
+        let (low, high) = self.halves(set, variable);
+        let low = self.possibly_of(low, first, known)?;
+        let high = self.possibly_of(high, first, known)?;
+        let is = self.choose(variable, low, high)?;
+        known.insert(set, is);
+        Ok(is)
+    }
+
+    /// The packets that become members of the set if these variables, ascending, are forgotten.
+    pub fn forget(&mut self, set: Packets, variables: &[Variable]) -> Result<Packets, Exhausted> {
+        self.forget_of(set, variables, &mut HashMap::new())
+    }
+
+    fn forget_of(
+        &mut self,
+        set: Packets,
+        variables: &[Variable],
+        known: &mut HashMap<Packets, Packets>,
+    ) -> Result<Packets, Exhausted> {
+        let variable = self.variable(set);
+        if variables.last().is_none_or(|last| *last < variable) {
+            return Ok(set);
+        }
+        if let Some(found) = known.get(&set) {
+            return Ok(*found);
+        }
+        let (low, high) = self.halves(set, variable);
+        let low = self.forget_of(low, variables, known)?;
+        let high = self.forget_of(high, variables, known)?;
+        let is = if variables.binary_search(&variable).is_ok() {
+            self.or(low, high)?
+        } else {
+            self.choose(variable, low, high)?
+        };
+        known.insert(set, is);
+        Ok(is)
+    }
+
+    /// How many nodes the set is made of.
+    pub fn size(&self, set: Packets) -> usize {
+        let mut seen = HashSet::new();
+        let mut todo = vec![set.node()];
+        while let Some(at) = todo.pop() {
+            let node = self.nodes[at];
+            if seen.insert(at) && node.variable != LEAF {
+                todo.extend([node.low.node(), node.high.node()]);
+            }
+        }
+        seen.len()
+    }
+
+    /// One way through the diagram: the bits that it fixes. Prefers 0 where both lead somewhere.
+    pub fn one(&self, set: Packets) -> Option<Vec<(Variable, bool)>> {
+        let mut bits = Vec::new();
+        let mut at = set;
+        if at.is_none() {
+            return None;
+        }
+        while !at.is_all() {
+            let variable = self.variable(at);
+            let (low, high) = self.halves(at, variable);
+            let take_high = low.is_none();
+            bits.push((variable, take_high));
+            at = if take_high { high } else { low };
+        }
+        Some(bits)
+    }
+
+    /// The variables from `first` on that the set looks at, ascending.
+    pub fn looks_at(&self, set: Packets, first: Variable) -> Vec<Variable> {
+        let mut seen = HashSet::new();
+        let mut variables = BTreeSet::new();
+        let mut todo = vec![set.node()];
+        while let Some(at) = todo.pop() {
+            let node = self.nodes[at];
+            if node.variable == LEAF || !seen.insert(at) {
+                continue;
+            }
+            if node.variable >= first {
+                variables.insert(node.variable);
+            }
+            todo.extend([node.low.node(), node.high.node()]);
+        }
+        variables.into_iter().collect()
+    }
+
+    /// Whether a packet, given as its bits, is in the set.
+    pub fn holds(&self, set: Packets, bit: impl Fn(Variable) -> bool) -> bool {
+        let mut at = set;
+        while self.variable(at) != LEAF {
+            let variable = self.variable(at);
+            let (low, high) = self.halves(at, variable);
+            at = if bit(variable) { high } else { low };
+        }
+        at.is_all()
+    }
+}
+
+/// Mixes three words; the finish of splitmix64 spreads them over all bits.
+fn hash(a: u32, b: u32, c: u32) -> usize {
+    let mut word = u64::from(a)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(u64::from(b))
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        .wrapping_add(u64::from(c));
+    word = (word ^ (word >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any of its bits will do as a place"
+    )]
+    let place = (word ^ (word >> 29)) as usize;
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function of four bits as its 16 values, beside its diagram.
+    #[derive(Clone, Copy)]
+    struct Both(u16, Packets);
+
+    fn of_table(store: &mut Diagrams, table: u16) -> Both {
+        let mut sets = Vec::new();
+        for row in (0..16_u32).filter(|row| table >> row & 1 == 1) {
+            let mut set = Packets::ALL;
+            for variable in 0..4 {
+                let bit = store.bit(variable).unwrap();
+                let bit = if row >> variable & 1 == 1 { bit } else { !bit };
+                set = store.and(set, bit).unwrap();
+            }
+            sets.push(set);
+        }
+        Both(table, store.any(sets).unwrap())
+    }
+
+    #[track_caller]
+    fn same(store: &Diagrams, Both(table, set): Both) {
+        for row in 0..16_u32 {
+            let holds = store.holds(set, |variable| row >> variable & 1 == 1);
+            assert_eq!(holds, table >> row & 1 == 1, "{table:016b} at {row:04b}");
+        }
+    }
+
+    #[test]
+    fn every_operation_agrees_with_the_table_of_its_values() {
+        let mut store = Diagrams::new(1 << 20);
+        let tables: Vec<u16> = (0..400).map(|n: u16| n.wrapping_mul(40503)).collect();
+        for pair in tables.windows(3) {
+            let [a, b, c] = [pair[0], pair[1], pair[2]].map(|t| of_table(&mut store, t));
+            same(&store, a);
+            same(&store, Both(!a.0, !a.1));
+            let and = store.and(a.1, b.1).unwrap();
+            same(&store, Both(a.0 & b.0, and));
+            assert_eq!(store.meet(a.1, b.1), a.0 & b.0 != 0);
+            let or = store.or(a.1, b.1).unwrap();
+            same(&store, Both(a.0 | b.0, or));
+            let differ = store.differ(a.1, b.1).unwrap();
+            same(&store, Both(a.0 ^ b.0, differ));
+            let either = store.either(a.1, b.1, c.1).unwrap();
+            same(&store, Both(a.0 & b.0 | !a.0 & c.0, either));
+            let possibly = store.possibly(a.1, 2).unwrap();
+            let mut table = 0;
+            for row in 0..16 {
+                let block = [0, 1, 2, 3].map(|upper| row & 3 | upper << 2);
+                table |= u16::from(block.iter().any(|row| a.0 >> row & 1 == 1)) << row;
+            }
+            same(&store, Both(table, possibly));
+            assert_eq!(store.forget(a.1, &[2, 3]).unwrap(), possibly);
+        }
+    }
+
+    #[test]
+    fn equal_sets_are_one_node() {
+        let mut store = Diagrams::new(1 << 20);
+        let Both(_, a) = of_table(&mut store, 0b1010_0011_1100_0101);
+        let nodes = store.count();
+        let Both(_, again) = of_table(&mut store, 0b1010_0011_1100_0101);
+        assert_eq!((a, nodes), (again, store.count()));
+    }
+
+    #[test]
+    fn one_way_through_lies_in_the_set() {
+        let mut store = Diagrams::new(1 << 20);
+        let Both(table, set) = of_table(&mut store, 0b0100_0000_0010_0000);
+        let bits = store.one(set).unwrap();
+        let row = bits.iter().map(|(v, on)| u32::from(*on) << v).sum::<u32>();
+        assert_eq!(table >> row & 1, 1);
+        assert_eq!(store.one(Packets::NONE), None);
+    }
+
+    #[test]
+    fn beyond_the_budget_there_is_no_answer() {
+        let mut store = Diagrams::new(3);
+        assert!(store.bit(0).is_ok());
+        assert!(store.bit(1).is_ok());
+        assert_eq!(store.bit(2), Err(Exhausted));
+    }
+
+    #[test]
+    fn many_nodes_are_found_again_after_the_store_grew() {
+        let mut store = Diagrams::new(1 << 20);
+        let bits: Vec<Packets> = (0..5000).map(|v| store.bit(v).unwrap()).collect();
+        let again: Vec<Packets> = (0..5000).map(|v| store.bit(v).unwrap()).collect();
+        assert_eq!(bits, again);
+    }
+}

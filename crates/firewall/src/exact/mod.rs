@@ -1,0 +1,259 @@
+//! What a rule set does to all packets at once, exactly.
+//!
+//! [`Exact`] follows every packet of one family and one way through all tables and hooks. The
+//! answer is a set of packets for each end; where it hangs on words that are not modelled, on a set
+//! that packets change, or on facts that are not there, a variable stands for the unknown answer, and
+//! the sets say what is *certain* whatever it is and what is *possible*.
+
+mod change;
+mod condition;
+pub mod diagram;
+mod follow;
+mod lookup;
+mod names;
+mod space;
+mod state;
+mod witness;
+mod word;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use diagram::{Exhausted, Packets};
+pub use space::Unknown;
+
+use crate::Surroundings;
+use crate::model::{Firewall, NamePattern};
+use crate::packet::{Packet, Path};
+use crate::semantics::{End, RuleAt};
+use follow::{Course, Follow, Passage};
+use space::Space;
+
+/// How much a question may cost before the answer is "unknown".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Nodes of the diagrams, of about 25 bytes each.
+    pub nodes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { nodes: 1 << 25 }
+    }
+}
+
+/// All packets of one family and one way, and where each of them ends.
+#[derive(Clone, Debug)]
+pub struct Exact {
+    space: Space,
+    ends: BTreeMap<End, Packets>,
+    passages: Vec<Passage>,
+    entered: Vec<Packets>,
+}
+
+/// What to follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The rules.
+    pub firewall: &'a Firewall,
+    /// The host.
+    pub surroundings: &'a Surroundings,
+    /// Whether IPv6 packets.
+    pub v6: bool,
+    /// Their way.
+    pub path: Path,
+    /// Interface names that the answer is asked about, beside those that rules and host name.
+    pub names: &'a [NamePattern],
+    /// How much it may cost.
+    pub budget: Budget,
+}
+
+impl Exact {
+    /// Follows all packets.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn new(question: Question) -> Result<Self, Exhausted> {
+        let mut space = Space::new(
+            question.firewall,
+            question.surroundings,
+            (question.v6, question.path),
+            question.names,
+            question.budget.nodes,
+        )?;
+        let world = space.world;
+        let mut follow = |texts_in_order, packets| {
+            Follow::new(
+                question.firewall,
+                question.surroundings,
+                &mut space,
+                texts_in_order,
+            )
+            .run(packets)
+        };
+        let mut course = follow(true, world)?;
+        if course.order_unknown {
+            let other = follow(false, world)?;
+            let first = space.ask(Unknown::Kernel)?;
+            course = either_course(&mut space, first, course, other)?;
+        }
+        let mut ends = BTreeMap::new();
+        for (end, parts) in course.ends {
+            ends.insert(end, space.store.any(parts)?);
+        }
+        let entered = entered(&mut space, &course.passages, course.entered)?;
+        Ok(Self {
+            space,
+            ends,
+            entered,
+            passages: course.passages,
+        })
+    }
+
+    /// The packets that come to this end, over what packets have and what is unknown.
+    fn end(&self, end: End) -> Packets {
+        self.ends.get(&end).copied().unwrap_or(Packets::NONE)
+    }
+
+    /// The packets that may come to this end.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn possibly(&mut self, end: End) -> Result<Packets, Exhausted> {
+        let both = self.space.store.or(self.end(end), self.end(End::Unknown))?;
+        self.space.store.possibly(both, self.space.first_unknown)
+    }
+
+    /// The packets that come to this end whatever the unknown answers are.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn certainly(&mut self, end: End) -> Result<Packets, Exhausted> {
+        let others = self.ends.iter().filter(|(other, _)| **other != end);
+        let others = others.map(|(_, packets)| *packets).collect();
+        let others = self.space.store.any(others)?;
+        let others = self
+            .space
+            .store
+            .possibly(others, self.space.first_unknown)?;
+        let world = self.space.world;
+        self.space.store.minus(world, others)
+    }
+
+    /// The packets that a rule matches.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn hits(&mut self, at: RuleAt) -> Result<Packets, Exhausted> {
+        let mut hits = Vec::new();
+        for (passage, entered) in self.passages.iter().zip(&self.entered) {
+            if passage.chain == (at.table, at.chain)
+                && let Some(parts) = passage.hits.get(at.rule)
+            {
+                for (reach, holds) in parts {
+                    let packets = self.space.store.and(*reach, *entered)?;
+                    hits.push(self.space.store.and(packets, *holds)?);
+                }
+            }
+        }
+        self.space.store.any(hits)
+    }
+
+    /// Every packet that exists.
+    pub fn world(&self) -> Packets {
+        self.space.world
+    }
+
+    /// One packet of a set, as ordinary as it can be.
+    pub fn witness(&mut self, packets: Packets) -> Option<Packet> {
+        self.space.witness(packets)
+    }
+
+    /// A packet of a set, chosen by random numbers.
+    pub fn sample(&mut self, packets: Packets, random: impl FnMut() -> u64) -> Option<Packet> {
+        self.space.sample(packets, random)
+    }
+
+    /// The ends that a packet can come to; what is not known of it may be anything.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn ends_of(&mut self, packet: &Packet) -> Result<BTreeSet<End>, Exhausted> {
+        let like = self.space.like(packet)?;
+        let mut ends = BTreeSet::new();
+        for (end, packets) in self.ends.clone() {
+            if self.space.store.meet(packets, like) {
+                ends.insert(end);
+            }
+        }
+        Ok(ends)
+    }
+
+    /// How many nodes a set is made of.
+    pub fn size(&self, packets: Packets) -> usize {
+        self.space.store.size(packets)
+    }
+
+    /// How many nodes the diagrams have.
+    pub fn nodes(&self) -> usize {
+        self.space.store.count()
+    }
+}
+
+/// One course where the condition holds, the other where it does not.
+fn either_course(
+    space: &mut Space,
+    condition: Packets,
+    yes: Course,
+    no: Course,
+) -> Result<Course, Exhausted> {
+    let mut both = Course::default();
+    for (course, condition) in [(yes, condition), (no, !condition)] {
+        for (end, parts) in course.ends {
+            for part in parts {
+                let part = space.store.and(part, condition)?;
+                both.ends.entry(end).or_default().push(part);
+            }
+        }
+        let before = both.passages.len();
+        for (at, packets) in course.entered {
+            let packets = space.store.and(packets, condition)?;
+            both.entered.push((before + at, packets));
+        }
+        both.passages
+            .extend(course.passages.into_iter().map(|mut one| {
+                for (callee, _) in &mut one.calls {
+                    *callee += before;
+                }
+                one
+            }));
+    }
+    Ok(both)
+}
+
+/// The packets that come to each passage, from the kernel and from other passages.
+fn entered(
+    space: &mut Space,
+    passages: &[Passage],
+    from_kernel: Vec<(usize, Packets)>,
+) -> Result<Vec<Packets>, Exhausted> {
+    let mut parts: Vec<Vec<Packets>> = vec![Vec::new(); passages.len()];
+    for (at, packets) in from_kernel {
+        parts[at].push(packets);
+    }
+    let mut entered = vec![Packets::NONE; passages.len()];
+    // A passage stands behind those that it calls.
+    for (at, passage) in passages.iter().enumerate().rev() {
+        entered[at] = space.store.any(std::mem::take(&mut parts[at]))?;
+        for (callee, packets) in &passage.calls {
+            let packets = space.store.and(*packets, entered[at])?;
+            parts[*callee].push(packets);
+        }
+    }
+    Ok(entered)
+}

@@ -1,0 +1,90 @@
+//! Which base chains a hook calls, and in which order.
+
+use crate::model::{ChainKind, Family, Firewall, Hook, Policy, Table};
+
+/// A base chain, as a hook calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BaseAt {
+    pub(crate) priority: i32,
+    pub(crate) table: usize,
+    pub(crate) chain: usize,
+    pub(crate) kind: ChainKind,
+    pub(crate) policy: Policy,
+}
+
+/// How sure the order of a hook's base chains is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Their priorities differ.
+    Sure,
+    /// Two have the same priority, and one text tells their order.
+    AsWritten,
+    /// Two of two texts have the same priority: either may have been loaded first.
+    Unknown,
+}
+
+/// The base chains of a hook in the order of their calls. `texts_in_order` says whether what was
+/// read first is taken to have been loaded first.
+pub(crate) fn bases(
+    firewall: &Firewall,
+    hook: Hook,
+    v6: bool,
+    texts_in_order: bool,
+) -> (Vec<BaseAt>, Order) {
+    let mut bases = Vec::new();
+    for (t, table) in firewall.tables.iter().enumerate() {
+        if table.dormant || !sees(table, v6) {
+            continue;
+        }
+        for (c, chain) in table.chains.iter().enumerate() {
+            if let Some(base) = &chain.base
+                && base.hook == hook
+            {
+                bases.push(BaseAt {
+                    priority: base.priority,
+                    table: t,
+                    chain: c,
+                    kind: base.kind,
+                    policy: base.policy,
+                });
+            }
+        }
+    }
+    // Of equal priorities the kernel runs the one that was registered last first
+    // (`nf_hook_entries_grow`), and a text lists tables as they were made. Which of two texts
+    // was loaded first, nothing tells.
+    let text = |table: usize| i64::from(firewall.tables[table].place.source);
+    let turn = if texts_in_order { -1 } else { 1 };
+    bases.sort_by_key(|base| {
+        let late_first = std::cmp::Reverse((base.table, base.chain));
+        (base.priority, turn * text(base.table), late_first)
+    });
+    let ruling: Vec<&BaseAt> = bases
+        .iter()
+        .filter(|base| {
+            !firewall.tables[base.table].chains[base.chain]
+                .rules
+                .is_empty()
+        })
+        .collect();
+    let mut order = Order::Sure;
+    for pair in ruling.windows(2) {
+        if pair[0].priority == pair[1].priority {
+            if text(pair[0].table) != text(pair[1].table) {
+                return (bases, Order::Unknown);
+            }
+            order = Order::AsWritten;
+        }
+    }
+    (bases, order)
+}
+
+/// Whether the table sees packets of the family.
+pub(crate) fn sees(table: &Table, v6: bool) -> bool {
+    match table.family {
+        Family::Ip => !v6,
+        Family::Ip6 => v6,
+        Family::Inet => true,
+        Family::Arp | Family::Bridge | Family::Netdev => false,
+    }
+}

@@ -1,0 +1,228 @@
+//! All packets at once against one packet after another: the two evaluators share no code beyond
+//! the order of hooks, and neither may know better.
+//!
+//! Packets are drawn from the sets that the exact one found: what each rule matches, and each end.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read files"
+)]
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path as File, PathBuf};
+
+use surefoot_firewall::exact::{Budget, Exact, Exhausted, Packets, Question};
+use surefoot_firewall::model::{Family, Firewall};
+use surefoot_firewall::packet::{Packet, Path};
+use surefoot_firewall::semantics::{End, Index, Record, RuleAt, evaluate};
+use surefoot_firewall::{Input, Interface, Surroundings, load};
+
+/// Packets from each set.
+const FROM_A_SET: usize = 4;
+/// Sets of rules that are drawn from, of each rule set.
+const RULES: usize = 60;
+/// Larger rule sets take too long without optimisation.
+const MOST_RULES: usize = if cfg!(debug_assertions) { 700 } else { 10_000 };
+
+#[derive(Default)]
+struct Tally {
+    packets: usize,
+    /// Packets of which the slower evaluator leaves more open.
+    wider: usize,
+    exhausted: Vec<String>,
+}
+
+#[test]
+fn the_evaluators_agree_on_rule_sets_of_our_own() {
+    let here = File::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tally = Tally::default();
+    for folder in ["tests/rules", "tests/lints", "../testkit/tests/rulesets"] {
+        for file in files(&here.join(folder)) {
+            let is_rules = file.extension().is_none_or(|end| {
+                ["in", "v4", "v6", "rules", "nft", "save"].contains(&end.to_str().unwrap())
+            });
+            if is_rules {
+                compare(&file, &mut tally);
+            }
+        }
+    }
+    assert_eq!(tally.exhausted, Vec::<String>::new());
+    assert!(tally.packets > 5000, "{} packets", tally.packets);
+}
+
+#[test]
+fn the_evaluators_agree_on_rule_sets_of_others() {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/rulesets");
+    let folder = std::env::var("SUREFOOT_RULESETS").unwrap_or_else(|_| beside.to_owned());
+    let files = files(&File::new(&folder).join("net-network"));
+    if files.is_empty() {
+        // The test harness swallows `eprintln!` of a test that passes, but not this.
+        let words = format!("NOT RUN: no folder {folder}; set SUREFOOT_RULESETS\n");
+        std::io::stderr().write_all(words.as_bytes()).unwrap();
+        return;
+    }
+    let mut tally = Tally::default();
+    for file in files {
+        compare(&file, &mut tally);
+    }
+    assert_eq!(tally.exhausted, Vec::<String>::new());
+}
+
+fn files(folder: &File) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let (folders, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_dir());
+    files.extend(folders.iter().flat_map(|folder| crate::files(folder)));
+    files
+}
+
+fn compare(file: &File, tally: &mut Tally) {
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return;
+    };
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let firewall = load(vec![Input {
+        name: name.clone(),
+        text,
+        format: None,
+    }])
+    .firewall;
+    let index = Index::new(&firewall);
+    let rules: Vec<RuleAt> = rules(&firewall);
+    if rules.len() > MOST_RULES {
+        return;
+    }
+    for surroundings in [Surroundings::default(), a_router()] {
+        for v6 in [false, true] {
+            if !firewall.tables.iter().any(|table| sees(table.family, v6)) {
+                continue;
+            }
+            for path in [Path::Input, Path::Forward, Path::Output] {
+                let question = Question {
+                    firewall: &firewall,
+                    surroundings: &surroundings,
+                    v6,
+                    path,
+                    names: &[],
+                    budget: Budget::default(),
+                };
+                let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });
+                if compare_way(question, &index, &rules, &place, tally).is_err() {
+                    tally.exhausted.push(place);
+                }
+            }
+        }
+    }
+}
+
+fn compare_way(
+    question: Question,
+    index: &Index,
+    rules: &[RuleAt],
+    place: &str,
+    tally: &mut Tally,
+) -> Result<(), Exhausted> {
+    let mut exact = Exact::new(question)?;
+    let mut sets: Vec<Packets> = vec![exact.world()];
+    for end in [End::Accepted, End::Dropped, End::Rejected, End::Unknown] {
+        sets.push(exact.possibly(end)?);
+        sets.push(exact.certainly(end)?);
+    }
+    let step = rules.len().div_ceil(RULES).max(1);
+    for at in rules.iter().step_by(step) {
+        sets.push(exact.hits(*at)?);
+    }
+    let mut chance = chance(place);
+    for set in sets {
+        for _ in 0..FROM_A_SET {
+            let Some(packet) = exact.sample(set, &mut chance) else {
+                continue;
+            };
+            let ends = exact.ends_of(&packet)?;
+            let walked = walk(question, index, &packet);
+            tally.packets += 1;
+            tally.wider += usize::from(ends != walked);
+            let open = ends.contains(&End::Unknown) || walked.contains(&End::Unknown);
+            assert!(
+                !ends.is_empty() && (open || ends.is_subset(&walked)),
+                "{place}: {ends:?} at once, {walked:?} one by one: {packet:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn walk(question: Question, index: &Index, packet: &Packet) -> BTreeSet<End> {
+    let answer = evaluate(
+        question.firewall,
+        index,
+        question.surroundings,
+        packet,
+        Record::Nothing,
+    );
+    answer.outcomes.iter().map(|outcome| outcome.end).collect()
+}
+
+fn rules(firewall: &Firewall) -> Vec<RuleAt> {
+    let mut rules = Vec::new();
+    for (table, content) in firewall.tables.iter().enumerate() {
+        for (chain, content) in content.chains.iter().enumerate() {
+            rules.extend((0..content.rules.len()).map(|rule| RuleAt { table, chain, rule }));
+        }
+    }
+    rules
+}
+
+fn sees(family: Family, v6: bool) -> bool {
+    match family {
+        Family::Ip => !v6,
+        Family::Ip6 => v6,
+        Family::Inet => true,
+        _ => false,
+    }
+}
+
+fn a_router() -> Surroundings {
+    let interface = |name: &str, addresses: &[(&str, u8)]| Interface {
+        name: name.into(),
+        loopback: name == "lo",
+        up: true,
+        addresses: addresses
+            .iter()
+            .map(|(address, length)| (address.parse().unwrap(), *length))
+            .collect(),
+    };
+    Surroundings {
+        interfaces: Some(vec![
+            interface("lo", &[("127.0.0.1", 8), ("::1", 128)]),
+            interface("eth0", &[("192.0.2.1", 24), ("2001:db8::1", 64)]),
+            interface("eth1", &[("10.0.0.1", 8)]),
+        ]),
+        routes: Some(Vec::new()),
+        sysctls: [
+            ("net.ipv4.ip_forward", "1"),
+            ("net.ipv6.conf.all.forwarding", "1"),
+            ("net.ipv4.conf.all.route_localnet", "0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        ..Surroundings::default()
+    }
+}
+
+/// The same numbers on every run (xorshift64).
+fn chance(seed: &str) -> impl FnMut() -> u64 + use<> {
+    let fold = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = seed.bytes().fold(0xcbf2_9ce4_8422_2325, fold) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}

@@ -265,14 +265,23 @@ impl Space {
         if new.bits == old.bits {
             return Ok(Packets::ALL);
         }
-        let open = new.bits.iter().any(|bit| {
-            let unknown = self.store.looks_at(*bit, self.first_unknown);
-            !unknown.is_empty()
-        });
-        if open {
-            return self.ask(Unknown::Rule(at));
+        let mut open = Packets::NONE;
+        for bit in &new.bits {
+            let on = self.store.possibly(*bit, self.first_unknown)?;
+            let off = self.store.possibly(!*bit, self.first_unknown)?;
+            let either = self.store.and(on, off)?;
+            open = self.store.or(open, either)?;
         }
-        self.store.same(new, old)
+        let mut known = new.clone();
+        for bit in &mut known.bits {
+            *bit = self.store.minus(*bit, open)?;
+        }
+        let same = self.store.same(&known, old)?;
+        if open.is_none() {
+            return Ok(same);
+        }
+        let perhaps = self.ask(Unknown::Rule(at))?;
+        self.store.either(open, perhaps, same)
     }
 }
 

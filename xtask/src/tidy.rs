@@ -13,7 +13,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["sys"]),
     ("firewall", &["report"]),
     ("check", &["firewall", "host", "report"]),
-    ("cli", &["check", "firewall", "host", "report"]),
+    ("cli", &["check", "firewall", "host", "report", "sys"]),
     ("testkit", &["sys", "firewall", "host", "report"]),
 ];
 

@@ -16,7 +16,7 @@ use surefoot_report::Severity;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
-                  2 bad usage or bad input; 3 not permitted.",
+                  2 bad usage, bad input or too little memory; 3 not permitted.",
     after_long_help = "\
 Examples:
   sudo surefoot check                       # what matters here, worst first
@@ -30,7 +30,7 @@ Examples:
 Exit status:
   0  nothing to say, or the answer is yes
   1  findings at or above --fail-on, or the answer is no
-  2  bad usage or bad input
+  2  bad usage or bad input, or too little memory
   3  not permitted"
 )]
 pub(crate) struct Cli {

@@ -11,6 +11,10 @@ mod whole_file;
 
 use std::process::ExitCode;
 
+/// Without memory there is a word and an exit status, not a signal.
+#[global_allocator]
+static ALLOCATOR: surefoot_sys::OrEnd = surefoot_sys::OrEnd;
+
 fn main() -> ExitCode {
     commands::run()
 }

@@ -26,10 +26,11 @@ impl Progress {
             };
         }
         let (steps, inbox) = mpsc::channel();
-        let painter = std::thread::spawn(move || paint(&inbox));
+        // Without memory for one more thread the work is done in silence.
+        let painter = std::thread::Builder::new().spawn(move || paint(&inbox));
         Self {
-            steps: Some(steps),
-            painter: Some(painter),
+            steps: painter.is_ok().then_some(steps),
+            painter: painter.ok(),
         }
     }
 

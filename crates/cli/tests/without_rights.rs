@@ -144,6 +144,21 @@ fn a_user_is_told_that_processes_are_hidden() {
 }
 
 #[test]
+fn root_of_a_user_namespace_is_told_that_processes_are_hidden() {
+    let script = format!(
+        "mount -t proc -o hidepid=2 proc /proc; exec {NOBODY} unshare --user --map-root-user \"$1\" capture -q -"
+    );
+    let Some((host, _)) = facts(&script) else {
+        return;
+    };
+    let missing = missing(&host);
+    let fact = "processes that are hidden from here";
+    assert!(missing.iter().any(|it| it == fact), "{missing:?}");
+    let processes = host["processes"].as_array().expect("a list");
+    assert!(processes.iter().all(|it| it["pid"] != 1), "{processes:?}");
+}
+
+#[test]
 fn root_in_a_container_is_told_that_processes_are_outside() {
     let script = "exec unshare --pid --fork --mount-proc \"$1\" capture -q -";
     let Some((host, port)) = facts(script) else {

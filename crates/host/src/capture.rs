@@ -1,5 +1,6 @@
 //! A capture: the facts of one machine as gzip-compressed JSON. `docs/capture.md` describes it.
 
+use std::cmp::Ordering;
 use std::io::{self, BufReader, Read, Write};
 
 use flate2::Compression;
@@ -49,6 +50,12 @@ pub enum CaptureError {
         /// The version that it says.
         found: u32,
     },
+    /// It says a version that there never was.
+    #[error("it has version {found}, which no surefoot ever wrote; the first is version {VERSION}")]
+    NoVersion {
+        /// The version that it says.
+        found: u32,
+    },
     /// It unpacks to more than a machine can have.
     #[error("it unpacks to more than 1 GiB")]
     TooLarge,
@@ -83,10 +90,11 @@ impl Host {
             return Err(CaptureError::TooMany);
         }
         let header: Header = serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
-        if header.surefoot_capture != VERSION {
-            return Err(CaptureError::Version {
-                found: header.surefoot_capture,
-            });
+        let found = header.surefoot_capture;
+        match found.cmp(&VERSION) {
+            Ordering::Less => return Err(CaptureError::NoVersion { found }),
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(CaptureError::Version { found }),
         }
         let document: Document<Self> =
             serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
@@ -206,6 +214,9 @@ mod tests {
         let text = r#"{"surefoot_capture":2,"host":{"other":1}}"#;
         let error = Host::from_capture(text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");
+        let text = r#"{"surefoot_capture":0,"host":{"other":1}}"#;
+        let error = Host::from_capture(text.as_bytes()).unwrap_err();
+        assert!(!error.to_string().contains("newer"), "{error}");
     }
 
     #[test]

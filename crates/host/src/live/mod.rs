@@ -14,6 +14,7 @@ mod settings;
 mod socket;
 
 use std::path::Path;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::Host;
 
@@ -29,24 +30,27 @@ pub struct LiveOptions {
 impl Host {
     /// Reads this machine. `step` is told what is being read; nothing is changed, no packet sent.
     pub fn live(options: &LiveOptions, step: &(dyn Fn(&str) + Sync)) -> Self {
+        let read_rules = || {
+            step("firewall rules");
+            rules::read()
+        };
+        let read_processes = || {
+            step("processes");
+            process::read(options.keep_secrets)
+        };
+        let read_sockets = || {
+            step("sockets");
+            socket::read()
+        };
         let (mut host, network, sockets, processes, rules) = std::thread::scope(|scope| {
-            let rules = scope.spawn(|| {
-                step("firewall rules");
-                rules::read()
-            });
-            let processes = scope.spawn(|| {
-                step("processes");
-                process::read(options.keep_secrets)
-            });
-            let sockets = scope.spawn(|| {
-                step("sockets");
-                socket::read()
-            });
+            let rules = begin(scope, &read_rules);
+            let processes = begin(scope, &read_processes);
+            let sockets = begin(scope, &read_sockets);
             step("the network");
             let network = network::read();
             step("files");
             let host = Self::of_tree(Path::new("/"), options.now);
-            (host, network, join(sockets), join(processes), join(rules))
+            (host, network, sockets.end(), processes.end(), rules.end())
         });
         host.running = true;
         host.kernel = read_line("/proc/sys/kernel/osrelease");
@@ -90,10 +94,45 @@ impl Host {
     }
 }
 
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
+/// A job that runs in a thread of its own, or waits for its turn where there is none to have.
+enum Begun<'scope, F, T> {
+    Runs(ScopedJoinHandle<'scope, T>),
+    Waits(&'scope F),
+}
+
+/// Begins a job; without memory or numbers for one more thread it is done when it is asked for.
+fn begin<'scope, F, T>(scope: &'scope Scope<'scope, '_>, job: &'scope F) -> Begun<'scope, F, T>
+where
+    F: Fn() -> T + Sync,
+    T: Send + 'scope,
+{
+    if is_cramped() {
+        return Begun::Waits(job);
+    }
+    match Builder::new().spawn_scoped(scope, job) {
+        Ok(thread) => Begun::Runs(thread),
+        Err(_) => Begun::Waits(job),
+    }
+}
+
+/// Whether the memory that may be had is so little that a thread might get its stack, yet not
+/// what it needs to begin.
+fn is_cramped() -> bool {
+    const ENOUGH: u64 = 1 << 28;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As);
+    limit.current.is_some_and(|most| most < ENOUGH)
+}
+
+impl<F: Fn() -> T, T> Begun<'_, F, T> {
+    /// What came of it.
+    fn end(self) -> T {
+        match self {
+            Self::Waits(job) => job(),
+            Self::Runs(thread) => match thread.join() {
+                Ok(value) => value,
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
+use super::{Begun, begin};
 use crate::process::Signals;
 use crate::{Host, Process, Socket};
 
@@ -50,20 +51,21 @@ pub(super) fn read(keep_secrets: bool) -> Processes {
         keep_secrets,
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs: Vec<_> = (0..workers)
+        .map(|worker| {
+            let (pids, setting) = (&pids, &setting);
+            move || {
+                let mut part = Processes::default();
+                for pid in pids.iter().skip(worker).step_by(workers) {
+                    part.add(*pid, setting);
+                }
+                part
+            }
+        })
+        .collect();
     let parts: Vec<Processes> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers)
-            .map(|worker| {
-                let (pids, setting) = (&pids, &setting);
-                scope.spawn(move || {
-                    let mut part = Processes::default();
-                    for pid in pids.iter().skip(worker).step_by(workers) {
-                        part.add(*pid, setting);
-                    }
-                    part
-                })
-            })
-            .collect();
-        threads.into_iter().map(super::join).collect()
+        let begun: Vec<_> = jobs.iter().map(|job| begin(scope, job)).collect();
+        begun.into_iter().map(Begun::end).collect()
     });
     let mut whole = Processes {
         veils: veils(),
@@ -212,8 +214,8 @@ fn veils() -> Vec<&'static str> {
     const FIRST: &str = "pid:[4026531836]";
     let mut veils = Vec::new();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // Root is shown everything, but for `hidepid=ptraceable` without the capability to trace.
-    if hides(&mounts) && !rustix::process::geteuid().is_root() {
+    // Who may trace every process is shown every process; the number 0 alone does not do.
+    if hides(&mounts) && !traces_all() {
         veils.push("/proc is mounted with `hidepid`; run it as root");
     }
     let namespace = fs::read_link("/proc/self/ns/pid");
@@ -221,6 +223,17 @@ fn veils() -> Vec<&'static str> {
         veils.push("this is a PID namespace, such as a container; run it outside");
     }
     veils
+}
+
+/// Whether this process has `CAP_SYS_PTRACE` where it counts for every process.
+fn traces_all() -> bool {
+    /// `PROC_USER_INIT_INO` of `linux/nsfs.h`.
+    const FIRST: &str = "user:[4026531837]";
+    const SYS_PTRACE: u32 = 19;
+    let status = fs::read("/proc/self/status").unwrap_or_default();
+    let capabilities = parse_status(0, &String::from_utf8_lossy(&status)).capabilities;
+    let namespace = fs::read_link("/proc/self/ns/user");
+    capabilities & (1 << SYS_PTRACE) != 0 && namespace.is_ok_and(|it| it == Path::new(FIRST))
 }
 
 /// Whether the last mount on `/proc` hides processes altogether, by `/proc/self/mountinfo`.

@@ -31,6 +31,14 @@ pub(super) fn run(
         .map_err(|error| error.to_string())?;
     let output = child.stdout.take().map(|pipe| collect(pipe, LARGEST + 1));
     let errors = child.stderr.take().map(|pipe| collect(pipe, COMPLAINT));
+    let (output, errors) = match (output.transpose(), errors.transpose()) {
+        (Ok(output), Ok(errors)) => (output, errors),
+        (Err(error), _) | (_, Err(error)) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("what it prints cannot be read: {error}"));
+        }
+    };
     let begun = Instant::now();
     let late = || format!("no answer within {} s", patience.as_secs_f32());
     let status = loop {
@@ -77,15 +85,18 @@ pub(super) fn run(
 
 /// Reads a pipe in a thread of its own, so that no program waits for room in it. What is more
 /// than `limit` is not kept; the program is told by a broken pipe.
-fn collect(pipe: impl Read + Send + 'static, limit: u64) -> Receiver<io::Result<Vec<u8>>> {
+fn collect(
+    pipe: impl Read + Send + 'static,
+    limit: u64,
+) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
     let (give, take) = channel();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         let read = pipe.take(limit).read_to_end(&mut bytes);
         // Who asked may have lost patience.
         let _ = give.send(read.map(|_| bytes));
-    });
-    take
+    })?;
+    Ok(take)
 }
 
 #[cfg(test)]

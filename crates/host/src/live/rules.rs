@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::netfilter;
 use super::program::run;
+use super::{Begun, begin, netfilter};
 use crate::{Host, LoadedRules, Missing, RulesOrigin};
 
 /// Where an administrator's programs are, whatever `PATH` says.
@@ -97,18 +97,12 @@ pub(super) fn read() -> Rules {
             .into_iter()
             .filter(|question| module(question.origin).is_none_or(is_loaded)),
     );
-    let answers: Vec<(&Question, Result<Option<LoadedRules>, String>)> =
-        std::thread::scope(|scope| {
-            let asked: Vec<_> = questions
-                .into_iter()
-                .map(|question| (question, scope.spawn(|| ask(question))))
-                .collect();
-            asked
-                .into_iter()
-                .map(|(question, thread)| (question, super::join(thread)))
-                .collect()
-        });
-    for (question, answer) in answers {
+    let jobs: Vec<_> = questions.iter().map(|question| || ask(question)).collect();
+    let answers: Vec<Result<Option<LoadedRules>, String>> = std::thread::scope(|scope| {
+        let asked: Vec<_> = jobs.iter().map(|job| begin(scope, job)).collect();
+        asked.into_iter().map(Begun::end).collect()
+    });
+    for (question, answer) in questions.into_iter().zip(answers) {
         match answer {
             Ok(Some(loaded)) => rules.loaded.push(loaded),
             Ok(None) => {}

@@ -105,12 +105,16 @@ impl Rules {
         }
     }
 
+    /// Why no answer about these rules can be certain, if that is so.
+    pub fn general_doubt(&self) -> Option<String> {
+        (!self.complete)
+            .then(|| "not all rules could be read, so no answer about them is certain".to_owned())
+    }
+
     /// Why no answer about a packet can be certain, if that is so.
     pub fn doubt(&self, packet: &Packet) -> Option<String> {
-        if !self.complete {
-            return Some(
-                "not all rules could be read, so no answer about them is certain".to_owned(),
-            );
+        if let Some(doubt) = self.general_doubt() {
+            return Some(doubt);
         }
         let v6 = packet.clone().settle(&self.surroundings).is_v6();
         let (family, word) = if v6 {

@@ -238,6 +238,7 @@ pub(crate) enum FirewallCommand {
     Show(ShowArgs),
     Explain(ExplainPacketArgs),
     WhyNot(WhyNotArgs),
+    Prove(ProveArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -424,6 +425,60 @@ pub(crate) enum Want {
     Accept,
     Drop,
     Reject,
+}
+
+/// Prove that a sentence holds for all packets, or show one for which it does not
+///
+/// All packets are followed at once through every table and hook, NAT included. What no rule set
+/// tells (a limit, a set that packets fill) is taken both ways: a sentence holds only if it does so
+/// whatever the answer is.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Sentences:
+  PACKETS is [not] accepted | dropped | rejected | blocked | queued
+  PACKETS is accepted as PACKETS     what they have become, after NAT
+
+Packets, in any order; what is left out may be anything:
+  tcp   udp,icmp   proto 47          protocols
+  ssh   https   dns                  services: protocol and port
+  from ENDS   to ENDS                ends: 10.0.0.0/8   10.0.0.1-10.0.0.9   me
+                                     {10.0.0.0/8, 192.0.2.7}:22,80   :1024-65535
+                                     [2001:db8::/32]:22   @NAME, a set of the rules
+  in eth0,eth+   out eth1            interfaces; both together: forwarded
+  forwarded   out                    the way; else packets to this host are meant
+  new   established,related          states; original, reply
+  syn   ping   type 3/4   ipv6   uid 1000   ctmark 1   ttl 64   length 0-1500
+  not                                turns the next of these round
+
+A policy file has one sentence on each line; `#` begins a comment.
+
+Examples:
+  sudo surefoot firewall prove ssh from 10.0.0.0/8 is accepted
+  sudo surefoot firewall prove 'not from 10.0.0.0/8 to :22,3306 new is blocked'
+  sudo iptables-save > rules.v4
+  surefoot firewall prove --rules rules.v4 telnet in eth0 is blocked
+  sudo surefoot firewall prove --all --policy firewall.policy
+
+Exit status:
+  0  every sentence holds
+  1  one does not, or is not proved
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct ProveArgs {
+    /// A sentence; without one the policy is read
+    #[arg(value_name = "SENTENCE", num_args = 0.., conflicts_with = "policy")]
+    pub(crate) assertion: Vec<String>,
+    /// Read the sentences from this file [default: /etc/surefoot/firewall.policy]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Go on behind a sentence that does not hold
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -177,6 +177,18 @@ fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
+/// The words of a policy.
+pub(crate) fn policy(path: &Path) -> Result<String, Failure> {
+    refuse_directory(path, "a policy is one file")?;
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::input(format!(
+            "`{}` is no text: byte {at} is not UTF-8",
+            shown(path)
+        ))
+    })
+}
+
 /// The bytes of a file with packets.
 pub(crate) fn packets(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = bytes(path)?;

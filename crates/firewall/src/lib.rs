@@ -15,6 +15,7 @@ pub mod parse;
 pub mod semantics;
 pub mod show;
 mod surroundings;
+pub mod traffic;
 
 pub use load::{Format, Input, Loaded, load};
 pub use surroundings::{Interface, Listener, Route, SavedRules, Session, Surroundings};

@@ -17,6 +17,7 @@ use surefoot_firewall::exact::{Budget, Exact, Exhausted, Packets, Question};
 use surefoot_firewall::model::{Family, Firewall};
 use surefoot_firewall::packet::{Packet, Path};
 use surefoot_firewall::semantics::{End, Index, Record, RuleAt, evaluate};
+use surefoot_firewall::traffic::Traffic;
 use surefoot_firewall::{Input, Interface, Surroundings, load};
 
 /// Packets from each set.
@@ -108,7 +109,8 @@ fn compare(file: &File, tally: &mut Tally) {
                     surroundings: &surroundings,
                     v6,
                     path,
-                    names: &[],
+                    about: &Traffic::default(),
+                    and_about: &[],
                     budget: Budget::default(),
                 };
                 let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });

@@ -6,6 +6,7 @@ mod completions;
 mod explain;
 mod firewall_check;
 mod firewall_explain;
+mod firewall_prove;
 mod firewall_show;
 mod firewall_why_not;
 mod man;
@@ -37,6 +38,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(FirewallCommand::Show(args)) => firewall_show::run(&args, &output),
         Command::Firewall(FirewallCommand::Explain(args)) => firewall_explain::run(&args, &output),
         Command::Firewall(FirewallCommand::WhyNot(args)) => firewall_why_not::run(&args, &output),
+        Command::Firewall(FirewallCommand::Prove(args)) => firewall_prove::run(&args, &output),
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),

@@ -4,6 +4,7 @@ mod explain;
 mod lines;
 mod name;
 mod phrase;
+mod prove;
 mod reason;
 mod why_not;
 
@@ -11,4 +12,5 @@ pub use explain::{
     Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
 };
 pub use name::Named;
+pub use prove::{Proof, Scope, Verdict, prove};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

@@ -43,6 +43,8 @@ pub(crate) struct Follow<'a> {
 pub(crate) struct Course {
     /// The packets of each end, in parts.
     pub(crate) ends: BTreeMap<End, Vec<Packets>>,
+    /// The accepted ones by what they had become.
+    pub(crate) passed: Vec<(State, Packets)>,
     /// What each chain does; a chain stands behind those that it calls.
     pub(crate) passages: Vec<Passage>,
     /// The packets that the kernel sent through a passage.
@@ -343,8 +345,9 @@ impl<'a> Follow<'a> {
     }
 
     fn pass(&mut self, flows: Flows) {
-        for packets in flows.into_values() {
+        for (state, packets) in flows {
             self.end(End::Accepted, packets);
+            self.course.passed.push((state, packets));
         }
     }
 

@@ -5,6 +5,7 @@
 //! that packets change, or on facts that are not there, a variable stands for the unknown answer, and
 //! the sets say what is *certain* whatever it is and what is *possible*.
 
+mod about;
 mod change;
 mod condition;
 pub mod diagram;
@@ -17,6 +18,8 @@ mod witness;
 mod word;
 mod world;
 
+pub(crate) use about::{asked_fields, set_problem};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use diagram::{Exhausted, Packets};
@@ -26,8 +29,10 @@ use crate::Surroundings;
 use crate::model::{Firewall, NamePattern};
 use crate::packet::{Packet, Path};
 use crate::semantics::{End, RuleAt};
+use crate::traffic::Traffic;
 use follow::{Course, Follow, Passage};
 use space::Space;
+use state::State;
 
 /// How much a question may cost before the answer is "unknown".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,7 @@ impl Default for Budget {
 pub struct Exact {
     space: Space,
     ends: BTreeMap<End, Packets>,
+    passed: Vec<(State, Packets)>,
     passages: Vec<Passage>,
     entered: Vec<Packets>,
 }
@@ -62,8 +68,10 @@ pub struct Question<'a> {
     pub v6: bool,
     /// Their way.
     pub path: Path,
-    /// Interface names that the answer is asked about, beside those that rules and host name.
-    pub names: &'a [NamePattern],
+    /// The packets that are asked about.
+    pub about: &'a Traffic,
+    /// More packets whose interface names the answer tells apart.
+    pub and_about: &'a [&'a Traffic],
     /// How much it may cost.
     pub budget: Budget,
 }
@@ -75,13 +83,21 @@ impl Exact {
     ///
     /// If the budget does not suffice.
     pub fn new(question: Question) -> Result<Self, Exhausted> {
+        let traffics = question.and_about.iter().copied();
+        let names: Vec<NamePattern> = traffics
+            .chain(std::iter::once(question.about))
+            .flat_map(Traffic::names)
+            .collect();
         let mut space = Space::new(
             question.firewall,
             question.surroundings,
             (question.v6, question.path),
-            question.names,
+            &names,
             question.budget.nodes,
         )?;
+        let state = State::default();
+        let about = space.about(question.firewall, &state, question.about)?;
+        space.world = space.store.and(space.world, about)?;
         let world = space.world;
         let mut follow = |texts_in_order, packets| {
             Follow::new(
@@ -106,6 +122,7 @@ impl Exact {
         Ok(Self {
             space,
             ends,
+            passed: course.passed,
             entered,
             passages: course.passages,
         })
@@ -141,6 +158,72 @@ impl Exact {
             .possibly(others, self.space.first_unknown)?;
         let world = self.space.world;
         self.space.store.minus(world, others)
+    }
+
+    /// The packets that are accepted as such packets, after NAT, over what is unknown, too.
+    pub(crate) fn becomes(
+        &mut self,
+        firewall: &Firewall,
+        traffic: &Traffic,
+    ) -> Result<Packets, Exhausted> {
+        let mut parts = Vec::new();
+        for (state, packets) in self.passed.clone() {
+            let such = self.space.about(firewall, &state, traffic)?;
+            parts.push(self.space.store.and(packets, such)?);
+        }
+        self.space.store.any(parts)
+    }
+
+    /// The packets that come to one of these ends, over what is unknown, too.
+    pub(crate) fn ending(&mut self, ends: &BTreeSet<End>) -> Result<Packets, Exhausted> {
+        let parts = ends.iter().map(|end| self.end(*end)).collect();
+        self.space.store.any(parts)
+    }
+
+    /// What comes to an end but not these packets, over what is unknown, too.
+    pub(crate) fn other_than(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+        let all = self
+            .space
+            .store
+            .any(self.ends.values().copied().collect())?;
+        self.space.store.minus(all, packets)
+    }
+
+    /// The packets for which that may be so.
+    pub(crate) fn some(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+        self.space.store.possibly(packets, self.space.first_unknown)
+    }
+
+    /// All packets but these.
+    pub(crate) fn without(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+        self.space.store.minus(self.space.world, packets)
+    }
+
+    /// These packets and those.
+    pub(crate) fn joined(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+        self.space.store.or(a, b)
+    }
+
+    /// What it hangs on whether this packet is one of a set.
+    pub(crate) fn hangs(
+        &mut self,
+        packets: Packets,
+        packet: &Packet,
+    ) -> Result<Vec<Unknown>, Exhausted> {
+        let like = self.space.like(packet)?;
+        let here = self.space.store.and(packets, like)?;
+        let first = self.space.first_unknown;
+        let variables = self.space.store.looks_at(here, first);
+        let mut unknown: Vec<Unknown> = variables
+            .into_iter()
+            .filter_map(|variable| {
+                let at = usize::try_from(variable - first).ok()?;
+                self.space.unknown.get(at).copied()
+            })
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        Ok(unknown)
     }
 
     /// The packets that a rule matches.
@@ -219,6 +302,10 @@ fn either_course(
                 let part = space.store.and(part, condition)?;
                 both.ends.entry(end).or_default().push(part);
             }
+        }
+        for (state, packets) in course.passed {
+            both.passed
+                .push((state, space.store.and(packets, condition)?));
         }
         let before = both.passages.len();
         for (at, packets) in course.entered {

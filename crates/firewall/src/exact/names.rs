@@ -23,9 +23,6 @@ struct Letter {
     others: bool,
 }
 
-/// What tells a name apart from every name that rules write: no interface is called so.
-const STRANGER: &str = "~";
-
 impl Names {
     /// The letters that the rules and these further names need. The empty name, which stands for
     /// "no interface", is always one.
@@ -112,14 +109,18 @@ impl Names {
             .map(|(at, _)| at)
     }
 
-    /// A name of that letter, where there is one: a name that no rule writes for the rest.
+    /// A name of that letter, where there is one; for "the others" one that an interface may have.
     pub(crate) fn name(&self, letter: usize) -> Option<String> {
         let Letter { text, others } = self.letters.get(letter)?;
-        Some(if *others {
-            format!("{text}{STRANGER}")
-        } else {
-            text.clone()
-        })
+        if !*others {
+            return Some(text.clone());
+        }
+        let start = if text.is_empty() { "if" } else { text };
+        let numbered = (0..).map(|number: u32| format!("{start}{number}"));
+        // Each name that is another letter's uses up one number.
+        numbered
+            .take(self.letters.len() + 1)
+            .find(|name| self.letter(name) == letter)
     }
 }
 

@@ -10,7 +10,7 @@ mod show;
 mod way;
 pub mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{Field, Range};
@@ -164,6 +164,30 @@ impl Packet {
             let number = u32::try_from(self.known(Field::Ip4Dst)?).ok()?;
             Some(IpAddr::V4(number.into()))
         }
+    }
+
+    /// Forgets every field but these and those by which people tell packets apart.
+    pub(crate) fn keep_only(&mut self, asked: &BTreeSet<Field>) {
+        let known_by = |field: &Field| {
+            matches!(
+                field,
+                Field::NfProto
+                    | Field::L4Proto
+                    | Field::Ip4Src
+                    | Field::Ip4Dst
+                    | Field::Ip6Src
+                    | Field::Ip6Dst
+                    | Field::SrcPort
+                    | Field::DstPort
+                    | Field::IcmpType
+                    | Field::IcmpCode
+                    | Field::Icmp6Type
+                    | Field::Icmp6Code
+                    | Field::CtState
+            )
+        };
+        self.values
+            .retain(|field, _| known_by(field) || asked.contains(field));
     }
 
     /// What is known of fields that are there without being known: ascending, not overlapping.

@@ -83,6 +83,33 @@ pub(super) fn knows_protocol(word: &str) -> bool {
     vocabulary::protocol(word).is_some()
 }
 
+/// A protocol's number, by its name.
+pub(crate) fn protocol_number(word: &str) -> Option<u8> {
+    vocabulary::protocol(word)
+}
+
+/// A state of conntrack, by its name.
+pub(crate) fn state_number(word: &str) -> Option<u128> {
+    vocabulary::value_of(vocabulary::STATES, word)
+}
+
+/// The protocols and the port of a service.
+pub(crate) fn service(word: &str) -> Option<(Vec<u8>, u16)> {
+    let service = services::service(word)?;
+    let protocols = std::iter::once(service.protocol).chain(service.other);
+    Some((protocols.collect(), service.port))
+}
+
+/// A port's number, by number or name.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    services::port(text)
+}
+
+/// Type and code of an ICMP message, by name or number.
+pub(crate) fn icmp_type(text: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
+    icmp::lookup(text, v6)
+}
+
 /// Whether a name reads back as that of an interface behind `in` and `out`.
 pub(super) fn reads_as_interface(name: &str) -> bool {
     read::can_be_a_name(name)

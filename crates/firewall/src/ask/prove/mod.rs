@@ -1,0 +1,294 @@
+//! Whether a sentence about packets holds for all of them.
+//!
+//! A sentence that does not hold comes with a packet for which it does not, followed rule by rule by
+//! the other evaluator: should the two disagree, the answer is that they do.
+
+mod text;
+
+use serde::Serialize;
+use surefoot_report::Problem;
+
+use super::explain::{Explanation, explain};
+use super::name::Named;
+use crate::Surroundings;
+use crate::exact::{
+    Budget, Exact, Exhausted, Packets, Question, Unknown, asked_fields, set_problem,
+};
+use crate::model::Firewall;
+use crate::packet::{Packet, Path};
+use crate::semantics::{End, Index, Record, evaluate, sees};
+use crate::traffic::{Assertion, Traffic};
+
+/// Whether a sentence holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The sentence.
+    pub assertion: String,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// The packets that were looked at.
+    pub scopes: Vec<Scope>,
+    /// A packet for which it does not hold, or may not.
+    pub witness: Option<Explanation>,
+    /// The rules on which an open answer hangs.
+    pub hangs: Vec<Named>,
+    /// What was taken for granted, and what the answer could not take into account.
+    pub notes: Vec<String>,
+}
+
+/// Whether a sentence holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// For every packet, whatever is not known.
+    Holds,
+    /// There is no such packet: the words contradict each other, or the host.
+    Empty,
+    /// For some packet it hangs on what is not known.
+    Open,
+    /// The question was too large.
+    Unknown,
+    /// For some packet it certainly does not hold.
+    Fails,
+}
+
+/// Packets of one family that take one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// Whether IPv6.
+    pub v6: bool,
+    /// Their way.
+    pub way: Path,
+}
+
+/// Asks whether the sentence holds.
+///
+/// # Errors
+///
+/// If it speaks of a set that the rules do not have.
+pub fn prove(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    assertion: &Assertion,
+    budget: Budget,
+) -> Result<Proof, Problem> {
+    let becomes = assertion.claim.becomes.as_ref();
+    for name in assertion
+        .traffic
+        .sets()
+        .into_iter()
+        .chain(becomes.into_iter().flat_map(Traffic::sets))
+    {
+        if let Some(what) = set_problem(firewall, name) {
+            return Err(Problem::error(assertion.span, what));
+        }
+    }
+    let mut proof = Proof {
+        assertion: assertion.text.clone(),
+        verdict: Verdict::Empty,
+        scopes: Vec::new(),
+        witness: None,
+        hangs: Vec::new(),
+        notes: Vec::new(),
+    };
+    let scopes = scopes(firewall, surroundings, &assertion.traffic, &mut proof.notes);
+    for scope in scopes {
+        let asked = Asked {
+            firewall,
+            index,
+            surroundings,
+            assertion,
+            scope,
+            budget,
+        };
+        let part = asked.answer().unwrap_or(Part::bare(Verdict::Unknown));
+        if part.verdict == Verdict::Unknown {
+            proof.notes.push(format!(
+                "{}: the question is too large for an exact answer; ask about fewer packets",
+                scope.words()
+            ));
+        }
+        if part.verdict != Verdict::Empty {
+            proof.scopes.push(scope);
+        }
+        let first = proof.verdict == Verdict::Empty && part.verdict == Verdict::Holds;
+        if first || part.verdict >= Verdict::Open && part.verdict > proof.verdict {
+            proof.verdict = part.verdict;
+            proof.witness = part.witness;
+            proof.hangs = part.hangs;
+        }
+    }
+    Ok(proof)
+}
+
+impl Proof {
+    /// Takes the certainty from the answer, for this reason.
+    pub fn doubt(&mut self, why: String) {
+        if matches!(self.verdict, Verdict::Holds | Verdict::Fails) {
+            self.verdict = Verdict::Open;
+        }
+        self.notes.insert(0, why);
+    }
+}
+
+/// What there is to look at.
+fn scopes(
+    firewall: &Firewall,
+    surroundings: &Surroundings,
+    traffic: &Traffic,
+    notes: &mut Vec<String>,
+) -> Vec<Scope> {
+    let ways = match traffic.way {
+        Some(way) => vec![way],
+        None if surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
+        None => {
+            notes.push(
+                "taken as packets to this host, as its addresses are not known: say `forwarded` for those that it passes on".into(),
+            );
+            vec![Path::Input]
+        }
+    };
+    let mut scopes = Vec::new();
+    for v6 in [false, true] {
+        if traffic.v6.is_some_and(|said| said != v6) {
+            continue;
+        }
+        let ruled = firewall.tables.iter().any(|table| sees(table, v6));
+        if !ruled && !surroundings.live && traffic.v6.is_none() {
+            notes.push(format!(
+                "no rules for {} were given: nothing is said of it",
+                if v6 { "IPv6" } else { "IPv4" }
+            ));
+            continue;
+        }
+        scopes.extend(ways.iter().map(|way| Scope { v6, way: *way }));
+    }
+    scopes
+}
+
+/// One family and one way.
+struct Asked<'a> {
+    firewall: &'a Firewall,
+    index: &'a Index,
+    surroundings: &'a Surroundings,
+    assertion: &'a Assertion,
+    scope: Scope,
+    budget: Budget,
+}
+
+struct Part {
+    verdict: Verdict,
+    witness: Option<Explanation>,
+    hangs: Vec<Named>,
+}
+
+impl Part {
+    fn bare(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            witness: None,
+            hangs: Vec::new(),
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn answer(&self) -> Result<Part, Exhausted> {
+        let claim = &self.assertion.claim;
+        let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
+        let mut exact = Exact::new(Question {
+            firewall: self.firewall,
+            surroundings: self.surroundings,
+            v6: self.scope.v6,
+            path: self.scope.way,
+            about: &self.assertion.traffic,
+            and_about: &becomes,
+            budget: self.budget,
+        })?;
+        if exact.world().is_none() {
+            return Ok(Part::bare(Verdict::Empty));
+        }
+        let mut good = exact.ending(&claim.ends)?;
+        if let Some(traffic) = &claim.becomes {
+            good = exact.becomes(self.firewall, traffic)?;
+        }
+        let bad = exact.other_than(good)?;
+        let perhaps = exact.some(bad)?;
+        if perhaps.is_none() {
+            return Ok(Part::bare(Verdict::Holds));
+        }
+        let unknown = exact.ending(&[End::Unknown].into())?;
+        let not_bad = exact.joined(good, unknown)?;
+        let not_bad = exact.some(not_bad)?;
+        let certainly = exact.without(not_bad)?;
+        if certainly.is_none() {
+            let Some(packet) = exact.witness(perhaps) else {
+                return Ok(Part::bare(Verdict::Unknown));
+            };
+            let hangs = self.hangs(&mut exact, bad, &packet)?;
+            return Ok(Part {
+                verdict: Verdict::Open,
+                witness: Some(self.explained(packet)),
+                hangs,
+            });
+        }
+        let Some(packet) = exact.witness(certainly) else {
+            return Ok(Part::bare(Verdict::Unknown));
+        };
+        let confirmed = claim.becomes.is_some() || self.confirms(&packet);
+        Ok(Part {
+            verdict: if confirmed {
+                Verdict::Fails
+            } else {
+                Verdict::Unknown
+            },
+            witness: Some(self.explained(packet)),
+            hangs: Vec::new(),
+        })
+    }
+
+    /// Whether the evaluator of single packets lets the packet come to an end that is not claimed.
+    fn confirms(&self, packet: &Packet) -> bool {
+        let answer = evaluate(
+            self.firewall,
+            self.index,
+            self.surroundings,
+            &packet.clone().settle(self.surroundings),
+            Record::Nothing,
+        );
+        answer
+            .outcomes
+            .iter()
+            .any(|outcome| !self.assertion.claim.ends.contains(&outcome.end))
+    }
+
+    /// The way of the packet; what no rule asks for is left out of it.
+    fn explained(&self, mut packet: Packet) -> Explanation {
+        packet.keep_only(&asked_fields(self.firewall));
+        explain(self.firewall, self.index, self.surroundings, &packet, false)
+    }
+
+    fn hangs(
+        &self,
+        exact: &mut Exact,
+        bad: Packets,
+        packet: &Packet,
+    ) -> Result<Vec<Named>, Exhausted> {
+        let mut named: Vec<Named> = Vec::new();
+        for unknown in exact.hangs(bad, packet)? {
+            if let Unknown::Rule(at) = unknown {
+                named.push(Named::rule(self.firewall, at));
+            }
+        }
+        named.dedup();
+        Ok(named)
+    }
+}
+
+impl Scope {
+    fn words(self) -> String {
+        let family = if self.v6 { "IPv6" } else { "IPv4" };
+        format!("{family}, {}", super::lines::path_words(self.way))
+    }
+}

@@ -1,0 +1,437 @@
+//! The grammar: from text to conditions, each word with its place.
+
+use surefoot_report::{Problem, Span};
+
+use super::ends::{ends, field_part, items, ports_part};
+use super::{Condition, Part, Traffic};
+use crate::model::{Field, Match, NamePattern, Operand, Range};
+use crate::packet::Path;
+use crate::packet::words::{icmp_type, protocol_number, service, state_number};
+
+/// A word and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+impl Token {
+    /// What is wrong with this word.
+    pub(super) fn problem(&self, what: impl Into<String>) -> Problem {
+        Problem::error(self.span, what)
+    }
+
+    /// The word in small letters.
+    pub(super) fn lower(&self) -> String {
+        self.text.to_ascii_lowercase()
+    }
+}
+
+/// Splits at blanks that do not stand in braces; `start` is where the text begins in its source.
+pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
+    let mut tokens: Vec<Token> = Vec::new();
+    let (mut word, mut from, mut open) = (String::new(), 0, None);
+    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+        match letter {
+            '{' => open = Some(at),
+            '}' => open = None,
+            _ => {}
+        }
+        if letter.is_whitespace() && (open.is_none() || at == text.len()) {
+            if !word.is_empty() {
+                tokens.push(Token {
+                    text: std::mem::take(&mut word),
+                    span: Span::new(start + from, start + at),
+                });
+            }
+            continue;
+        }
+        if word.is_empty() {
+            from = at;
+        }
+        word.push(letter);
+    }
+    match open {
+        Some(at) => Err(Problem::error(
+            Span::new(start + at, start + at + 1),
+            "this brace is not closed",
+        )),
+        None => Ok(tokens),
+    }
+}
+
+/// Reads packets from all the words.
+pub(super) fn traffic(tokens: &[Token]) -> Result<Traffic, Problem> {
+    let mut reader = Reader {
+        tokens,
+        next: 0,
+        traffic: Traffic::default(),
+        input: false,
+        output: false,
+    };
+    while let Some(token) = reader.take() {
+        reader.term(token, false)?;
+    }
+    reader.settle();
+    Ok(reader.traffic)
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    next: usize,
+    traffic: Traffic,
+    input: bool,
+    output: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self) -> Option<&'a Token> {
+        let token = self.tokens.get(self.next)?;
+        self.next += 1;
+        Some(token)
+    }
+
+    fn after(&mut self, key: &Token, expected: &str) -> Result<&'a Token, Problem> {
+        self.take()
+            .ok_or_else(|| key.problem(format!("expected {expected} behind `{}`", key.text)))
+    }
+
+    fn push(&mut self, negated: bool, parts: Vec<Part>) {
+        if !parts.is_empty() || negated {
+            self.traffic.conditions.push(Condition { negated, parts });
+        }
+    }
+
+    fn term(&mut self, token: &'a Token, negated: bool) -> Result<(), Problem> {
+        let lower = token.lower();
+        match lower.as_str() {
+            "not" | "!" => {
+                let next = self.after(token, "what it turns round")?;
+                self.term(next, !negated)
+            }
+            "traffic" | "packets" | "packet" | "anything" | "everything" | "and" | "," => {
+                if negated {
+                    return Err(
+                        token.problem("`not` stands before nothing that it could turn round")
+                    );
+                }
+                Ok(())
+            }
+            "from" | "to" => self.end(token, lower == "from", negated),
+            "sport" | "dport" => {
+                let value = self.after(token, "ports")?;
+                let part = ports_part(value, &value.text, lower == "sport")?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "in" | "out" => self.interface(token, lower == "in", negated),
+            "forwarded" => {
+                self.way(token, Path::Forward, negated)?;
+                Ok(())
+            }
+            "ipv4" | "ipv6" => {
+                let six = (lower == "ipv6") != negated;
+                if self.traffic.v6.is_some_and(|v6| v6 != six) {
+                    return Err(token.problem("packets are of one family: nothing is left"));
+                }
+                self.traffic.v6 = Some(six);
+                Ok(())
+            }
+            "proto" => {
+                let value = self.after(token, "a protocol")?;
+                let by_number = value.text.parse::<u8>().ok();
+                let by_number = by_number.map(|number| number_part(Field::L4Proto, number.into()));
+                let part = match by_number {
+                    Some(part) => part,
+                    None => protocols(value)?.ok_or_else(|| unknown(value))?,
+                };
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "state" => {
+                let value = self.after(token, "a state such as new")?;
+                let part = states(value).ok_or_else(|| unknown(value))?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "type" => {
+                let value = self.after(token, "an ICMP type")?;
+                let part = icmp(&value.text).ok_or_else(|| unknown(value))?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "original" | "reply" => {
+                let number = u128::from(lower == "reply");
+                self.push(negated, vec![number_part(Field::CtDirection, number)]);
+                Ok(())
+            }
+            "fragment" => {
+                self.push(negated, vec![number_part(Field::IsLaterFragment, 1)]);
+                Ok(())
+            }
+            "syn" => {
+                // FIN, SYN, RST and ACK are looked at, as iptables' `--syn` does.
+                let part = Part::Match(Match::Field {
+                    operand: Operand {
+                        field: Field::TcpFlags,
+                        mask: Some(0x17),
+                    },
+                    negated: false,
+                    ranges: vec![Range::one(2)],
+                });
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "uid" => self.numbers(token, &[Field::Uid], negated),
+            "gid" => self.numbers(token, &[Field::Gid], negated),
+            "ctmark" => self.numbers(token, &[Field::CtMark], negated),
+            "length" => self.numbers(token, &[Field::Length], negated),
+            "ttl" => self.numbers(token, &[Field::Ttl, Field::HopLimit], negated),
+            _ => self.single(token, negated),
+        }
+    }
+
+    /// A word that says something by itself.
+    fn single(&mut self, token: &Token, negated: bool) -> Result<(), Problem> {
+        if let Some(part) = protocols(token)? {
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        if let Some(part) = states(token) {
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        if let Some((protocols, port)) = service(&token.lower()) {
+            let protocols = protocols.into_iter();
+            let parts = vec![
+                field_part(
+                    Field::L4Proto,
+                    protocols.map(|one| Range::one(one.into())).collect(),
+                ),
+                number_part(Field::DstPort, port.into()),
+            ];
+            self.push(negated, parts);
+            return Ok(());
+        }
+        let is_name = token.text.chars().any(char::is_alphabetic);
+        if is_name && let Some(part) = icmp(&token.text) {
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        Err(unknown(token))
+    }
+
+    fn end(&mut self, key: &Token, source: bool, negated: bool) -> Result<(), Problem> {
+        let mut negated = negated;
+        let mut value = self.after(key, "an address, such as 10.0.0.0/8, me or :22")?;
+        if matches!(value.lower().as_str(), "not" | "!") {
+            negated = !negated;
+            value = self.after(value, "an address")?;
+        }
+        if value.text.eq_ignore_ascii_case("port") {
+            let ports = self.after(value, "ports")?;
+            let part = ports_part(ports, &ports.text, source)?;
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        let condition = ends(value, source, negated)?;
+        self.push(condition.negated, condition.parts);
+        Ok(())
+    }
+
+    fn interface(&mut self, key: &Token, input: bool, negated: bool) -> Result<(), Problem> {
+        let Some(value) = self.take_name() else {
+            if negated {
+                return Err(key.problem("expected an interface's name"));
+            }
+            let way = if input { Path::Input } else { Path::Output };
+            return self.way(key, way, false);
+        };
+        let mut negated = negated;
+        let mut value = value;
+        if matches!(value.lower().as_str(), "not" | "!") {
+            negated = !negated;
+            value = self.after(value, "an interface's name")?;
+        }
+        if input {
+            self.input = true;
+        } else {
+            self.output = true;
+        }
+        let mut names = Vec::new();
+        for item in items(&value.text) {
+            let start = item.strip_suffix(['+', '*']);
+            let text = start.unwrap_or(item);
+            // `IFNAMSIZ` with its zero is 16.
+            if text.len() > 15 || text.contains('/') {
+                return Err(
+                    value.problem(format!("`{}` is no interface's name", item.escape_debug()))
+                );
+            }
+            names.push(NamePattern {
+                text: text.to_owned(),
+                prefix: start.is_some(),
+            });
+        }
+        if names.is_empty() {
+            return Err(value.problem("expected an interface's name"));
+        }
+        let part = if input {
+            Match::InInterface {
+                negated: false,
+                names,
+            }
+        } else {
+            Match::OutInterface {
+                negated: false,
+                names,
+            }
+        };
+        self.push(negated, vec![Part::Match(part)]);
+        Ok(())
+    }
+
+    /// The next word, if it can be an interface's name and is no word of the language.
+    fn take_name(&mut self) -> Option<&'a Token> {
+        let next = self.tokens.get(self.next)?;
+        let lower = next.lower();
+        let is_word = matches!(
+            lower.as_str(),
+            "from"
+                | "to"
+                | "in"
+                | "out"
+                | "and"
+                | "sport"
+                | "dport"
+                | "ipv4"
+                | "ipv6"
+                | "forwarded"
+        ) || protocol_number(&lower).is_some()
+            || state_number(&lower).is_some();
+        if is_word {
+            return None;
+        }
+        self.take()
+    }
+
+    fn way(&mut self, token: &Token, way: Path, negated: bool) -> Result<(), Problem> {
+        if negated {
+            return Err(token.problem("a way cannot be turned round")
+                .help("say `out` for what this host sends; without either, packets to this host are meant"));
+        }
+        if self.traffic.way.is_some_and(|said| said != way) {
+            return Err(token.problem("packets take one way: nothing is left"));
+        }
+        self.traffic.way = Some(way);
+        Ok(())
+    }
+
+    fn numbers(&mut self, key: &Token, fields: &[Field], negated: bool) -> Result<(), Problem> {
+        let value = self.after(key, "numbers, such as 5, 1-9 or 1,7")?;
+        let mut ranges = Vec::new();
+        for item in items(&value.text) {
+            let (lo, hi) = item.split_once('-').unwrap_or((item, item));
+            match (number(lo), number(hi)) {
+                (Some(lo), Some(hi)) if lo <= hi => ranges.push(Range { lo, hi }),
+                _ => return Err(value.problem(format!("`{}` is no number", item.escape_debug()))),
+            }
+        }
+        let mut parts: Vec<Part> = fields
+            .iter()
+            .map(|field| field_part(*field, ranges.clone()))
+            .collect();
+        let part = if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Part::Any(parts)
+        };
+        self.push(negated, vec![part]);
+        Ok(())
+    }
+
+    /// Draws the conclusions about the way.
+    fn settle(&mut self) {
+        if self.traffic.way.is_none() {
+            self.traffic.way = match (self.input, self.output) {
+                (true, true) => Some(Path::Forward),
+                (false, true) => Some(Path::Output),
+                _ => None,
+            };
+        }
+    }
+}
+
+fn unknown(token: &Token) -> Problem {
+    let text = token.text.escape_debug();
+    token
+        .problem(format!("`{text}` is not understood"))
+        .help("packets are said like this: tcp from 10.0.0.0/8 to :22 in eth0 new")
+}
+
+fn number(text: &str) -> Option<u128> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u128::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn number_part(field: Field, number: u128) -> Part {
+    field_part(field, vec![Range::one(number)])
+}
+
+/// `tcp`, `tcp,udp`, `47`.
+fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
+    let mut ranges = Vec::new();
+    let (mut known, mut other) = (0, None);
+    for item in items(&token.text) {
+        match protocol_number(&item.to_ascii_lowercase()) {
+            Some(number) => {
+                known += 1;
+                ranges.push(Range::one(number.into()));
+            }
+            None => other = Some(item.to_owned()),
+        }
+    }
+    match (known, other) {
+        (0, _) => Ok(None),
+        (_, Some(other)) => {
+            Err(token.problem(format!("`{}` is no protocol", other.escape_debug())))
+        }
+        _ => Ok(Some(field_part(Field::L4Proto, ranges))),
+    }
+}
+
+/// `new`, `established,related`.
+fn states(token: &Token) -> Option<Part> {
+    let mut ranges = Vec::new();
+    for item in items(&token.text) {
+        ranges.push(Range::one(state_number(&item.to_ascii_lowercase())?));
+    }
+    (!ranges.is_empty()).then(|| field_part(Field::CtState, ranges))
+}
+
+/// An ICMP type by name or number, of either family that knows it.
+fn icmp(text: &str) -> Option<Part> {
+    let mut ways = Vec::new();
+    for (v6, kind_field, code_field) in [
+        (false, Field::IcmpType, Field::IcmpCode),
+        (true, Field::Icmp6Type, Field::Icmp6Code),
+    ] {
+        let Some((kind, code)) = icmp_type(text, v6) else {
+            continue;
+        };
+        let range = |number: Option<u8>| {
+            vec![number.map_or(Range { lo: 0, hi: 255 }, |number| Range::one(number.into()))]
+        };
+        ways.push(Part::All(vec![
+            field_part(kind_field, range(kind)),
+            field_part(code_field, range(code)),
+        ]));
+    }
+    match ways.len() {
+        0 => None,
+        1 => ways.pop(),
+        _ => Some(Part::Any(ways)),
+    }
+}

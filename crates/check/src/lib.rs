@@ -8,6 +8,7 @@ mod exposure;
 mod no_filter;
 mod processes;
 mod rules;
+mod sockets;
 mod storage;
 mod surroundings;
 mod wrappers;

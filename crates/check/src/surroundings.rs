@@ -1,11 +1,14 @@
 //! From the facts of a host to what a firewall's answers depend on.
 
-use surefoot_firewall::{Interface, Listener, Route, SavedRules, Session, Surroundings};
+use surefoot_firewall::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};
 use surefoot_host::{Host, Socket, SocketKind};
+
+use crate::sockets;
 
 /// What the firewall needs to know of a host.
 pub(crate) fn of_host(host: &Host) -> Surroundings {
     let network = host.network.as_ref();
+    let all_sockets = host.sockets.iter().flatten();
     Surroundings {
         interfaces: network.map(|network| network.interfaces.iter().map(interface).collect()),
         routes: network.map(|network| network.routes.iter().map(|it| route(host, it)).collect()),
@@ -14,9 +17,18 @@ pub(crate) fn of_host(host: &Host) -> Surroundings {
             sockets
                 .iter()
                 .filter(|it| it.waits())
-                .filter_map(|it| listener(host, it))
+                .flat_map(|it| listeners(host, it))
                 .collect()
         }),
+        connected: all_sockets
+            .clone()
+            .flat_map(|it| connected(host, it))
+            .collect(),
+        maybe_clients: sockets::maybe_clients(host)
+            .into_iter()
+            .filter(|(kind, _)| *kind == SocketKind::Udp)
+            .map(|(_, port)| (17, port))
+            .collect(),
         saved: saved(host),
         session: host.session.map(|(client, server)| Session {
             client: client.ip(),
@@ -52,9 +64,28 @@ fn route(host: &Host, route: &surefoot_host::Route) -> Route {
     }
 }
 
+/// A socket as the firewall sees it, once for each device that it takes packets from.
+fn listeners(host: &Host, socket: &Socket) -> Vec<Listener> {
+    let Some(listener) = listener(host, socket) else {
+        return Vec::new();
+    };
+    let Some(index) = socket.device else {
+        // A list without devices leaves open whether there is one.
+        let device = is_vague(host, socket.kind).then(String::new);
+        return vec![Listener { device, ..listener }];
+    };
+    devices(host, index)
+        .into_iter()
+        .map(|device| Listener {
+            device: Some(device),
+            ..listener.clone()
+        })
+        .collect()
+}
+
 fn listener(host: &Host, socket: &Socket) -> Option<Listener> {
     let owner = socket.owners.first().and_then(|pid| host.process(*pid));
-    let device = socket.device.and_then(|index| host.interface(index));
+    let address = socket.local?.to_canonical();
     Some(Listener {
         protocol: match socket.kind {
             SocketKind::Tcp => 6,
@@ -62,13 +93,44 @@ fn listener(host: &Host, socket: &Socket) -> Option<Listener> {
             SocketKind::Udplite => 136,
             SocketKind::Raw | SocketKind::Packet => return None,
         },
-        address: socket.local?,
+        address,
         port: socket.port,
         // Where the kernel did not say, the socket is taken to answer IPv4 as well.
         v6only: socket.v6only.unwrap_or(false),
-        device: device.map(|interface| interface.name.clone()),
+        device: None,
         program: owner.map(|process| process.name.clone()),
     })
+}
+
+/// The names of the interfaces whose packets a socket takes that is bound to this one; a name is
+/// empty where it is not known. One that is bound to a VRF takes what its members receive.
+pub(crate) fn devices(host: &Host, index: u32) -> Vec<String> {
+    let Some(bound) = host.interface(index) else {
+        return vec![String::new()];
+    };
+    let mut names = vec![bound.name.clone()];
+    if bound.kind.as_deref() == Some("vrf") {
+        let all = host.network.iter().flat_map(|network| &network.interfaces);
+        let members = all.filter(|interface| interface.master == Some(index));
+        names.extend(members.map(|interface| interface.name.clone()));
+    }
+    names
+}
+
+/// Whether the list of these sockets tells neither devices nor whether IPv4 is refused.
+fn is_vague(host: &Host, kind: SocketKind) -> bool {
+    let fact = format!("details of {} sockets", sockets::word(kind));
+    host.missing.iter().any(|missing| missing.fact == fact)
+}
+
+fn connected(host: &Host, socket: &Socket) -> Vec<Connected> {
+    let is_datagram = matches!(socket.kind, SocketKind::Udp | SocketKind::Udplite);
+    let Some((address, port)) = socket.peer.filter(|_| is_datagram) else {
+        return Vec::new();
+    };
+    let peer = (address.to_canonical(), port);
+    let sockets = listeners(host, socket).into_iter();
+    sockets.map(|socket| Connected { socket, peer }).collect()
 }
 
 /// Rule files, unless a program makes the rules: then no file says what boots.

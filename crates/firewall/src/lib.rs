@@ -18,4 +18,4 @@ mod surroundings;
 pub mod traffic;
 
 pub use load::{Format, Input, Loaded, load};
-pub use surroundings::{Interface, Listener, Route, SavedRules, Session, Surroundings};
+pub use surroundings::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};

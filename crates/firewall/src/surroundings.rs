@@ -3,7 +3,7 @@
 //! `None` always means "not known", which is not the same as "none": an answer that needs it
 //! says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// The facts of a host that a firewall's answers depend on.
@@ -17,6 +17,11 @@ pub struct Surroundings {
     pub sysctls: BTreeMap<String, String>,
     /// The sockets that wait for connections or datagrams.
     pub listeners: Option<Vec<Listener>>,
+    /// The UDP sockets that take what comes from one peer.
+    pub connected: Vec<Connected>,
+    /// Protocol and port of listeners that may be clients waiting for an answer: UDP sockets on
+    /// ports that the kernel may have chosen.
+    pub maybe_clients: BTreeSet<(u8, u16)>,
     /// The rule files that could be loaded at boot.
     pub saved: Option<Vec<SavedRules>>,
     /// The connection over which the administrator is logged on.
@@ -64,10 +69,37 @@ pub struct Listener {
     pub port: u16,
     /// For an IPv6 socket: whether it refuses IPv4.
     pub v6only: bool,
-    /// The bound device, if any.
+    /// The bound device, if any; empty for one that is not known.
     pub device: Option<String>,
     /// The program, such as `sshd`, where known.
     pub program: Option<String>,
+}
+
+impl Listener {
+    /// Whether it takes packets of this family of addresses. An IPv6 socket on `::ffff:192.0.2.1`
+    /// is an IPv4 one.
+    pub fn serves(&self, v6: bool) -> bool {
+        match self.address.to_canonical() {
+            IpAddr::V4(_) => !v6,
+            IpAddr::V6(address) => v6 || (address.is_unspecified() && !self.v6only),
+        }
+    }
+
+    /// Whether it may take what comes in by one of these interfaces from elsewhere.
+    pub fn answers_outside(&self, interfaces: &[String]) -> bool {
+        let device = self.device.as_ref();
+        let reached = device.is_none_or(|it| it.is_empty() || interfaces.contains(it));
+        reached && !self.address.to_canonical().is_loopback()
+    }
+}
+
+/// A UDP socket that is connected to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The socket.
+    pub socket: Listener,
+    /// Address and port of the only peer that it takes packets from.
+    pub peer: (IpAddr, u16),
 }
 
 /// A rule file on disk.

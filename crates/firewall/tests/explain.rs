@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use surefoot_firewall::ask::{Want, explain, why_not};
 use surefoot_firewall::packet::words;
 use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Input, Interface, Listener, Loaded, Route, Surroundings, load};
+use surefoot_firewall::{Connected, Input, Interface, Listener, Loaded, Route, Surroundings, load};
 use surefoot_report::Style;
 
 fn folder() -> PathBuf {
@@ -81,15 +81,23 @@ fn host(text: &str) -> Surroundings {
                     kind: 1,
                 });
             }
-            ["listen", protocol, address, port, program] => {
-                host.listeners.get_or_insert_default().push(Listener {
+            ["listen", protocol, address, port, program, more @ ..] => {
+                let value = |key: &str| more.iter().find_map(|word| word.strip_prefix(key));
+                let socket = Listener {
                     protocol: if *protocol == "tcp" { 6 } else { 17 },
                     address: address.parse().unwrap(),
                     port: port.parse().unwrap(),
                     v6only: false,
-                    device: None,
+                    device: value("by:").map(str::to_owned),
                     program: Some((*program).to_owned()),
-                });
+                };
+                if let Some(peer) = value("peer:") {
+                    let peer: std::net::SocketAddr = peer.parse().unwrap();
+                    let peer = (peer.ip(), peer.port());
+                    host.connected.push(Connected { socket, peer });
+                } else {
+                    host.listeners.get_or_insert_default().push(socket);
+                }
             }
             ["sysctl", name, value] => {
                 let _ = host.sysctls.insert((*name).to_owned(), (*value).to_owned());

@@ -9,7 +9,6 @@ use super::Facts;
 use super::commands::{add, twin};
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::{Access, TCP, UDP};
-use crate::Listener;
 use crate::model::{Backend, Field, Hook, Match, Statement};
 use crate::semantics::Decider;
 
@@ -95,25 +94,22 @@ fn both_in_use(facts: &Facts<'_>) -> bool {
 fn ports(facts: &Facts<'_>) -> Vec<(u8, u16)> {
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
     if let Some(listeners) = &facts.surroundings.listeners {
-        let serves = |listener: &Listener, v6: bool| match listener.address {
-            IpAddr::V4(_) => !v6,
-            IpAddr::V6(address) => v6 || (address.is_unspecified() && !listener.v6only),
-        };
+        let doors = facts.doors();
         let of = |v6: bool| {
-            let outside = listeners.iter().filter(move |listener| {
-                !listener.address.is_loopback()
-                    && matches!(listener.protocol, TCP | UDP)
-                    && serves(listener, v6)
+            let outside = listeners.iter().filter(|listener| {
+                matches!(listener.protocol, TCP | UDP)
+                    && listener.serves(v6)
+                    && listener.answers_outside(&doors)
             });
             outside
                 .map(|listener| (listener.protocol, listener.port))
                 .collect::<BTreeSet<_>>()
         };
-        // What was bound by the kernel's choice is somebody's client, not a service.
+        // What was bound by the kernel's choice may be somebody's client, not a service.
         ports.extend(
             of(false)
                 .intersection(&of(true))
-                .filter(|(protocol, port)| *protocol == TCP || *port < 32_768),
+                .filter(|port| !facts.surroundings.maybe_clients.contains(port)),
         );
     } else {
         ports.insert((TCP, 22));
@@ -177,7 +173,7 @@ fn names(differing: &Differing) -> String {
 fn listeners(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
     let known = facts.surroundings.listeners.iter().flatten();
     let shown = known.filter(|listener| {
-        listener.address.is_ipv6()
+        listener.serves(true)
             && differing.iter().any(|(protocol, port, ..)| {
                 (*protocol, *port) == (listener.protocol, listener.port)
             })

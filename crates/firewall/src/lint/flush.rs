@@ -9,6 +9,7 @@ use super::commands::{iptables, nft_checked, program, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
 use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
 use super::probe::{TCP, UDP, is_filter};
+use crate::Listener;
 use crate::model::{Backend, Chain, Hook, Policy, Table};
 
 pub(super) const PAGE: Page = Page {
@@ -115,17 +116,19 @@ fn opens(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
-    for listener in listeners {
-        let serves_v4 =
-            listener.address.is_ipv4() || (listener.address.is_unspecified() && !listener.v6only);
-        if serves_v4 && !listener.address.is_loopback() && matches!(listener.protocol, TCP | UDP) {
-            ports.insert((listener.protocol, listener.port));
-        }
+    let doors = facts.doors();
+    let is_exposed = |listener: &&Listener| {
+        matches!(listener.protocol, TCP | UDP)
+            && listener.serves(false)
+            && listener.answers_outside(&doors)
+    };
+    for listener in listeners.iter().filter(is_exposed) {
+        ports.insert((listener.protocol, listener.port));
     }
     let table = guard(facts)?;
     let shut: Vec<(u8, u16)> = ports
         .into_iter()
-        .filter(|(protocol, port)| *protocol == TCP || *port < 32_768)
+        .filter(|port| !facts.surroundings.maybe_clients.contains(port))
         .take(32)
         .filter(|(protocol, port)| facts.port_access(false, *protocol, *port).closed.is_some())
         .collect();
@@ -135,6 +138,7 @@ fn opens(facts: &Facts<'_>) -> Option<Finding> {
     let program_of = |(protocol, port): (u8, u16)| {
         listeners
             .iter()
+            .filter(is_exposed)
             .find(|listener| (listener.protocol, listener.port) == (protocol, port))
             .and_then(|listener| listener.program.as_deref())
             .unwrap_or("a program")

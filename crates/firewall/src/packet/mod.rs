@@ -155,6 +155,17 @@ impl Packet {
         self.known(Field::NfProto) == Some(10)
     }
 
+    /// The source, where it is known.
+    pub fn source(&self) -> Option<IpAddr> {
+        if self.is_v6() {
+            self.known(Field::Ip6Src)
+                .map(|number| IpAddr::V6(number.into()))
+        } else {
+            let number = u32::try_from(self.known(Field::Ip4Src)?).ok()?;
+            Some(IpAddr::V4(number.into()))
+        }
+    }
+
     /// The destination, where it is known.
     pub fn destination(&self) -> Option<IpAddr> {
         if self.is_v6() {

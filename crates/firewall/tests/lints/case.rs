@@ -116,9 +116,15 @@ fn header(case: &mut Case, word: &str, rest: &str) {
                 address: at.ip(),
                 port: at.port(),
                 v6only: words.contains(&"v6only"),
-                device: None,
+                device: words
+                    .iter()
+                    .find_map(|word| word.strip_prefix("by:"))
+                    .map(ToOwned::to_owned),
                 program: words.get(2).map(|word| (*word).to_owned()),
             });
+            if words.contains(&"client") {
+                host.maybe_clients.insert((17, at.port()));
+            }
         }
         "interface" => {
             let mut words = rest.split_whitespace();

@@ -5,6 +5,7 @@
 //! supposing that each of them answers one way and the other.
 
 mod hangs;
+mod listener;
 mod reply;
 mod steps;
 mod text;
@@ -14,9 +15,9 @@ use surefoot_report::{Certainty, Place};
 
 use super::name::Named;
 use crate::Surroundings;
-use crate::model::{Field, Firewall};
+use crate::model::Firewall;
 use crate::packet::{Packet, Path};
-use crate::semantics::{Decider, End, Evaluation, Happened, Index, Record, evaluate};
+use crate::semantics::{Decider, End, Evaluation, Index, Record, evaluate};
 
 /// What happens to a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -205,7 +206,7 @@ pub fn explain(
         &packet,
         &evaluation,
     ));
-    notes.extend(listener_note(&evaluation, surroundings, &packet));
+    notes.extend(listener::note(&evaluation, surroundings, &packet));
     Explanation {
         packet: packet.words(),
         way: packet.path,
@@ -220,51 +221,6 @@ pub fn explain(
         notes,
         say: found.say,
     }
-}
-
-/// A packet that passes and meets nobody is refused by the kernel: the firewall is not to blame.
-fn listener_note(
-    evaluation: &Evaluation,
-    surroundings: &Surroundings,
-    packet: &Packet,
-) -> Option<String> {
-    let rewritten = |event: &crate::semantics::Event| matches!(event.what, Happened::Rewritten(_));
-    if packet.path != Path::Input
-        || evaluation.certain() != Some(End::Accepted)
-        || evaluation.events.iter().any(rewritten)
-        || packet.known(Field::CtState) != Some(crate::model::ct_state::NEW)
-    {
-        return None;
-    }
-    let protocol = packet
-        .known(Field::L4Proto)
-        .filter(|number| matches!(number, 6 | 17))?;
-    let port = packet.known(Field::DstPort)?;
-    let destination = packet.destination();
-    let listeners = surroundings.listeners.as_ref()?;
-    let fits = |listener: &&crate::Listener| {
-        u128::from(listener.protocol) == protocol
-            && u128::from(listener.port) == port
-            && match destination {
-                Some(to) if !listener.address.is_unspecified() => listener.address == to,
-                Some(to) => {
-                    listener.address.is_ipv6() == to.is_ipv6()
-                        || listener.address.is_ipv6() && !listener.v6only
-                }
-                None => true,
-            }
-    };
-    let name = if protocol == 6 { "TCP" } else { "UDP" };
-    let mut fitting = listeners.iter().filter(fits);
-    Some(match fitting.next() {
-        None => format!(
-            "the rules let it pass, but no program waits on {name} port {port}: the kernel refuses it"
-        ),
-        Some(one) => {
-            let program = one.program.as_deref()?;
-            format!("`{program}` waits on {name} port {port}")
-        }
-    })
 }
 
 /// The end that a rule or a policy decides, if it is one of the deciders.

@@ -1,0 +1,62 @@
+//! What sockets are for, as far as the facts tell: servers, clients that wait for an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use surefoot_host::{Host, Socket, SocketKind};
+
+/// The kernel's own choice where the setting is not known.
+const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
+
+/// The word for a kind, as `ss` has it.
+pub(crate) fn word(kind: SocketKind) -> &'static str {
+    match kind {
+        SocketKind::Tcp => "tcp",
+        SocketKind::Udp => "udp",
+        SocketKind::Udplite => "udplite",
+        SocketKind::Raw => "raw",
+        SocketKind::Packet => "packet",
+    }
+}
+
+/// The datagram sockets that wait for anybody and may be clients all the same: one process has a
+/// port that the kernel may have chosen, and nothing else speaks for a service.
+pub(crate) fn maybe_clients(host: &Host) -> BTreeSet<(SocketKind, u16)> {
+    let waiting = host.sockets.iter().flatten().filter(|it| it.waits());
+    let mut by_port: BTreeMap<(SocketKind, u16), Vec<&Socket>> = BTreeMap::new();
+    for socket in waiting.filter(|socket| socket.kind != SocketKind::Tcp) {
+        by_port
+            .entry((socket.kind, socket.port))
+            .or_default()
+            .push(socket);
+    }
+    let (first, last) = local_ports(host);
+    by_port
+        .into_iter()
+        // Two sockets on one port were bound to it by name; one of the kernel's own is a tunnel.
+        .filter(|((_, port), sockets)| {
+            (first..=last).contains(port)
+                && matches!(sockets.as_slice(), [one] if !is_the_kernels(host, one))
+        })
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Whether no process has a socket although every process was looked at.
+pub(crate) fn is_the_kernels(host: &Host, socket: &Socket) -> bool {
+    let hidden = host.missing.iter().any(|it| it.fact.contains("processes"));
+    socket.owners.is_empty() && host.processes.is_some() && !hidden
+}
+
+/// The ports that the kernel chooses from for whoever names none.
+fn local_ports(host: &Host) -> (u16, u16) {
+    let setting = host.sysctls.get("net.ipv4.ip_local_port_range");
+    let numbers: Vec<u16> = setting
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        [first, last] => (*first, *last),
+        _ => LOCAL_PORTS,
+    }
+}

@@ -1,0 +1,177 @@
+//! Who takes a packet that the rules let in: without a socket the firewall is not to blame.
+
+use std::net::IpAddr;
+
+use crate::model::{Field, ct_state};
+use crate::packet::{Interface, Packet, Path};
+use crate::semantics::{End, Evaluation, Event, Happened};
+use crate::{Connected, Listener, Surroundings};
+
+/// A socket at the packet's port, and whether it takes the packet; none where that is not known.
+struct Candidate<'a> {
+    socket: &'a Listener,
+    peer: Option<(IpAddr, u16)>,
+    takes: Option<bool>,
+}
+
+/// What a socket does with a packet that certainly passes.
+pub(super) fn note(
+    evaluation: &Evaluation,
+    surroundings: &Surroundings,
+    packet: &Packet,
+) -> Option<String> {
+    let rewritten = |event: &Event| matches!(event.what, Happened::Rewritten(_));
+    if packet.path != Path::Input
+        || evaluation.certain() != Some(End::Accepted)
+        || evaluation.events.iter().any(rewritten)
+        || packet.known(Field::CtState) != Some(ct_state::NEW)
+    {
+        return None;
+    }
+    let protocol = packet
+        .known(Field::L4Proto)
+        .filter(|number| matches!(number, 6 | 17))?;
+    let port = packet.known(Field::DstPort)?;
+    let at_port = |socket: &Listener| {
+        u128::from(socket.protocol) == protocol && u128::from(socket.port) == port
+    };
+    let waiting = surroundings.listeners.as_ref()?.iter().map(|socket| {
+        let takes = all([address(socket, packet), device(socket, packet)]);
+        Candidate {
+            socket,
+            peer: None,
+            takes,
+        }
+    });
+    let connected = surroundings.connected.iter().map(|it| Candidate {
+        socket: &it.socket,
+        peer: Some(it.peer),
+        takes: all([
+            address(&it.socket, packet),
+            device(&it.socket, packet),
+            peer(it, packet),
+        ]),
+    });
+    // A connected socket is asked first, as the kernel does.
+    let candidates: Vec<Candidate<'_>> = connected
+        .chain(waiting)
+        .filter(|it| at_port(it.socket))
+        .collect();
+    let place = format!("{} port {port}", if protocol == 6 { "TCP" } else { "UDP" });
+    Some(words(&candidates, &place, packet))
+}
+
+fn words(candidates: &[Candidate<'_>], place: &str, packet: &Packet) -> String {
+    let with = |takes: Option<bool>| candidates.iter().find(move |it| it.takes == takes);
+    if let Some(one) = with(Some(true)) {
+        let program = program(one.socket);
+        return match one.peer {
+            Some((peer, port)) => format!(
+                "{program} has {place} open to {} alone, and takes what comes from there",
+                end(peer, port)
+            ),
+            None => format!("{program} waits on {place}"),
+        };
+    }
+    if let Some(one) = with(None) {
+        return format!(
+            "whether a program takes it is not known: {} has {place} open, {}",
+            program(one.socket),
+            bounds(one)
+        );
+    }
+    let to_many = packet.destination().is_some_and(|to| match to {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    });
+    let end = if to_many {
+        "nobody gets it"
+    } else {
+        "the kernel refuses it"
+    };
+    match candidates.first() {
+        None => format!("the rules let it pass, but no program waits on {place}: {end}"),
+        Some(one) => format!(
+            "the rules let it pass, but no program waits for it on {place} ({} has the port, {}): {end}",
+            program(one.socket),
+            bounds(one)
+        ),
+    }
+}
+
+fn program(socket: &Listener) -> String {
+    socket.program.as_ref().map_or_else(
+        || "a program that is not known".to_owned(),
+        |name| format!("`{name}`"),
+    )
+}
+
+/// What a socket is bound to.
+fn bounds(one: &Candidate<'_>) -> String {
+    let mut bounds = Vec::new();
+    let address = one.socket.address.to_canonical();
+    if !address.is_unspecified() {
+        bounds.push(format!("on {address}"));
+    }
+    match one.socket.device.as_deref() {
+        None => {}
+        Some("") => bounds.push("by a device that is not known".to_owned()),
+        Some(device) => bounds.push(format!("by {device}")),
+    }
+    if let Some((peer, port)) = one.peer {
+        bounds.push(format!("for {}", end(peer, port)));
+    }
+    if bounds.is_empty() {
+        let family = match (one.socket.serves(false), one.socket.serves(true)) {
+            (true, true) => return "on every address".to_owned(),
+            (true, false) => "IPv4",
+            (false, _) => "IPv6",
+        };
+        bounds.push(format!("on {family}"));
+    }
+    format!("{} alone", bounds.join(" "))
+}
+
+fn end(address: IpAddr, port: u16) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(address.to_canonical(), port)
+}
+
+/// Whether all are so: one that is not decides, one that is not known leaves it open.
+fn all<const N: usize>(parts: [Option<bool>; N]) -> Option<bool> {
+    if parts.contains(&Some(false)) {
+        return Some(false);
+    }
+    parts.iter().all(Option::is_some).then_some(true)
+}
+
+fn address(socket: &Listener, packet: &Packet) -> Option<bool> {
+    let address = socket.address.to_canonical();
+    if packet.known(Field::NfProto).is_none() {
+        let any = socket.serves(false) && socket.serves(true) && address.is_unspecified();
+        return any.then_some(true);
+    }
+    if !socket.serves(packet.is_v6()) {
+        return Some(false);
+    }
+    if address.is_unspecified() {
+        return Some(true);
+    }
+    packet.destination().map(|to| to == address)
+}
+
+fn device(socket: &Listener, packet: &Packet) -> Option<bool> {
+    match (socket.device.as_deref(), &packet.input) {
+        (None, _) => Some(true),
+        (Some(""), _) | (_, Interface::None | Interface::Unknown) => None,
+        (Some(device), Interface::Named(name)) => Some(device == name),
+    }
+}
+
+fn peer(connected: &Connected, packet: &Packet) -> Option<bool> {
+    let (address, port) = connected.peer;
+    let from = packet.source().map(|it| it == address.to_canonical());
+    let at = packet
+        .known(Field::SrcPort)
+        .map(|it| it == u128::from(port));
+    all([from, at])
+}

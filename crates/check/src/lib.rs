@@ -16,7 +16,7 @@ mod wrappers;
 use surefoot_host::Host;
 use surefoot_report::{Area, Certainty, Finding, Page, Report, Unknown, sort_worst_first};
 
-pub use rules::Rules;
+pub use rules::{Rules, withheld};
 
 /// Every area's findings about a machine, worst first, and what was not known.
 pub fn check(host: &Host) -> Report {

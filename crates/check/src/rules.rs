@@ -25,10 +25,17 @@ pub struct Rules {
     pub surroundings: Surroundings,
     /// Whether these are all rules: no mechanism kept silent, and no text was unreadable.
     pub complete: bool,
+    /// Whether a machine keeps some of its rules from us.
+    pub withheld: bool,
     /// What of the rules could not be read.
     gaps: Vec<Unknown>,
     /// Whether these are texts that somebody gave, not a machine.
     given: bool,
+}
+
+/// Whether a machine keeps some of its rules from us.
+pub fn withheld(host: &Host) -> bool {
+    host.running && !host.rules_complete
 }
 
 impl Rules {
@@ -45,12 +52,10 @@ impl Rules {
                 .map(saved_input)
                 .collect()
         };
-        let complete = if host.running {
-            host.rules_complete
-        } else {
-            host.saved_rules.is_some() && host.rule_makers.is_empty()
-        };
+        // Of a tree nobody can say what its programs, units and scripts will load when it runs.
+        let complete = host.running && host.rules_complete;
         let mut rules = Self::read(subject(host), inputs, surroundings, complete);
+        rules.withheld = withheld(host);
         if !complete {
             let about_rules = |missing: &&Missing| missing.leaves_open == OPEN;
             rules.gaps = host
@@ -59,7 +64,13 @@ impl Rules {
                 .filter(about_rules)
                 .map(crate::unknown)
                 .collect();
-            if rules.gaps.is_empty() {
+            if !host.running {
+                rules.gaps.push(Unknown {
+                    fact: "the rules that are in force when this system runs".to_owned(),
+                    why: "a tree only shows which saved rules would be loaded at boot; what programs, scripts and other units load then is not followed".to_owned(),
+                    leaves_open: OPEN.to_owned(),
+                });
+            } else if rules.gaps.is_empty() {
                 rules.gaps.push(Unknown {
                     fact: "all rules of this machine".to_owned(),
                     why: "not everything that makes rules could be asked".to_owned(),
@@ -100,6 +111,7 @@ impl Rules {
             index,
             surroundings,
             complete,
+            withheld: false,
             gaps: Vec::new(),
             given: false,
         }

@@ -16,7 +16,7 @@ use surefoot_report::Severity;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
-                  2 bad usage, bad input or too little memory; 3 not permitted.",
+                  2 bad usage, bad input or too little memory; 3 not permitted, or rules unread.",
     after_long_help = "\
 Examples:
   sudo surefoot check                       # what matters here, worst first
@@ -96,7 +96,7 @@ Exit status:
   0  no finding at or above --fail-on
   1  at least one finding at or above --fail-on
   2  bad usage or bad input
-  3  not permitted")]
+  3  not permitted, or nothing found but not all rules could be read")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
@@ -502,7 +502,7 @@ Exit status:
   0  no finding at or above --fail-on
   1  at least one finding at or above --fail-on
   2  bad usage or bad input
-  3  not permitted")]
+  3  not permitted, or nothing found but not all rules could be read")]
 pub(crate) struct FirewallCheckArgs {
     /// Rule files to read instead of this machine's rules; `-` is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["facts", "root"])]

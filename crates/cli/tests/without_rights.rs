@@ -249,3 +249,23 @@ fn whoever_may_not_read_the_rules_gets_no_answer_about_them() {
         assert!(output.stdout.is_empty(), "{words:?}: {output:?}");
     }
 }
+
+#[test]
+fn rules_that_could_not_be_read_are_no_clean_bill() {
+    let copy = copy();
+    let run = |arguments: &[&str]| {
+        Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&copy.program)
+            .args(arguments)
+            .current_dir("/")
+            .output()
+            .expect("setpriv is in util-linux")
+    };
+    let output = run(&["check", "--fail-on", "critical"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("not all rules could be read"), "{told}");
+    let never = run(&["check", "--fail-on", "never"]);
+    assert_eq!(never.status.code(), Some(0));
+}

@@ -3,7 +3,7 @@
 use surefoot_report::{Report, sarif};
 
 use super::Status;
-use crate::args::{CheckArgs, FindingsArgs, FindingsFormat};
+use crate::args::{CheckArgs, FindingsArgs, FindingsFormat, Threshold};
 use crate::error::Failure;
 use crate::input;
 use crate::output::Output;
@@ -13,7 +13,13 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> 
         return schema(output);
     }
     let host = input::host(&args.facts, output)?;
-    findings(surefoot_check::check(&host), &args.findings, output)
+    let report = surefoot_check::check(&host);
+    findings(
+        report,
+        surefoot_check::withheld(&host),
+        &args.findings,
+        output,
+    )
 }
 
 /// Prints what describes the JSON form of findings.
@@ -22,9 +28,11 @@ pub(super) fn schema(output: &Output) -> Result<Status, Failure> {
     Ok(Status::Clean)
 }
 
-/// Prints a report in the form that was asked for and judges it by `--fail-on`.
+/// Prints a report in the form that was asked for and judges it by `--fail-on`; `withheld` says that
+/// some rules of the machine could not be read.
 pub(super) fn findings(
     mut report: Report,
+    withheld: bool,
     args: &FindingsArgs,
     output: &Output,
 ) -> Result<Status, Failure> {
@@ -66,6 +74,10 @@ pub(super) fn findings(
         .any(|finding| args.fail_on.is_met_by(finding.severity));
     Ok(if failed {
         Status::Findings
+    } else if withheld && args.fail_on != Threshold::Never {
+        // Nothing was found among the rules that could be read: that is no clean bill.
+        output.remark("not all rules could be read, so the exit status is 3\n");
+        Status::Incomplete
     } else {
         Status::Clean
     })

@@ -16,5 +16,6 @@ pub(super) fn run(args: &FirewallCheckArgs, output: &Output) -> Result<Status, F
         &args.facts,
         output,
     )?;
-    check::findings(surefoot_check::check_rules(&rules), &args.findings, output)
+    let report = surefoot_check::check_rules(&rules);
+    check::findings(report, rules.withheld, &args.findings, output)
 }

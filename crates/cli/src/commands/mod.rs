@@ -26,6 +26,8 @@ enum Status {
     Clean,
     /// Findings, or the answer is no.
     Findings,
+    /// Nothing to say, but not everything could be looked at.
+    Incomplete,
 }
 
 /// Reads the arguments, runs the command, reports a failure.
@@ -47,6 +49,7 @@ pub(crate) fn run() -> ExitCode {
     match outcome {
         Ok(Status::Clean) => ExitCode::SUCCESS,
         Ok(Status::Findings) => ExitCode::from(1),
+        Ok(Status::Incomplete) => ExitCode::from(3),
         Err(failure) => fail(&failure, &output),
     }
 }

@@ -1,7 +1,9 @@
 //! Consoles that nobody can log on to, and login prompts on terminals that do not exist.
 
 use surefoot_host::{Getty, Host};
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{
+    Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, is_plain,
+};
 
 use crate::finding;
 
@@ -142,6 +144,13 @@ fn prompt(getty: &Getty) -> Evidence {
 
 fn remedy(host: &Host, console: &str) -> Remedy {
     let what = format!("Set up a login prompt on {console}");
+    if !is_plain(console) {
+        // No terminal has such a name, and no command should hold it.
+        return Remedy {
+            what: "See what the kernel's command line says of the console, and mend it".to_owned(),
+            commands: vec!["cat /proc/cmdline".to_owned()],
+        };
+    }
     let id = console
         .get(console.len().saturating_sub(2)..)
         .unwrap_or("c0");

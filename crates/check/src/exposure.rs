@@ -7,7 +7,7 @@ use surefoot_firewall::model::{Family, Field, ct_state};
 use surefoot_firewall::packet::{Interface, Packet, Path};
 use surefoot_firewall::semantics::{End, Record, evaluate};
 use surefoot_host::{Host, Socket, SocketKind};
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 
 use crate::{Rules, finding};
 
@@ -473,7 +473,7 @@ fn remedies(
             format!("ss -Hlnp '( sport = :{port} )'"),
             format!(
                 "surefoot firewall explain {kind} to :{port} in {} new",
-                example(host)
+                quoted(example(host))
             ),
         ],
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use surefoot_host::{Host, Process};
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 
 use crate::finding;
 
@@ -161,7 +161,7 @@ fn parent_remedy(host: &Host, parent: u32) -> Remedy {
     match service {
         Some(unit) => Remedy {
             what: "Restart the parent; process 1 then buries them".to_owned(),
-            commands: vec![format!("systemctl restart {unit}")],
+            commands: vec![format!("systemctl restart -- {}", quoted(unit))],
         },
         None => Remedy {
             what: "See what the parent does, then restart it the way it was started".to_owned(),

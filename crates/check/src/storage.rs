@@ -1,7 +1,9 @@
 //! `fstab` by names that change.
 
 use surefoot_host::{Host, Mount};
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{
+    Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, is_plain, quoted,
+};
 
 use crate::{count, finding};
 
@@ -150,20 +152,24 @@ fn by_uuid(host: &Host, mount: &Mount) -> String {
             .iter()
             .find(|disk| Some(disk.name.as_str()) == kernel_name(mount))
     });
-    let uuid = match (disks, disk) {
-        (Some(_), None) => {
-            return format!(
-                "# line {}: {} is not here; write UUID= with what `blkid` shows for its file system",
-                mount.line, mount.device
-            );
-        }
-        (_, Some(disk)) if disk.uuid.is_some() => disk.uuid.clone().unwrap_or_default(),
-        _ => format!("$(blkid -s UUID -o value {})", mount.device),
-    };
-    format!(
-        "sed -i \"{}s|^\\s*{}|UUID={uuid}|\" /etc/fstab",
-        mount.line, mount.device
-    )
+    let (line, device) = (mount.line, mount.device.as_str());
+    let by_hand = format!(
+        "# line {line}: write UUID= with what `blkid` shows for the file system that was {}",
+        quoted(&device.escape_debug().to_string())
+    );
+    let replace = |uuid: &str| format!("sed -i \"{line}s|^\\s*{device}|UUID={uuid}|\" /etc/fstab");
+    let known = disk.and_then(|disk| disk.uuid.as_deref());
+    match (disks, known) {
+        _ if !is_plain(device) => by_hand,
+        (Some(_), None) if disk.is_none() => by_hand,
+        (_, Some(uuid)) if is_plain(uuid) => replace(uuid),
+        (_, Some(_)) => by_hand,
+        // Without an answer nothing is replaced.
+        _ => format!(
+            "uuid=$(blkid -s UUID -o value {device}) && [ -n \"$uuid\" ] && {}",
+            replace("$uuid")
+        ),
+    }
 }
 
 fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {

@@ -73,7 +73,7 @@ impl Output {
     pub(crate) fn json(&self, value: &impl serde::Serialize) -> Result<String, Failure> {
         let text = serde_json::to_string_pretty(value)
             .map_err(|error| Failure::input("cannot write the answer as JSON").caused_by(&error))?;
-        Ok(text + "\n")
+        Ok(surefoot_report::escape_json(text) + "\n")
     }
 
     /// Writes a remark, unless the user wants none. A remark that cannot be written is lost.

@@ -41,7 +41,8 @@ pub fn json(report: &Report) -> String {
 /// A value of ours as indented JSON with a newline at its end.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
-    text.expect("our values have text keys only, and writing to memory does not fail") + "\n"
+    let text = text.expect("our values have text keys only, and writing to memory does not fail");
+    crate::escape_json(text) + "\n"
 }
 
 /// The JSON Schema (draft 2020-12) of what [`json`] writes.

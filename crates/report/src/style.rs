@@ -83,6 +83,27 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// JSON in which what would command a terminal is written as `\uXXXX`: the same document to a
+/// program, harmless to a person who looks at it.
+pub fn escape_json(json: String) -> String {
+    // Outside of strings JSON has blanks, tabs and newlines, and nothing else that is harmful.
+    let harmful = |char: char| char >= '\u{7f}' && is_harmful(char);
+    if !json.chars().any(harmful) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for char in json.chars() {
+        if harmful(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}
+
 fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char,
@@ -102,6 +123,18 @@ mod tests {
         assert_eq!(escape("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(escape("\u{9b}31m"), "\\u{9b}31m");
         assert_eq!(escape("\u{202e}txt"), "\\u{202e}txt");
+    }
+
+    #[test]
+    fn json_says_the_same_and_commands_nothing() {
+        let text = "a\u{9b}31m\u{202e}\u{7f}\u{e0041} é\n";
+        let json = escape_json(serde_json::to_string_pretty(&[text]).unwrap());
+        assert!(
+            !json.chars().any(|char| char != '\n' && is_harmful(char)),
+            "{json}"
+        );
+        let back: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, [text]);
     }
 
     #[test]

@@ -110,14 +110,7 @@ pub(super) fn shell_words(rule: &str) -> String {
         .join(" ")
 }
 
-/// A word for the shell.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
+pub(super) use surefoot_report::quoted;
 
 #[cfg(test)]
 mod tests {

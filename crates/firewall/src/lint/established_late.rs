@@ -137,7 +137,8 @@ fn asks_for_state(rule: &Rule) -> bool {
     })
 }
 
-fn begins_with_loopback(chain: &Chain) -> bool {
+/// Whether the first rule accepts loopback.
+pub(super) fn begins_with_loopback(chain: &Chain) -> bool {
     chain.rules.first().is_some_and(|rule| {
         let accepts = rule
             .statements

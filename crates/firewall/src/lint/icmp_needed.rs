@@ -121,17 +121,21 @@ fn in_use(facts: &Facts<'_>, v6: bool) -> bool {
     if facts.filters_at(Hook::Input, v6).is_empty() {
         return false;
     }
-    facts
-        .access(v6, |door, from| {
-            facts
-                .knock(door, from, TCP, 40_000)
-                .with(Field::SrcPort, 443_u16)
-                .with(Field::TcpFlags, 0x10_u8)
-                .with(Field::CtState, ct_state::ESTABLISHED)
-                .with(Field::CtStatus, 14_u8)
-        })
-        .open
-        .is_some()
+    let serves = [22, 80, 443]
+        .into_iter()
+        .any(|port| facts.port_access(v6, TCP, port).open.is_some());
+    serves
+        || facts
+            .access(v6, |door, from| {
+                facts
+                    .knock(door, from, TCP, 40_000)
+                    .with(Field::SrcPort, 443_u16)
+                    .with(Field::TcpFlags, 0x10_u8)
+                    .with(Field::CtState, ct_state::ESTABLISHED)
+                    .with(Field::CtStatus, 14_u8)
+            })
+            .open
+            .is_some()
 }
 
 fn message(facts: &Facts<'_>, needed: &Needed, door: &str, from: IpAddr) -> Packet {

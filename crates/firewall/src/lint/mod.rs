@@ -9,6 +9,7 @@ mod boot;
 mod boot_differs;
 mod commands;
 mod established_late;
+mod established_never;
 mod evidence;
 mod families;
 mod flush;
@@ -89,4 +90,5 @@ lints![
     source_port,
     anonymous_sets,
     shadowed,
+    established_never,
 ];

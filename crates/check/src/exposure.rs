@@ -1,7 +1,11 @@
-//! Programs that wait for connections on every address, and what the firewall does about them.
+//! Programs that wait for other machines, and what the firewall does about them.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+pub(crate) mod beside;
+pub(crate) mod elsewhere;
+mod services;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use surefoot_firewall::model::{Family, Field, ct_state};
 use surefoot_firewall::packet::{Interface, Packet, Path};
@@ -9,7 +13,9 @@ use surefoot_firewall::semantics::{End, Record, evaluate};
 use surefoot_host::{Host, Socket, SocketKind};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 
-use crate::{Rules, finding};
+use crate::surroundings::devices;
+use crate::{Rules, finding, sockets};
+use services::{Service, private};
 
 /// More listeners of one program than this are counted, not asked about one by one.
 const ASKED_OF_EACH: usize = 24;
@@ -20,12 +26,13 @@ const SHOWN_OF_EACH: usize = 8;
 pub(crate) const PAGES: &[Page] = &[
     Page {
         code: "EX001",
-        title: "a service meant for this host or a private network listens on every address",
+        title: "a service meant for this host or a private network waits for strangers",
         severity: Severity::High,
         text: "\
 What it is
-  A database, cache or control port is bound to 0.0.0.0 or [::], so every interface answers,
-  and the firewall does not certainly keep strangers out.
+  A database, cache or control port is bound to 0.0.0.0 or [::], so every interface answers, or
+  to an address that other machines reach, and the firewall does not certainly keep strangers
+  out. On an address of a private network it is a warning only.
 
 Why it matters
   Such services often ask for no password, or for a weak one: redis, memcached, mongodb,
@@ -48,12 +55,14 @@ When it is fine
     },
     Page {
         code: "EX002",
-        title: "a program listens on every address",
+        title: "a program listens for other machines",
         severity: Severity::Note,
         text: "\
 What it is
-  A program is bound to 0.0.0.0 or [::]. Every interface answers, also one that is added later:
-  a second network card, a VPN, a container bridge.
+  A program is bound to an address that other machines reach. On 0.0.0.0 or [::] every interface
+  answers, also one that is added later: a second network card, a VPN, a container bridge.
+  A UDP socket on a port that the kernel may have chosen can be a client that waits for an
+  answer; then the finding is a possible one.
 
 Why it matters
   Nothing is wrong with a web server that does this. It is listed so that you know what this
@@ -70,116 +79,6 @@ When it is fine
   For services that are meant for everybody.
 ",
     },
-];
-
-/// Services that are not made for strangers, by protocol and port, with the setting that binds
-/// them (from their own manuals).
-const PRIVATE: &[(u8, u16, &str, &str)] = &[
-    (
-        6,
-        111,
-        "rpcbind",
-        "systemctl disable --now rpcbind.socket rpcbind.service",
-    ),
-    (
-        17,
-        111,
-        "rpcbind",
-        "systemctl disable --now rpcbind.socket rpcbind.service",
-    ),
-    (6, 389, "LDAP", ""),
-    (
-        6,
-        445,
-        "SMB",
-        "set `interfaces = lo eth1` and `bind interfaces only = yes` in /etc/samba/smb.conf",
-    ),
-    (
-        6,
-        631,
-        "CUPS",
-        "set `Listen localhost:631` in /etc/cups/cupsd.conf",
-    ),
-    (
-        17,
-        161,
-        "SNMP",
-        "set `agentaddress 127.0.0.1` in /etc/snmp/snmpd.conf",
-    ),
-    (
-        6,
-        2049,
-        "NFS",
-        "set `host=` to the private address in the [nfsd] section of /etc/nfs.conf",
-    ),
-    (
-        6,
-        2375,
-        "docker's API",
-        "remove `tcp://0.0.0.0:2375` from `hosts` in /etc/docker/daemon.json",
-    ),
-    (
-        6,
-        2379,
-        "etcd",
-        "set `listen-client-urls` to http://127.0.0.1:2379",
-    ),
-    (
-        6,
-        3306,
-        "MySQL or MariaDB",
-        "set `bind-address = 127.0.0.1` in /etc/mysql/mariadb.conf.d/50-server.cnf",
-    ),
-    (
-        6,
-        5432,
-        "PostgreSQL",
-        "set `listen_addresses = 'localhost'` in postgresql.conf",
-    ),
-    (
-        6,
-        5984,
-        "CouchDB",
-        "set `bind_address = 127.0.0.1` in local.ini",
-    ),
-    (
-        6,
-        6379,
-        "redis",
-        "set `bind 127.0.0.1 ::1` in /etc/redis/redis.conf",
-    ),
-    (
-        6,
-        9042,
-        "Cassandra",
-        "set `rpc_address: localhost` in cassandra.yaml",
-    ),
-    (
-        6,
-        9200,
-        "Elasticsearch",
-        "set `network.host: 127.0.0.1` in elasticsearch.yml",
-    ),
-    (6, 10250, "the kubelet's API", ""),
-    (
-        6,
-        11211,
-        "memcached",
-        "set `-l 127.0.0.1` in /etc/memcached.conf",
-    ),
-    (
-        17,
-        11211,
-        "memcached",
-        "set `-l 127.0.0.1` and `-U 0` in /etc/memcached.conf",
-    ),
-    (6, 15672, "RabbitMQ's console", ""),
-    (
-        6,
-        27017,
-        "MongoDB",
-        "set `bindIp: 127.0.0.1` under `net:` in /etc/mongod.conf",
-    ),
 ];
 
 /// What the firewall does to a stranger's first packet to a listener.
@@ -206,10 +105,20 @@ impl Gate {
     }
 }
 
-/// A listener on every address of one or both families.
+/// A listener that other machines may reach.
 struct Open<'a> {
     socket: &'a Socket,
     gate: Gate,
+}
+
+/// What of a program is told in one finding.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    program: String,
+    /// The port of a service that is not made for strangers.
+    private: Option<u16>,
+    /// Whether these may be clients.
+    maybe_client: bool,
 }
 
 /// One finding for each program, and one for each service that is not made for strangers.
@@ -217,39 +126,75 @@ pub(crate) fn check(host: &Host, rules: &Rules) -> Vec<Finding> {
     let Some(sockets) = &host.sockets else {
         return Vec::new();
     };
-    let mut by_program: BTreeMap<(String, Option<u16>), Vec<&Socket>> = BTreeMap::new();
-    for socket in sockets.iter().filter(|socket| is_everywhere(socket)) {
-        let private = private(socket).map(|(_, port, _, _)| *port);
-        by_program
-            .entry((program(host, socket), private))
-            .or_default()
-            .push(socket);
+    let clients = sockets::maybe_clients(host);
+    let mut groups: BTreeMap<Group, Vec<&Socket>> = BTreeMap::new();
+    for socket in sockets.iter().filter(|socket| is_exposed(host, socket)) {
+        let group = Group {
+            program: program(host, socket),
+            private: service(socket).map(|(_, port, _, _)| *port),
+            maybe_client: clients.contains(&(socket.kind, socket.port)),
+        };
+        groups.entry(group).or_default().push(socket);
     }
-    by_program
+    groups
         .into_iter()
-        .map(|((program, _), sockets)| {
+        .map(|(group, sockets)| {
             let asked: Vec<Open<'_>> = sockets
                 .iter()
                 .take(ASKED_OF_EACH)
                 .map(|socket| Open {
                     socket,
-                    gate: gate(rules, socket),
+                    gate: gate(host, rules, socket),
                 })
                 .collect();
-            describe(host, &program, &asked, sockets.len())
+            describe(host, &group, &asked, &sockets)
         })
         .collect()
 }
 
+/// Whether other machines may send to it, were there no firewall.
+fn is_exposed(host: &Host, socket: &Socket) -> bool {
+    let on_loopback = socket
+        .device
+        .and_then(|index| host.interface(index))
+        .is_some_and(surefoot_host::Interface::is_loopback);
+    socket.waits() && !on_loopback && address(socket).is_some_and(|it| !it.is_loopback())
+}
+
+/// The address that it is bound to. An IPv6 socket on `::ffff:192.0.2.1` is an IPv4 one.
+fn address(socket: &Socket) -> Option<IpAddr> {
+    socket.local.map(|address| address.to_canonical())
+}
+
 fn is_everywhere(socket: &Socket) -> bool {
-    // UDP sockets on ports that the kernel chose are clients waiting for an answer.
-    const FIRST_EPHEMERAL: u16 = 32_768;
-    let client = socket.kind != SocketKind::Tcp && socket.port >= FIRST_EPHEMERAL;
-    socket.waits() && !client && socket.local.is_some_and(|address| address.is_unspecified())
+    address(socket).is_some_and(|address| address.is_unspecified())
+}
+
+/// Whether an address is one of a private network or a link, where not everybody is a neighbour.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || v4.is_link_local() || shared
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn service(socket: &Socket) -> Option<&'static Service> {
+    private(protocol(socket), socket.port)
 }
 
 fn program(host: &Host, socket: &Socket) -> String {
-    let owner = socket.owners.first().and_then(|pid| host.process(*pid));
+    if socket.kind != SocketKind::Tcp && sockets::is_the_kernels(host, socket) {
+        return "the kernel (a tunnel, such as WireGuard)".to_owned();
+    }
+    name(host, &socket.owners)
+}
+
+/// The name of the first of these processes.
+fn name(host: &Host, pids: &[u32]) -> String {
+    let owner = pids.first().and_then(|pid| host.process(*pid));
     owner.map_or_else(
         || "an unknown program".to_owned(),
         |process| process.name.clone(),
@@ -265,23 +210,27 @@ fn protocol(socket: &Socket) -> u8 {
     }
 }
 
-fn private(socket: &Socket) -> Option<&'static (u8, u16, &'static str, &'static str)> {
-    PRIVATE
-        .iter()
-        .find(|(proto, port, _, _)| (*proto, *port) == (protocol(socket), socket.port))
-}
-
 /// Asks the firewall about a stranger's first packet, on every interface that strangers reach.
-fn gate(rules: &Rules, socket: &Socket) -> Gate {
-    let v6 = socket.local.is_some_and(|address| address.is_ipv6());
-    let both = v6 && socket.v6only != Some(true);
+fn gate(host: &Host, rules: &Rules, socket: &Socket) -> Gate {
+    let v6 = address(socket).is_some_and(|address| address.is_ipv6());
+    let both = v6 && is_everywhere(socket) && socket.v6only != Some(true);
     let mut families = vec![if v6 { Family::Ip6 } else { Family::Ip }];
     if both {
         families.push(Family::Ip);
     }
+    let doors = match socket.device {
+        Some(index) => devices(host, index)
+            .iter()
+            .map(|name| match name.as_str() {
+                "" => Interface::Unknown,
+                name => Interface::named(name),
+            })
+            .collect(),
+        None => interfaces(rules),
+    };
     let gates: Vec<Gate> = families
         .into_iter()
-        .flat_map(|family| interfaces(rules).into_iter().map(move |it| (family, it)))
+        .flat_map(|family| doors.iter().map(move |it| (family, it.clone())))
         .map(|(family, interface)| ask(rules, socket, family, interface))
         .collect();
     let first = gates.iter().min().copied().unwrap_or(Gate::Unknown);
@@ -321,6 +270,9 @@ fn ask(rules: &Rules, socket: &Socket, family: Family, interface: Interface) -> 
         )
         .with(Field::CtState, ct_state::NEW);
     packet.input = interface;
+    if let Some(to) = address(socket).filter(|to| !to.is_unspecified()) {
+        packet = packet.to(to);
+    }
     let packet = packet.settle(&rules.surroundings);
     let firewall = &rules.loaded.firewall;
     let answer = evaluate(
@@ -337,35 +289,48 @@ fn ask(rules: &Rules, socket: &Socket, family: Family, interface: Interface) -> 
     }
 }
 
-fn describe(host: &Host, program: &str, asked: &[Open<'_>], count: usize) -> Finding {
+fn describe(host: &Host, group: &Group, asked: &[Open<'_>], all: &[&Socket]) -> Finding {
     let gate = asked
         .iter()
         .map(|open| open.gate)
         .max()
         .unwrap_or(Gate::Unknown);
-    let service = asked.first().and_then(|open| private(open.socket));
-    let page = if service.is_some() && gate > Gate::Closed {
-        &PAGES[0]
-    } else {
-        &PAGES[1]
-    };
-    let certainty = if matches!(gate, Gate::Depends | Gate::Unknown) {
+    let service = asked.first().and_then(|open| service(open.socket));
+    let reached = service.is_some() && gate > Gate::Closed;
+    let page = if reached { &PAGES[0] } else { &PAGES[1] };
+    let doubt = group.maybe_client || matches!(gate, Gate::Depends | Gate::Unknown);
+    let certainty = if doubt {
         Certainty::Possibly
     } else {
         Certainty::Certainly
     };
-    let title = format!(
-        "{program} listens on every address ({})",
-        ports(asked, count)
-    );
+    let program = &group.program;
+    let (ports, on) = (ports(asked, all.len()), places(all));
+    let title = if group.maybe_client {
+        format!("{program} takes datagrams on {on}, as a client or a server ({ports})")
+    } else {
+        format!("{program} listens on {on} ({ports})")
+    };
+    let reach = if all.iter().any(|socket| is_everywhere(socket)) {
+        "Every interface answers"
+    } else {
+        "Other machines may reach it there"
+    };
     let impact = match service {
-        Some((_, _, name, _)) if gate > Gate::Closed => format!(
+        Some((_, _, name, _)) if reached => format!(
             "{name} is not made for strangers, and {}. Whoever reaches it may read or change its data.",
             gate.words()
         ),
-        _ => format!("Every interface answers; {}.", gate.words()),
+        _ => format!("{reach}; {}.", gate.words()),
     };
     let mut found = finding(page, Area::Exposure, certainty, title, &impact);
+    if reached
+        && all
+            .iter()
+            .all(|socket| address(socket).is_some_and(is_private))
+    {
+        found.severity = Severity::Warning;
+    }
     found.evidence = asked
         .iter()
         .take(SHOWN_OF_EACH)
@@ -375,10 +340,22 @@ fn describe(host: &Host, program: &str, asked: &[Open<'_>], count: usize) -> Fin
     found
 }
 
+/// Where they listen: `every address`, `192.0.2.1`, `3 addresses`.
+fn places(sockets: &[&Socket]) -> String {
+    if sockets.iter().any(|socket| is_everywhere(socket)) {
+        return "every address".to_owned();
+    }
+    let addresses: BTreeSet<IpAddr> = sockets.iter().filter_map(|it| address(it)).collect();
+    match addresses.first() {
+        Some(one) if addresses.len() == 1 => one.to_string(),
+        _ => format!("{} addresses", addresses.len()),
+    }
+}
+
 fn ports(asked: &[Open<'_>], count: usize) -> String {
     let mut ports: Vec<String> = asked
         .iter()
-        .map(|open| format!("{}/{}", open.socket.port, kind_word(open.socket)))
+        .map(|open| format!("{}/{}", open.socket.port, sockets::word(open.socket.kind)))
         .collect();
     ports.dedup();
     let shown = ports.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
@@ -390,27 +367,38 @@ fn ports(asked: &[Open<'_>], count: usize) -> String {
     }
 }
 
-fn kind_word(socket: &Socket) -> &'static str {
-    match socket.kind {
-        SocketKind::Tcp => "tcp",
-        SocketKind::Udp => "udp",
-        SocketKind::Udplite => "udplite",
-        SocketKind::Raw => "raw",
-        SocketKind::Packet => "packet",
+fn evidence(host: &Host, open: &Open<'_>) -> Evidence {
+    let socket = open.socket;
+    let address = match address(socket) {
+        Some(IpAddr::V6(v6)) if v6.is_unspecified() && socket.v6only != Some(true) => {
+            "*".to_owned()
+        }
+        Some(IpAddr::V6(v6)) => format!("[{v6}]"),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        None => String::new(),
+    };
+    let device = socket.device.map(|index| {
+        let bound = host.interface(index);
+        bound.map_or_else(|| format!("%{index}"), |it| format!("%{}", it.name))
+    });
+    let owners = owners(host, &socket.owners);
+    Evidence {
+        place: Place::Kernel {
+            name: format!(
+                "{} {address}{}:{}",
+                sockets::word(socket.kind),
+                device.unwrap_or_default(),
+                socket.port
+            ),
+        },
+        what: format!("{owners}; {}", open.gate.words()),
+        packets: None,
     }
 }
 
-fn evidence(host: &Host, open: &Open<'_>) -> Evidence {
-    let socket = open.socket;
-    let address = match (socket.local, socket.v6only) {
-        (Some(IpAddr::V6(_)), Some(true)) => "[::]".to_owned(),
-        (Some(IpAddr::V6(_)), _) => "*".to_owned(),
-        (address, _) => address
-            .map(|address| address.to_string())
-            .unwrap_or_default(),
-    };
-    let owners: Vec<String> = socket
-        .owners
+/// Who has a socket: `pid 7, redis.service`.
+fn owners(host: &Host, pids: &[u32]) -> String {
+    let owners: Vec<String> = pids
         .iter()
         .take(3)
         .map(|pid| {
@@ -420,18 +408,10 @@ fn evidence(host: &Host, open: &Open<'_>) -> Evidence {
             unit.map_or_else(|| format!("pid {pid}"), |unit| format!("pid {pid}, {unit}"))
         })
         .collect();
-    let owners = if owners.is_empty() {
-        "owner not known".to_owned()
-    } else {
-        owners.join("; ")
-    };
-    Evidence {
-        place: Place::Kernel {
-            name: format!("{} {address}:{}", kind_word(socket), socket.port),
-        },
-        what: format!("{owners}; {}", open.gate.words()),
-        packets: None,
+    if owners.is_empty() {
+        return "owner not known".to_owned();
     }
+    owners.join("; ")
 }
 
 /// An interface by which strangers come, for the words of a question.
@@ -443,15 +423,19 @@ fn example(host: &Host) -> &str {
     outside.take(1).next().unwrap_or("eth0")
 }
 
-fn remedies(
-    host: &Host,
-    asked: &[Open<'_>],
-    service: Option<&(u8, u16, &'static str, &'static str)>,
-) -> Vec<Remedy> {
+fn remedies(host: &Host, asked: &[Open<'_>], service: Option<&Service>) -> Vec<Remedy> {
     let Some(first) = asked.first() else {
         return Vec::new();
     };
-    let (port, kind) = (first.socket.port, kind_word(first.socket));
+    let (port, kind) = (first.socket.port, sockets::word(first.socket.kind));
+    let to = address(first.socket)
+        .filter(|to| !to.is_unspecified())
+        .map_or_else(
+            || format!(":{port}"),
+            |to| SocketAddr::new(to, port).to_string(),
+        );
+    let bound = first.socket.device.and_then(|index| host.interface(index));
+    let device = quoted(bound.map_or_else(|| example(host), |it| it.name.as_str()));
     let mut remedies = Vec::new();
     if let Some((_, _, name, setting)) = service
         && !setting.is_empty()
@@ -471,10 +455,7 @@ fn remedies(
         what: "See who holds the port, and which rule decides about strangers".to_owned(),
         commands: vec![
             format!("ss -Hlnp '( sport = :{port} )'"),
-            format!(
-                "surefoot firewall explain {kind} to :{port} in {} new",
-                quoted(example(host))
-            ),
+            format!("surefoot firewall explain {kind} to {to} in {device} new"),
         ],
     });
     remedies

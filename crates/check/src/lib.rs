@@ -23,6 +23,7 @@ pub fn check(host: &Host) -> Report {
     let rules = Rules::of_host(host);
     let mut findings = rules.findings();
     findings.extend(exposure::check(host, &rules));
+    findings.extend(exposure::beside::check(host));
     findings.extend(wrappers::check(host));
     findings.extend(processes::check(host));
     findings.extend(consoles::check(host));
@@ -40,6 +41,7 @@ pub fn check(host: &Host) -> Report {
     sort_worst_first(&mut findings);
     let mut unknowns: Vec<Unknown> = host.missing.iter().map(unknown).collect();
     unknowns.extend(rules.unknowns());
+    unknowns.extend(exposure::elsewhere::unknowns(host));
     unknowns.sort();
     unknowns.dedup();
     Report {
@@ -66,6 +68,7 @@ pub fn pages() -> Vec<&'static Page> {
         surefoot_firewall::lint::pages(),
         no_filter::PAGES,
         exposure::PAGES,
+        exposure::beside::PAGES,
         wrappers::PAGES,
         processes::PAGES,
         consoles::PAGES,

@@ -187,3 +187,73 @@ fn rules_that_filter_nothing_are_told() {
         "rules that were not read may filter"
     );
 }
+
+/// The machine with its policy open and one more socket, made from the listener of redis.
+fn with_socket(change: impl FnOnce(&mut surefoot_host::Socket)) -> Host {
+    let mut host = machine();
+    for rules in &mut host.rules {
+        rules.text = rules.text.replace(":INPUT DROP", ":INPUT ACCEPT");
+    }
+    let sockets = host.sockets.as_mut().expect("they are known");
+    let mut socket = sockets
+        .iter()
+        .find(|it| it.port == 6379)
+        .expect("redis")
+        .clone();
+    sockets.retain(|it| it.port != 6379 && it.port != 3306);
+    change(&mut socket);
+    sockets.push(socket);
+    host
+}
+
+#[test]
+fn one_address_or_a_mapped_one_is_exposed_and_a_bound_one_is_not() {
+    for (local, expected) in [
+        ("192.0.2.10", 1),
+        ("::ffff:0.0.0.0", 1),
+        ("::ffff:127.0.0.1", 0),
+    ] {
+        let host = with_socket(|it| it.local = Some(local.parse().expect("an address")));
+        let found = titles(&check(&host), "EX001");
+        assert_eq!(found.len(), expected, "{local}: {found:?}");
+    }
+    let mut host = with_socket(|it| it.device = Some(77));
+    let mut lo = host
+        .network
+        .as_ref()
+        .expect("it is known")
+        .interfaces
+        .first()
+        .expect("one")
+        .clone();
+    (lo.index, lo.name, lo.flags) = (77, "lo".into(), 0x9);
+    let network = host.network.as_mut().expect("it is known");
+    network.interfaces.push(lo);
+    assert!(titles(&check(&host), "EX001").is_empty(), "bound to lo");
+}
+
+#[test]
+fn high_ports_may_be_clients_and_sockets_without_ports_are_told() {
+    use surefoot_host::SocketKind::{Packet, Udp};
+    let host = with_socket(|it| (it.kind, it.state, it.port) = (Udp, 7, 51_820));
+    let found = titles(&check(&host), "EX002");
+    assert!(found.iter().any(|it| it.contains("51820/udp")), "{found:?}");
+    let host = with_socket(|it| (it.kind, it.state, it.port) = (Packet, 7, 3));
+    assert_eq!(titles(&check(&host), "EX004").len(), 1);
+}
+
+#[test]
+fn other_network_namespaces_are_not_known() {
+    let mut host = machine();
+    let is_told = |host: &Host| {
+        let unknowns = check(host).unknowns;
+        unknowns
+            .iter()
+            .any(|it| it.fact.contains("network namespace"))
+    };
+    assert!(!is_told(&host));
+    let processes = host.processes.as_mut().expect("they are known");
+    let process = processes.last_mut().expect("one");
+    (process.same_network, process.network) = (Some(false), Some(4_026_532_000));
+    assert!(is_told(&host));
+}

@@ -123,6 +123,9 @@ impl Host {
                 )
             });
         }
+        if let Some(vsock) = &mut self.vsock {
+            vsock.sort_by_key(|socket| (socket.port, socket.cid, socket.inode));
+        }
         if let Some(network) = &mut self.network {
             network.interfaces.sort_by_key(|interface| interface.index);
             for interface in &mut network.interfaces {

@@ -27,7 +27,7 @@ pub use live::LiveOptions;
 pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
 pub use rules::{LoadedRules, RulesOrigin, SavedRules};
-pub use socket::{Socket, SocketKind};
+pub use socket::{Socket, SocketKind, VsockListener};
 
 /// Everything surefoot knows about a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Host {
     pub network: Option<Network>,
     /// TCP, UDP, raw and packet sockets.
     pub sockets: Option<Vec<Socket>>,
+    /// Programs that wait on vsock, for a hypervisor or its guests.
+    #[serde(default)]
+    pub vsock: Option<Vec<VsockListener>>,
     /// Processes by pid.
     pub processes: Option<Vec<Process>>,
     /// The rules that are loaded, one text for each mechanism that could be asked.

@@ -41,6 +41,9 @@ pub struct Process {
     pub container: Option<String>,
     /// Whether it runs in this network namespace; none without permission.
     pub same_network: Option<bool>,
+    /// The inode of its network namespace; none without permission.
+    #[serde(default)]
+    pub network: Option<u64>,
     /// Whether libwrap, the library of tcpwrappers, is in its memory; none if not looked at.
     pub wrapped: Option<bool>,
 }

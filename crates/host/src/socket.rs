@@ -60,3 +60,16 @@ impl Socket {
         }
     }
 }
+
+/// A socket of `AF_VSOCK` that waits for peers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VsockListener {
+    /// The context identifier that it is bound to; 4294967295 is any, 1 is this machine alone.
+    pub cid: u32,
+    /// Its port.
+    pub port: u32,
+    /// The inode by which `/proc/PID/fd` names it.
+    pub inode: u64,
+    /// The processes that hold it, by pid.
+    pub owners: Vec<u32>,
+}

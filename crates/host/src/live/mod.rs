@@ -78,7 +78,7 @@ impl Host {
         match sockets {
             Ok(sockets) => {
                 host.missing.extend(sockets.missing);
-                host.take_sockets(sockets.all, &holders);
+                host.take_sockets(sockets.all, sockets.vsock, &holders);
             }
             Err(error) => host.miss("sockets", error, "which programs wait for connections"),
         }

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
 use super::{Begun, begin};
 use crate::process::Signals;
-use crate::{Host, Process, Socket};
+use crate::{Host, Process, Socket, VsockListener};
 
 /// What was read of the processes.
 #[derive(Debug, Default)]
@@ -159,8 +159,13 @@ impl Host {
     pub(super) fn take_sockets(
         &mut self,
         mut sockets: Vec<Socket>,
+        mut vsock: Option<Vec<VsockListener>>,
         holders: &HashMap<u64, Vec<u32>>,
     ) {
+        for socket in vsock.iter_mut().flatten() {
+            socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
+        }
+        self.vsock = vsock;
         for socket in &mut sockets {
             socket.owners = holders.get(&socket.inode).cloned().unwrap_or_default();
         }
@@ -279,15 +284,20 @@ fn process(pid: u32, folder: &str, setting: &Setting) -> io::Result<Option<Proce
         .map(|path| path.to_string_lossy().into_owned());
     process.wait_channel = super::read_line(&format!("{folder}/wchan"))
         .filter(|function| !function.is_empty() && function != "0");
-    process.same_network = link("ns/net")
-        .ok()
-        .zip(setting.network.as_ref())
-        .map(|(a, b)| a == *b);
+    let network = link("ns/net").ok();
+    process.network = network.as_deref().and_then(namespace_inode);
+    process.same_network = network.zip(setting.network.as_ref()).map(|(a, b)| a == *b);
     if let Ok(groups) = fs::read_to_string(format!("{folder}/cgroup")) {
         process.unit = unit(&groups);
         process.container = container(&groups);
     }
     Ok(Some(process))
+}
+
+/// The number in `net:[4026531840]`.
+fn namespace_inode(target: &Path) -> Option<u64> {
+    let number = target.to_str()?.split_once('[')?.1.strip_suffix(']')?;
+    number.parse().ok()
 }
 
 /// Reads `/proc/PID/status` (`Documentation/filesystems/proc.rst`).
@@ -457,5 +467,6 @@ mod tests {
         let me = me.expect("the test itself runs");
         assert!(me.threads >= 1 && !me.kernel && me.started > 0, "{me:?}");
         assert_eq!(me.same_network, Some(true));
+        assert!(me.network.is_some_and(|inode| inode > 0), "{me:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::io;
 use rustix::net::netlink::SOCK_DIAG;
 
 use super::netlink::{address, attributes, dump, u8_at, u16_at, u32_at};
-use crate::{Missing, Socket, SocketKind};
+use crate::{Missing, Socket, SocketKind, VsockListener};
 
 /// What is asked for: the protocol's number, its file in `/proc/net`, and whether every kernel
 /// has it.
@@ -36,6 +36,7 @@ const FAMILIES: [(u8, &str); 2] = [(2, ""), (10, "6")];
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     pub(super) all: Vec<Socket>,
+    pub(super) vsock: Option<Vec<VsockListener>>,
     pub(super) missing: Vec<Missing>,
 }
 
@@ -84,6 +85,19 @@ pub(super) fn read() -> io::Result<Sockets> {
             sockets.miss(fact, why, "which programs wait for them");
         }
     }
+    // Who asks a kernel without vsock would make it load that.
+    if proc::is_known(&protocols, "AF_VSOCK") {
+        match vsock() {
+            Ok(found) => sockets.vsock = Some(found),
+            Err(error) => sockets.miss(
+                "vsock sockets",
+                &format!("the kernel does not list them: {error}"),
+                "which programs wait for a hypervisor or its guests",
+            ),
+        }
+    } else if !protocols.is_empty() {
+        sockets.vsock = Some(Vec::new());
+    }
     sockets.missing.dedup();
     Ok(sockets)
 }
@@ -126,6 +140,34 @@ fn list(kind: SocketKind, protocol: u8, family: u8) -> io::Result<Vec<Socket>> {
             .flatten()
     })?;
     Ok(list.items)
+}
+
+/// What waits on vsock (`linux/vm_sockets_diag.h`).
+fn vsock() -> io::Result<Vec<VsockListener>> {
+    const FAMILY: u8 = 40;
+    // `struct vsock_diag_req`: every state.
+    let mut request = [0; 24];
+    request[0] = FAMILY;
+    request[4..8].fill(0xff);
+    let list = dump(Some(SOCK_DIAG), BY_FAMILY, &request, |answer, body| {
+        (answer == BY_FAMILY)
+            .then(|| vsock_listener(body))
+            .flatten()
+    })?;
+    Ok(list.items)
+}
+
+/// `struct vsock_diag_msg`, if it is of a socket that waits: one that listens, or takes datagrams.
+fn vsock_listener(body: &[u8]) -> Option<VsockListener> {
+    const DATAGRAM: u8 = 2;
+    const LISTEN: u8 = 10;
+    let waits = u8_at(body, 1)? == DATAGRAM || u8_at(body, 2)? == LISTEN;
+    waits.then_some(VsockListener {
+        cid: u32_at(body, 4)?,
+        port: u32_at(body, 8)?,
+        inode: u64::from(u32_at(body, 20)?),
+        owners: Vec::new(),
+    })
 }
 
 /// `struct inet_diag_msg` with `INET_DIAG_*`; ports and addresses are in network order.

@@ -83,6 +83,12 @@ pub(super) fn in_use(text: &str, protocol: &str) -> bool {
     })
 }
 
+/// Whether the kernel has a protocol, by the same file.
+pub(super) fn is_known(text: &str, protocol: &str) -> bool {
+    text.lines()
+        .any(|line| line.split_whitespace().next() == Some(protocol))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -172,6 +172,40 @@ fn by_uuid(host: &Host, mount: &Mount) -> String {
     }
 }
 
+/// The path in `/dev` that udev or device-mapper gives to what a line names.
+fn link(device: &str) -> Option<String> {
+    let tags = [
+        ("LABEL=", "by-label"),
+        ("PARTUUID=", "by-partuuid"),
+        ("PARTLABEL=", "by-partlabel"),
+    ];
+    for (tag, folder) in tags {
+        if let Some(value) = device.strip_prefix(tag) {
+            return Some(format!(
+                "/dev/disk/{folder}/{}",
+                encoded(value.trim_matches('"'))
+            ));
+        }
+    }
+    let is_link = device.starts_with("/dev/mapper/") || device.starts_with("/dev/disk/by-");
+    is_link.then(|| device.to_owned())
+}
+
+/// A label as udev writes it into a file name: what is neither harmless nor UTF-8 beyond ASCII is
+/// `\\x` and two digits.
+fn encoded(label: &str) -> String {
+    use std::fmt::Write as _;
+    let mut name = String::new();
+    for letter in label.chars() {
+        if letter.is_ascii_alphanumeric() || !letter.is_ascii() || "#+-.:=@_".contains(letter) {
+            name.push(letter);
+        } else {
+            let _ = write!(name, "\\x{:02x}", u32::from(letter));
+        }
+    }
+    name
+}
+
 fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
     let Some(disks) = &host.disks else {
         return Vec::new();
@@ -184,17 +218,27 @@ fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
         if let Some(name) = kernel_name(mount) {
             return disks.iter().all(|disk| disk.name != name);
         }
-        let uuid = mount
-            .device
-            .strip_prefix("UUID=")
-            .map(|uuid| uuid.trim_matches('"'));
-        uuid.is_some_and(|uuid| {
-            knows_uuids
+        let device = mount.device.as_str();
+        if let Some(uuid) = device.strip_prefix("UUID=").map(|it| it.trim_matches('"')) {
+            return knows_uuids
                 && disks.iter().all(|disk| {
                     disk.uuid
                         .as_deref()
                         .is_none_or(|known| !known.eq_ignore_ascii_case(uuid))
-                })
+                });
+        }
+        link(device).is_some_and(|link| {
+            let links = || {
+                disks
+                    .iter()
+                    .filter_map(|disk| disk.links.as_ref())
+                    .flatten()
+            };
+            // Without udev nobody makes the links of /dev/disk.
+            let kept = disks.iter().all(|disk| disk.links.is_some())
+                && (link.starts_with("/dev/mapper/")
+                    || links().any(|known| known.starts_with("/dev/disk/")));
+            kept && links().all(|known| !known.eq_ignore_ascii_case(&link))
         })
     };
     mounts

@@ -36,7 +36,7 @@ When it is fine
 
 /// Finds rules that nobody reads.
 pub(crate) fn check(host: &Host) -> Vec<Finding> {
-    let rules: Vec<Evidence> = host.wrappers.iter().flat_map(evidence).collect();
+    let mut rules: Vec<Evidence> = host.wrappers.iter().flat_map(evidence).collect();
     let (Some(sockets), Some(_), false) = (&host.sockets, &host.processes, rules.is_empty()) else {
         return Vec::new();
     };
@@ -47,8 +47,14 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
     let mut daemons: Vec<&Process> = owners.filter_map(|pid| host.process(*pid)).collect();
     daemons.sort_by_key(|process| process.pid);
     daemons.dedup_by_key(|process| process.pid);
-    if daemons.iter().any(|process| process.wrapped == Some(true)) {
-        return Vec::new();
+    let some_read = daemons.iter().any(|process| process.wrapped == Some(true));
+    if some_read {
+        // The others are read, or nobody knows by which name a daemon asks.
+        rules.retain(|rule| unread(&rule.what, &daemons));
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        daemons.retain(|process| rules.iter().any(|rule| is_named(&rule.what, process)));
     }
     // sshd since 9.8 asks in a program of its own for each connection; inetd starts tcpd.
     let may_ask = |process: &&&Process| {
@@ -63,7 +69,7 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
     let without_owner = sockets
         .iter()
         .any(|socket| socket.waits() && socket.owners.is_empty());
-    let certain = doubtful.is_empty() && !without_owner;
+    let certain = doubtful.is_empty() && (some_read || !without_owner);
     let certainty = if certain {
         Certainty::Certainly
     } else {
@@ -73,10 +79,27 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
         &PAGES[0],
         Area::Exposure,
         certainty,
-        format!(
-            "no program that listens reads the {} of tcpwrappers",
-            count(rules.len(), "line")
-        ),
+        if some_read {
+            format!(
+                "{} of tcpwrappers that {} not read: {}",
+                count(rules.len(), "line"),
+                if daemons.len() == 1 {
+                    "its daemon does"
+                } else {
+                    "the daemons named do"
+                },
+                daemons
+                    .iter()
+                    .map(|it| it.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        } else {
+            format!(
+                "no program that listens reads the {} of tcpwrappers",
+                count(rules.len(), "line")
+            )
+        },
         "Whoever relies on these lines is not protected by them.",
     );
     found.evidence = rules;
@@ -95,6 +118,32 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
         commands: vec!["grep -l libwrap /proc/[0-9]*/maps".to_owned()],
     }];
     vec![found]
+}
+
+/// The daemons before the first colon of a line, up to the word `EXCEPT`, without `@host`.
+fn named(line: &str) -> impl Iterator<Item = &str> {
+    let list = line.split(':').next().unwrap_or_default();
+    list.split(|it: char| it.is_whitespace() || it == ',')
+        .filter(|word| !word.is_empty())
+        .take_while(|word| !word.eq_ignore_ascii_case("EXCEPT"))
+        .map(|word| word.split('@').next().unwrap_or_default())
+}
+
+/// Whether a line names the daemon, by its name, its first argument or its program file.
+fn is_named(line: &str, daemon: &Process) -> bool {
+    let base = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let names = [
+        Some(daemon.name.clone()),
+        daemon.command.first().map(base),
+        daemon.exe.as_ref().map(base),
+    ];
+    named(line).any(|word| names.iter().flatten().any(|name| name == word))
+}
+
+/// Whether a line names a daemon that waits for connections without libwrap, and none that has it.
+fn unread(line: &str, daemons: &[&Process]) -> bool {
+    let mut named = daemons.iter().filter(|it| is_named(line, it)).peekable();
+    named.peek().is_some() && named.all(|daemon| daemon.wrapped != Some(true))
 }
 
 /// The lines that are rules; `#` starts a comment only in the first column (`hosts_access(5)`).

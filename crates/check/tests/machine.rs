@@ -257,3 +257,49 @@ fn other_network_namespaces_are_not_known() {
     (process.same_network, process.network) = (Some(false), Some(4_026_532_000));
     assert!(is_told(&host));
 }
+
+#[test]
+fn each_daemon_that_a_line_names_is_judged_by_itself() {
+    let mut host = machine();
+    for process in host.processes.iter_mut().flatten() {
+        process.wrapped = Some(process.name == "sshd");
+    }
+    host.wrappers[1].text = "redis-server: ALL\n".into();
+    let found = titles(&check(&host), "EX003");
+    assert!(
+        found.len() == 1 && found[0].contains("redis-server"),
+        "{found:?}"
+    );
+    host.wrappers[1].text = "sshd: ALL\n".into();
+    assert!(titles(&check(&host), "EX003").is_empty());
+}
+
+#[test]
+fn disks_are_looked_for_by_every_name() {
+    let mut host = machine();
+    for disk in host.disks.iter_mut().flatten() {
+        let label = "/dev/disk/by-label/my\\x20data".to_owned();
+        disk.links = Some(vec![label, "/dev/mapper/vg-root".into()]);
+    }
+    for (device, expected) in [
+        ("LABEL=my data", 0),
+        ("LABEL=other", 1),
+        ("PARTUUID=0815-01", 1),
+        ("/dev/mapper/vg-root", 0),
+        ("/dev/mapper/vg-home", 1),
+        ("/dev/disk/by-id/gone", 1),
+    ] {
+        let mount = host
+            .fstab
+            .as_mut()
+            .and_then(|it| it.get_mut(1))
+            .expect("one");
+        mount.device = device.into();
+        let found = titles(&check(&host), "ST002");
+        assert_eq!(found.len(), expected, "{device}: {found:?}");
+    }
+    for disk in host.disks.iter_mut().flatten() {
+        disk.links = None;
+    }
+    assert!(titles(&check(&host), "ST002").is_empty(), "an old capture");
+}

@@ -33,6 +33,9 @@ pub struct BlockDevice {
     pub name: String,
     /// Its file system's UUID, where udev knows it.
     pub uuid: Option<String>,
+    /// Its other names in `/dev/mapper` and `/dev/disk/by-*`, as whole paths; none if not looked for.
+    #[serde(default)]
+    pub links: Option<Vec<String>>,
 }
 
 /// A login prompt that is meant to run on a terminal.

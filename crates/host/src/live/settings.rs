@@ -123,7 +123,11 @@ impl Host {
         }
         let mut disks: Vec<BlockDevice> = names("/sys/class/block")
             .into_iter()
-            .map(|name| BlockDevice { name, uuid: None })
+            .map(|name| BlockDevice {
+                links: Some(links_of(&name)),
+                name,
+                uuid: None,
+            })
             .collect();
         for uuid in names("/dev/disk/by-uuid") {
             let target = fs::read_link(format!("/dev/disk/by-uuid/{uuid}"));
@@ -137,8 +141,32 @@ impl Host {
                 disk.uuid = Some(uuid);
             }
         }
+        for folder in names("/dev/disk") {
+            for link in names(&format!("/dev/disk/{folder}")) {
+                let path = format!("/dev/disk/{folder}/{link}");
+                let target = fs::read_link(&path);
+                let name = target
+                    .ok()
+                    .and_then(|path| path.file_name().map(ToOwned::to_owned));
+                let disk = disks
+                    .iter_mut()
+                    .find(|disk| Some(disk.name.as_ref()) == name.as_deref());
+                if let Some(links) = disk.and_then(|disk| disk.links.as_mut()) {
+                    links.push(path);
+                }
+            }
+        }
         self.disks = Some(disks);
     }
+}
+
+/// The name that device-mapper gave a device.
+fn links_of(name: &str) -> Vec<String> {
+    let given = super::read_line(&format!("/sys/class/block/{name}/dm/name"));
+    given
+        .map(|it| format!("/dev/mapper/{it}"))
+        .into_iter()
+        .collect()
 }
 
 /// The names in a folder, sorted.

@@ -91,7 +91,10 @@ pub(super) fn read() -> io::Result<Sockets> {
             Ok(found) => sockets.vsock = Some(found),
             Err(error) => sockets.miss(
                 "vsock sockets",
-                &format!("the kernel does not list them: {error}"),
+                &match error.kind() {
+                    io::ErrorKind::NotFound => "the kernel lacks `vsock_diag`".to_owned(),
+                    _ => format!("the kernel does not list them: {error}"),
+                },
                 "which programs wait for a hypervisor or its guests",
             ),
         }

@@ -38,6 +38,13 @@ table inet surefoot_referee {
     }
 }
 ";
+/// Turns the trace on before the rules at a device.
+fn begin_ingress(port: &str) -> String {
+    format!(
+        "table netdev {TABLE} {{\n chain begin_{port} {{\n  type filter hook ingress device \"{port}\" priority -1000; policy accept;\n  meta nftrace set 1\n }}\n}}\n"
+    )
+}
+
 /// The routing table of packets that come in.
 const INCOMING: &str = "100";
 
@@ -76,7 +83,7 @@ pub struct Observation {
 pub struct Step {
     /// Whether `iptables-legacy` holds the table.
     pub legacy: bool,
-    /// `NFPROTO_*` of the table: 1 inet, 2 IPv4, 10 IPv6.
+    /// `NFPROTO_*` of the table: 1 inet, 2 IPv4, 5 netdev, 10 IPv6.
     pub family: u8,
     /// The table's name.
     pub table: String,
@@ -153,7 +160,11 @@ impl Referee {
     /// To be called when the rules under test are loaded: reads their handles, and frames them.
     /// The tables of `iptables-legacy` are only looked at if their names are given.
     pub fn ready(&mut self, legacy: [&[String]; 2]) -> io::Result<()> {
-        self.namespace.feed(&["nft", "-f", "-"], FRAME)?;
+        let mut frame = FRAME.to_owned();
+        for port in &self.ports {
+            frame.push_str(&begin_ingress(&port.name));
+        }
+        self.namespace.feed(&["nft", "-f", "-"], &frame)?;
         self.rules.clear();
         let mut numbers: BTreeMap<(u8, String, String), usize> = BTreeMap::new();
         for rule in self.namespace.within(netlink::rules)? {

@@ -12,13 +12,13 @@ use super::space::{Space, Unknown};
 use super::state::{Out, State};
 use crate::Surroundings;
 use crate::model::{
-    Backend, ChainId, ChainKind, Effect, ElementValue, Field, Firewall, Hook, Match, Policy, Range,
-    Rule, Statement, Verdict, ct_state, ct_status,
+    Backend, Base, ChainId, ChainKind, Effect, ElementValue, Field, Firewall, Hook, Match,
+    NamePattern, Policy, Range, Rule, Statement, Verdict, ct_state, ct_status,
 };
 use crate::packet::{Path, to_address};
 use crate::semantics::{
-    BaseAt, CONNTRACK, DEEPEST, DEEPEST_JUMP, End, Order, RuleAt, bases, interface_to, matters,
-    sees,
+    BaseAt, CONNTRACK, DEEPEST, DEEPEST_JUMP, End, Order, RuleAt, bases, bridge_chains,
+    has_flowtable, interface_to, matters, sees,
 };
 
 /// Packets by what rules have made of them.
@@ -190,9 +190,12 @@ impl<'a> Follow<'a> {
                 self.join(&mut routed, state, packets)?;
             }
             let flows = self.hook(Hook::Postrouting, routed)?;
+            let flows = self.hook(Hook::Egress, flows)?;
+            let flows = self.bridged(flows, &[Hook::Output, Hook::Postrouting])?;
             self.pass(flows);
             return Ok(self.course);
         }
+        let start = self.hook(Hook::Ingress, start)?;
         let flows = self.established(start, Hook::Prerouting)?;
         let flows = self.at_prerouting(flows)?;
         let (mut input, mut forward) = (Flows::new(), Flows::new());
@@ -208,6 +211,7 @@ impl<'a> Follow<'a> {
             }
         }
         let input = self.hook(Hook::Input, input)?;
+        let input = self.bridged(input, &[Hook::Prerouting, Hook::Input])?;
         self.pass(input);
         self.forward(forward)?;
         Ok(self.course)
@@ -238,10 +242,59 @@ impl<'a> Follow<'a> {
             state.put(hops, word);
             self.join(&mut later, state, lives)?;
         }
+        let later = self.offloaded(later)?;
         let flows = self.hook(Hook::Forward, later)?;
         let flows = self.hook(Hook::Postrouting, flows)?;
+        let flows = self.hook(Hook::Egress, flows)?;
+        let around = [
+            Hook::Prerouting,
+            Hook::Input,
+            Hook::Output,
+            Hook::Postrouting,
+        ];
+        let flows = self.bridged(flows, &around)?;
         self.pass(flows);
         Ok(())
+    }
+
+    /// Frames that come or leave by a bridge meet rules that are not followed.
+    fn bridged(&mut self, flows: Flows, hooks: &[Hook]) -> Result<Flows, Exhausted> {
+        if !bridge_chains(self.firewall, hooks) {
+            return Ok(flows);
+        }
+        let by_bridge = self.space.ask(Unknown::Kernel)?;
+        let mut passed = Flows::new();
+        for (state, packets) in flows {
+            let perhaps = self.space.store.and(packets, by_bridge)?;
+            self.end(End::Unknown, perhaps);
+            let rest = self.space.store.minus(packets, by_bridge)?;
+            self.join(&mut passed, state, rest)?;
+        }
+        Ok(passed)
+    }
+
+    /// Once a flow is in a flowtable, its packets no longer meet the forward hook
+    /// (`nf_flow_offload_ip_hook`).
+    fn offloaded(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        if !has_flowtable(self.firewall, self.space.v6) {
+            return Ok(flows);
+        }
+        let in_table = self.space.ask(Unknown::Kernel)?;
+        let mut rest = Flows::new();
+        for (state, packets) in flows {
+            let word = state.word(self.space, Field::CtState)?;
+            let old = [Range::one(ct_state::ESTABLISHED)];
+            let old = self.space.store.among(&word, &old)?;
+            let protocol = self.space.has(Field::L4Proto, &[6, 17].map(Range::one))?;
+            let may = self.space.store.and(old, protocol)?;
+            let may = self.space.store.and(may, in_table)?;
+            let passes = self.space.store.and(packets, may)?;
+            self.end(End::Accepted, passes);
+            self.course.passed.push((state.clone(), passes));
+            let meets = self.space.store.minus(packets, may)?;
+            self.join(&mut rest, state, meets)?;
+        }
+        Ok(rest)
     }
 
     /// The outgoing interface is not yet known at prerouting.
@@ -401,8 +454,10 @@ impl<'a> Follow<'a> {
                 backend: self.firewall.tables[base.table].backend,
                 base: (base.table, base.chain),
             };
-            let early =
-                base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            let early = hook == Hook::Ingress
+                || base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            let elsewhere;
+            (flows, elsewhere) = self.on_device(base, flows)?;
             flows = if early {
                 let hidden = self.connection(flows, true)?;
                 let flows = self.base_chain(base, hidden)?;
@@ -414,8 +469,45 @@ impl<'a> Follow<'a> {
             } else {
                 self.base_chain(base, flows)?
             };
+            if !elsewhere.is_empty() {
+                flows = self.gather(flows.into_iter().chain(elsewhere).collect())?;
+            }
         }
         Ok(flows)
+    }
+
+    /// Which packets pass a device that the chain is hooked to, and which do not; other chains
+    /// see all.
+    fn on_device(&mut self, base: BaseAt, flows: Flows) -> Result<(Flows, Flows), Exhausted> {
+        let chain = &self.firewall.tables[base.table].chains[base.chain];
+        let on_device = |base: &&Base| matches!(base.hook, Hook::Ingress | Hook::Egress);
+        let Some(base) = chain.base.as_ref().filter(on_device) else {
+            return Ok((flows, Flows::new()));
+        };
+        let names: Vec<NamePattern> = base
+            .devices
+            .iter()
+            .map(|name| NamePattern {
+                text: name.clone(),
+                prefix: false,
+            })
+            .collect();
+        let (mut here, mut elsewhere) = (Flows::new(), Flows::new());
+        for (state, packets) in flows {
+            // `nft -j` of version 1.0.6 does not tell the device.
+            let passes = if names.is_empty() {
+                self.space.ask(Unknown::Kernel)?
+            } else if base.hook == Hook::Ingress {
+                State::input_is(self.space, &names)?
+            } else {
+                state.output_is(self.space, &names)?
+            };
+            let inside = self.space.store.and(packets, passes)?;
+            self.join(&mut here, state.clone(), inside)?;
+            let outside = self.space.store.minus(packets, passes)?;
+            self.join(&mut elsewhere, state, outside)?;
+        }
+        Ok((here, elsewhere))
     }
 
     /// Before conntrack a packet has no connection.

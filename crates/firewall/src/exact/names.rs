@@ -48,6 +48,13 @@ impl Names {
                 of_elements(set.content.elements(), &mut add);
             }
         }
+        let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+        for device in chains.flat_map(|chain| chain.base.iter().flat_map(|base| &base.devices)) {
+            add(&NamePattern {
+                text: device.clone(),
+                prefix: false,
+            });
+        }
         for set in &firewall.ipsets {
             of_elements(set.content.elements(), &mut add);
         }

@@ -1,6 +1,6 @@
 //! Which base chains a hook calls, and in which order.
 
-use crate::model::{ChainKind, Family, Firewall, Hook, Policy, Table};
+use crate::model::{Base, Chain, ChainKind, Family, Firewall, Hook, Policy, Table};
 
 /// A base chain, as a hook calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,9 @@ pub(crate) fn bases(
 ) -> (Vec<BaseAt>, Order) {
     let mut bases = Vec::new();
     for (t, table) in firewall.tables.iter().enumerate() {
-        if table.dormant || !sees(table, v6) {
+        let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
+        let netdev = on_device && table.family == Family::Netdev;
+        if table.dormant || !(sees(table, v6) || netdev) {
             continue;
         }
         for (c, chain) in table.chains.iter().enumerate() {
@@ -77,6 +79,33 @@ pub(crate) fn bases(
         }
     }
     (bases, order)
+}
+
+/// What a table of frames could do to a packet that comes by a bridge, if it holds any rule.
+pub(crate) fn bridge_chains(firewall: &Firewall, hooks: &[Hook]) -> bool {
+    firewall.tables.iter().any(|table| {
+        let decides = |base: &Base| hooks.contains(&base.hook);
+        let empty = |chain: &Chain| {
+            let policy = chain.base.as_ref().map(|base| base.policy);
+            chain.rules.is_empty() && policy == Some(Policy::Accept)
+        };
+        table.family == Family::Bridge
+            && !table.dormant
+            && table
+                .chains
+                .iter()
+                .any(|chain| chain.base.as_ref().is_some_and(decides) && !empty(chain))
+    })
+}
+
+/// Whether some flow may be sent past the forward hook by a flowtable.
+pub(crate) fn has_flowtable(firewall: &Firewall, v6: bool) -> bool {
+    firewall
+        .tables
+        .iter()
+        .filter(|table| !table.dormant && sees(table, v6))
+        .flat_map(|table| &table.others)
+        .any(|other| other.trim_start().starts_with("flowtable"))
 }
 
 /// Whether the table sees packets of the family.

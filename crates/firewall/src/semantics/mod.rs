@@ -15,7 +15,7 @@ mod route;
 mod rule;
 mod walk;
 
-pub(crate) use bases::{BaseAt, Order, bases, sees};
+pub(crate) use bases::{BaseAt, Order, bases, bridge_chains, has_flowtable, sees};
 pub use index::Index;
 pub(crate) use lookup::resolve;
 pub(crate) use nat::own_address;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bases::{BaseAt, Order, bases, sees};
+use super::bases::{BaseAt, Order, bases, bridge_chains, has_flowtable, sees};
 use super::flow::{Decided, Flow, merge};
 use super::index::{Block, Index, Question};
 use super::route::interface_to;
@@ -10,7 +10,8 @@ use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
 use crate::Surroundings;
 use crate::model::{
-    Backend, ChainKind, Field, Firewall, Hook, Policy, Statement, Verdict, ct_state, ct_status,
+    Backend, Base, ChainKind, Field, Firewall, Hook, Policy, Statement, Verdict, ct_state,
+    ct_status,
 };
 use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
 
@@ -141,8 +142,11 @@ impl Walk<'_> {
                 flow.output = Interface::Unknown;
             }
             let flows = self.hook(Hook::Postrouting, flows);
+            let flows = self.hook(Hook::Egress, flows);
+            self.bridged(&flows, &[Hook::Output, Hook::Postrouting]);
             return self.pass(flows);
         }
+        let flow = self.hook(Hook::Ingress, flow);
         let flows = self.established(flow, Hook::Prerouting);
         let flows = self.at_prerouting(flows);
         let (mut input, mut forward) = (Vec::new(), Vec::new());
@@ -158,6 +162,7 @@ impl Walk<'_> {
             }
         }
         let input = self.hook(Hook::Input, input);
+        self.bridged(&input, &[Hook::Prerouting, Hook::Input]);
         self.pass(input);
         if forward.is_empty() {
             return;
@@ -187,13 +192,54 @@ impl Walk<'_> {
                 "{setting} is not known; taken as 1, else nothing is forwarded"
             )),
         }
-        let forward = forward
+        let forward: Vec<Flow> = forward
             .into_iter()
             .filter_map(|flow| self.one_hop_less(flow))
             .collect();
+        self.offloaded(&forward);
         let forward = self.hook(Hook::Forward, forward);
         let forward = self.hook(Hook::Postrouting, forward);
+        let forward = self.hook(Hook::Egress, forward);
+        let around = [
+            Hook::Prerouting,
+            Hook::Input,
+            Hook::Output,
+            Hook::Postrouting,
+        ];
+        self.bridged(&forward, &around);
         self.pass(forward);
+    }
+
+    /// Frames that come or leave by a bridge meet rules that are not followed.
+    fn bridged(&mut self, flows: &[Flow], hooks: &[Hook]) {
+        if flows.is_empty() || !bridge_chains(self.firewall, hooks) {
+            return;
+        }
+        self.note("rules for frames (`table bridge`) are not followed: if the packet comes or leaves by a bridge, they decide too".into());
+        for flow in flows {
+            self.end(flow, End::Unknown, Decider::Kernel);
+        }
+    }
+
+    /// Once a flow is in a flowtable, its packets no longer meet the forward hook
+    /// (`nf_flow_offload_ip_hook`).
+    fn offloaded(&mut self, flows: &[Flow]) {
+        let old = |flow: &&Flow| {
+            matches!(
+                flow.get(Field::L4Proto),
+                Value::Known(6 | 17) | Value::Unknown
+            ) && matches!(
+                flow.get(Field::CtState),
+                Value::Known(ct_state::ESTABLISHED) | Value::Unknown
+            )
+        };
+        let Some(flow) = flows.iter().find(old) else {
+            return;
+        };
+        if has_flowtable(self.firewall, self.packet.is_v6()) {
+            self.note("there is a flowtable: packets of a flow that is in it pass without meeting the forward hook".into());
+            self.end(flow, End::Accepted, Decider::Kernel);
+        }
     }
 
     /// Routing takes one off the time to live before the forward hook (`ip_forward`,
@@ -385,7 +431,10 @@ impl Walk<'_> {
                 break;
             }
             self.place = Here { hook, kind };
-            let early = priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            let early = hook == Hook::Ingress
+                || priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            let elsewhere;
+            (flows, elsewhere) = self.on_device(t, c, flows);
             flows = if early {
                 let hidden = flows.into_iter().map(hide_connection).collect();
                 let flows = self.base_chain(t, c, policy, hidden);
@@ -411,9 +460,43 @@ impl Walk<'_> {
             } else {
                 self.base_chain(t, c, policy, flows)
             };
+            flows.extend(elsewhere);
             flows = merge(flows, MOST_FLOWS);
         }
         flows
+    }
+
+    /// Which flows pass a device that the chain is hooked to, and which do not; other chains see
+    /// all.
+    fn on_device(&mut self, t: usize, c: usize, flows: Vec<Flow>) -> (Vec<Flow>, Vec<Flow>) {
+        let firewall = self.firewall;
+        let base = firewall.tables[t].chains[c].base.as_ref();
+        let on_device = |base: &&Base| matches!(base.hook, Hook::Ingress | Hook::Egress);
+        let Some(base) = base.filter(on_device) else {
+            return (flows, Vec::new());
+        };
+        if base.devices.is_empty() {
+            // `nft -j` of version 1.0.6 does not tell the device.
+            self.note("which device a chain at ingress or egress belongs to is not known: both were followed".into());
+            return (flows.clone(), flows);
+        }
+        let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+        for flow in flows {
+            let interface = if base.hook == Hook::Ingress {
+                &flow.input
+            } else {
+                &flow.output
+            };
+            match interface {
+                Interface::Named(name) if base.devices.contains(name) => here.push(flow),
+                Interface::Named(_) | Interface::None => elsewhere.push(flow),
+                Interface::Unknown => {
+                    here.push(flow.clone());
+                    elsewhere.push(flow);
+                }
+            }
+        }
+        (here, elsewhere)
     }
 
     fn show_connection(&self, mut flow: Flow) -> Flow {

@@ -160,7 +160,12 @@ impl Case {
         let blocks = chains
             .into_iter()
             .any(|chain| chain.name.starts_with("__chain"));
-        let shown_in_json = (!flags && !blocks)
+        // Nor does it say there to which device a chain is hooked.
+        let devices = self
+            .texts
+            .iter()
+            .any(|(_, text)| text.contains("hook ingress"));
+        let shown_in_json = (!flags && !blocks && !devices)
             .then(|| self.show(&referee, "json"))
             .transpose()?;
         let names = |family: Family| -> Vec<String> {

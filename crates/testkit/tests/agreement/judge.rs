@@ -119,6 +119,7 @@ impl Place {
     fn of_step(firewall: &Firewall, step: &Step) -> Option<Self> {
         let family = match step.family {
             1 => Family::Inet,
+            5 => Family::Netdev,
             2 => Family::Ip,
             10 => Family::Ip6,
             _ => return None,

@@ -46,6 +46,9 @@ _surefoot() {
             surefoot__subcmd__firewall,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help"
                 ;;
+            surefoot__subcmd__firewall,prove)
+                cmd="surefoot__subcmd__firewall__subcmd__prove"
+                ;;
             surefoot__subcmd__firewall,show)
                 cmd="surefoot__subcmd__firewall__subcmd__show"
                 ;;
@@ -60,6 +63,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__help"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,prove)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__prove"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,show)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__show"
@@ -93,6 +99,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,explain)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__explain"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,prove)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__prove"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,show)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__show"
@@ -187,7 +196,7 @@ _surefoot() {
                     return 0
                     ;;
                 --least)
-                    COMPREPLY=($(compgen -W "note warning high critical never" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "note warning high critical" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -220,7 +229,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__explain)
-            opts="-v -q -h -V --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --format --color --verbose --quiet --help --version CO001 CO002 EX001 EX002 EX003 EX004 FW001 FW002 FW003 FW004 FW005 FW006 FW007 FW008 FW009 FW010 FW011 FW012 FW013 FW014 FW015 FW016 FW017 FW018 FW019 FW020 FW021 FW022 FW023 FW024 PR001 PR002 PR003 ST001 ST002"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,7 +251,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not check help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -260,12 +269,27 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__check)
-            opts="-v -q -h -V --facts --root --rules-format --format --fail-on --least --explain --schema --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --rules --facts --root --rules-format --format --fail-on --least --explain --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --facts)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -301,7 +325,7 @@ _surefoot() {
                     return 0
                     ;;
                 --least)
-                    COMPREPLY=($(compgen -W "note warning high critical never" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "note warning high critical" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -398,7 +422,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not check help"
+            opts="show explain why-not prove check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +477,20 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__prove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -481,13 +519,106 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        surefoot__subcmd__firewall__subcmd__show)
-            opts="-v -q -h -V --facts --root --rules-format --format --table --chain --hook --depth --exact --schema --color --verbose --quiet --help --version"
+        surefoot__subcmd__firewall__subcmd__prove)
+            opts="-v -q -h -V --policy --all --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --policy)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --facts)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --rules-format)
+                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__show)
+            opts="-v -q -h -V --rules --facts --root --rules-format --format --table --chain --hook --depth --exact --schema --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --facts)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -683,7 +814,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not check"
+            opts="show explain why-not prove check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -711,6 +842,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__prove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -28,16 +28,6 @@ pub fn check(host: &Host) -> Report {
     findings.extend(processes::check(host));
     findings.extend(consoles::check(host));
     findings.extend(storage::check(host));
-    if !host.running {
-        for remedy in findings
-            .iter_mut()
-            .flat_map(|finding| &mut finding.remedies)
-        {
-            remedy
-                .what
-                .push_str(" (in that system: in a chroot, or once it runs)");
-        }
-    }
     sort_worst_first(&mut findings);
     let mut unknowns: Vec<Unknown> = host.missing.iter().map(unknown).collect();
     unknowns.extend(rules.unknowns());

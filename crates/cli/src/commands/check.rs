@@ -14,6 +14,15 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> 
     }
     let host = input::host(&args.facts, output)?;
     let report = surefoot_check::check(&host);
+    let commands = report
+        .findings
+        .iter()
+        .any(|finding| !finding.remedies.is_empty());
+    if !host.running && commands {
+        output.remark(
+            "the commands are for the system in the tree: run them in a chroot, or once it runs\n",
+        );
+    }
     findings(
         report,
         surefoot_check::withheld(&host),

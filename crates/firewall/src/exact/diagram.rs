@@ -84,6 +84,7 @@ pub struct Diagrams {
     /// What `and` found last, at the place that its operands hash to.
     results: Vec<Result3>,
     most_nodes: usize,
+    steps_left: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +102,8 @@ const NO_RESULT: Result3 = Result3 {
 
 impl Diagrams {
     /// An empty store that will hold so many nodes at most, of 12 bytes each, and 8 to 16 more to
-    /// find them.
-    pub fn new(most_nodes: usize) -> Self {
+    /// find them; and take so many steps at most.
+    pub fn new(most_nodes: usize, most_steps: u64) -> Self {
         let leaf = Node {
             variable: LEAF,
             low: Packets::ALL,
@@ -113,6 +114,7 @@ impl Diagrams {
             places: vec![FREE; SMALLEST_CACHE],
             results: vec![NO_RESULT; SMALLEST_CACHE],
             most_nodes: most_nodes.min(1 << 30),
+            steps_left: most_steps,
         }
     }
 
@@ -198,6 +200,7 @@ impl Diagrams {
         if (found.a, found.b) == (a, b) {
             return Ok(found.is);
         }
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(Exhausted)?;
         let variable = self.variable(a).min(self.variable(b));
         let (a_low, a_high) = self.halves(a, variable);
         let (b_low, b_high) = self.halves(b, variable);
@@ -468,7 +471,7 @@ mod tests {
 
     #[test]
     fn every_operation_agrees_with_the_table_of_its_values() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let tables: Vec<u16> = (0..400).map(|n: u16| n.wrapping_mul(40503)).collect();
         for pair in tables.windows(3) {
             let [a, b, c] = [pair[0], pair[1], pair[2]].map(|t| of_table(&mut store, t));
@@ -496,7 +499,7 @@ mod tests {
 
     #[test]
     fn equal_sets_are_one_node() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let Both(_, a) = of_table(&mut store, 0b1010_0011_1100_0101);
         let nodes = store.count();
         let Both(_, again) = of_table(&mut store, 0b1010_0011_1100_0101);
@@ -505,7 +508,7 @@ mod tests {
 
     #[test]
     fn one_way_through_lies_in_the_set() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let Both(table, set) = of_table(&mut store, 0b0100_0000_0010_0000);
         let bits = store.one(set).unwrap();
         let row = bits.iter().map(|(v, on)| u32::from(*on) << v).sum::<u32>();
@@ -515,7 +518,7 @@ mod tests {
 
     #[test]
     fn beyond_the_budget_there_is_no_answer() {
-        let mut store = Diagrams::new(3);
+        let mut store = Diagrams::new(3, u64::MAX);
         assert!(store.bit(0).is_ok());
         assert!(store.bit(1).is_ok());
         assert_eq!(store.bit(2), Err(Exhausted));
@@ -523,7 +526,7 @@ mod tests {
 
     #[test]
     fn many_nodes_are_found_again_after_the_store_grew() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let bits: Vec<Packets> = (0..5000).map(|v| store.bit(v).unwrap()).collect();
         let again: Vec<Packets> = (0..5000).map(|v| store.bit(v).unwrap()).collect();
         assert_eq!(bits, again);

@@ -5,20 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::{Here, reads_transport};
+use super::chain::Depth;
 use super::diagram::{Exhausted, Packets};
-use super::lookup;
 use super::space::{Space, Unknown};
 use super::state::{Out, State};
 use crate::Surroundings;
 use crate::model::{
-    Backend, Base, ChainId, ChainKind, Effect, ElementValue, Field, Firewall, Hook, Match,
-    NamePattern, Policy, Range, Rule, Statement, Verdict, ct_state, ct_status,
+    Backend, Base, ChainKind, Field, Firewall, Hook, NamePattern, Policy, Range, Statement,
+    Verdict, ct_state, ct_status,
 };
 use crate::packet::{Path, to_address};
 use crate::semantics::{
-    BaseAt, CONNTRACK, DEEPEST, DEEPEST_JUMP, End, Order, RuleAt, bases, bridge_chains,
-    has_flowtable, interface_to, matters, sees,
+    BaseAt, CONNTRACK, End, Order, bases, bridge_chains, has_flowtable, interface_to, sees,
 };
 
 /// Packets by what rules have made of them.
@@ -29,13 +27,13 @@ const MOST_STATES: usize = 4096;
 
 /// A walk under way.
 pub(crate) struct Follow<'a> {
-    firewall: &'a Firewall,
-    surroundings: &'a Surroundings,
-    space: &'a mut Space,
+    pub(super) firewall: &'a Firewall,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) space: &'a mut Space,
     texts_in_order: bool,
-    place: Place,
-    known: BTreeMap<(Place, usize, usize, State), usize>,
-    course: Course,
+    pub(super) place: Place,
+    pub(super) known: BTreeMap<(Place, usize, usize, State), usize>,
+    pub(super) course: Course,
 }
 
 /// Where all packets ended up.
@@ -59,99 +57,24 @@ pub(crate) struct Course {
 pub(crate) struct Passage {
     /// The chain, by table and index.
     pub(crate) chain: (usize, usize),
+    /// The packets that come to each rule.
+    pub(crate) reach: Vec<Packets>,
     /// The packets that each rule matches: those that reach it, and of these the ones for which
     /// its conditions hold.
     pub(crate) hits: Vec<Vec<(Packets, Packets)>>,
     /// The packets that go through another passage.
     pub(crate) calls: Vec<(usize, Packets)>,
-    ends: BTreeMap<End, Vec<Packets>>,
-    on: Flows,
-    accepted: Flows,
+    pub(super) ends: BTreeMap<End, Vec<Packets>>,
+    pub(super) on: Flows,
+    pub(super) accepted: Flows,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    hook: Hook,
-    backend: Backend,
+pub(super) struct Place {
+    pub(super) hook: Hook,
+    pub(super) backend: Backend,
     /// The base chain, by table and index.
     base: (usize, usize),
-}
-
-#[derive(Clone, Copy)]
-struct Depth {
-    jumps: u32,
-    all: u32,
-}
-
-/// What a rule does with the packets that reach it.
-#[derive(Default)]
-struct Rest {
-    on: Vec<(State, Packets)>,
-    accepted: Vec<(State, Packets)>,
-    returned: Vec<(State, Packets)>,
-    ends: BTreeMap<End, Vec<Packets>>,
-    jumps: Vec<Jump>,
-    hits: Vec<(Packets, Packets)>,
-}
-
-/// The chain that packets jump to, whether by goto, and who they are.
-type Jump = (ChainId, bool, Vec<(State, Packets)>);
-
-/// What has left a chain other than by its end.
-#[derive(Default)]
-struct Gone {
-    accepted: Vec<(State, Packets)>,
-    returned: Vec<(State, Packets)>,
-    ends: BTreeMap<End, Vec<Packets>>,
-}
-
-/// How packets leave a chain by a rule that changes nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaves {
-    Accepted,
-    Returned,
-    Ended(End),
-}
-
-/// Rules behind each other by which packets leave in the same way. What they match together is
-/// what is missing after them, which costs less than to join what each of them matches.
-struct Run {
-    leaves: Leaves,
-    start: Flows,
-}
-
-fn asks_stateful(wanted: &Match) -> bool {
-    match wanted {
-        Match::Opaque(opaque) => opaque.stateful,
-        Match::Any { of, .. } => of.iter().any(asks_stateful),
-        _ => false,
-    }
-}
-
-/// How packets leave by the rule, if it changes nothing else.
-fn plain(rule: &Rule) -> Option<Leaves> {
-    let (last, before) = rule.statements.split_last()?;
-    let Statement::Verdict(verdict) = last else {
-        return None;
-    };
-    let changes = before.iter().any(|one| {
-        !matches!(
-            one,
-            Statement::Match(_)
-                | Statement::Effect(
-                    Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
-                )
-        )
-    });
-    match verdict {
-        _ if changes => None,
-        Verdict::Accept => Some(Leaves::Accepted),
-        Verdict::Return => Some(Leaves::Returned),
-        Verdict::Drop => Some(Leaves::Ended(End::Dropped)),
-        Verdict::Reject { .. } => Some(Leaves::Ended(End::Rejected)),
-        Verdict::Queue { .. } => Some(Leaves::Ended(End::Queued)),
-        _ => None,
-    }
 }
 
 impl<'a> Follow<'a> {
@@ -423,7 +346,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Joins what has the same state, in pairs.
-    fn gather(&mut self, parts: Vec<(State, Packets)>) -> Result<Flows, Exhausted> {
+    pub(super) fn gather(&mut self, parts: Vec<(State, Packets)>) -> Result<Flows, Exhausted> {
         let mut by_state: BTreeMap<State, Vec<Packets>> = BTreeMap::new();
         for (state, packets) in parts {
             by_state.entry(state).or_default().push(packets);
@@ -576,347 +499,5 @@ impl<'a> Follow<'a> {
             }
         }
         self.gather(accepted)
-    }
-
-    /// What a chain does to packets in this state; `on` and RETURN both leave it by its end.
-    fn passage(
-        &mut self,
-        (t, c): (usize, usize),
-        state: &State,
-        depth: Depth,
-    ) -> Result<usize, Exhausted> {
-        let key = (self.place, t, c, state.clone());
-        if let Some(known) = self.known.get(&key) {
-            return Ok(*known);
-        }
-        let unknown = self.space.unknown.len();
-        let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
-        // A packet that comes a second time may get other answers from what counts; where none
-        // comes back, none comes twice.
-        if self.space.unknown.len() == unknown || self.course.passages[index].on.is_empty() {
-            self.known.insert(key, index);
-        }
-        Ok(index)
-    }
-
-    /// Goes through a chain with these packets.
-    fn pass_chain(
-        &mut self,
-        (t, c): (usize, usize),
-        (state, packets): (&State, Packets),
-        depth: Depth,
-    ) -> Result<usize, Exhausted> {
-        let firewall = self.firewall;
-        let table = &firewall.tables[t];
-        let mut passage = Passage {
-            chain: (t, c),
-            ..Passage::default()
-        };
-        let mut flows = Flows::from([(state.clone(), packets)]);
-        let mut gone = Gone::default();
-        let mut run: Option<Run> = None;
-        for (r, rule) in table.chains[c].rules.iter().enumerate() {
-            let at = RuleAt {
-                table: t,
-                chain: c,
-                rule: r,
-            };
-            let here = Here {
-                firewall,
-                table,
-                at,
-            };
-            if !matters(rule) {
-                let mut hits = Vec::with_capacity(flows.len());
-                for (state, packets) in &flows {
-                    hits.push((*packets, self.holds(here, rule, state)?));
-                }
-                passage.hits.push(hits);
-                continue;
-            }
-            let plain = plain(rule).filter(|_| self.reads_fragments_right());
-            if run.as_ref().map(|run| run.leaves) != plain
-                && let Some(run) = run.take()
-            {
-                self.end_run(run, &flows, &mut gone)?;
-            }
-            if let Some(leaves) = plain {
-                run.get_or_insert_with(|| Run {
-                    leaves,
-                    start: flows.clone(),
-                });
-                let mut hits = Vec::with_capacity(flows.len());
-                for (state, packets) in &mut flows {
-                    let holds = self.holds(here, rule, state)?;
-                    hits.push((*packets, holds));
-                    *packets = self.space.store.minus(*packets, holds)?;
-                }
-                passage.hits.push(hits);
-                continue;
-            }
-            let mut rest = Rest::default();
-            for (state, packets) in flows {
-                self.rule(here, rule, (state, packets), &mut rest)?;
-            }
-            for (to, goto, called) in std::mem::take(&mut rest.jumps) {
-                for (state, packets) in self.gather(called)? {
-                    let flow = (state, packets);
-                    self.call(t, (to, goto), flow, &mut rest, &mut passage.calls, depth)?;
-                }
-            }
-            passage.hits.push(rest.hits);
-            for (end, parts) in rest.ends {
-                gone.ends.entry(end).or_default().extend(parts);
-            }
-            gone.accepted.extend(rest.accepted);
-            gone.returned.extend(rest.returned);
-            flows = self.gather(rest.on)?;
-        }
-        if let Some(run) = run {
-            self.end_run(run, &flows, &mut gone)?;
-        }
-        for (end, parts) in gone.ends {
-            passage.ends.insert(end, vec![self.space.store.any(parts)?]);
-        }
-        passage.accepted = self.gather(gone.accepted)?;
-        passage.on = self.gather(flows.into_iter().chain(gone.returned).collect())?;
-        self.course.passages.push(passage);
-        Ok(self.course.passages.len() - 1)
-    }
-
-    /// Whether every later fragment is seen for what it is.
-    fn reads_fragments_right(&self) -> bool {
-        self.space.defragmented || self.place.backend == Backend::IptablesLegacy
-    }
-
-    /// The packets in this state for which all conditions of a rule hold that changes nothing. A
-    /// rule that does not even decide is taken to match whatever counters and clocks may say.
-    fn holds(&mut self, here: Here<'a>, rule: &Rule, state: &State) -> Result<Packets, Exhausted> {
-        let decides = matters(rule);
-        let mut holds = Packets::ALL;
-        for statement in &rule.statements {
-            if let Statement::Match(wanted) = statement
-                && (decides || !asks_stateful(wanted))
-            {
-                let one = self.space.condition(here, state, wanted)?;
-                holds = self.space.store.and(holds, one)?;
-            }
-        }
-        Ok(holds)
-    }
-
-    /// What has left the chain since a run of rules began, left as those rules say.
-    fn end_run(&mut self, run: Run, flows: &Flows, gone: &mut Gone) -> Result<(), Exhausted> {
-        for (state, packets) in run.start {
-            let stays = flows.get(&state).copied().unwrap_or(Packets::NONE);
-            let left = self.space.store.minus(packets, stays)?;
-            match run.leaves {
-                Leaves::Accepted => gone.accepted.push((state, left)),
-                Leaves::Returned => gone.returned.push((state, left)),
-                Leaves::Ended(end) => gone.ends.entry(end).or_default().push(left),
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs one rule for the packets of one state.
-    fn rule(
-        &mut self,
-        here: Here<'a>,
-        rule: &'a Rule,
-        (mut state, mut packets): (State, Packets),
-        rest: &mut Rest,
-    ) -> Result<(), Exhausted> {
-        let mut next = 0;
-        while let Some(statement) = rule.statements.get(next) {
-            match statement {
-                Statement::Match(_) => {
-                    let matches = rule.statements[next..].iter().map_while(|one| match one {
-                        Statement::Match(wanted) => Some(wanted),
-                        _ => None,
-                    });
-                    let mut holds = Packets::ALL;
-                    let mut doubt = self.fragments(packets)?;
-                    let mut transport = false;
-                    for wanted in matches {
-                        next += 1;
-                        let one = self.space.condition(here, &state, wanted)?;
-                        holds = self.space.store.and(holds, one)?;
-                        if reads_transport(wanted) {
-                            transport = true;
-                        } else if !doubt.is_none() {
-                            doubt = self.space.store.and(doubt, one)?;
-                        }
-                    }
-                    if transport && !doubt.is_none() {
-                        // `nf_tables` may read a later fragment's data as a header.
-                        rest.end(End::Unknown, doubt);
-                        packets = self.space.store.minus(packets, doubt)?;
-                    }
-                    let missed = self.space.store.minus(packets, holds)?;
-                    packets = self.space.store.and(packets, holds)?;
-                    rest.on.push((state.clone(), missed));
-                    if packets.is_none() {
-                        return Ok(());
-                    }
-                }
-                Statement::Effect(effect) => {
-                    next += 1;
-                    self.space.apply(here.at, &mut state, effect)?;
-                }
-                Statement::Verdict(Verdict::Continue) => next += 1,
-                Statement::Verdict(verdict) => {
-                    rest.hits.push((packets, Packets::ALL));
-                    return self.verdict(here.at, verdict, (state, packets), rest);
-                }
-                Statement::VerdictMap(map) => {
-                    next += 1;
-                    let found = lookup::values(self.space, here, &state, &map.key, &map.map)?;
-                    let Some(found) = found else {
-                        rest.hits.push((packets, Packets::ALL));
-                        return self.perhaps(here.at, (state, packets), rest);
-                    };
-                    let mut missed = packets;
-                    let mut continued = Packets::NONE;
-                    for (value, fits) in found {
-                        let taken = self.space.store.and(packets, fits)?;
-                        missed = self.space.store.minus(missed, fits)?;
-                        if taken.is_none() {
-                            continue;
-                        }
-                        match value {
-                            ElementValue::Verdict(Verdict::Continue) => {
-                                continued = self.space.store.or(continued, taken)?;
-                            }
-                            ElementValue::Verdict(verdict) => {
-                                rest.hits.push((taken, Packets::ALL));
-                                self.verdict(here.at, verdict, (state.clone(), taken), rest)?;
-                            }
-                            ElementValue::Data(_) => rest.end(End::Unknown, taken),
-                        }
-                    }
-                    rest.on.push((state.clone(), missed));
-                    packets = continued;
-                    if packets.is_none() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        rest.hits.push((packets, Packets::ALL));
-        rest.on.push((state, packets));
-        Ok(())
-    }
-
-    /// Nobody knows whether the rule decides about these packets, or how.
-    fn perhaps(
-        &mut self,
-        at: RuleAt,
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
-    ) -> Result<(), Exhausted> {
-        let decides = self.space.ask(Unknown::Rule(at))?;
-        let taken = self.space.store.and(packets, decides)?;
-        rest.end(End::Unknown, taken);
-        let missed = self.space.store.minus(packets, decides)?;
-        rest.on.push((state, missed));
-        Ok(())
-    }
-
-    /// The later fragments among the packets, where the kernel may misread them.
-    fn fragments(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
-        if self.reads_fragments_right() {
-            return Ok(Packets::NONE);
-        }
-        let later = self.space.is(Field::IsLaterFragment, 1)?;
-        self.space.store.and(packets, later)
-    }
-
-    fn verdict(
-        &mut self,
-        at: RuleAt,
-        verdict: &Verdict,
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
-    ) -> Result<(), Exhausted> {
-        match verdict {
-            Verdict::Accept => rest.accepted.push((state, packets)),
-            Verdict::Drop => rest.end(End::Dropped, packets),
-            Verdict::Reject { .. } => rest.end(End::Rejected, packets),
-            Verdict::Queue { .. } => rest.end(End::Queued, packets),
-            Verdict::Return => rest.returned.push((state, packets)),
-            Verdict::Continue => rest.on.push((state, packets)),
-            Verdict::Nat(nat) => {
-                let flow = (&state, packets);
-                let (hook, surroundings) = (self.place.hook, self.surroundings);
-                let translated = self.space.translate(at, flow, nat, hook, surroundings)?;
-                rest.accepted.extend(translated);
-            }
-            Verdict::Jump(to) | Verdict::Goto(to) => {
-                let goto = matches!(verdict, Verdict::Goto(_));
-                let mut jumps = rest.jumps.iter_mut();
-                match jumps.find(|(chain, kind, _)| chain == to && *kind == goto) {
-                    Some((.., flows)) => flows.push((state, packets)),
-                    None => rest.jumps.push((*to, goto, vec![(state, packets)])),
-                }
-            }
-            Verdict::Unknown(_) => self.perhaps(at, (state, packets), rest)?,
-        }
-        Ok(())
-    }
-
-    /// Sends packets of one state through another chain of the table.
-    fn call(
-        &mut self,
-        table: usize,
-        (to, goto): (ChainId, bool),
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
-        calls: &mut Vec<(usize, Packets)>,
-        depth: Depth,
-    ) -> Result<(), Exhausted> {
-        let chains = self.firewall.tables[table].chains.len();
-        let Some(to) = usize::try_from(to.0).ok().filter(|to| *to < chains) else {
-            rest.on.push((state, packets));
-            return Ok(());
-        };
-        let deeper = Depth {
-            jumps: depth.jumps + u32::from(!goto),
-            all: depth.all + 1,
-        };
-        if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
-            rest.end(End::Unknown, packets);
-            return Ok(());
-        }
-        let at = self.passage((table, to), &state, deeper)?;
-        calls.push((at, packets));
-        let passage = self.course.passages[at].clone();
-        for (end, parts) in passage.ends {
-            for part in parts {
-                rest.end(end, self.space.store.and(part, packets)?);
-            }
-        }
-        for (state, part) in passage.accepted {
-            rest.accepted
-                .push((state, self.space.store.and(part, packets)?));
-        }
-        for (state, part) in passage.on {
-            let part = self.space.store.and(part, packets)?;
-            if goto {
-                // The end of a chain that was gone to is the end of the chain that went.
-                rest.returned.push((state, part));
-            } else {
-                rest.on.push((state, part));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Rest {
-    fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() {
-            self.ends.entry(end).or_default().push(packets);
-        }
     }
 }

@@ -6,8 +6,10 @@
 //! the sets say what is *certain* whatever it is and what is *possible*.
 
 mod about;
+mod chain;
 mod change;
 mod condition;
+mod dead;
 pub mod diagram;
 mod follow;
 mod lookup;
@@ -22,6 +24,7 @@ pub(crate) use about::{asked_fields, set_problem};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use dead::{DeadRule, Hider, Why, dead_rules};
 pub use diagram::{Exhausted, Packets};
 pub use space::Unknown;
 
@@ -39,11 +42,16 @@ use state::State;
 pub struct Budget {
     /// Nodes of the diagrams, of about 25 bytes each.
     pub nodes: usize,
+    /// Steps, of about 50 nanoseconds each.
+    pub steps: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { nodes: 1 << 25 }
+        Self {
+            nodes: 1 << 25,
+            steps: 1 << 30,
+        }
     }
 }
 
@@ -93,7 +101,7 @@ impl Exact {
             question.surroundings,
             (question.v6, question.path),
             &names,
-            question.budget.nodes,
+            question.budget,
         )?;
         let state = State::default();
         let about = space.about(question.firewall, &state, question.about)?;

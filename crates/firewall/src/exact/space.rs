@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Budget;
 use super::diagram::{Diagrams, Exhausted, Packets, Variable};
 use super::names::Names;
 use super::state::State;
@@ -116,13 +117,13 @@ const FIELDS: &[(Field, u32, u32)] = &[
 ];
 
 impl Space {
-    /// The packets of one family and one way, with room for so many nodes.
+    /// The packets of one family and one way, within a budget.
     pub(crate) fn new(
         firewall: &Firewall,
         surroundings: &Surroundings,
         (v6, path): (bool, Path),
         further: &[NamePattern],
-        most_nodes: usize,
+        budget: Budget,
     ) -> Result<Self, Exhausted> {
         let own = surroundings.interfaces.iter().flatten();
         let own: Vec<NamePattern> = own
@@ -159,7 +160,7 @@ impl Space {
             .collect();
         let socket = block(1).first;
         let mut space = Self {
-            store: Diagrams::new(most_nodes),
+            store: Diagrams::new(budget.nodes, budget.steps),
             v6,
             path,
             names,

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn ranges_hold_their_ends_and_nothing_beyond() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let word = plain(&mut store, 6);
         let ranges = [(3, 3), (7, 12), (40, 63)].map(|(lo, hi)| Range { lo, hi });
         let set = store.among(&word, &ranges).unwrap();
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_widest_numbers_have_ranges_too() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let word = plain(&mut store, 128);
         let all = Range {
             lo: 0,
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn constants_and_masks_are_looked_through() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let word = Word::constant(0x1234, 16);
         assert_eq!(word.as_constant(), Some(0x1234));
         let one = |number| [Range::one(number)];
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn one_less_is_one_less() {
-        let mut store = Diagrams::new(1 << 20);
+        let mut store = Diagrams::new(1 << 20, u64::MAX);
         let word = plain(&mut store, 4);
         let less = store.less_one(&word).unwrap();
         for number in 1..16 {

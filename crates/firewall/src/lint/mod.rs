@@ -8,6 +8,7 @@ mod anonymous_sets;
 mod boot;
 mod boot_differs;
 mod commands;
+mod dead;
 mod established_late;
 mod established_never;
 mod evidence;
@@ -91,4 +92,5 @@ lints![
     anonymous_sets,
     shadowed,
     established_never,
+    dead,
 ];

@@ -1,3 +1,5 @@
+//! What words mean, and where they are refused.
+
 use super::*;
 use crate::semantics::End;
 

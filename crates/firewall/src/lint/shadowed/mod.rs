@@ -43,7 +43,7 @@ perhaps your own connection, so let it be REJECT or LOG first and keep a second 
 
 ## When it is fine
 A list that a program fills may hold an entry twice. Only what one earlier rule of the same
-chain covers is reported here; several rules together can hide one as well.
+chain covers is reported here; what several rules together hide is FW025.
 ",
 };
 
@@ -84,6 +84,23 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The rules that one earlier rule of their chain hides.
+pub(super) fn hidden(facts: &Facts<'_>) -> Vec<RuleAt> {
+    let mut hidden = Vec::new();
+    for (t, table) in facts.firewall.tables.iter().enumerate() {
+        let changed = changed_fields(table);
+        for (c, chain) in table.chains.iter().enumerate() {
+            let pairs = covered(table, chain, &changed).into_iter();
+            hidden.extend(pairs.map(|pair| RuleAt {
+                table: t,
+                chain: c,
+                rule: pair.dead,
+            }));
+        }
+    }
+    hidden
 }
 
 fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: bool) -> Finding {

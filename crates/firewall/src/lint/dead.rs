@@ -1,0 +1,146 @@
+//! Rules that no packet can match, proved over all packets.
+
+use std::collections::BTreeSet;
+
+use surefoot_report::{Finding, Page, Severity};
+
+use super::Facts;
+use super::commands::{iptables, quoted};
+use super::evidence::{Say, count, finding, full_name};
+use super::{makers, shadowed};
+use crate::exact::{Budget, DeadRule, Why, dead_rules};
+use crate::semantics::RuleAt;
+
+pub(super) const PAGE: Page = Page {
+    code: "FW025",
+    title: "rules that no packet can match",
+    severity: Severity::Warning,
+    text: "\
+## What it is
+All packets were followed at once, and none of them matches this rule: several earlier rules
+together take everything that it asks for, or nothing of the kind is ever sent to its chain, or
+it contradicts itself.
+
+## Why it matters
+Whoever wrote the rule believes that it does something. If an earlier rule does something else
+with the packets, what was meant to be open is shut, or the other way round.
+
+## How to see it yourself
+    iptables -L CHAIN -nv --line-numbers         a rule that never counts anything
+    surefoot firewall explain PACKET             a packet that it asks for, and who takes it
+
+## How to mend it
+Look at the rules that hide it. Where all of them want the same, delete the dead one. Where one
+of them wants something else, decide who is right, and put the exception in front.
+
+## When it is fine
+A list that a program fills may hold an entry twice. Rules for another way (a chain that INPUT
+and FORWARD share) are only named if no packet of any way matches them.
+",
+};
+
+/// Larger questions are left to those who ask them.
+const BUDGET: Budget = Budget {
+    nodes: 1 << 21,
+    steps: 1 << 22,
+};
+/// Rules that one finding shows.
+const MOST_SHOWN: usize = 4;
+/// Hiders of each that it shows.
+const MOST_HIDERS: usize = 4;
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let Ok(dead) = dead_rules(facts.firewall, facts.surroundings, BUDGET) else {
+        return Vec::new();
+    };
+    let plain: BTreeSet<RuleAt> = shadowed::hidden(facts).into_iter().collect();
+    let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
+    for one in dead {
+        let (Some(table), Some(chain)) = (facts.table(one.at), facts.chain(one.at)) else {
+            continue;
+        };
+        if plain.contains(&one.at) || makers::of_chain(table, chain).is_some() {
+            continue;
+        }
+        match by_chain.last_mut() {
+            Some(same) if (same[0].at.table, same[0].at.chain) == (one.at.table, one.at.chain) => {
+                same.push(one);
+            }
+            _ => by_chain.push(vec![one]),
+        }
+    }
+    by_chain
+        .iter()
+        .filter_map(|dead| report(facts, dead))
+        .collect()
+}
+
+fn report(facts: &Facts<'_>, dead: &[DeadRule]) -> Option<Finding> {
+    let first = dead.first()?;
+    let (table, chain) = (facts.table(first.at)?, facts.chain(first.at)?);
+    let name = full_name(table, chain);
+    let differs = dead.iter().any(|one| match &one.why {
+        Why::Hidden(by) => by.iter().any(|hider| hider.differs),
+        Why::Impossible | Why::NeverSent => true,
+    });
+    let title = match dead {
+        [one] => format!("no packet can match rule {} of {name}", one.at.rule + 1),
+        _ => format!(
+            "no packet can match {} of {name}",
+            count(dead.len(), "rule")
+        ),
+    };
+    let mut evidence = Vec::new();
+    for one in dead.iter().take(MOST_SHOWN) {
+        let mut shown = facts.show_rule(one.at);
+        shown.what = match &one.why {
+            Why::Impossible => format!("asks for what no packet is: {}", shown.what),
+            Why::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
+            Why::Hidden(_) => format!("never matches: {}", shown.what),
+        };
+        evidence.push(shown);
+        if let Why::Hidden(by) = &one.why {
+            for hider in by.iter().take(MOST_HIDERS) {
+                let mut shown = facts.show_rule(hider.at);
+                let else_ = if hider.differs {
+                    ", which does something else"
+                } else {
+                    ""
+                };
+                shown.what = format!(
+                    "because of rule {}{else_}: {}",
+                    hider.at.rule + 1,
+                    shown.what
+                );
+                evidence.push(shown);
+            }
+        }
+    }
+    let impact = if differs {
+        "whoever wrote them wants something done with these packets, and it is not done"
+    } else {
+        "they change nothing and make the chain harder to read"
+    };
+    Some(
+        finding(&PAGE, title, impact)
+            .with_severity(if differs {
+                Severity::Warning
+            } else {
+                Severity::Note
+            })
+            .shown_by(evidence)
+            .mend(
+                "Look at the rules that hide them; then delete them, or put the exception in front",
+                vec![if table.backend.is_iptables() {
+                    format!(
+                        "{} -L {} -nv --line-numbers",
+                        iptables(table),
+                        quoted(&chain.name)
+                    )
+                } else {
+                    let (family, table) = (table.family.word(), &table.name);
+                    format!("nft -a list chain {family} {table} {}", chain.name)
+                }],
+            ),
+    )
+}

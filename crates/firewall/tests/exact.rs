@@ -111,6 +111,7 @@ fn compare(file: &File, tally: &mut Tally) {
                     path,
                     about: &Traffic::default(),
                     and_about: &[],
+                    marked: true,
                     budget: Budget::default(),
                 };
                 let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });

@@ -69,6 +69,7 @@ pub fn dead_rules(
                 path,
                 about: &Traffic::default(),
                 and_about: &[],
+                marked: true,
                 budget,
             })?;
             for at in exact.visited() {

@@ -80,6 +80,9 @@ pub struct Question<'a> {
     pub about: &'a Traffic,
     /// More packets whose interface names the answer tells apart.
     pub and_about: &'a [&'a Traffic],
+    /// Whether packets may have a mark when they come: sockets, `tc` and programs in the kernel
+    /// can set one.
+    pub marked: bool,
     /// How much it may cost.
     pub budget: Budget,
 }
@@ -100,6 +103,7 @@ impl Exact {
             question.firewall,
             question.surroundings,
             (question.v6, question.path),
+            question.marked,
             &names,
             question.budget,
         )?;

@@ -2,7 +2,7 @@
 //! of them exist.
 //!
 //! Each field that a rule can look at has its own bits. What a packet cannot have (ports of an ICMP
-//! message) is never looked at; what follows from other bits (an address's type, the mark at entry)
+//! message) is never looked at; what follows from other bits (an address's type)
 //! has none of its own.
 
 use std::collections::{BTreeMap, HashMap};
@@ -95,6 +95,7 @@ const FIELDS: &[(Field, u32, u32)] = &[
     (Field::PacketType, 3, 3),
     (Field::SrcAddressType, 4, 4),
     (Field::DstAddressType, 4, 4),
+    (Field::Mark, 32, 32),
     (Field::CtStatus, 16, 16),
     (Field::CtDirection, 1, 1),
     (Field::CtMark, 32, 32),
@@ -122,6 +123,7 @@ impl Space {
         firewall: &Firewall,
         surroundings: &Surroundings,
         (v6, path): (bool, Path),
+        marked: bool,
         further: &[NamePattern],
         budget: Budget,
     ) -> Result<Self, Exhausted> {
@@ -181,7 +183,7 @@ impl Space {
             space.type_of(true, surroundings)?,
             space.type_of(false, surroundings)?,
         ];
-        space.world = space.existing(surroundings)?;
+        space.world = space.existing(surroundings, marked)?;
         Ok(space)
     }
 
@@ -324,7 +326,6 @@ impl Space {
         match field {
             Field::NfProto => constant(if self.v6 { 10 } else { 2 }, 8),
             Field::EtherType => constant(if self.v6 { 0x86dd } else { 0x0800 }, 16),
-            Field::Mark => constant(0, 32),
             Field::Ip4Protocol if !self.v6 => self.word(Field::L4Proto),
             Field::Ip4Dscp if !self.v6 => self.upper(Field::Tos, 6),
             Field::Ip6Dscp if self.v6 => self.upper(Field::TrafficClass, 6),

@@ -103,10 +103,7 @@ impl Space {
     pub(crate) fn like(&mut self, packet: &Packet) -> Result<Packets, Exhausted> {
         let mut like = self.world;
         for (field, value) in packet.values().clone() {
-            let word = match field {
-                Field::Mark => continue,
-                _ => self.word(field)?,
-            };
+            let word = self.word(field)?;
             let fits = match value {
                 Value::Known(number) => {
                     let set = self.store.among(&word, &[Range::one(number)])?;
@@ -139,7 +136,6 @@ impl Space {
             })
         };
         packet.put(Field::NfProto, Value::Known(if self.v6 { 10 } else { 2 }));
-        packet.put(Field::Mark, Value::Known(0));
         let blocks: Vec<(Field, Block)> = self.fields().collect();
         for (field, block) in blocks {
             let derived = match field {

@@ -112,8 +112,18 @@ const ACK: u128 = 16;
 
 impl Space {
     /// The packets that exist.
-    pub(crate) fn existing(&mut self, surroundings: &Surroundings) -> Result<Packets, Exhausted> {
+    pub(crate) fn existing(
+        &mut self,
+        surroundings: &Surroundings,
+        marked: bool,
+    ) -> Result<Packets, Exhausted> {
+        let unmarked = if marked {
+            Packets::ALL
+        } else {
+            self.is(Field::Mark, 0)?
+        };
         let conditions = [
+            unmarked,
             self.letters()?,
             self.way(surroundings)?,
             self.headers()?,
@@ -152,7 +162,11 @@ impl Space {
         let to_here = self.has(Field::DstAddressType, &HERE)?;
         let mut allowed = match self.path {
             Path::Input => to_here,
-            Path::Forward => !to_here,
+            // Multicast and directed broadcasts can be forwarded (`ip_mr_input`, `bc_forwarding`).
+            Path::Forward => {
+                let own = [Range::one(2), Range::one(4)];
+                !self.has(Field::DstAddressType, &own)?
+            }
             // A socket may send from any address (`IP_TRANSPARENT`, raw sockets).
             Path::Output => Packets::ALL,
         };

@@ -14,7 +14,7 @@ use crate::Surroundings;
 use crate::exact::{
     Budget, Exact, Exhausted, Packets, Question, Unknown, asked_fields, set_problem,
 };
-use crate::model::Firewall;
+use crate::model::{Field, Firewall};
 use crate::packet::{Packet, Path};
 use crate::semantics::{End, Index, Record, evaluate, sees};
 use crate::traffic::{Assertion, Traffic};
@@ -93,6 +93,11 @@ pub fn prove(
         notes: Vec::new(),
     };
     let scopes = scopes(firewall, surroundings, &assertion.traffic, &mut proof.notes);
+    if asked_fields(firewall).contains(&Field::Mark) {
+        proof
+            .notes
+            .push("packets are taken to come without a mark; rules ask for it".into());
+    }
     for scope in scopes {
         let asked = Asked {
             firewall,
@@ -204,6 +209,7 @@ impl Asked<'_> {
             path: self.scope.way,
             about: &self.assertion.traffic,
             and_about: &becomes,
+            marked: false,
             budget: self.budget,
         })?;
         if exact.world().is_none() {

@@ -239,6 +239,7 @@ pub(crate) enum FirewallCommand {
     Explain(ExplainPacketArgs),
     WhyNot(WhyNotArgs),
     Prove(ProveArgs),
+    Find(FindArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -474,6 +475,35 @@ pub(crate) struct ProveArgs {
     /// Go on behind a sentence that does not hold
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Find a packet for which a sentence is so
+///
+/// The opposite of `prove`: one packet is enough. It is shown with its way through the rules.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Sentences are those of `surefoot firewall prove --help`.
+
+Examples:
+  sudo surefoot firewall find not from 10.0.0.0/8 to :22 is accepted
+  sudo iptables-save > rules.v4
+  surefoot firewall find --rules rules.v4 udp in eth0 is rejected
+  surefoot firewall find --rules rules.v4 forwarded new is accepted
+
+Exit status:
+  0  there certainly is one
+  1  there is none, or it hangs on what is not known
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct FindArgs {
+    /// The sentence
+    #[arg(value_name = "SENTENCE", num_args = 1.., required = true)]
+    pub(crate) sentence: Vec<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     /// The form of the answer

@@ -1,14 +1,14 @@
-//! `surefoot firewall prove`: sentences about packets, for all of them.
+//! `surefoot firewall prove` and `find`: sentences about packets, for all of them and for one.
 
 use std::path::{Path, PathBuf};
 
-use surefoot_firewall::ask::{self, Proof, Verdict};
+use surefoot_firewall::ask::{self, Found, Proof, Verdict};
 use surefoot_firewall::exact::Budget;
 use surefoot_firewall::traffic::{Assertion, policy};
 use surefoot_report::{Problem, Source};
 
 use super::{Status, firewall_explain};
-use crate::args::{AnswerFormat, ProveArgs};
+use crate::args::{AnswerFormat, FindArgs, ProveArgs};
 use crate::error::Failure;
 use crate::input;
 use crate::output::Output;
@@ -59,6 +59,36 @@ pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> 
         Status::Findings
     } else {
         Status::Clean
+    })
+}
+
+/// `surefoot firewall find`: a packet for which a sentence is so.
+pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> {
+    let sentence = args.sentence.join(" ");
+    let source = Source::new("arguments", sentence);
+    let assertion =
+        Assertion::parse(&source.text).map_err(|problem| unread(&source, &[problem], output))?;
+    let rules = firewall_explain::rules(&args.rules, output)?;
+    let mut search = ask::find(
+        &rules.loaded.firewall,
+        &rules.index,
+        &rules.surroundings,
+        &assertion,
+        Budget::default(),
+    )
+    .map_err(|problem| unread(&source, &[problem], output))?;
+    if let Some(doubt) = rules.general_doubt() {
+        search.doubt(doubt);
+    }
+    output.answer(&match args.format {
+        AnswerFormat::Text => search.text(output.style(), output.width()),
+        AnswerFormat::Json => output.json(&search)?,
+    })?;
+    super::remark_on_gaps(&rules, output);
+    Ok(if search.found == Found::Certainly {
+        Status::Clean
+    } else {
+        Status::Findings
     })
 }
 

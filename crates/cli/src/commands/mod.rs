@@ -41,6 +41,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(FirewallCommand::Explain(args)) => firewall_explain::run(&args, &output),
         Command::Firewall(FirewallCommand::WhyNot(args)) => firewall_why_not::run(&args, &output),
         Command::Firewall(FirewallCommand::Prove(args)) => firewall_prove::run(&args, &output),
+        Command::Firewall(FirewallCommand::Find(args)) => firewall_prove::find(&args, &output),
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),

@@ -1,6 +1,7 @@
 //! Questions that people ask of a rule set, one module each.
 
 mod explain;
+mod find;
 mod lines;
 mod name;
 mod phrase;
@@ -11,6 +12,7 @@ mod why_not;
 pub use explain::{
     Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
 };
+pub use find::{Found, Search, find};
 pub use name::Named;
 pub use prove::{Proof, Scope, Verdict, prove};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

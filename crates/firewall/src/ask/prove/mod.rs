@@ -73,17 +73,7 @@ pub fn prove(
     assertion: &Assertion,
     budget: Budget,
 ) -> Result<Proof, Problem> {
-    let becomes = assertion.claim.becomes.as_ref();
-    for name in assertion
-        .traffic
-        .sets()
-        .into_iter()
-        .chain(becomes.into_iter().flat_map(Traffic::sets))
-    {
-        if let Some(what) = set_problem(firewall, name) {
-            return Err(Problem::error(assertion.span, what));
-        }
-    }
+    sets_are_there(firewall, assertion)?;
     let mut proof = Proof {
         assertion: assertion.text.clone(),
         verdict: Verdict::Empty,
@@ -137,8 +127,20 @@ impl Proof {
     }
 }
 
+/// Refuses a sentence that speaks of a set which the rules do not have.
+pub(super) fn sets_are_there(firewall: &Firewall, assertion: &Assertion) -> Result<(), Problem> {
+    let becomes = assertion.claim.becomes.as_ref();
+    let names = assertion.traffic.sets().into_iter();
+    for name in names.chain(becomes.into_iter().flat_map(Traffic::sets)) {
+        if let Some(what) = set_problem(firewall, name) {
+            return Err(Problem::error(assertion.span, what));
+        }
+    }
+    Ok(())
+}
+
 /// What there is to look at.
-fn scopes(
+pub(super) fn scopes(
     firewall: &Firewall,
     surroundings: &Surroundings,
     traffic: &Traffic,
@@ -293,7 +295,7 @@ impl Asked<'_> {
 }
 
 impl Scope {
-    fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         let family = if self.v6 { "IPv6" } else { "IPv4" };
         format!("{family}, {}", super::lines::path_words(self.way))
     }

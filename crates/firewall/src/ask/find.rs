@@ -1,0 +1,202 @@
+//! A packet for which a sentence is so.
+
+use serde::Serialize;
+use surefoot_report::{Paint, Problem, Style};
+
+use super::explain::{Explanation, explain};
+use super::lines::Lines;
+use super::prove::{Scope, scopes, sets_are_there};
+use crate::Surroundings;
+use crate::exact::{Budget, Exact, Exhausted, Question, asked_fields};
+use crate::model::Firewall;
+use crate::packet::Packet;
+use crate::semantics::{End, Index};
+use crate::traffic::{Assertion, Traffic};
+
+/// Whether there is such a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Search {
+    /// The sentence.
+    pub assertion: String,
+    /// Whether there is one.
+    pub found: Found,
+    /// The packets that were looked at.
+    pub scopes: Vec<Scope>,
+    /// The packet, followed rule by rule.
+    pub packet: Option<Explanation>,
+    /// What was taken for granted, and what the answer could not take into account.
+    pub notes: Vec<String>,
+}
+
+/// Whether there is such a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// There is none, whatever is not known.
+    None,
+    /// The question was too large.
+    Unknown,
+    /// There is one if what is not known makes it so.
+    Possibly,
+    /// This one.
+    Certainly,
+}
+
+/// Looks for a packet for which the sentence is so.
+///
+/// # Errors
+///
+/// If it speaks of a set that the rules do not have.
+pub fn find(
+    firewall: &Firewall,
+    index: &Index,
+    surroundings: &Surroundings,
+    assertion: &Assertion,
+    budget: Budget,
+) -> Result<Search, Problem> {
+    sets_are_there(firewall, assertion)?;
+    let mut search = Search {
+        assertion: assertion.text.clone(),
+        found: Found::None,
+        scopes: Vec::new(),
+        packet: None,
+        notes: Vec::new(),
+    };
+    for scope in scopes(
+        firewall,
+        surroundings,
+        &assertion.traffic,
+        &mut search.notes,
+    ) {
+        search.scopes.push(scope);
+        let answer = look(firewall, surroundings, assertion, scope, budget);
+        let (found, packet) = answer.unwrap_or((Found::Unknown, None));
+        if found <= search.found {
+            continue;
+        }
+        search.found = found;
+        search.packet = packet.map(|mut packet| {
+            packet.keep_only(&asked_fields(firewall));
+            explain(firewall, index, surroundings, &packet, false)
+        });
+        if found == Found::Certainly {
+            break;
+        }
+    }
+    Ok(search)
+}
+
+fn look(
+    firewall: &Firewall,
+    surroundings: &Surroundings,
+    assertion: &Assertion,
+    scope: Scope,
+    budget: Budget,
+) -> Result<(Found, Option<Packet>), Exhausted> {
+    let claim = &assertion.claim;
+    let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
+    let mut exact = Exact::new(Question {
+        firewall,
+        surroundings,
+        v6: scope.v6,
+        path: scope.way,
+        about: &assertion.traffic,
+        and_about: &becomes,
+        marked: false,
+        budget,
+    })?;
+    let wanted = match &claim.becomes {
+        Some(traffic) => exact.becomes(firewall, traffic)?,
+        None => exact.ending(&claim.ends)?,
+    };
+    let others = exact.other_than(wanted)?;
+    let others = exact.some(others)?;
+    let certainly = exact.without(others)?;
+    if let Some(packet) = exact.witness(certainly) {
+        return Ok((Found::Certainly, Some(packet)));
+    }
+    let unknown = exact.ending(&[End::Unknown].into())?;
+    let wanted = exact.joined(wanted, unknown)?;
+    let possibly = exact.some(wanted)?;
+    Ok(match exact.witness(possibly) {
+        Some(packet) => (Found::Possibly, Some(packet)),
+        None => (Found::None, None),
+    })
+}
+
+impl Search {
+    /// Takes the certainty from the answer, for this reason.
+    pub fn doubt(&mut self, why: String) {
+        self.found = match self.found {
+            Found::Certainly => Found::Possibly,
+            Found::None => Found::Unknown,
+            other => other,
+        };
+        self.notes.insert(0, why);
+    }
+
+    /// The answer, and the packet.
+    pub fn text(&self, style: Style, width: usize) -> String {
+        let mut out = Lines::new(style, width);
+        let (word, paint) = match self.found {
+            Found::Certainly => ("there is one: ", Paint::Strong),
+            Found::Possibly => ("there may be one: ", Paint::Yellow),
+            Found::None => ("there is none: ", Paint::Strong),
+            Found::Unknown => ("not known: ", Paint::Yellow),
+        };
+        out.listed(word, paint, &self.assertion);
+        let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.words()).collect();
+        if !scopes.is_empty() {
+            out.wrapped(2, None, &format!("looked at: {}", scopes.join("; ")));
+        }
+        for note in &self.notes {
+            out.listed("note: ", Paint::Faint, note);
+        }
+        let mut text = out.finish();
+        if let Some(packet) = &self.packet {
+            text.push('\n');
+            text.push_str(&packet.text(style, width));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, find};
+    use crate::exact::Budget;
+    use crate::semantics::Index;
+    use crate::traffic::Assertion;
+    use crate::{Input, Surroundings, load};
+
+    fn search(sentence: &str) -> (Found, Option<String>) {
+        let text = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT\n-A INPUT -p tcp --dport 80 -m limit --limit 1/s -j ACCEPT\n-A INPUT -p udp --dport 5000:6000 -j REJECT\nCOMMIT\n";
+        let input = Input {
+            name: "t".into(),
+            text: text.into(),
+            format: None,
+        };
+        let firewall = load(vec![input]).firewall;
+        let index = Index::new(&firewall);
+        let assertion = Assertion::parse(sentence).unwrap();
+        let surroundings = Surroundings::default();
+        let budget = Budget::default();
+        let search = find(&firewall, &index, &surroundings, &assertion, budget).unwrap();
+        (search.found, search.packet.map(|packet| packet.packet))
+    }
+
+    #[test]
+    fn a_packet_is_found_where_there_is_one() {
+        let (found, packet) = search("tcp to :22 is accepted");
+        assert_eq!(found, Found::Certainly);
+        assert!(packet.unwrap().contains("from 10."));
+        assert_eq!(
+            search("not from 10.0.0.0/8 to :22 is accepted").0,
+            Found::None
+        );
+        assert_eq!(search("http is accepted").0, Found::Possibly);
+        let (found, packet) = search("udp is rejected");
+        assert_eq!(found, Found::Certainly);
+        assert!(packet.unwrap().contains(":5"));
+    }
+}

@@ -447,7 +447,8 @@ Packets, in any order; what is left out may be anything:
                                      [2001:db8::/32]:22   @NAME, a set of the rules
   in eth0,eth+   out eth1            interfaces; both together: forwarded
   forwarded   out                    the way; else packets to this host are meant
-  new   established,related          states; original, reply
+  new   established,related          states; without one, first packets are meant;
+                                     `state any` means all; original, reply
   syn   ping   type 3/4   ipv6   uid 1000   ctmark 1   ttl 64   length 0-1500
   not                                turns the next of these round
 

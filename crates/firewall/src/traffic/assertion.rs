@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use surefoot_report::{Problem, Span};
 
 use super::Traffic;
-use super::read::{Token, tokens, traffic};
+use super::read::{Token, later, tokens, traffic};
 use crate::semantics::End;
 
 /// What is claimed of packets.
@@ -127,7 +127,7 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
                     word.problem("expected what the packets become, such as `as to 10.0.0.5:80`")
                 );
             }
-            Some(traffic(after)?)
+            Some(later(after)?)
         }
         Some((word, _)) if word.lower() == "as" => {
             return Err(word.problem("only packets that are accepted become something"));

@@ -11,7 +11,8 @@
 //! | `sport PORTS`, `dport PORTS`, `from port PORTS`, `to port PORTS` | the ports alone |
 //! | `in NAMES`, `out NAMES` | interfaces, `eth+` for all that begin so; both together: forwarded |
 //! | `forwarded`, `out` | the way; without these words and `out NAMES`, packets to this host are meant |
-//! | `new`, `established,related`, `invalid`, `untracked` | what conntrack says of them |
+//! | `new`, `established,related`, `invalid`, `untracked` | what conntrack says of them; if nothing is said, first packets of connections are meant, and ICMP messages that belong to one |
+//! | `state any` | whatever conntrack says |
 //! | `original`, `reply` | the direction in the connection |
 //! | `syn` | TCP packets that open a connection |
 //! | `ping`, `echo-request`, `type 3/4` | an ICMP type, with its code where it has one |
@@ -44,6 +45,8 @@ pub struct Traffic {
     pub way: Option<Path>,
     /// The family, where it was said or follows.
     pub v6: Option<bool>,
+    /// Whether nothing was said of the connection, so that first packets are meant.
+    pub taken_as_new: bool,
     pub(crate) conditions: Vec<Condition>,
 }
 

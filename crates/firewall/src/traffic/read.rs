@@ -4,7 +4,7 @@ use surefoot_report::{Problem, Span};
 
 use super::ends::{ends, field_part, items, ports_part};
 use super::{Condition, Part, Traffic};
-use crate::model::{Field, Match, NamePattern, Operand, Range};
+use crate::model::{Field, Match, NamePattern, Operand, Range, ct_state};
 use crate::packet::Path;
 use crate::packet::words::{icmp_type, protocol_number, service, state_number};
 
@@ -62,18 +62,30 @@ pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
 
 /// Reads packets from all the words.
 pub(super) fn traffic(tokens: &[Token]) -> Result<Traffic, Problem> {
+    let mut reader = read(tokens)?;
+    reader.mean_first_packets();
+    Ok(reader.traffic)
+}
+
+/// Reads what packets have become: they keep the state that they came with.
+pub(super) fn later(tokens: &[Token]) -> Result<Traffic, Problem> {
+    read(tokens).map(|reader| reader.traffic)
+}
+
+fn read(tokens: &[Token]) -> Result<Reader<'_>, Problem> {
     let mut reader = Reader {
         tokens,
         next: 0,
         traffic: Traffic::default(),
         input: false,
         output: false,
+        connection: false,
     };
     while let Some(token) = reader.take() {
         reader.term(token, false)?;
     }
     reader.settle();
-    Ok(reader.traffic)
+    Ok(reader)
 }
 
 struct Reader<'a> {
@@ -82,6 +94,8 @@ struct Reader<'a> {
     traffic: Traffic,
     input: bool,
     output: bool,
+    /// Whether something was said of the connection.
+    connection: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -149,7 +163,11 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             "state" => {
+                self.connection = true;
                 let value = self.after(token, "a state such as new")?;
+                if value.lower() == "any" && !negated {
+                    return Ok(());
+                }
                 let part = states(value).ok_or_else(|| unknown(value))?;
                 self.push(negated, vec![part]);
                 Ok(())
@@ -161,11 +179,13 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             "original" | "reply" => {
+                self.connection = true;
                 let number = u128::from(lower == "reply");
                 self.push(negated, vec![number_part(Field::CtDirection, number)]);
                 Ok(())
             }
             "fragment" => {
+                self.connection = true;
                 self.push(negated, vec![number_part(Field::IsLaterFragment, 1)]);
                 Ok(())
             }
@@ -184,7 +204,10 @@ impl<'a> Reader<'a> {
             }
             "uid" => self.numbers(token, &[Field::Uid], negated),
             "gid" => self.numbers(token, &[Field::Gid], negated),
-            "ctmark" => self.numbers(token, &[Field::CtMark], negated),
+            "ctmark" => {
+                self.connection = true;
+                self.numbers(token, &[Field::CtMark], negated)
+            }
             "length" => self.numbers(token, &[Field::Length], negated),
             "ttl" => self.numbers(token, &[Field::Ttl, Field::HopLimit], negated),
             _ => self.single(token, negated),
@@ -198,6 +221,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if let Some(part) = states(token) {
+            self.connection = true;
             self.push(negated, vec![part]);
             return Ok(());
         }
@@ -350,6 +374,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Where nothing was said of the connection, first packets are meant.
+    fn mean_first_packets(&mut self) {
+        if !self.connection {
+            self.traffic.taken_as_new = true;
+            self.push(false, vec![first_packets()]);
+        }
+    }
+
     /// Draws the conclusions about the way.
     fn settle(&mut self) {
         if self.traffic.way.is_none() {
@@ -400,6 +432,19 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
         }
         _ => Ok(Some(field_part(Field::L4Proto, ranges))),
     }
+}
+
+/// What nobody means to leave out: packets that open a connection, those that are not tracked,
+/// and ICMP messages of any state.
+fn first_packets() -> Part {
+    Part::Any(vec![
+        field_part(
+            Field::CtState,
+            [ct_state::NEW, ct_state::UNTRACKED].map(Range::one).into(),
+        ),
+        field_part(Field::IcmpType, vec![Range { lo: 0, hi: 255 }]),
+        field_part(Field::Icmp6Type, vec![Range { lo: 0, hi: 255 }]),
+    ])
 }
 
 /// `new`, `established,related`.

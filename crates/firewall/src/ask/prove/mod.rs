@@ -156,6 +156,11 @@ pub(super) fn scopes(
             vec![Path::Input]
         }
     };
+    if traffic.taken_as_new {
+        notes.push(
+            "taken as first packets of connections, as nothing is said of the state: `state any` means all".into(),
+        );
+    }
     let mut scopes = Vec::new();
     for v6 in [false, true] {
         if traffic.v6.is_some_and(|said| said != v6) {

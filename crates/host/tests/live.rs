@@ -222,6 +222,7 @@ fn sockets_tell_their_device_their_queues_and_their_owner() {
         let wanted = |it: &&Socket| it.kind == kind && it.port == port;
         sockets.iter().filter(wanted).collect()
     };
+    // A child of another test holds them, too, until it runs its own program.
     let me = std::process::id();
     assert_eq!(all(SocketKind::Tcp, 5001)[0].device, Some(1));
     let listener = all(SocketKind::Tcp, 5002)
@@ -230,7 +231,7 @@ fn sockets_tell_their_device_their_queues_and_their_owner() {
         .expect("it listens");
     assert_eq!((listener.receive_queue, listener.device), (2, None));
     assert!(
-        listener.send_queue >= 128 && listener.owners == [me],
+        listener.send_queue >= 128 && listener.owners.contains(&me),
         "{listener:?}"
     );
     let unread = all(SocketKind::Tcp, 5002)
@@ -246,7 +247,7 @@ fn sockets_tell_their_device_their_queues_and_their_owner() {
         .iter()
         .find(|it| it.peer.is_some_and(|(to, _)| to.is_ipv6()));
     let from_v6 = from_v6.expect("a mapped address stays one");
-    assert_eq!(from_v6.owners, [me]);
+    assert!(from_v6.owners.contains(&me));
     for (kind, port) in [
         (SocketKind::Udp, 5003),
         (SocketKind::Udplite, 5004),
@@ -255,8 +256,8 @@ fn sockets_tell_their_device_their_queues_and_their_owner() {
         let found = all(kind, port);
         assert_eq!(found.len(), 1, "{kind:?}: {sockets:?}");
         assert_eq!(
-            (&found[0].owners[..], found[0].uid),
-            (&[me][..], 0),
+            (found[0].owners.contains(&me), found[0].uid),
+            (true, 0),
             "{kind:?}"
         );
     }

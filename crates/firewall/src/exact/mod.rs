@@ -60,6 +60,8 @@ impl Default for Budget {
 pub struct Exact {
     space: Space,
     ends: BTreeMap<End, Packets>,
+    /// The packets that may come to each end, once somebody has asked.
+    possible: BTreeMap<End, Packets>,
     passed: Vec<(State, Packets)>,
     passages: Vec<Passage>,
     entered: Vec<Packets>,
@@ -134,6 +136,7 @@ impl Exact {
         Ok(Self {
             space,
             ends,
+            possible: BTreeMap::new(),
             passed: course.passed,
             entered,
             passages: course.passages,
@@ -268,25 +271,34 @@ impl Exact {
         self.space.witness(packets)
     }
 
-    /// A packet of a set, chosen by random numbers.
-    pub fn sample(&mut self, packets: Packets, random: impl FnMut() -> u64) -> Option<Packet> {
-        self.space.sample(packets, random)
-    }
-
-    /// The ends that a packet can come to; what is not known of it may be anything.
+    /// A packet of a set, chosen by random numbers, and the ends that it can come to.
     ///
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn ends_of(&mut self, packet: &Packet) -> Result<BTreeSet<End>, Exhausted> {
-        let like = self.space.like(packet)?;
-        let mut ends = BTreeSet::new();
-        for (end, packets) in self.ends.clone() {
-            if self.space.store.meet(packets, like) {
-                ends.insert(end);
+    pub fn sample(
+        &mut self,
+        packets: Packets,
+        random: impl FnMut() -> u64,
+    ) -> Result<Option<(Packet, BTreeSet<End>)>, Exhausted> {
+        if self.possible.is_empty() {
+            for (end, packets) in self.ends.clone() {
+                let possible = self.some(packets)?;
+                self.possible.insert(end, possible);
             }
         }
-        Ok(ends)
+        let Some((packet, bits)) = self.space.sample(packets, random) else {
+            return Ok(None);
+        };
+        let bit = |variable| {
+            usize::try_from(variable)
+                .ok()
+                .and_then(|at| bits.get(at).copied())
+                .unwrap_or(false)
+        };
+        let ends = self.possible.iter();
+        let ends = ends.filter(|(_, set)| self.space.store.holds(**set, bit));
+        Ok(Some((packet, ends.map(|(end, _)| *end).collect())))
     }
 
     /// How many nodes a set is made of.

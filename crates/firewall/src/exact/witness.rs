@@ -67,12 +67,12 @@ impl Space {
         left
     }
 
-    /// A packet of the set, chosen by these random numbers.
+    /// A packet of the set, chosen by these random numbers, and its bits.
     pub(crate) fn sample(
         &mut self,
         packets: Packets,
         mut random: impl FnMut() -> u64,
-    ) -> Option<Packet> {
+    ) -> Option<(Packet, Vec<bool>)> {
         if packets.is_none() {
             return None;
         }
@@ -91,12 +91,13 @@ impl Space {
                 None => random() & 1 == 1,
             })
             .collect();
-        Some(self.packet(|variable| {
+        let packet = self.packet(|variable| {
             usize::try_from(variable)
                 .ok()
                 .and_then(|at| bits.get(at).copied())
                 .unwrap_or(false)
-        }))
+        });
+        Some((packet, bits))
     }
 
     /// The packets that have every value which is known of this one.

@@ -52,6 +52,7 @@ const MOST_TRIED: usize = 200;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut kept_out: Vec<Refused> = Vec::new();
     for v6 in [false, true] {
         if !facts.family_used(v6) {
             continue;
@@ -70,11 +71,38 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                 End::Queued | End::Unknown => {}
             }
         }
-        if !refused.is_empty() {
-            findings.push(not_accepted(facts, v6, &refused));
+        if refused.is_empty() {
+            continue;
+        }
+        // One table for both families, and one rule that mends both.
+        let same = kept_out.iter_mut().find(|one| one.same(&refused));
+        match same {
+            Some(one) => one.families.push(v6),
+            None => kept_out.push(Refused {
+                families: vec![v6],
+                by: refused,
+            }),
         }
     }
+    findings.extend(kept_out.iter().map(|refused| not_accepted(facts, refused)));
     findings
+}
+
+/// Loopback traffic that certainly does not pass.
+struct Refused {
+    /// Whether IPv6; one or both.
+    families: Vec<bool>,
+    by: Vec<(Path, Outcome)>,
+}
+
+impl Refused {
+    fn same(&self, other: &[(Path, Outcome)]) -> bool {
+        let decisions = |all: &[(Path, Outcome)]| -> Vec<_> {
+            let decision = |(path, one): &(Path, Outcome)| (*path, one.end, one.by);
+            all.iter().map(decision).collect()
+        };
+        decisions(&self.by) == decisions(other)
+    }
 }
 
 fn hook(path: Path) -> Hook {
@@ -112,15 +140,17 @@ fn on_loopback(facts: &Facts<'_>, path: Path, v6: bool) -> Packet {
     packet.settle(facts.surroundings)
 }
 
-fn not_accepted(facts: &Facts<'_>, v6: bool, refused: &[(Path, Outcome)]) -> Finding {
+fn not_accepted(facts: &Facts<'_>, Refused { families, by }: &Refused) -> Finding {
+    let refused = by.as_slice();
+    let v6 = families.contains(&true) && families.len() == 1;
     let word = match refused {
         [(_, outcome), ..] if outcome.end == End::Rejected => "rejected",
         _ => "dropped",
     };
-    let (family, address) = if v6 {
-        ("IPv6", "::1")
-    } else {
-        ("IPv4", "127.0.0.1")
+    let (family, address) = match families.as_slice() {
+        [true] => ("IPv6", "::1"),
+        [false] => ("IPv4", "127.0.0.1"),
+        _ => ("traffic", "127.0.0.1 and ::1"),
     };
     let side = match refused {
         [(Path::Output, _)] => "on the way out",

@@ -9,7 +9,7 @@ use super::commands::add;
 use super::evidence::{Say, finding};
 use super::makers;
 use super::probe::TCP;
-use crate::model::{Field, Hook, ct_state};
+use crate::model::{Family, Field, Hook, ct_state};
 use crate::packet::{Interface, Packet, Path};
 use crate::semantics::{Decider, End, Outcome};
 
@@ -270,14 +270,27 @@ fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
             }
             _ => {}
         }
-        let word = if *v6 { "ip6" } else { "ip" };
-        let nft = format!(
-            "tcp dport {port} ct state new meter ssh{word} {{ {word} saddr limit rate over 6/minute burst 10 packets }} counter reject"
-        );
+        // A table of both families needs a line for each; the first ends up in front.
+        let words: &[&str] = match (table.family, *v6) {
+            (Family::Inet, _) => &["ip6", "ip"],
+            (_, true) => &["ip6"],
+            (_, false) => &["ip"],
+        };
+        let nft = |word: &str| {
+            format!(
+                "tcp dport {port} ct state new meter ssh{word} {{ {word} saddr limit rate over 6/minute burst 10 packets }} counter reject"
+            )
+        };
         let iptables = format!(
             "-p tcp --dport {port} -m conntrack --ctstate NEW -m hashlimit --hashlimit-name ssh --hashlimit-mode srcip --hashlimit-above 6/min --hashlimit-burst 10 -j REJECT"
         );
-        commands.extend(add(table, chain, Some(at.rule), &iptables, &nft));
+        if table.backend.is_iptables() {
+            commands.extend(add(table, chain, Some(at.rule), &iptables, ""));
+        } else {
+            for word in words {
+                commands.extend(add(table, chain, Some(at.rule), "", &nft(word)));
+            }
+        }
     }
     if report.evidence.is_empty() {
         return None;

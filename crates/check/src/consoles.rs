@@ -115,7 +115,11 @@ fn dead_console(host: &Host, gettys: &[Getty]) -> Option<Finding> {
     let generated = host.consoles.init.as_deref() == Some("systemd")
         && !line
             .split_whitespace()
-            .any(|word| word == "systemd.getty_auto=0");
+            .any(|word| word == "systemd.getty_auto=0")
+        && !host.consoles.masked.iter().any(|name| {
+            ["systemd-getty-generator", "serial-getty@.service"].contains(&name.as_str())
+                || *name == format!("serial-getty@{console}.service")
+        });
     if served || generated || console == "ttynull" || console == "netcon0" {
         return None;
     }

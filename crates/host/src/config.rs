@@ -60,6 +60,9 @@ pub struct Consoles {
     pub init: Option<String>,
     /// The login prompts that the init system is set up to start.
     pub gettys: Option<Vec<Getty>>,
+    /// What systemd is told never to start, of the gettys and of what makes them at boot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
     /// The terminals that the kernel has, as in `/sys/class/tty`; none for a tree.
     pub terminals: Option<Vec<String>>,
 }

@@ -10,7 +10,7 @@
 //! | `from ENDS`, `to ENDS` | the ends: see below |
 //! | `sport PORTS`, `dport PORTS`, `from port PORTS`, `to port PORTS` | the ports alone |
 //! | `in NAMES`, `out NAMES` | interfaces, `eth+` for all that begin so; both together: forwarded |
-//! | `forwarded`, `out` | the way; without these words and `out NAMES`, packets to this host are meant |
+//! | `forwarded`, `out` | the way; without these words and `out NAMES`, packets to this host are meant, or, where destinations are named, those that go there |
 //! | `new`, `established,related`, `invalid`, `untracked` | what conntrack says of them; if nothing is said, first packets of connections are meant, and ICMP messages that belong to one |
 //! | `state any` | whatever conntrack says |
 //! | `original`, `reply` | the direction in the connection |
@@ -47,6 +47,8 @@ pub struct Traffic {
     pub v6: Option<bool>,
     /// Whether nothing was said of the connection, so that first packets are meant.
     pub taken_as_new: bool,
+    /// Whether destinations were named, which tell the way.
+    pub names_destination: bool,
     pub(crate) conditions: Vec<Condition>,
 }
 

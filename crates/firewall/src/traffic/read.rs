@@ -258,6 +258,8 @@ impl<'a> Reader<'a> {
             self.push(negated, vec![part]);
             return Ok(());
         }
+        let names_ports_only = matches!(value.text.as_bytes().first(), Some(b':'));
+        self.traffic.names_destination |= !source && !names_ports_only;
         let condition = ends(value, source, negated)?;
         self.push(condition.negated, condition.parts);
         Ok(())

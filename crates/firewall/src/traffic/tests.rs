@@ -22,6 +22,15 @@ fn the_way_follows_from_the_interfaces() {
 }
 
 #[test]
+fn destinations_tell_the_way() {
+    let named = |text: &str| Traffic::parse(text).unwrap().names_destination;
+    assert!(named("tcp to 10.0.0.5:80"));
+    assert!(named("tcp to me:80"));
+    assert!(!named("tcp to :80 from 10.0.0.5"));
+    assert!(!named("tcp to port 80"));
+}
+
+#[test]
 fn what_is_not_understood_is_pointed_at() {
     refused("tpc is accepted", "`tpc` is not understood", (0, 3));
     refused(

@@ -48,6 +48,25 @@ pub(super) fn gettys(files: &Files, boot: &Boot) -> Option<Vec<Getty>> {
     Some(gettys)
 }
 
+/// Units and generators whose name links to `/dev/null` (systemd.unit(5), systemd.generator(7)).
+pub(super) fn masked(files: &Files) -> Vec<String> {
+    let mut masked = Vec::new();
+    for folder in [
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/etc/systemd/system-generators",
+        "/run/systemd/system-generators",
+        "/usr/local/lib/systemd/system-generators",
+    ] {
+        let names = files.names(folder).into_iter();
+        masked.extend(names.filter(|name| {
+            name.contains("getty")
+                && files.link(&format!("{folder}/{name}")).as_deref() == Some("/dev/null")
+        }));
+    }
+    masked
+}
+
 /// `getty@tty1`, `serial-getty@ttyS0`, `console-getty`.
 fn systemd(boot: &Boot) -> Vec<Getty> {
     let getty = |(name, by): (&str, &str)| {

@@ -63,6 +63,7 @@ impl Host {
         host.consoles.init.clone_from(&boot.init);
         host.consoles.command_line = console::command_line(&files);
         host.consoles.gettys = console::gettys(&files, &boot);
+        host.consoles.masked = console::masked(&files);
         if let Some(why) = files.failure() {
             let open = "what is set up, started at boot and loaded from disk";
             host.miss("every file", why, open);

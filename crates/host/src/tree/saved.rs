@@ -1,5 +1,7 @@
 //! Rule files on disk, and what loads them at boot.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::boot::Boot;
 use super::files::Files;
 use crate::SavedRules;
@@ -141,6 +143,8 @@ const MAKERS: &[&str] = &[
 /// All rule files that are there, with what loads them at boot.
 pub(super) fn find(files: &Files, boot: &Boot) -> Vec<SavedRules> {
     let scripts = scripts(files, boot);
+    let mentions = Mentions::new(&scripts);
+    let mut read: BTreeSet<String> = BTreeSet::new();
     let mut found: Vec<SavedRules> = Vec::new();
     for usual in USUAL {
         let Some(text) = files.text(usual.path) else {
@@ -151,15 +155,16 @@ pub(super) fn find(files: &Files, boot: &Boot) -> Vec<SavedRules> {
             .iter()
             .filter_map(|(service, plugin)| loader(files, boot, service, plugin))
             .collect();
-        loaders.extend(mentions(&scripts, usual.path));
+        loaders.extend(mentions.of(usual.path));
+        read.insert(usual.path.to_owned());
         found.push(saved(usual.path, text, loaders, boot));
     }
     for script in &scripts {
         for path in restored(&script.text) {
-            if found.iter().all(|saved| saved.path != path)
+            if read.insert(path.clone())
                 && let Some(text) = files.text(&path)
             {
-                let loaders = mentions(&scripts, &path);
+                let loaders = mentions.of(&path);
                 found.push(saved(&path, text, loaders, boot));
             }
         }
@@ -254,21 +259,29 @@ fn scripts(files: &Files, boot: &Boot) -> Vec<Script> {
     scripts
 }
 
-/// The scripts that name a path in a line that is not a comment.
-fn mentions(scripts: &[Script], path: &str) -> Vec<String> {
-    let names = |text: &str| {
-        text.lines()
-            .any(|line| !line.trim_start().starts_with('#') && has_word(line, path))
-    };
-    scripts
-        .iter()
-        .filter(|script| names(&script.text))
-        .map(|script| script.path.clone())
-        .collect()
-}
+/// The scripts that name a path in a line that is not a comment, by path.
+struct Mentions<'a>(HashMap<&'a str, Vec<&'a str>>);
 
-fn has_word(line: &str, path: &str) -> bool {
-    words(line).any(|word| word == path)
+impl<'a> Mentions<'a> {
+    fn new(scripts: &'a [Script]) -> Self {
+        let mut mentions: HashMap<&str, Vec<&str>> = HashMap::new();
+        for script in scripts {
+            let lines = script.text.lines();
+            let lines = lines.filter(|line| !line.trim_start().starts_with('#'));
+            for word in lines.flat_map(words).filter(|word| word.starts_with('/')) {
+                let by = mentions.entry(word).or_default();
+                if by.last() != Some(&script.path.as_str()) {
+                    by.push(&script.path);
+                }
+            }
+        }
+        Self(mentions)
+    }
+
+    fn of(&self, path: &str) -> Vec<String> {
+        let by = self.0.get(path).into_iter().flatten();
+        by.map(|by| (*by).to_owned()).collect()
+    }
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
@@ -315,13 +328,17 @@ mod tests {
 
     #[test]
     fn a_path_is_a_whole_word() {
-        assert!(has_word(
-            "pre-up iptables-restore </etc/iptables.rules",
-            "/etc/iptables.rules"
-        ));
-        assert!(!has_word(
-            "cat /etc/iptables.rules.old",
-            "/etc/iptables.rules"
-        ));
+        let script = |path: &str, text: &str| Script {
+            path: path.into(),
+            text: text.into(),
+        };
+        let scripts = [
+            script("/a", "pre-up iptables-restore </etc/iptables.rules\n"),
+            script("/b", "cat /etc/iptables.rules.old\n# /etc/iptables.rules\n"),
+        ];
+        let mentions = Mentions::new(&scripts);
+        assert_eq!(mentions.of("/etc/iptables.rules"), ["/a"]);
+        assert_eq!(mentions.of("/etc/iptables.rules.old"), ["/b"]);
+        assert!(mentions.of("/etc/iptables").is_empty());
     }
 }

@@ -148,6 +148,7 @@ pub(super) fn scopes(
 ) -> Vec<Scope> {
     let ways = match traffic.way {
         Some(way) => vec![way],
+        None if !traffic.names_destination => vec![Path::Input],
         None if surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
         None => {
             notes.push(

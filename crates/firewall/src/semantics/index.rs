@@ -4,7 +4,7 @@
 //! before it changes anything. A box that the packet misses is a rule that does nothing. The scan
 //! is linear, but over a few bytes a rule; an index of a hundred thousand rules fits a cache.
 
-use crate::model::{Chain, Effect, Field, Firewall, Match, Rule, Statement};
+use crate::model::{Chain, Effect, Field, Firewall, Match, Rule, Statement, Table, Verdict};
 use crate::packet::Value;
 
 use super::flow::Flow;
@@ -13,6 +13,7 @@ use super::flow::Flow;
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     tables: Vec<Vec<Boxes>>,
+    nat: Vec<bool>,
 }
 
 /// How many boxes are compared at once.
@@ -156,7 +157,13 @@ impl Index {
                 .iter()
                 .map(|table| table.chains.iter().map(Boxes::new).collect())
                 .collect(),
+            nat: firewall.tables.iter().map(rewrites).collect(),
         }
+    }
+
+    /// Whether a table holds rules that rewrite addresses or ports of connections.
+    pub(crate) fn has_nat(&self, table: usize) -> bool {
+        self.nat.get(table).copied().unwrap_or(true)
     }
 
     /// The next rule from `from` on that one of the flows could match; `block` belongs to these
@@ -280,6 +287,12 @@ fn hull(rule: &Rule) -> Hull {
         }
     }
     hull
+}
+
+fn rewrites(table: &Table) -> bool {
+    let nat = |statement: &Statement| matches!(statement, Statement::Verdict(Verdict::Nat(_)));
+    let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
+    rules.any(|rule| rule.statements.iter().any(nat))
 }
 
 fn family(hull: &mut Hull, number: u8) {

@@ -9,10 +9,7 @@ use super::route::interface_to;
 use super::rule::Depth;
 use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, RuleAt, Saw, Supposed};
 use crate::Surroundings;
-use crate::model::{
-    Backend, Base, ChainKind, Field, Firewall, Hook, Policy, Statement, Verdict, ct_state,
-    ct_status,
-};
+use crate::model::{Backend, Base, ChainKind, Field, Firewall, Hook, Policy, ct_state, ct_status};
 use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
 
 /// Rules that nearly matched and are recorded in one chain.
@@ -362,19 +359,9 @@ impl Walk<'_> {
     }
 
     fn has_nat(&self) -> bool {
-        let family = self.packet.is_v6();
-        self.firewall.tables.iter().any(|table| {
-            sees(table, family)
-                && table
-                    .chains
-                    .iter()
-                    .flat_map(|chain| &chain.rules)
-                    .any(|rule| {
-                        rule.statements.iter().any(|statement| {
-                            matches!(statement, Statement::Verdict(Verdict::Nat(_)))
-                        })
-                    })
-        })
+        let v6 = self.packet.is_v6();
+        let mut tables = self.firewall.tables.iter().enumerate();
+        tables.any(|(at, table)| sees(table, v6) && self.index.has_nat(at))
     }
 
     fn pass(&mut self, flows: Vec<Flow>) {

@@ -5,6 +5,7 @@
 //! This crate never reads a machine. What it needs to know of one comes as [`Surroundings`].
 
 pub mod ask;
+pub mod boxes;
 mod circles;
 pub mod exact;
 pub mod lint;

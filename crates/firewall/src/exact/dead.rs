@@ -40,6 +40,18 @@ pub struct Hider {
     pub differs: bool,
 }
 
+impl Hider {
+    /// A rule of a chain, before a dead one.
+    pub(crate) fn new(rules: &[Rule], dead: RuleAt, rule: usize) -> Self {
+        let theirs = rules.get(rule).and_then(decision);
+        let own = rules.get(dead.rule).and_then(decision);
+        Self {
+            at: RuleAt { rule, ..dead },
+            differs: theirs.is_none() || theirs != own,
+        }
+    }
+}
+
 /// Hiders of one rule that are looked at one by one.
 const MOST_HIDERS: usize = 64;
 
@@ -99,7 +111,7 @@ pub fn dead_rules(
 
 impl Why {
     /// What holds for packets of another way, too.
-    fn join(&mut self, other: Self) {
+    pub(crate) fn join(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::Hidden(all), Self::Hidden(more)) => {
                 all.extend(more);
@@ -186,14 +198,7 @@ impl Exact {
         wanted: Packets,
     ) -> Result<Why, Exhausted> {
         let rules = &firewall.tables[at.table].chains[at.chain].rules;
-        let own = rules.get(at.rule).and_then(decision);
-        let hider = |rule: usize| {
-            let theirs = rules.get(rule).and_then(decision);
-            Hider {
-                at: RuleAt { rule, ..at },
-                differs: theirs.is_none() || theirs != own,
-            }
-        };
+        let hider = |rule: usize| Hider::new(rules, at, rule);
         let mut takers: Vec<(Hider, Packets)> = Vec::new();
         let mut left = wanted;
         for rule in 0..at.rule {

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use dead::{DeadRule, Hider, Why, dead_rules};
 pub use diagram::{Exhausted, Packets};
 pub use space::Unknown;
+pub(crate) use world::tracks_connections;
 
 use crate::Surroundings;
 use crate::model::{Firewall, NamePattern};

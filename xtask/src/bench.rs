@@ -61,7 +61,7 @@ pub(crate) fn all() -> Outcome {
     ));
 
     say("\n== reading and asking");
-    for example in ["bench_parse", "bench_explain"] {
+    for example in ["bench_parse", "bench_explain", "bench_dead"] {
         run(&[&release.join("examples").join(example).display().to_string()])?;
     }
     Ok(())

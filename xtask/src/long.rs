@@ -6,6 +6,9 @@ use crate::{fuzz, packages};
 /// Packets in the long comparison with the kernel, over all rule sets.
 const PACKETS: &str = "1000000";
 
+/// Rule sets in the long comparison of boxes with a count of all packets.
+const BOXES: &str = "10000";
+
 /// Runs the long form of a test.
 pub(crate) fn run(name: &str) -> Outcome {
     packages::for_tests()?;
@@ -26,9 +29,24 @@ pub(crate) fn run(name: &str) -> Outcome {
                 &shown,
             )
         }
+        "boxes" => {
+            let words = [
+                "cargo",
+                "test",
+                "--release",
+                "-p",
+                "surefoot-firewall",
+                "--test",
+                "boxes",
+                "--test",
+                "boxes_and_diagrams",
+            ];
+            let shown = format!("SUREFOOT_BOXES_SETS={BOXES} {}", words.join(" "));
+            run_command(command(&words).env("SUREFOOT_BOXES_SETS", BOXES), &shown)
+        }
         "fuzz" => fuzz::all(600),
         _ => Err(format!(
-            "there is no long run `{name}`; there are: agreement, fuzz"
+            "there is no long run `{name}`; there are: agreement, boxes, fuzz"
         )),
     }
 }

@@ -75,6 +75,8 @@ impl Universe {
             fragments: chance.one_in(4),
         };
         universe.protocols |= universe.flags;
+        // Who asks for the state has conntrack, which puts fragments together.
+        universe.states &= !universe.fragments;
         if !universe.addresses && !universe.names {
             universe.addresses = true;
         }

@@ -57,8 +57,6 @@ pub(super) struct Asked {
     pub(super) parts: Vec<Product>,
     /// Whether a packet that one of them allows never comes to a later rule of the chain.
     pub(super) takes: bool,
-    /// Whether it reads the transport header.
-    pub(super) transport: bool,
 }
 
 /// Products that one rule may be made of.
@@ -94,13 +92,11 @@ impl Reader<'_> {
         let mut asked = Asked {
             parts: vec![Vec::new()],
             takes: false,
-            transport: false,
         };
         let mut whole = true;
         for statement in &rule.statements {
             match statement {
                 Statement::Match(wanted) => {
-                    asked.transport |= reads_transport(wanted);
                     whole &= self.narrow(&mut asked.parts, wanted);
                 }
                 // A full set, or an option that is not there, ends the rule here.
@@ -481,32 +477,6 @@ fn narrowest_decides(set: &Set, elements: &[Element]) -> bool {
             type_name == "hash:net,iface" || elements.iter().any(|element| element.except)
         }
         SetKind::Nft { .. } | SetKind::List { .. } => false,
-    }
-}
-
-fn reads_transport(wanted: &Match) -> bool {
-    let field = |field: Field| {
-        matches!(
-            field,
-            Field::SrcPort
-                | Field::DstPort
-                | Field::SetSrcPort
-                | Field::SetDstPort
-                | Field::TcpFlags
-                | Field::TcpOption(_)
-                | Field::IcmpType
-                | Field::IcmpCode
-                | Field::Icmp6Type
-                | Field::Icmp6Code
-        )
-    };
-    let part = |part: &KeyPart| matches!(part, KeyPart::Number(operand) if field(operand.field));
-    match wanted {
-        Match::Field { operand, .. } => field(operand.field),
-        Match::Lookup(lookup) => lookup.key.iter().any(part),
-        Match::Any { of, .. } => of.iter().any(reads_transport),
-        Match::Opaque(_) => true,
-        Match::InInterface { .. } | Match::OutInterface { .. } | Match::Never => false,
     }
 }
 

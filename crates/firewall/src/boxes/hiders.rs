@@ -14,6 +14,8 @@ use crate::semantics::RuleAt;
 
 /// Rules that take something from a dead one and are looked at one by one.
 const MOST_TAKERS: usize = 64;
+/// Boxes that meet a dead rule and could take something from it.
+const MOST_CANDIDATES: usize = 1024;
 /// Steps for the names of one rule's hiders.
 const STEPS: u64 = 20_000;
 
@@ -33,10 +35,14 @@ impl Dead<'_> {
     /// none could be missing. Where more than 64 rules take part, or it takes long to find them, it
     /// is those that prove it dead.
     pub(super) fn hiders(&self, search: &mut Search) -> Vec<Hider> {
-        let Some(takers) = self.takers(search) else {
-            return self.named(self.proof.iter().map(|one| self.boxes.rule(*one)));
-        };
+        let takers = self.takers(search).unwrap_or_else(|| {
+            let proof = self.proof.iter().map(|one| self.boxes.rule(*one));
+            proof.collect()
+        });
         let mut kept = self.named(takers.into_iter());
+        if kept.len() > MOST_TAKERS {
+            return kept;
+        }
         let others: Vec<Hider> = kept
             .iter()
             .rev()
@@ -75,14 +81,21 @@ impl Dead<'_> {
                 ControlFlow::Continue(())
             });
         }
-        let mut candidates: BTreeSet<(u32, usize, usize)> = BTreeSet::new();
+        let mut candidates: Vec<(u32, usize, usize)> = Vec::new();
         for own in own {
             let sides = self.boxes.sides(own);
-            let _ = self.tree.meeting::<()>(self.boxes, sides, end, |one| {
-                candidates.insert((self.boxes.rule(one), one, own));
+            let all = self.tree.meeting(self.boxes, sides, end, |one| {
+                candidates.push((self.boxes.rule(one), one, own));
+                if candidates.len() > MOST_CANDIDATES {
+                    return ControlFlow::Break(());
+                }
                 ControlFlow::Continue(())
             });
+            if all.is_break() {
+                return None;
+            }
         }
+        candidates.sort_unstable();
         let mut takers: Vec<u32> = Vec::new();
         search.steps = STEPS;
         for (theirs, one, own) in candidates {

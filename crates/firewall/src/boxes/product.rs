@@ -1,7 +1,7 @@
 //! The boxes of a chain: what each rule asks for, as products of runs of classes.
 
 use super::ask::{Allowed, Asked, Axis, Limit};
-use super::fields::PROTOCOLS;
+use super::fields::{PROTOCOLS, There, there};
 use super::scale::{Run, Scales};
 use super::world::World;
 use crate::model::{Field, Range};
@@ -26,7 +26,7 @@ pub(super) enum Fragments {
     None,
     /// A rule that reads a transport header does not match them.
     Seen,
-    /// The kernel may take their data for a header.
+    /// The kernel may take their data for a header, the same for every rule.
     Misread,
 }
 
@@ -36,15 +36,13 @@ pub(super) type Sides = [Run];
 impl Boxes {
     /// The boxes of these rules, and the space that they lie in.
     pub(super) fn new(asked: &[Asked], v6: bool, fragments: Fragments) -> (Self, Scales, World) {
-        let come = fragments != Fragments::None;
-        let misread = fragments == Fragments::Misread;
-        let extra = extra_limits(asked, come);
+        let extra = extra_limits(asked, v6, fragments);
         let limits = asked
             .iter()
             .flat_map(|one| one.parts.iter().flatten())
             .chain(&extra);
         let scales = Scales::new(limits, v6);
-        let world = World::new(&scales, v6, come);
+        let world = World::new(&scales, v6, fragments);
         let mut boxes = Self {
             width: scales.all.len(),
             sides: Vec::new(),
@@ -54,15 +52,14 @@ impl Boxes {
         };
         for (rule, one) in (0..).zip(asked) {
             let first = boxes.rules.len();
-            boxes.add_rule(rule, one, &scales, misread);
+            boxes.add_rule(rule, one, &scales);
             boxes.of_rule.push(first..boxes.rules.len());
         }
         (boxes, scales, world)
     }
 
-    fn add_rule(&mut self, rule: u32, asked: &Asked, scales: &Scales, misread: bool) {
-        let misread = misread && asked.transport;
-        let mut choices: Vec<(Vec<Vec<Run>>, bool)> = Vec::new();
+    fn add_rule(&mut self, rule: u32, asked: &Asked, scales: &Scales) {
+        let mut choices: Vec<Vec<Vec<Run>>> = Vec::with_capacity(asked.parts.len());
         let mut whole = true;
         for part in &asked.parts {
             let mut sides: Vec<Vec<Run>> = scales
@@ -76,29 +73,10 @@ impl Boxes {
                     None => whole = false,
                 }
             }
-            if misread && let Some(at) = scales.of_field(Field::IsLaterFragment) {
-                // A later fragment may match or not, whatever else the rule asks.
-                let mut fragment: Vec<Vec<Run>> = sides.clone();
-                for (side, scale) in fragment.iter_mut().zip(&scales.all) {
-                    if is_transport(&scale.axis) {
-                        *side = vec![(0, scale.count().saturating_sub(1))];
-                    }
-                }
-                for (side, number, takes) in [(&mut sides, 0, true), (&mut fragment, 1, false)] {
-                    let limit = fragments(number);
-                    let runs = scales
-                        .runs(&limit)
-                        .map(|(_, runs)| runs)
-                        .unwrap_or_default();
-                    side[at] = common(&side[at], &runs);
-                    choices.push((std::mem::take(side), takes));
-                }
-            } else {
-                choices.push((sides, true));
-            }
+            choices.push(sides);
         }
         let share = MOST_BOXES / choices.len().max(1);
-        for (mut sides, takes) in choices {
+        for mut sides in choices {
             let mut whole = whole;
             while count(&sides) > share.max(1) {
                 let Some(most) = sides.iter_mut().max_by_key(|side| side.len()) else {
@@ -110,7 +88,7 @@ impl Boxes {
                 }
                 whole = false;
             }
-            self.push_all(rule, &sides, whole && takes && asked.takes);
+            self.push_all(rule, &sides, whole && asked.takes);
         }
     }
 
@@ -166,21 +144,21 @@ impl Boxes {
 }
 
 /// Classes that the packets' own laws tell apart.
-fn extra_limits(asked: &[Asked], come: bool) -> Vec<Limit> {
+fn extra_limits(asked: &[Asked], v6: bool, fragments: Fragments) -> Vec<Limit> {
     let mut limits = asked.iter().flat_map(|one| one.parts.iter().flatten());
-    if !limits.any(|limit| is_transport(&limit.axis)) {
+    let of_protocol = |limit: &Limit| match limit.axis {
+        Axis::Number(field) | Axis::Bits(field, _) => matches!(there(field, v6), There::With(_)),
+        Axis::In | Axis::Out | Axis::Said(_) => false,
+    };
+    if !limits.any(of_protocol) {
         return Vec::new();
     }
     let protocol = |number: &u128| number_is(Field::L4Proto, *number);
     let mut extra: Vec<Limit> = PROTOCOLS.iter().map(protocol).collect();
-    if come {
-        extra.push(fragments(1));
+    if fragments != Fragments::None {
+        extra.push(number_is(Field::IsLaterFragment, 1));
     }
     extra
-}
-
-fn fragments(later: u128) -> Limit {
-    number_is(Field::IsLaterFragment, later)
 }
 
 fn number_is(field: Field, number: u128) -> Limit {
@@ -190,27 +168,6 @@ fn number_is(field: Field, number: u128) -> Limit {
         negated: false,
         allowed: Allowed::Numbers(vec![Range::one(number)]),
         absent: false,
-    }
-}
-
-/// Whether an axis is about a transport header, or about words that may be.
-fn is_transport(axis: &Axis) -> bool {
-    match axis {
-        Axis::Number(field) | Axis::Bits(field, _) => matches!(
-            field,
-            Field::SrcPort
-                | Field::DstPort
-                | Field::SetSrcPort
-                | Field::SetDstPort
-                | Field::TcpFlags
-                | Field::TcpOption(_)
-                | Field::IcmpType
-                | Field::IcmpCode
-                | Field::Icmp6Type
-                | Field::Icmp6Code
-        ),
-        Axis::Said(_) => true,
-        Axis::In | Axis::Out => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ask::Axis;
 use super::fields::{There, there};
-use super::product::Sides;
+use super::product::{Fragments, Sides};
 use super::scale::{Run, Scales, Value};
 use crate::model::Field;
 
@@ -14,8 +14,7 @@ pub(super) struct World {
     protocols: Vec<u128>,
     /// The class of later fragments begins here.
     later: u32,
-    /// Whether a packet can be a later fragment at all.
-    fragments: bool,
+    fragments: Fragments,
     /// Fields that whole packets of some protocols have.
     with: Vec<(usize, &'static [u128])>,
 }
@@ -24,7 +23,7 @@ pub(super) struct World {
 pub(super) type Point = Vec<Run>;
 
 impl World {
-    pub(super) fn new(scales: &Scales, v6: bool, fragments: bool) -> Self {
+    pub(super) fn new(scales: &Scales, v6: bool, fragments: Fragments) -> Self {
         let protocol = scales.of_field(Field::L4Proto);
         let fragment = scales.of_field(Field::IsLaterFragment);
         let numbers = |at: Option<usize>| -> Vec<u128> {
@@ -82,7 +81,9 @@ impl World {
         }
         let later = self.fragment.map_or((0, 0), |at| sides[at]);
         let whole_fits = later.0 < self.later;
-        let later_fits = self.fragments && later.1 >= self.later && self.later != u32::MAX;
+        let later_fits =
+            self.fragments != Fragments::None && later.1 >= self.later && self.later != u32::MAX;
+        let misread = self.fragments == Fragments::Misread;
         let protocols = self.protocol.map_or((0, 0), |at| sides[at]);
         let count = protocols.1 - protocols.0 + 1;
         let start = self.protocol.map_or(0, |at| point[at].0 - protocols.0);
@@ -95,10 +96,10 @@ impl World {
                 }
                 let fits = self.with.iter().all(|(at, has)| {
                     let (lo, hi) = sides[*at];
-                    if whole && has.contains(&number) {
-                        hi >= 1
-                    } else {
-                        lo == 0
+                    match (whole, has.contains(&number)) {
+                        (true, true) => hi >= 1,
+                        (false, true) if misread => true,
+                        _ => lo == 0,
                     }
                 });
                 if !fits {
@@ -112,10 +113,11 @@ impl World {
                     point[at] = (class, class);
                 }
                 for (at, has) in &self.with {
-                    if !(whole && has.contains(&number)) {
-                        point[*at] = (0, 0);
-                    } else if point[*at].0 == 0 {
-                        point[*at] = (1, 1);
+                    match (whole, has.contains(&number)) {
+                        (true, true) if point[*at].0 == 0 => point[*at] = (1, 1),
+                        (true, true) => {}
+                        (false, true) if misread => {}
+                        _ => point[*at] = (0, 0),
                     }
                 }
                 return true;

@@ -17,10 +17,10 @@ use surefoot_firewall::traffic::Traffic;
 use surefoot_firewall::{Input, Surroundings, load};
 
 /// How many dead rules were asked about; nothing if the diagrams grew too large.
-fn compare(name: &str, text: String) -> Result<usize, Exhausted> {
+fn compare(name: &str, text: &str) -> Result<usize, Exhausted> {
     let firewall = load(vec![Input {
         name: name.into(),
-        text: text.clone(),
+        text: text.to_owned(),
         format: None,
     }])
     .firewall;
@@ -79,7 +79,7 @@ fn dead_in_rule_sets_of_our_own() {
                 continue;
             };
             let name = file.display().to_string();
-            dead += compare(&name, text).unwrap_or_else(|Exhausted| panic!("{name} is large"));
+            dead += compare(&name, &text).unwrap_or_else(|Exhausted| panic!("{name} is large"));
         }
     }
     assert!(dead > 20, "only {dead} dead rules: the test shows little");
@@ -169,7 +169,7 @@ fn dead_in_random_rule_sets() {
             writeln!(text, " {target}").unwrap();
         }
         text.push_str("COMMIT\n");
-        dead += compare(&format!("set {number}"), text).unwrap();
+        dead += compare(&format!("set {number}"), &text).unwrap();
     }
     let enough = usize::try_from(sets).unwrap() * 2;
     assert!(

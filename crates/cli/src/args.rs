@@ -240,6 +240,7 @@ pub(crate) enum FirewallCommand {
     WhyNot(WhyNotArgs),
     Prove(ProveArgs),
     Find(FindArgs),
+    Diff(DiffArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -507,6 +508,50 @@ pub(crate) struct FindArgs {
     pub(crate) sentence: Vec<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Show every packet whose fate changes from one rule set to another
+///
+/// Both are followed over all packets at once, through every table and hook. An iptables file can be
+/// compared with the nft file that shall replace it. `equal` is said only if it is proved.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+OLD and NEW are rule files as in `--rules`; several for one side have commas between them.
+With one file alone it is compared with what this machine has loaded.
+
+Examples:
+  sudo surefoot firewall diff --live rules.new
+  surefoot firewall diff rules.v4 ruleset.nft
+  surefoot firewall diff old.v4,old.v6,old.ipset new.nft
+  surefoot firewall diff --only 'ssh in eth0' rules.v4 rules.new
+  surefoot firewall diff --facts web1.surefoot rules.new
+
+Exit status:
+  0  equal, proved
+  1  different, or not proved to be equal
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct DiffArgs {
+    /// The old rules and the new ones; with one alone, the new ones
+    #[arg(value_name = "OLD NEW", num_args = 1..=2, required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) files: Vec<String>,
+    /// The old rules are those that are loaded
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Compare these packets only, in the words of `surefoot firewall prove --help`
+    #[arg(long, value_name = "PACKETS")]
+    pub(crate) only: Option<String>,
+    /// Show every part of every change
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,

@@ -1,5 +1,6 @@
 //! Questions that people ask of a rule set, one module each.
 
+mod diff;
 mod explain;
 mod find;
 mod lines;
@@ -9,6 +10,7 @@ mod prove;
 mod reason;
 mod why_not;
 
+pub use diff::{Change, Decided, Difference, Side, Verdict as DiffVerdict, Witness, diff};
 pub use explain::{
     Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
 };

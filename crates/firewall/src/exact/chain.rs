@@ -6,7 +6,7 @@ use super::condition::{Here, reads_transport};
 use super::diagram::{Exhausted, Packets};
 use super::follow::{Flows, Follow, Passage};
 use super::lookup;
-use super::space::Unknown;
+use super::space::{Topic, Unknown};
 use super::state::State;
 use crate::model::{
     Backend, ChainId, Effect, ElementValue, Field, Match, Rule, Statement, Verdict,
@@ -344,7 +344,7 @@ impl<'a> Follow<'a> {
         (state, packets): (State, Packets),
         rest: &mut Rest,
     ) -> Result<(), Exhausted> {
-        let decides = self.space.ask(Unknown::Rule(at))?;
+        let decides = self.space.ask(Unknown::Rule(at), &Topic::Target)?;
         let taken = self.space.store.and(packets, decides)?;
         rest.end(End::Unknown, taken);
         let missed = self.space.store.minus(packets, decides)?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Unknown};
+use super::space::{Space, Topic, Unknown};
 use super::state::{Out, State};
 use super::word::Word;
 use crate::Surroundings;
@@ -92,6 +92,9 @@ impl Space {
         hook: Hook,
         surroundings: &Surroundings,
     ) -> Result<Vec<(State, Packets)>, Exhausted> {
+        if let Some(twins) = &mut self.twins {
+            twins.write(at, nat);
+        }
         let source = match nat.kind {
             NatKind::Snat | NatKind::Masquerade => true,
             NatKind::Dnat | NatKind::Redirect => false,
@@ -134,8 +137,9 @@ impl Space {
             None => old_port.clone(),
         };
         new_port.there = old_port.there;
-        let same = self.same_number(at, &new_address, &old_address)?;
-        let same_port = self.same_number(at, &new_port, &old_port)?;
+        let why = Unknown::Rule(at);
+        let same = self.same_number(why, &new_address, &old_address)?;
+        let same_port = self.same_number(why, &new_port, &old_port)?;
         let same_port = self.store.or(same_port, !old_port.there)?;
         let same = self.store.and(same, same_port)?;
         let mut after = state.clone();
@@ -261,7 +265,12 @@ impl Space {
 
     /// The packets in which NAT's new number is the old one. Where the new one is not known,
     /// neither is that: to compare two open numbers bit by bit would be exact, and too large.
-    fn same_number(&mut self, at: RuleAt, new: &Word, old: &Word) -> Result<Packets, Exhausted> {
+    pub(crate) fn same_number(
+        &mut self,
+        why: Unknown,
+        new: &Word,
+        old: &Word,
+    ) -> Result<Packets, Exhausted> {
         if new.bits == old.bits {
             return Ok(Packets::ALL);
         }
@@ -280,7 +289,7 @@ impl Space {
         if open.is_none() {
             return Ok(same);
         }
-        let perhaps = self.ask(Unknown::Rule(at))?;
+        let perhaps = self.ask(why, &Topic::Same)?;
         self.store.either(open, perhaps, same)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::diagram::{Exhausted, Packets};
 use super::lookup;
-use super::space::{Space, Unknown};
+use super::space::{Space, Topic, Unknown};
 use super::state::State;
 use crate::model::{Field, Firewall, KeyPart, Match, SetRef, Table};
 use crate::semantics::RuleAt;
@@ -66,13 +66,15 @@ impl Space {
                 Ok(turned(self.store.any(sets)?, *negated))
             }
             Match::Never => Ok(Packets::NONE),
-            Match::Opaque(opaque) if opaque.stateful => self.ask(Unknown::Rule(here.at)),
+            Match::Opaque(opaque) if opaque.stateful => {
+                self.ask(Unknown::Rule(here.at), &Topic::Words(opaque.text.clone()))
+            }
             Match::Opaque(opaque) => {
                 let key = (opaque.text.clone(), state.clone());
                 let variable = if let Some(variable) = self.shared.get(&key) {
                     *variable
                 } else {
-                    let variable = self.new_unknown(Unknown::Rule(here.at))?;
+                    let variable = self.new_unknown(Unknown::Rule(here.at), &Topic::Own)?;
                     self.shared.insert(key, variable);
                     variable
                 };

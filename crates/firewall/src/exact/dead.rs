@@ -128,7 +128,7 @@ impl Exact {
     /// The rules of every chain that some packet enters.
     fn visited(&self) -> Vec<RuleAt> {
         let mut visited = BTreeSet::new();
-        for (passage, entered) in self.passages.iter().zip(&self.entered) {
+        for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             let (table, chain) = passage.chain;
             if !entered.is_none() {
                 let rules = 0..passage.hits.len();
@@ -139,7 +139,7 @@ impl Exact {
     }
 
     fn can_match(&mut self, at: RuleAt) -> Result<bool, Exhausted> {
-        for (passage, entered) in self.passages.iter().zip(&self.entered) {
+        for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             if passage.chain != (at.table, at.chain) {
                 continue;
             }
@@ -159,9 +159,9 @@ impl Exact {
     /// Why no packet of this way matches a dead rule; none if its chain is not entered.
     fn why_dead(&mut self, firewall: &Firewall, at: RuleAt) -> Result<Option<Why>, Exhausted> {
         let mut why: Option<Why> = None;
-        for index in 0..self.passages.len() {
-            let passage = &self.passages[index];
-            if passage.chain != (at.table, at.chain) || self.entered[index].is_none() {
+        for index in 0..self.followed.passages.len() {
+            let passage = &self.followed.passages[index];
+            if passage.chain != (at.table, at.chain) || self.followed.entered[index].is_none() {
                 continue;
             }
             let conditions = passage.hits.get(at.rule).into_iter().flatten();
@@ -185,7 +185,7 @@ impl Exact {
 
     /// Whether packets come to the rule in its chain, whoever enters it.
     fn reaches(&self, passage: usize, rule: usize, packets: Packets) -> bool {
-        let reach = self.passages[passage].reach.get(rule);
+        let reach = self.followed.passages[passage].reach.get(rule);
         reach.is_some_and(|reach| self.space.store.meet(*reach, packets))
     }
 
@@ -202,7 +202,7 @@ impl Exact {
         let mut takers: Vec<(Hider, Packets)> = Vec::new();
         let mut left = wanted;
         for rule in 0..at.rule {
-            let reach = &self.passages[passage].reach;
+            let reach = &self.followed.passages[passage].reach;
             let (Some(before), Some(after)) = (reach.get(rule), reach.get(rule + 1)) else {
                 continue;
             };
@@ -218,7 +218,7 @@ impl Exact {
             // What it asks for may hide more than what was left for it to take.
             let hidden = match rules.get(rule).and_then(decision) {
                 Some(_) => {
-                    let parts = &self.passages[passage].hits[rule];
+                    let parts = &self.followed.passages[passage].hits[rule];
                     let parts = parts.iter().map(|(_, holds)| *holds).collect();
                     self.space.store.any(parts)?
                 }

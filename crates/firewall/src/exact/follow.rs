@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::chain::Depth;
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Unknown};
+use super::space::{Space, Topic, Unknown};
 use super::state::{Out, State};
 use crate::Surroundings;
 use crate::model::{
@@ -108,7 +108,7 @@ impl<'a> Follow<'a> {
             let mut routed = Flows::new();
             for (mut state, packets) in flows {
                 if state.destination_rewritten {
-                    state.output = self.unknown_output()?;
+                    state.output = self.unknown_output(&state)?;
                 }
                 self.join(&mut routed, state, packets)?;
             }
@@ -185,7 +185,7 @@ impl<'a> Follow<'a> {
         if !bridge_chains(self.firewall, hooks) {
             return Ok(flows);
         }
-        let by_bridge = self.space.ask(Unknown::Kernel)?;
+        let by_bridge = self.space.ask(Unknown::Kernel, &Topic::Bridge)?;
         let mut passed = Flows::new();
         for (state, packets) in flows {
             let perhaps = self.space.store.and(packets, by_bridge)?;
@@ -202,7 +202,7 @@ impl<'a> Follow<'a> {
         if !has_flowtable(self.firewall, self.space.v6) {
             return Ok(flows);
         }
-        let in_table = self.space.ask(Unknown::Kernel)?;
+        let in_table = self.space.ask(Unknown::Kernel, &Topic::Flowtable)?;
         let mut rest = Flows::new();
         for (state, packets) in flows {
             let word = state.word(self.space, Field::CtState)?;
@@ -247,12 +247,13 @@ impl<'a> Follow<'a> {
             .and_then(|number| interface_to(to_address(number, self.space.v6), self.surroundings));
         match name {
             Some(name) => Ok(Out::Letter(self.space.names.letter(name))),
-            None => self.unknown_output(),
+            None => self.unknown_output(state),
         }
     }
 
-    fn unknown_output(&mut self) -> Result<Out, Exhausted> {
-        self.space.routed_letter().map(Out::Unknown)
+    fn unknown_output(&mut self, state: &State) -> Result<Out, Exhausted> {
+        let destination = state.word(self.space, self.space.address(false))?;
+        self.space.routed_letter(destination).map(Out::Unknown)
     }
 
     /// Which of the packets stay on this host, and which go through it.
@@ -285,7 +286,7 @@ impl<'a> Follow<'a> {
             .masked(Some(ct_status::SNAT | ct_status::DNAT));
         let plain = self.space.store.among(&status, &[Range::one(0)])?;
         let perhaps = self.space.store.minus(old, plain)?;
-        let rewritten = self.space.ask(Unknown::Kernel)?;
+        let rewritten = self.space.ask(Unknown::Kernel, &Topic::Earlier)?;
         let rewritten = self.space.store.and(perhaps, rewritten)?;
         let mut both = Flows::new();
         for (state, packets) in flows {
@@ -419,7 +420,7 @@ impl<'a> Follow<'a> {
         for (state, packets) in flows {
             // `nft -j` of version 1.0.6 does not tell the device.
             let passes = if names.is_empty() {
-                self.space.ask(Unknown::Kernel)?
+                self.space.ask(Unknown::Kernel, &Topic::Own)?
             } else if base.hook == Hook::Ingress {
                 State::input_is(self.space, &names)?
             } else {

@@ -9,21 +9,26 @@ mod about;
 mod chain;
 mod change;
 mod condition;
+mod cubes;
 mod dead;
 pub mod diagram;
 mod follow;
 mod lookup;
 mod names;
+mod pair;
 mod space;
 mod state;
+mod twins;
 mod witness;
 mod word;
 mod world;
 
 pub(crate) use about::{asked_fields, set_problem};
+pub(crate) use pair::{Comparison, Differing, Pair, Whose};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use cubes::{Choice, Cube, Limit};
 pub use dead::{DeadRule, Hider, Why, dead_rules};
 pub use diagram::{Exhausted, Packets};
 pub use space::Unknown;
@@ -35,7 +40,7 @@ use crate::packet::{Packet, Path};
 use crate::semantics::{End, RuleAt};
 use crate::traffic::Traffic;
 use follow::{Course, Follow, Passage};
-use space::Space;
+use space::{Space, Topic};
 use state::State;
 
 /// How much a question may cost before the answer is "unknown".
@@ -60,12 +65,54 @@ impl Default for Budget {
 #[derive(Clone, Debug)]
 pub struct Exact {
     space: Space,
-    ends: BTreeMap<End, Packets>,
+    followed: Followed,
     /// The packets that may come to each end, once somebody has asked.
     possible: BTreeMap<End, Packets>,
+}
+
+/// Where one firewall's packets end.
+#[derive(Clone, Debug)]
+struct Followed {
+    ends: BTreeMap<End, Packets>,
     passed: Vec<(State, Packets)>,
     passages: Vec<Passage>,
     entered: Vec<Packets>,
+}
+
+impl Followed {
+    /// Follows all packets of the space.
+    fn new(
+        space: &mut Space,
+        firewall: &Firewall,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Exhausted> {
+        space.defragmented = world::tracks_connections(firewall, space.v6);
+        let world = space.world;
+        let mut follow =
+            |texts_in_order| Follow::new(firewall, surroundings, space, texts_in_order).run(world);
+        let mut course = follow(true)?;
+        if course.order_unknown {
+            let other = follow(false)?;
+            let first = space.ask(Unknown::Kernel, &Topic::Own)?;
+            course = either_course(space, first, course, other)?;
+        }
+        let mut ends = BTreeMap::new();
+        for (end, parts) in course.ends {
+            ends.insert(end, space.store.any(parts)?);
+        }
+        let entered = entered(space, &course.passages, course.entered)?;
+        Ok(Self {
+            ends,
+            passed: course.passed,
+            entered,
+            passages: course.passages,
+        })
+    }
+
+    /// The packets that come to this end, over what packets have and what is unknown.
+    fn end(&self, end: End) -> Packets {
+        self.ends.get(&end).copied().unwrap_or(Packets::NONE)
+    }
 }
 
 /// What to follow.
@@ -103,7 +150,7 @@ impl Exact {
             .flat_map(Traffic::names)
             .collect();
         let mut space = Space::new(
-            question.firewall,
+            &[question.firewall],
             question.surroundings,
             (question.v6, question.path),
             question.marked,
@@ -113,40 +160,17 @@ impl Exact {
         let state = State::default();
         let about = space.about(question.firewall, &state, question.about)?;
         space.world = space.store.and(space.world, about)?;
-        let world = space.world;
-        let mut follow = |texts_in_order, packets| {
-            Follow::new(
-                question.firewall,
-                question.surroundings,
-                &mut space,
-                texts_in_order,
-            )
-            .run(packets)
-        };
-        let mut course = follow(true, world)?;
-        if course.order_unknown {
-            let other = follow(false, world)?;
-            let first = space.ask(Unknown::Kernel)?;
-            course = either_course(&mut space, first, course, other)?;
-        }
-        let mut ends = BTreeMap::new();
-        for (end, parts) in course.ends {
-            ends.insert(end, space.store.any(parts)?);
-        }
-        let entered = entered(&mut space, &course.passages, course.entered)?;
+        let followed = Followed::new(&mut space, question.firewall, question.surroundings)?;
         Ok(Self {
             space,
-            ends,
+            followed,
             possible: BTreeMap::new(),
-            passed: course.passed,
-            entered,
-            passages: course.passages,
         })
     }
 
     /// The packets that come to this end, over what packets have and what is unknown.
     fn end(&self, end: End) -> Packets {
-        self.ends.get(&end).copied().unwrap_or(Packets::NONE)
+        self.followed.end(end)
     }
 
     /// The packets that may come to this end.
@@ -165,7 +189,11 @@ impl Exact {
     ///
     /// If the budget does not suffice.
     pub fn certainly(&mut self, end: End) -> Result<Packets, Exhausted> {
-        let others = self.ends.iter().filter(|(other, _)| **other != end);
+        let others = self
+            .followed
+            .ends
+            .iter()
+            .filter(|(other, _)| **other != end);
         let others = others.map(|(_, packets)| *packets).collect();
         let others = self.space.store.any(others)?;
         let others = self
@@ -183,7 +211,7 @@ impl Exact {
         traffic: &Traffic,
     ) -> Result<Packets, Exhausted> {
         let mut parts = Vec::new();
-        for (state, packets) in self.passed.clone() {
+        for (state, packets) in self.followed.passed.clone() {
             let such = self.space.about(firewall, &state, traffic)?;
             parts.push(self.space.store.and(packets, such)?);
         }
@@ -201,7 +229,7 @@ impl Exact {
         let all = self
             .space
             .store
-            .any(self.ends.values().copied().collect())?;
+            .any(self.followed.ends.values().copied().collect())?;
         self.space.store.minus(all, packets)
     }
 
@@ -249,7 +277,7 @@ impl Exact {
     /// If the budget does not suffice.
     pub fn hits(&mut self, at: RuleAt) -> Result<Packets, Exhausted> {
         let mut hits = Vec::new();
-        for (passage, entered) in self.passages.iter().zip(&self.entered) {
+        for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             if passage.chain == (at.table, at.chain)
                 && let Some(parts) = passage.hits.get(at.rule)
             {
@@ -283,7 +311,7 @@ impl Exact {
         random: impl FnMut() -> u64,
     ) -> Result<Option<(Packet, BTreeSet<End>)>, Exhausted> {
         if self.possible.is_empty() {
-            for (end, packets) in self.ends.clone() {
+            for (end, packets) in self.followed.ends.clone() {
                 let possible = self.some(packets)?;
                 self.possible.insert(end, possible);
             }

@@ -27,14 +27,14 @@ impl Names {
     /// The letters that the rules and these further names need. The empty name, which stands for
     /// "no interface", is always one.
     pub(crate) fn new<'a>(
-        firewall: &Firewall,
+        firewalls: &[&Firewall],
         further: impl IntoIterator<Item = &'a NamePattern>,
     ) -> Self {
         let mut patterns: BTreeSet<NamePattern> = further.into_iter().cloned().collect();
         let mut add = |pattern: &NamePattern| {
             patterns.insert(pattern.clone());
         };
-        for table in &firewall.tables {
+        for table in firewalls.iter().flat_map(|one| &one.tables) {
             for rule in table.chains.iter().flat_map(|chain| &chain.rules) {
                 for statement in &rule.statements {
                     match statement {
@@ -48,14 +48,15 @@ impl Names {
                 of_elements(set.content.elements(), &mut add);
             }
         }
-        let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+        let tables = firewalls.iter().flat_map(|one| &one.tables);
+        let chains = tables.flat_map(|table| &table.chains);
         for device in chains.flat_map(|chain| chain.base.iter().flat_map(|base| &base.devices)) {
             add(&NamePattern {
                 text: device.clone(),
                 prefix: false,
             });
         }
-        for set in &firewall.ipsets {
+        for set in firewalls.iter().flat_map(|one| &one.ipsets) {
             of_elements(set.content.elements(), &mut add);
         }
         let mut letters: BTreeSet<Letter> = patterns
@@ -116,6 +117,44 @@ impl Names {
             .map(|(at, _)| at)
     }
 
+    /// What a letter is called among these: a name, or the start of names with those of them that are
+    /// other letters, and not listed.
+    pub(crate) fn words(&self, letter: usize, listed: &[usize]) -> String {
+        let Some(Letter { text, others }) = self.letters.get(letter) else {
+            return String::new();
+        };
+        let covers = |at: &&usize| {
+            let other = self.letters.get(**at);
+            **at != letter
+                && other.is_some_and(|other| {
+                    other.others && !other.text.is_empty() && text.starts_with(&other.text)
+                })
+        };
+        if listed.iter().any(|at| covers(&at)) {
+            return String::new();
+        }
+        if !*others {
+            return text.clone();
+        }
+        let missing: Vec<&str> = self
+            .letters
+            .iter()
+            .enumerate()
+            .filter(|(at, one)| {
+                *at != letter
+                    && !one.text.is_empty()
+                    && one.text.starts_with(text)
+                    && !listed.contains(at)
+            })
+            .map(|(_, one)| one.text.as_str())
+            .collect();
+        if missing.is_empty() {
+            format!("{text}+")
+        } else {
+            format!("{text}+ (without {})", missing.join(", "))
+        }
+    }
+
     /// A name of that letter, where there is one; for "the others" one that an interface may have.
     pub(crate) fn name(&self, letter: usize) -> Option<String> {
         let Letter { text, others } = self.letters.get(letter)?;
@@ -172,7 +211,7 @@ mod tests {
     #[test]
     fn letters_say_of_each_name_what_its_patterns_say() {
         let patterns = ["eth0", "eth+", "eth1+", "lo", "+"].map(pattern);
-        let names = Names::new(&Firewall::default(), &patterns);
+        let names = Names::new(&[], &patterns);
         for name in [
             "eth0", "eth1", "eth12", "eth", "lo", "lo1", "wlan0", "", "e",
         ] {

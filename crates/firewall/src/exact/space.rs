@@ -5,13 +5,15 @@
 //! message) is never looked at; what follows from other bits (an address's type)
 //! has none of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Budget;
 use super::diagram::{Diagrams, Exhausted, Packets, Variable};
 use super::names::Names;
 use super::state::State;
+use super::twins::{Asked, Twins};
 use super::word::Word;
+use super::world::{tcp_options, tracks_connections};
 use crate::Surroundings;
 use crate::model::{Field, Firewall, NamePattern, Range, ct_state};
 use crate::packet::Path;
@@ -33,6 +35,37 @@ pub enum Unknown {
     Kernel,
 }
 
+/// What is not known, so that two firewalls' questions are told apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    /// Whether these words match.
+    Words(String),
+    /// Whether a set whose content is not known holds a key.
+    Set,
+    /// Whether a target decides, and how.
+    Target,
+    /// The number that a field gets.
+    Number(Field),
+    /// Whether NAT's new number is the old one.
+    Same,
+    /// Whether a packet comes by a bridge.
+    Bridge,
+    /// Whether a connection is in a flowtable.
+    Flowtable,
+    /// How NAT rewrote a connection when it began.
+    Earlier,
+    /// Where routing sends what was rewritten, which device a chain is hooked to, which of two base
+    /// chains comes first: each firewall has its own answer.
+    Own,
+}
+
+impl Topic {
+    /// Whether two firewalls that both ask get the same answer.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        !matches!(self, Self::Own)
+    }
+}
+
 /// All packets of one family that take one way.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
@@ -49,8 +82,10 @@ pub(crate) struct Space {
     pub(crate) first_unknown: Variable,
     /// The variables of words that give the same answer wherever they stand.
     pub(crate) shared: HashMap<(String, State), Variable>,
-    rewritten: HashMap<Field, Word>,
-    routed: Option<Word>,
+    /// The unknown answers of two firewalls, where two are looked at.
+    pub(crate) twins: Option<Twins>,
+    rewritten: HashMap<(Field, String), Word>,
+    routed: HashMap<Option<Word>, Word>,
     /// Whether fragments are put together before the rules see them, as conntrack has it.
     pub(crate) defragmented: bool,
     /// The types of source and destination, where they follow from the address.
@@ -120,7 +155,7 @@ const FIELDS: &[(Field, u32, u32)] = &[
 impl Space {
     /// The packets of one family and one way, within a budget.
     pub(crate) fn new(
-        firewall: &Firewall,
+        firewalls: &[&Firewall],
         surroundings: &Surroundings,
         (v6, path): (bool, Path),
         marked: bool,
@@ -138,8 +173,9 @@ impl Space {
                 prefix: false,
             }))
             .collect();
-        let names = Names::new(firewall, own.iter().chain(further));
-        let options = super::world::tcp_options(firewall);
+        let names = Names::new(firewalls, own.iter().chain(further));
+        let options = firewalls.iter().flat_map(|one| tcp_options(one));
+        let options: BTreeSet<u8> = options.collect();
         let mut next = 0;
         let mut block = |width| {
             let first = next;
@@ -173,9 +209,10 @@ impl Space {
             unknown: Vec::new(),
             first_unknown: socket + 1,
             shared: HashMap::new(),
+            twins: None,
             rewritten: HashMap::new(),
-            routed: None,
-            defragmented: super::world::tracks_connections(firewall, v6),
+            routed: HashMap::new(),
+            defragmented: firewalls.iter().any(|one| tracks_connections(one, v6)),
             types: [None, None],
             world: Packets::ALL,
         };
@@ -188,30 +225,35 @@ impl Space {
     }
 
     /// The number that NAT wrote to a field, where the rules leave it open. One connection is
-    /// rewritten once at most, so that all rules share it.
+    /// rewritten once at most, so that all rules share it; of two firewalls those that write the
+    /// same.
     pub(crate) fn rewritten_word(&mut self, at: RuleAt, field: Field) -> Result<Word, Exhausted> {
-        if let Some(word) = self.rewritten.get(&field) {
+        let writes = self.twins.as_ref().map(|twins| twins.writes.clone());
+        let key = (field, writes.unwrap_or_default());
+        if let Some(word) = self.rewritten.get(&key) {
             return Ok(word.clone());
         }
         let width = self.block(field).map_or(0, |block| block.width);
-        let word = self.ask_word(Unknown::Rule(at), width)?;
-        self.rewritten.insert(field, word.clone());
+        let word = self.ask_word(Unknown::Rule(at), &Topic::Own, width)?;
+        self.rewritten.insert(key, word.clone());
         Ok(word)
     }
 
     /// The number that an earlier packet's rewriting gives, which the rules do not tell.
     pub(crate) fn rewritten_by_kernel(&mut self, field: Field) -> Result<Word, Exhausted> {
         let width = self.block(field).map_or(0, |block| block.width);
-        self.ask_word(Unknown::Kernel, width)
+        self.ask_word(Unknown::Kernel, &Topic::Earlier, width)
     }
 
-    /// The letter of an interface that routing chose anew; one packet is routed anew once.
-    pub(crate) fn routed_letter(&mut self) -> Result<Word, Exhausted> {
-        if let Some(word) = &self.routed {
+    /// The letter of an interface that routing chose anew; one packet is routed anew once. Of two
+    /// firewalls those that write the same destination send it the same way.
+    pub(crate) fn routed_letter(&mut self, destination: Word) -> Result<Word, Exhausted> {
+        let key = self.twins.as_ref().map(|_| destination);
+        if let Some(word) = self.routed.get(&key) {
             return Ok(word.clone());
         }
-        let word = self.ask_word(Unknown::Kernel, self.output.width)?;
-        self.routed = Some(word.clone());
+        let word = self.ask_word(Unknown::Kernel, &Topic::Own, self.output.width)?;
+        self.routed.insert(key, word.clone());
         Ok(word)
     }
 
@@ -241,24 +283,41 @@ impl Space {
     }
 
     /// A variable that no packet answers.
-    pub(crate) fn ask(&mut self, unknown: Unknown) -> Result<Packets, Exhausted> {
-        let variable = self.new_unknown(unknown)?;
+    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic) -> Result<Packets, Exhausted> {
+        let variable = self.new_unknown(unknown, topic)?;
         self.store.bit(variable)
     }
 
-    pub(crate) fn new_unknown(&mut self, unknown: Unknown) -> Result<Variable, Exhausted> {
+    pub(crate) fn new_unknown(
+        &mut self,
+        unknown: Unknown,
+        topic: &Topic,
+    ) -> Result<Variable, Exhausted> {
+        let asked = self.twins.as_mut().map(|twins| twins.ask(unknown, topic));
+        if let Some(Asked::Before(variable)) = asked {
+            return Ok(variable);
+        }
         if self.unknown.len() >= MOST_UNKNOWN {
             return Err(Exhausted);
         }
         let at = u32::try_from(self.unknown.len()).map_err(|_| Exhausted)?;
         self.unknown.push(unknown);
-        Ok(self.first_unknown + at)
+        let variable = self.first_unknown + at;
+        if let (Some(twins), Some(Asked::First(place))) = (&mut self.twins, asked) {
+            twins.answer(place, variable);
+        }
+        Ok(variable)
     }
 
     /// A number that no packet answers.
-    pub(crate) fn ask_word(&mut self, unknown: Unknown, width: u32) -> Result<Word, Exhausted> {
+    pub(crate) fn ask_word(
+        &mut self,
+        unknown: Unknown,
+        topic: &Topic,
+        width: u32,
+    ) -> Result<Word, Exhausted> {
         let bits = (0..width)
-            .map(|_| self.ask(unknown))
+            .map(|_| self.ask(unknown, topic))
             .collect::<Result<_, _>>()?;
         Ok(Word {
             there: Packets::ALL,
@@ -318,6 +377,11 @@ impl Space {
             }
             None => Ok(Packets::NONE),
         }
+    }
+
+    /// The packets that are fragments, but not the first.
+    pub(crate) fn later_fragments(&mut self) -> Result<Packets, Exhausted> {
+        self.is(Field::IsLaterFragment, 1)
     }
 
     /// A field as the packet has it when it comes in.

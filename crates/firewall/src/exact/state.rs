@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Unknown};
+use super::space::{Space, Topic, Unknown};
 use super::word::Word;
 use crate::model::{Field, NamePattern, ct_state, ct_status};
 use crate::packet::Packet;
@@ -107,7 +107,7 @@ impl State {
     ) -> Result<(), Exhausted> {
         let before = self.word(space, field)?;
         let width = u32::try_from(before.bits.len()).unwrap_or_default();
-        let mut word = space.ask_word(why, width)?;
+        let mut word = space.ask_word(why, &Topic::Number(field), width)?;
         word.there = before.there;
         self.put(field, word);
         Ok(())

@@ -1,6 +1,6 @@
 //! One packet out of a set, and one packet's bits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::diagram::{Exhausted, Packets, Variable};
 use super::space::{Block, STATES, Space};
@@ -30,6 +30,12 @@ const LIKELY: &[(Field, u128)] = &[
 impl Space {
     /// One packet of the set, as ordinary as it can be.
     pub(crate) fn witness(&mut self, packets: Packets) -> Option<Packet> {
+        let bits = self.ordinary(packets)?;
+        Some(self.packet(|variable| bits.contains(&variable)))
+    }
+
+    /// The bits of one packet of the set that are on, as ordinary as it can be.
+    pub(crate) fn ordinary(&mut self, packets: Packets) -> Option<BTreeSet<Variable>> {
         let mut left = packets;
         for (field, number) in LIKELY {
             let Some(block) = self.block(*field) else {
@@ -38,16 +44,12 @@ impl Space {
             left = self.prefer(left, block, *number);
         }
         let bits = self.store.one(left)?;
-        let bit = |variable: Variable| {
-            bits.iter()
-                .find(|(one, _)| *one == variable)
-                .is_some_and(|(_, on)| *on)
-        };
-        Some(self.packet(bit))
+        let on = bits.into_iter().filter(|(_, on)| *on);
+        Some(on.map(|(variable, _)| variable).collect())
     }
 
-    /// The packets with this number, if there are any; else those with as many of its upper bits
-    /// as there are.
+    /// The packets with this number, if there are any; else those with as many of its bits as there
+    /// are, the upper ones first.
     fn prefer(&mut self, packets: Packets, block: Block, number: u128) -> Packets {
         let mut left = packets;
         for at in 0..block.width {
@@ -58,11 +60,10 @@ impl Space {
             let Ok(narrowed) = self.store.and(left, if on { bit } else { !bit }) else {
                 return left;
             };
-            if narrowed.is_none() {
-                // The rest cannot come near to the number, so it may as well stay open.
-                return left;
+            // Where a bit cannot be as it should, the later ones still can.
+            if !narrowed.is_none() {
+                left = narrowed;
             }
-            left = narrowed;
         }
         left
     }

@@ -15,7 +15,7 @@
 //! | `state any` | whatever conntrack says |
 //! | `original`, `reply` | the direction in the connection |
 //! | `syn` | TCP packets that open a connection |
-//! | `ping`, `echo-request`, `type 3/4` | an ICMP type, with its code where it has one |
+//! | `ping`, `echo-request`, `type 3/4,8` | ICMP types, with the code where one is meant |
 //! | `ipv4`, `ipv6` | the family |
 //! | `uid 1000`, `ctmark 0x1`, `ttl 64`, `length 0-1500` | other fields, with lists and ranges |
 //! | `fragment` | later fragments |
@@ -30,6 +30,7 @@
 mod assertion;
 mod ends;
 mod read;
+mod say;
 
 pub use assertion::{Assertion, Claim, policy};
 

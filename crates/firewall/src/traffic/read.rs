@@ -153,10 +153,12 @@ impl<'a> Reader<'a> {
             }
             "proto" => {
                 let value = self.after(token, "a protocol")?;
-                let by_number = value.text.parse::<u8>().ok();
-                let by_number = by_number.map(|number| number_part(Field::L4Proto, number.into()));
-                let part = match by_number {
-                    Some(part) => part,
+                let numbers: Option<Vec<Range>> = items(&value.text)
+                    .map(|item| item.parse::<u8>().ok())
+                    .map(|number| number.map(|number| Range::one(number.into())))
+                    .collect();
+                let part = match numbers.filter(|numbers| !numbers.is_empty()) {
+                    Some(numbers) => field_part(Field::L4Proto, numbers),
                     None => protocols(value)?.ok_or_else(|| unknown(value))?,
                 };
                 self.push(negated, vec![part]);
@@ -414,7 +416,7 @@ fn number_part(field: Field, number: u128) -> Part {
     field_part(field, vec![Range::one(number)])
 }
 
-/// `tcp`, `tcp,udp`, `47`.
+/// `tcp`, `tcp,udp`, `tcp,47`.
 fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
     let mut ranges = Vec::new();
     let (mut known, mut other) = (0, None);
@@ -424,7 +426,11 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
                 known += 1;
                 ranges.push(Range::one(number.into()));
             }
-            None => other = Some(item.to_owned()),
+            // Among names, a number can only be one, too.
+            None => match item.parse::<u8>() {
+                Ok(number) => ranges.push(Range::one(number.into())),
+                Err(_) => other = Some(item.to_owned()),
+            },
         }
     }
     match (known, other) {
@@ -458,9 +464,24 @@ fn states(token: &Token) -> Option<Part> {
     (!ranges.is_empty()).then(|| field_part(Field::CtState, ranges))
 }
 
-/// An ICMP type by name or number, of either family that knows it.
+/// ICMP types by name or number, of either family that knows them.
 fn icmp(text: &str) -> Option<Part> {
     let mut ways = Vec::new();
+    for item in items(text) {
+        let before = ways.len();
+        one_icmp(item, &mut ways);
+        if ways.len() == before {
+            return None;
+        }
+    }
+    match ways.len() {
+        0 => None,
+        1 => ways.pop(),
+        _ => Some(Part::Any(ways)),
+    }
+}
+
+fn one_icmp(text: &str, ways: &mut Vec<Part>) {
     for (v6, kind_field, code_field) in [
         (false, Field::IcmpType, Field::IcmpCode),
         (true, Field::Icmp6Type, Field::Icmp6Code),
@@ -475,10 +496,5 @@ fn icmp(text: &str) -> Option<Part> {
             field_part(kind_field, range(kind)),
             field_part(code_field, range(code)),
         ]));
-    }
-    match ways.len() {
-        0 => None,
-        1 => ways.pop(),
-        _ => Some(Part::Any(ways)),
     }
 }

@@ -1,0 +1,84 @@
+//! A comparison as text for a terminal.
+
+use surefoot_report::{Paint, Style};
+
+use super::super::lines::{Lines, by_words, end_word};
+use super::{Change, Decided, Difference, Verdict};
+use crate::semantics::End;
+
+impl Difference {
+    /// The answer, and for each change the packets and one that shows it.
+    pub fn text(&self, style: Style, width: usize) -> String {
+        let mut out = Lines::new(style, width);
+        let (paint, words) = match self.verdict {
+            Verdict::Equal => (Paint::Green, "equal: no packet meets another fate"),
+            Verdict::Unknown => (
+                Paint::Yellow,
+                "not known: no difference was found, but not everything could be compared",
+            ),
+            Verdict::Open => (
+                Paint::Yellow,
+                "possibly different: it hangs on what cannot be known",
+            ),
+            Verdict::Different => (Paint::Red, "different"),
+        };
+        out.line(0, paint, words);
+        let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.words()).collect();
+        if !scopes.is_empty() {
+            out.wrapped(2, None, &format!("looked at: {}", scopes.join("; ")));
+        }
+        for change in &self.changes {
+            out.blank();
+            one(&mut out, change);
+        }
+        if !self.notes.is_empty() {
+            out.blank();
+        }
+        for note in &self.notes {
+            out.listed("note: ", Paint::Faint, note);
+        }
+        out.finish()
+    }
+}
+
+fn one(out: &mut Lines, change: &Change) {
+    let (before, _) = end_word(change.before);
+    let (after, paint) = end_word(change.after);
+    let perhaps = if change.certain { "" } else { "possibly " };
+    let fate = if change.before == change.after {
+        format!("{perhaps}{after} before and after, but as other packets")
+    } else {
+        format!("{perhaps}{before} → {after}")
+    };
+    out.line(0, paint, &format!("{fate}  ({})", change.scope.words()));
+    for packets in &change.short {
+        out.listed("  - ", Paint::Faint, packets);
+    }
+    if !change.complete {
+        out.wrapped(2, None, "and more: `--all` shows every part");
+    }
+    if let Some(witness) = &change.witness {
+        out.listed("  such as ", Paint::Faint, &witness.packet);
+        decided(out, "    before: ", &witness.before);
+        decided(out, "    after:  ", &witness.after);
+    }
+    if !change.hangs.is_empty() {
+        out.wrapped(2, None, "it hangs on what cannot be known:");
+    }
+    for rule in &change.hangs {
+        out.wrapped(4, None, &rule.name);
+        out.named_below(6, rule);
+    }
+}
+
+fn decided(out: &mut Lines, word: &str, all: &[Decided]) {
+    for one in all {
+        let (end, paint) = end_word(one.end);
+        let by = match one.end {
+            End::Accepted if one.by.name == "no rule" => "as no rule refuses it".to_owned(),
+            end => by_words(end, &one.by.name),
+        };
+        out.listed(word, paint, &format!("{end} {by}"));
+        out.named_below(6, &one.by);
+    }
+}

@@ -1,0 +1,219 @@
+//! Answers that are not known, of two firewalls that are compared.
+//!
+//! A `limit` that stands in both is one and the same answer, else every comparison would end in
+//! "possibly". Rules are twins if their words are the same: first those in chains of one name, then
+//! the others, each with the one in the same place of the order.
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagram::Variable;
+use super::space::{Topic, Unknown};
+use crate::model::{
+    Effect, Family, Firewall, Match, Nat, NatKind, Rule, Statement, Table, Verdict,
+};
+use crate::semantics::RuleAt;
+
+/// The unknown answers of the first firewall, for the second one to share.
+#[derive(Clone, Debug)]
+pub(crate) struct Twins {
+    /// The rules of the second firewall that stand in the first one, too.
+    of_first: HashMap<RuleAt, RuleAt>,
+    second: bool,
+    answers: HashMap<(Owner, Topic, usize), Variable>,
+    turns: HashMap<(Owner, Topic), usize>,
+    /// The first variables that only the second firewall has.
+    pub(crate) only_second: Vec<Variable>,
+    /// Whether an answer was taken to be the same in both.
+    pub(crate) any: bool,
+    /// What the NAT rule under way writes.
+    pub(crate) writes: String,
+}
+
+/// Who has an unknown answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    /// A rule of the first firewall, or its twin.
+    Rule(RuleAt),
+    /// A rule that only the second one has.
+    Second(RuleAt),
+    Kernel,
+}
+
+/// What came of asking.
+pub(crate) enum Asked {
+    /// The other firewall has asked the same.
+    Before(Variable),
+    /// Nobody has.
+    First(Place),
+}
+
+/// Where an answer is kept.
+pub(crate) struct Place(Option<(Owner, Topic, usize)>);
+
+impl Twins {
+    /// Finds the rules that are in both.
+    pub(crate) fn new(first: &Firewall, second: &Firewall) -> Self {
+        Self {
+            of_first: pairs(first, second),
+            second: false,
+            answers: HashMap::new(),
+            turns: HashMap::new(),
+            only_second: Vec::new(),
+            any: false,
+            writes: String::new(),
+        }
+    }
+
+    /// From here on the second firewall asks.
+    pub(crate) fn turn_to_second(&mut self) {
+        self.second = true;
+        self.turns.clear();
+        self.writes.clear();
+    }
+
+    /// The variable that the other firewall got for the same question.
+    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic) -> Asked {
+        if !topic.can_be_shared() {
+            return Asked::First(Place(None));
+        }
+        let owner = match unknown {
+            Unknown::Kernel => Owner::Kernel,
+            Unknown::Rule(at) if !self.second => Owner::Rule(at),
+            Unknown::Rule(at) => match self.of_first.get(&at) {
+                Some(twin) => Owner::Rule(*twin),
+                None => Owner::Second(at),
+            },
+        };
+        let turn = self.turns.entry((owner, topic.clone())).or_default();
+        let key = (owner, topic.clone(), *turn);
+        *turn += 1;
+        match self.answers.get(&key) {
+            Some(variable) if self.second => {
+                self.any |= unknown != Unknown::Kernel;
+                Asked::Before(*variable)
+            }
+            _ => Asked::First(Place(Some(key))),
+        }
+    }
+
+    /// Keeps a new answer's variable.
+    pub(crate) fn answer(&mut self, place: Place, variable: Variable) {
+        if self.second {
+            self.only_second.push(variable);
+        }
+        if let Some(key) = place.0 {
+            self.answers.insert(key, variable);
+        }
+    }
+
+    /// Sets what a NAT rule writes: two that write the same rewrite a packet alike.
+    pub(crate) fn write(&mut self, at: RuleAt, nat: &Nat) {
+        self.writes = match (&nat.by_map, nat.kind) {
+            (Some(_), _) => {
+                let twin = self.of_first.get(&at).filter(|_| self.second);
+                match twin {
+                    Some(twin) => format!("map {twin:?}"),
+                    None => format!("map {} {at:?}", self.second),
+                }
+            }
+            // The address is that of an interface.
+            (None, NatKind::Masquerade | NatKind::Redirect) => {
+                format!("own {:?}", nat.ports)
+            }
+            (None, _) => format!("{:?} {:?}", nat.addresses, nat.ports),
+        };
+    }
+}
+
+/// The twins of the second firewall's rules.
+fn pairs(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
+    let mut twins = HashMap::new();
+    let mut taken: HashSet<RuleAt> = HashSet::new();
+    for by_chain in [true, false] {
+        let mut known: HashMap<Words, Vec<RuleAt>> = HashMap::new();
+        for (at, table, chain, rule) in rules(first) {
+            if !taken.contains(&at) && asks(rule) {
+                let words = words(first, table, chain.filter(|_| by_chain), rule);
+                known.entry(words).or_default().push(at);
+            }
+        }
+        for list in known.values_mut() {
+            list.reverse();
+        }
+        for (at, table, chain, rule) in rules(second) {
+            if twins.contains_key(&at) || !asks(rule) {
+                continue;
+            }
+            let words = words(second, table, chain.filter(|_| by_chain), rule);
+            if let Some(twin) = known.get_mut(&words).and_then(Vec::pop) {
+                twins.insert(at, twin);
+                taken.insert(twin);
+            }
+        }
+    }
+    twins
+}
+
+type Words = (Family, Option<(String, String)>, String);
+
+/// Whether there may be something unknown about a rule.
+fn asks(rule: &Rule) -> bool {
+    fn of_match(wanted: &Match) -> bool {
+        match wanted {
+            Match::Opaque(_) | Match::Lookup(_) => true,
+            Match::Any { of, .. } => of.iter().any(of_match),
+            _ => false,
+        }
+    }
+    rule.statements.iter().any(|one| match one {
+        Statement::Match(wanted) => of_match(wanted),
+        Statement::Effect(effect) => matches!(effect, Effect::Forget { .. }),
+        Statement::Verdict(verdict) => !matches!(
+            verdict,
+            Verdict::Accept | Verdict::Drop | Verdict::Reject { .. } | Verdict::Return
+        ),
+        Statement::VerdictMap(_) => true,
+    })
+}
+
+fn rules(firewall: &Firewall) -> impl Iterator<Item = (RuleAt, &Table, Option<&str>, &Rule)> {
+    firewall.tables.iter().enumerate().flat_map(|(t, table)| {
+        table.chains.iter().enumerate().flat_map(move |(c, chain)| {
+            chain.rules.iter().enumerate().map(move |(r, rule)| {
+                let at = RuleAt {
+                    table: t,
+                    chain: c,
+                    rule: r,
+                };
+                (at, table, Some(chain.name.as_str()), rule)
+            })
+        })
+    })
+}
+
+/// What makes a rule the same rule: its words without what the kernel counts and numbers.
+fn words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
+    let text = firewall.text(rule.place);
+    let text = text.split(" # handle ").next().unwrap_or_default();
+    let mut words: Vec<&str> = Vec::new();
+    let mut all = text.split_whitespace().peekable();
+    while let Some(word) = all.next() {
+        let counted = word.starts_with('[') && word.ends_with(']') && word.contains(':');
+        if counted && words.is_empty() {
+            continue;
+        }
+        if matches!(word, "-A" | "--append") && words.is_empty() {
+            all.next();
+            continue;
+        }
+        words.push(word);
+        if word == "packets" && words.len() > 1 && words[words.len() - 2] == "counter" {
+            words.pop();
+            for _ in 0..3 {
+                all.next();
+            }
+        }
+    }
+    let chain = chain.map(|chain| (table.name.clone(), chain.to_owned()));
+    (table.family, chain, words.join(" "))
+}

@@ -87,10 +87,17 @@ impl Space {
         most: usize,
     ) -> Result<(Vec<Cube>, bool), Exhausted> {
         let outside = self.store.minus(self.world, packets)?;
+        let mut looked_at = self.store.looks_at(packets, 0);
+        looked_at.extend(self.store.looks_at(outside, 0));
+        let mut dimensions = self.dimensions();
+        dimensions.retain(|(_, block)| {
+            let variables = block.first..block.first + block.width;
+            looked_at.iter().any(|one| variables.contains(one))
+        });
         let mut left = packets;
         let mut cubes = Vec::new();
         while !left.is_none() && cubes.len() < most {
-            let sides = self.grow(left, packets, outside)?;
+            let sides = self.grow(&dimensions, left, packets, outside)?;
             let mut covered = Packets::ALL;
             for side in sides.iter().rev() {
                 covered = self.store.and(covered, side.set)?;
@@ -108,19 +115,15 @@ impl Space {
     /// The widest sides around an ordinary packet of `left` with which all packets are inside.
     fn grow(
         &mut self,
+        dimensions: &[(Dimension, Block)],
         left: Packets,
         packets: Packets,
         outside: Packets,
     ) -> Result<Vec<Side>, Exhausted> {
         let bits = self.ordinary(left).unwrap_or_default();
-        let mut looked_at = self.store.looks_at(packets, 0);
-        looked_at.extend(self.store.looks_at(outside, 0));
         let mut sides = Vec::new();
-        for (dimension, block) in self.dimensions() {
+        for (dimension, block) in dimensions.iter().copied() {
             let variables = block.first..block.first + block.width;
-            if !looked_at.iter().any(|one| variables.contains(one)) {
-                continue;
-            }
             let point = variables.fold(0_u128, |number, variable| {
                 number << 1 | u128::from(bits.contains(&variable))
             });
@@ -340,6 +343,7 @@ impl Dimension {
                     | Field::Icmp6Type
                     | Field::IcmpCode
                     | Field::Icmp6Code
+                    | Field::TcpFlags
             )
         )
     }

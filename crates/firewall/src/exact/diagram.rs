@@ -8,6 +8,7 @@
 //! complement edges of K. S. Brace and others, *Efficient Implementation of a BDD Package* (1990).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// A set of packets, or equally a condition on them: an edge to a node of a [`Diagrams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -300,7 +301,7 @@ impl Diagrams {
 
     /// The packets that are in the set for some value of the variables from `first` on.
     pub fn possibly(&mut self, set: Packets, first: Variable) -> Result<Packets, Exhausted> {
-        self.possibly_of(set, first, &mut HashMap::new())
+        self.possibly_of(set, first, &mut Known::default())
     }
 
     /// The packets that are in the set for every value of the variables from `first` on.
@@ -312,7 +313,7 @@ impl Diagrams {
         &mut self,
         set: Packets,
         first: Variable,
-        known: &mut HashMap<Packets, Packets>,
+        known: &mut Known,
     ) -> Result<Packets, Exhausted> {
         let variable = self.variable(set);
         if variable >= first {
@@ -335,14 +336,14 @@ impl Diagrams {
 
     /// The packets that become members of the set if these variables, ascending, are forgotten.
     pub fn forget(&mut self, set: Packets, variables: &[Variable]) -> Result<Packets, Exhausted> {
-        self.forget_of(set, variables, &mut HashMap::new())
+        self.forget_of(set, variables, &mut Known::default())
     }
 
     fn forget_of(
         &mut self,
         set: Packets,
         variables: &[Variable],
-        known: &mut HashMap<Packets, Packets>,
+        known: &mut Known,
     ) -> Result<Packets, Exhausted> {
         let variable = self.variable(set);
         if variables.last().is_none_or(|last| *last < variable) {
@@ -395,12 +396,12 @@ impl Diagrams {
 
     /// The variables from `first` on that the set looks at, ascending.
     pub fn looks_at(&self, set: Packets, first: Variable) -> Vec<Variable> {
-        let mut seen = HashSet::new();
+        let mut seen = vec![false; self.nodes.len()];
         let mut variables = BTreeSet::new();
         let mut todo = vec![set.node()];
         while let Some(at) = todo.pop() {
             let node = self.nodes[at];
-            if node.variable == LEAF || !seen.insert(at) {
+            if node.variable == LEAF || std::mem::replace(&mut seen[at], true) {
                 continue;
             }
             if node.variable >= first {
@@ -420,6 +421,30 @@ impl Diagrams {
             at = if bit(variable) { high } else { low };
         }
         at.is_all()
+    }
+}
+
+/// What was found for sets that came before.
+type Known = HashMap<Packets, Packets, BuildHasherDefault<Mix>>;
+
+/// Hashes one edge; nobody outside chooses them, so that no key is needed.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        let mixed = (self.0 ^ u64::from(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
     }
 }
 

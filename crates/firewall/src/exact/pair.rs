@@ -138,6 +138,17 @@ impl Pair {
                 if perhaps.is_none() {
                     continue;
                 }
+                // Nothing unknown is in it.
+                if perhaps == all {
+                    found.push(Differing {
+                        old,
+                        new,
+                        certainly: all,
+                        possibly: Packets::NONE,
+                        all,
+                    });
+                    continue;
+                }
                 let others = self.space.store.minus(self.space.world, all)?;
                 let others = self.space.store.possibly(others, first)?;
                 found.push(Differing {

@@ -171,6 +171,9 @@ fn other(limit: &Limit, detail: Detail) -> String {
                 "fragment".to_owned()
             }
         }
+        Field::TcpFlags => {
+            flags(limit).unwrap_or_else(|| turned("with TCP flags", limit, detail, span))
+        }
         Field::CtDirection => turned("", limit, detail, |range| {
             vec![value_words(field, range.lo)]
         }),
@@ -186,6 +189,33 @@ fn other(limit: &Limit, detail: Detail) -> String {
             })
         }
     }
+}
+
+/// The flags that are set and those that are not, if that says it all.
+fn flags(limit: &Limit) -> Option<String> {
+    let inside: Vec<u128> = (0..256)
+        .filter(|flags| limit.values.iter().any(|range| range.contains(*flags)))
+        .collect();
+    let set = inside.iter().copied().reduce(|all, one| all & one)?;
+    let unset = !inside.iter().copied().reduce(|all, one| all | one)? & 0xff;
+    let open = 8 - (set | unset).count_ones();
+    if inside.len() != 1 << open {
+        return None;
+    }
+    let not = if limit.negated { "not " } else { "" };
+    if (set, unset) == (2, 0x15) {
+        return Some(format!("{not}syn"));
+    }
+    let word = |flags| value_words(Field::TcpFlags, flags);
+    Some(match (set, unset) {
+        (_, 0) => format!("{not}with TCP flags {}", word(set)),
+        (0, _) => format!("{not}without TCP flags {}", word(unset)),
+        _ => format!(
+            "{not}with TCP flags {} and without {}",
+            word(set),
+            word(unset)
+        ),
+    })
 }
 
 fn joined(items: &[String], detail: Detail) -> String {

@@ -38,6 +38,8 @@ pub struct Choice {
     pub but: bool,
     /// The names, with `+` behind the start of many.
     pub names: Vec<String>,
+    /// Names that start so and are not meant.
+    pub except: Vec<String>,
 }
 
 /// What a cube may say something about.
@@ -153,7 +155,8 @@ impl Space {
         let mut earlier = Packets::ALL;
         for at in 0..sides.len() {
             let others = self.store.and(earlier, later[at + 1])?;
-            let (side, point) = &mut sides[at];
+            let point = sides[at].1;
+            let side = &mut sides[at].0;
             let good = self.store.and(others, packets)?;
             let bad = self.store.and(others, outside)?;
             let good = self.shadow(good, side.block)?;
@@ -168,9 +171,13 @@ impl Space {
                 let bad = if dimension.is_list() { !good } else { bad };
                 let mut values = self.ranges(good, bad, block);
                 if values.len() > MOST_RANGES {
-                    values.retain(|range| range.contains(*point));
+                    values.retain(|range| range.contains(point));
+                }
+                if matches!(dimension, Dimension::Input | Dimension::Output) {
+                    values = self.sayable(values, point);
                 }
                 let (negated, values) = shorter(values, dimension, block);
+                let side = &mut sides[at].0;
                 side.set = self.allowed(dimension, block, (negated, &values))?;
                 side.values = Some((negated, values));
             }
@@ -313,21 +320,48 @@ impl Space {
     }
 
     fn choice(&self, values: &[Range]) -> Choice {
-        let letters = 0..self.names.count();
-        let (inside, outside): (Vec<usize>, Vec<usize>) = letters.partition(|letter| {
+        let (inside, outside) = self.letters_of(values);
+        let others = self.names.all_others();
+        let but = others.is_some_and(|others| inside.contains(&others));
+        let (names, except) = self.names.words(if but { &outside } else { &inside });
+        Choice { but, names, except }
+    }
+
+    /// The letters with these numbers, and the others.
+    fn letters_of(&self, values: &[Range]) -> (Vec<usize>, Vec<usize>) {
+        (0..self.names.count()).partition(|letter| {
             let letter = u128::try_from(*letter).unwrap_or(u128::MAX);
             values.iter().any(|range| range.contains(letter))
-        });
-        let all_others = self.names.letter("\u{1}");
-        let but = inside.contains(&all_others);
-        let listed = if but { outside } else { inside };
-        let names = listed
-            .iter()
-            .map(|letter| self.names.words(*letter, &listed));
-        Choice {
-            but,
-            names: names.filter(|name| !name.is_empty()).collect(),
+        })
+    }
+
+    /// Those of the letters that words can say: not "all but these, and yet some of them".
+    fn sayable(&self, values: Vec<Range>, point: u128) -> Vec<Range> {
+        let choice = self.choice(&values);
+        if !choice.but || choice.except.is_empty() {
+            return values;
         }
+        let (inside, outside) = self.letters_of(&values);
+        let named = |letter: &usize| self.names.words(&[*letter]).0;
+        let exceptions: Vec<usize> = inside
+            .into_iter()
+            .filter(|letter| {
+                named(letter)
+                    .iter()
+                    .any(|name| choice.except.contains(name))
+            })
+            .collect();
+        let number = |letter: usize| u128::try_from(letter).unwrap_or(u128::MAX);
+        if exceptions.iter().any(|letter| number(*letter) == point) {
+            return exceptions
+                .into_iter()
+                .map(|at| Range::one(number(at)))
+                .collect();
+        }
+        (0..self.names.count())
+            .filter(|letter| !outside.contains(letter) && !exceptions.contains(letter))
+            .map(|letter| Range::one(number(letter)))
+            .collect()
     }
 }
 

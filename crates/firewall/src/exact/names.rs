@@ -117,42 +117,43 @@ impl Names {
             .map(|(at, _)| at)
     }
 
-    /// What a letter is called among these: a name, or the start of names with those of them that are
-    /// other letters, and not listed.
-    pub(crate) fn words(&self, letter: usize, listed: &[usize]) -> String {
-        let Some(Letter { text, others }) = self.letters.get(letter) else {
-            return String::new();
-        };
-        let covers = |at: &&usize| {
-            let other = self.letters.get(**at);
-            **at != letter
-                && other.is_some_and(|other| {
-                    other.others && !other.text.is_empty() && text.starts_with(&other.text)
-                })
-        };
-        if listed.iter().any(|at| covers(&at)) {
-            return String::new();
-        }
-        if !*others {
-            return text.clone();
-        }
-        let missing: Vec<&str> = self
+    /// Some letters in words: the names and starts of names (`eth+`) that are meant, and those of
+    /// them that are not.
+    pub(crate) fn words(&self, letters: &[usize]) -> (Vec<String>, Vec<String>) {
+        let listed = |at: &usize| letters.contains(at);
+        let starts: Vec<&str> = self
             .letters
             .iter()
             .enumerate()
-            .filter(|(at, one)| {
-                *at != letter
-                    && !one.text.is_empty()
-                    && one.text.starts_with(text)
-                    && !listed.contains(at)
-            })
-            .map(|(_, one)| one.text.as_str())
+            .filter(|(at, letter)| listed(at) && letter.others)
+            .map(|(_, letter)| letter.text.as_str())
             .collect();
-        if missing.is_empty() {
-            format!("{text}+")
-        } else {
-            format!("{text}+ (without {})", missing.join(", "))
+        let covered = |at: usize, letter: &Letter| {
+            starts.iter().any(|start| {
+                let itself = letter.others && letter.text == **start;
+                letter.text.starts_with(start) && !itself && self.letters.get(at).is_some()
+            })
+        };
+        let (mut names, mut except) = (Vec::new(), Vec::new());
+        for (at, letter) in self.letters.iter().enumerate() {
+            let word = if letter.others {
+                format!("{}+", letter.text)
+            } else {
+                letter.text.clone()
+            };
+            match (listed(&at), covered(at, letter)) {
+                (true, false) if !word.is_empty() => names.push(word),
+                (false, true) if !word.is_empty() => except.push(word),
+                _ => {}
+            }
         }
+        (names, except)
+    }
+
+    /// The letter of all names that no pattern speaks of.
+    pub(crate) fn all_others(&self) -> Option<usize> {
+        let other = |letter: &Letter| letter.others && letter.text.is_empty();
+        self.letters.iter().position(other)
     }
 
     /// A name of that letter, where there is one; for "the others" one that an interface may have.

@@ -29,6 +29,7 @@
 
 mod assertion;
 mod ends;
+mod fits;
 mod read;
 mod say;
 

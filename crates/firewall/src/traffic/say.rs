@@ -278,12 +278,12 @@ fn last_of(lo: u128, host: u32) -> Option<u128> {
 }
 
 fn interfaces(word: &str, choice: &Choice) -> String {
-    let names = choice.names.join(",");
-    if choice.but {
-        format!("not {word} {names}")
-    } else {
-        format!("{word} {names}")
+    let not = if choice.but { "not " } else { "" };
+    let mut words = format!("{not}{word} {}", choice.names.join(","));
+    if !choice.except.is_empty() {
+        let _ = write!(words, " not {word} {}", choice.except.join(","));
     }
+    words
 }
 
 #[cfg(test)]
@@ -328,6 +328,7 @@ mod tests {
             input: Some(Choice {
                 but: true,
                 names: vec!["lo".into()],
+                except: Vec::new(),
             }),
             output: None,
             fields: vec![

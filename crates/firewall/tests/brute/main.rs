@@ -1,0 +1,235 @@
+//! Every question about all packets against each packet of a small universe, one by one.
+//!
+//! The rule sets tell apart a few thousand packets only; the walk of one packet says what happens to
+//! each. `SUREFOOT_BRUTE_SETS` says how many rule sets there are.
+
+#![expect(clippy::unwrap_used, reason = "a test may die")]
+
+mod universe;
+
+use std::collections::BTreeSet;
+
+use surefoot_firewall::ask::{DiffVerdict, Found, Side, Verdict, diff, find, prove};
+use surefoot_firewall::exact::{Budget, dead_rules};
+use surefoot_firewall::model::Firewall;
+use surefoot_firewall::packet::Packet;
+use surefoot_firewall::semantics::{End, Happened, Index, Record, RuleAt, evaluate};
+use surefoot_firewall::traffic::{Assertion, Traffic};
+use surefoot_firewall::{Input, Surroundings, load};
+use universe::{Chance, changed, packets, rules};
+
+fn sets() -> u64 {
+    std::env::var("SUREFOOT_BRUTE_SETS").map_or(60, |number| {
+        number
+            .parse()
+            .expect("SUREFOOT_BRUTE_SETS is a number of rule sets")
+    })
+}
+
+/// Rules, and what they do to each packet of the universe.
+struct Judged {
+    text: String,
+    firewall: Firewall,
+    index: Index,
+    ends: Vec<BTreeSet<End>>,
+    /// The rules that some packet matches, certainly or perhaps.
+    matched: BTreeSet<RuleAt>,
+}
+
+impl Judged {
+    fn new(text: String, universe: &[Packet]) -> Self {
+        let firewall = load(vec![Input {
+            name: "rules".into(),
+            text: text.clone(),
+            format: None,
+        }])
+        .firewall;
+        let index = Index::new(&firewall);
+        let mut matched = BTreeSet::new();
+        let surroundings = Surroundings::default();
+        let ends = universe
+            .iter()
+            .map(|packet| {
+                let packet = packet.clone().settle(&surroundings);
+                let answer = evaluate(&firewall, &index, &surroundings, &packet, Record::All);
+                for event in &answer.events {
+                    if let (Some(rule), Happened::Matched | Happened::Perhaps(_)) =
+                        (event.rule, &event.what)
+                    {
+                        matched.insert(RuleAt {
+                            table: event.table,
+                            chain: event.chain,
+                            rule,
+                        });
+                    }
+                }
+                answer.outcomes.iter().map(|one| one.end).collect()
+            })
+            .collect();
+        Self {
+            text,
+            firewall,
+            index,
+            ends,
+            matched,
+        }
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side {
+            firewall: &self.firewall,
+            index: &self.index,
+            whole: false,
+        }
+    }
+}
+
+#[test]
+fn every_question_agrees_with_asking_packet_by_packet() {
+    let universe = packets();
+    for seed in 0..sets() {
+        let mut chance = Chance::new(seed + 1);
+        let old = Judged::new(rules(&mut chance), &universe);
+        let new = Judged::new(changed(&old.text, &mut chance), &universe);
+        sentences(&old, &universe, &mut chance);
+        dead(&old);
+        differences(&old, &new, &universe);
+    }
+}
+
+/// What `prove` and `find` say of a sentence.
+fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
+    let surroundings = Surroundings::default();
+    for _ in 0..4 {
+        let about = format!(
+            "{} {} {} {} in",
+            chance.one_of(&["tcp", "udp", "icmp", "tcp,udp", ""]),
+            chance.one_of(&["from 10.0.0.0/31", "not from 10.0.0.0/30", ""]),
+            chance.one_of(&["in eth0", "in eth+", "not in lo", ""]),
+            chance.one_of(&["new", "state any", "established,related", "not invalid"]),
+        );
+        let said = chance.one_of(&["accepted", "not accepted", "dropped", "blocked"]);
+        let sentence = format!("{about} is {said}");
+        let assertion = Assertion::parse(&sentence).unwrap_or_else(|p| panic!("{sentence}: {p:?}"));
+        let mut some = false;
+        let (mut certainly_good, mut certainly_bad) = (false, false);
+        let (mut maybe_good, mut maybe_bad) = (false, false);
+        for (packet, ends) in universe.iter().zip(&rules.ends) {
+            if assertion.traffic.fits(packet) != Some(true) {
+                continue;
+            }
+            some = true;
+            let good = ends.iter().filter(|end| assertion.claim.ends.contains(end));
+            let good = good.count();
+            maybe_good |= good > 0;
+            maybe_bad |= good < ends.len();
+            certainly_good |= good == ends.len();
+            certainly_bad |= good == 0;
+        }
+        assert!(some, "{sentence}: no packet");
+        let proof = prove(
+            &rules.firewall,
+            &rules.index,
+            &surroundings,
+            &assertion,
+            Budget::default(),
+        )
+        .unwrap();
+        let expected = match (certainly_bad, maybe_bad) {
+            (true, _) => Verdict::Fails,
+            (false, true) => Verdict::Open,
+            _ => Verdict::Holds,
+        };
+        assert_eq!(proof.verdict, expected, "{sentence}\n{}", rules.text);
+        let search = find(
+            &rules.firewall,
+            &rules.index,
+            &surroundings,
+            &assertion,
+            Budget::default(),
+        )
+        .unwrap();
+        let expected = match (certainly_good, maybe_good) {
+            (true, _) => Found::Certainly,
+            (false, true) => Found::Possibly,
+            _ => Found::None,
+        };
+        assert_eq!(search.found, expected, "find {sentence}\n{}", rules.text);
+    }
+}
+
+/// Dead rules are those that no packet matches.
+fn dead(rules: &Judged) {
+    let found = dead_rules(&rules.firewall, &Surroundings::default(), Budget::default()).unwrap();
+    let dead: BTreeSet<RuleAt> = found.iter().map(|rule| rule.at).collect();
+    for rule in &dead {
+        assert!(
+            !rules.matched.contains(rule),
+            "{rule:?} is not dead\n{}",
+            rules.text
+        );
+    }
+}
+
+/// What `diff` says of each packet.
+fn differences(old: &Judged, new: &Judged, universe: &[Packet]) {
+    let difference = diff(
+        old.side(),
+        new.side(),
+        &Surroundings::default(),
+        &Traffic::default(),
+        (10_000, Budget::default()),
+    );
+    let texts = || format!("{}\n{}", old.text, new.text);
+    let changes: Vec<(_, Vec<Traffic>)> = difference
+        .changes
+        .iter()
+        .map(|change| {
+            assert!(change.complete, "{}", texts());
+            let packets = change.packets.iter();
+            let packets = packets.map(|words| {
+                Traffic::parse(words).unwrap_or_else(|problem| panic!("{words}: {problem:?}"))
+            });
+            (change, packets.collect())
+        })
+        .collect();
+    let mut differs = false;
+    for (packet, (before, after)) in universe.iter().zip(old.ends.iter().zip(&new.ends)) {
+        let mut certain = Vec::new();
+        let mut possible = 0;
+        for (change, packets) in &changes {
+            if packets.iter().any(|one| one.fits(packet) == Some(true)) {
+                if change.certain {
+                    certain.push((change.before, change.after));
+                } else {
+                    possible += 1;
+                }
+            }
+        }
+        let said = format!("{} {before:?} {after:?}\n{}", packet.words(), texts());
+        match (before.len(), after.len()) {
+            (1, 1) if before == after => {
+                // Marks that a packet leaves with may differ.
+                certain.retain(|(before, after)| before != after);
+                assert_eq!((certain.len(), possible), (0, 0), "{said}");
+            }
+            (1, 1) => {
+                differs = true;
+                let expected = (*before.first().unwrap(), *after.first().unwrap());
+                assert_eq!(certain, [expected], "{said}");
+            }
+            _ => assert!(
+                certain
+                    .iter()
+                    .all(|(end, other)| before.contains(end) && after.contains(other)),
+                "{said}"
+            ),
+        }
+    }
+    if difference.verdict == DiffVerdict::Equal {
+        assert!(!differs, "said to be equal\n{}", texts());
+    }
+    if differs {
+        assert_eq!(difference.verdict, DiffVerdict::Different, "{}", texts());
+    }
+}

@@ -3,7 +3,11 @@
 //! The rule sets tell apart a few thousand packets only; the walk of one packet says what happens to
 //! each. `SUREFOOT_BRUTE_SETS` says how many rule sets there are.
 
-#![expect(clippy::unwrap_used, reason = "a test may die")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test may die, and asks how long it may take"
+)]
 
 mod universe;
 

@@ -86,7 +86,7 @@ impl Followed {
         firewall: &Firewall,
         surroundings: &Surroundings,
     ) -> Result<Self, Exhausted> {
-        space.defragmented = world::tracks_connections(firewall, space.v6);
+        space.defragmented = tracks_connections(firewall, space.v6);
         let world = space.world;
         let mut follow =
             |texts_in_order| Follow::new(firewall, surroundings, space, texts_in_order).run(world);

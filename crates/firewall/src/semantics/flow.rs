@@ -3,7 +3,8 @@
 //! A match that is not known splits a flow in two. Flows that agree again are merged, so that a
 //! long list of unknown matches stays linear.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 use super::matching::always_there;
 use super::{Decider, RuleAt};
@@ -148,14 +149,37 @@ fn loopback_assumed(packet: &Packet) -> Vec<(Match, bool)> {
 /// merged too.
 pub(crate) fn merge(flows: Vec<Flow>, most: usize) -> Vec<Flow> {
     let lax = flows.len() > most;
-    let mut merged: Vec<Flow> = Vec::new();
+    let agree =
+        |one: &Flow, other: &Flow| one.same_packet(other) && (lax || one.decided == other.decided);
+    if flows.len() > FEW {
+        return merge_many(flows, agree);
+    }
+    let mut merged: Vec<Flow> = Vec::with_capacity(flows.len());
     for flow in flows {
-        match merged
-            .iter_mut()
-            .find(|one| one.same_packet(&flow) && (lax || one.decided == flow.decided))
-        {
+        match merged.iter_mut().find(|one| agree(one, &flow)) {
             Some(one) => one.join(flow),
             None => merged.push(flow),
+        }
+    }
+    merged
+}
+
+/// Flows that are compared with each other; of more, only those of one hash.
+const FEW: usize = 8;
+
+fn merge_many(flows: Vec<Flow>, agree: impl Fn(&Flow, &Flow) -> bool) -> Vec<Flow> {
+    let hasher = RandomState::new();
+    let mut alike: HashMap<u64, Vec<usize>> = HashMap::with_capacity(flows.len());
+    let mut merged: Vec<Flow> = Vec::new();
+    for flow in flows {
+        let places = alike
+            .entry(hasher.hash_one((&flow.values, &flow.input, &flow.output)))
+            .or_default();
+        if let Some(at) = places.iter().find(|at| agree(&merged[**at], &flow)) {
+            merged[*at].join(flow);
+        } else {
+            places.push(merged.len());
+            merged.push(flow);
         }
     }
     merged

@@ -573,6 +573,7 @@ impl Walk<'_> {
         let mut ended = Vec::new();
         let mut at = 0;
         let mut near = MOST_NEAR;
+        let mut room = TOO_MANY_FLOWS;
         let mut block = Block::new();
         let mut questions: Vec<Question> = flows.iter().map(Question::new).collect();
         while !flows.is_empty() && at < chain.rules.len() {
@@ -612,6 +613,15 @@ impl Walk<'_> {
             flows = after.rest.on;
             rest.accepted.extend(after.rest.accepted);
             ended.extend(after.rest.returned);
+            if rest.accepted.len() > room {
+                rest.accepted = merge(rest.accepted, MOST_FLOWS);
+                room = TOO_MANY_FLOWS.max(2 * rest.accepted.len());
+                if rest.accepted.len() > TOO_MANY_FLOWS {
+                    self.give_up(&rest.accepted);
+                    self.give_up(&flows);
+                    return Rest::default();
+                }
+            }
             if changed {
                 flows = merge(flows, MOST_FLOWS);
                 questions = flows.iter().map(Question::new).collect();

@@ -241,6 +241,7 @@ pub(crate) enum FirewallCommand {
     Prove(ProveArgs),
     Find(FindArgs),
     Diff(DiffArgs),
+    Flush(FlushArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -552,6 +553,36 @@ pub(crate) struct DiffArgs {
     /// The format of the rules, where the text does not tell
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) rules_format: Option<RulesFormat>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Say what a flush would cut off and what it would open, without doing it
+///
+/// `iptables -F` keeps the policies, `nft flush ruleset` takes everything away: each way to flush
+/// is compared with the rules as they are, over all packets.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall flush --dry-run
+  surefoot firewall flush --dry-run --rules rules.v4
+  surefoot firewall flush --dry-run --facts web1.surefoot --format json
+
+Exit status:
+  0  no way to flush would change anything
+  1  one would
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct FlushArgs {
+    /// Only say it; surefoot does not flush
+    #[arg(long, required = true)]
+    pub(crate) dry_run: bool,
+    /// Show every part of every change
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,

@@ -7,6 +7,7 @@ mod explain;
 mod firewall_check;
 mod firewall_diff;
 mod firewall_explain;
+mod firewall_flush;
 mod firewall_prove;
 mod firewall_show;
 mod firewall_why_not;
@@ -44,6 +45,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(FirewallCommand::Prove(args)) => firewall_prove::run(&args, &output),
         Command::Firewall(FirewallCommand::Find(args)) => firewall_prove::find(&args, &output),
         Command::Firewall(FirewallCommand::Diff(args)) => firewall_diff::run(&args, &output),
+        Command::Firewall(FirewallCommand::Flush(args)) => firewall_flush::run(&args, &output),
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),

@@ -3,6 +3,7 @@
 mod diff;
 mod explain;
 mod find;
+mod flush;
 mod lines;
 mod name;
 mod phrase;
@@ -15,6 +16,7 @@ pub use explain::{
     Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
 };
 pub use find::{Found, Search, find};
+pub use flush::{Flushed, SessionAfter, flush, flush_text};
 pub use name::Named;
 pub use prove::{Proof, Scope, Verdict, prove};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

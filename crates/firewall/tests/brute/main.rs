@@ -54,8 +54,7 @@ impl Judged {
         let ends = universe
             .iter()
             .map(|packet| {
-                let packet = packet.clone().settle(&surroundings);
-                let answer = evaluate(&firewall, &index, &surroundings, &packet, Record::All);
+                let answer = evaluate(&firewall, &index, &surroundings, packet, Record::All);
                 for event in &answer.events {
                     if let (Some(rule), Happened::Matched | Happened::Perhaps(_)) =
                         (event.rule, &event.what)
@@ -106,7 +105,7 @@ fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
     let surroundings = Surroundings::default();
     for _ in 0..4 {
         let about = format!(
-            "{} {} {} {} in",
+            "{} {} {} {} not fragment in",
             chance.one_of(&["tcp", "udp", "icmp", "tcp,udp", ""]),
             chance.one_of(&["from 10.0.0.0/31", "not from 10.0.0.0/30", ""]),
             chance.one_of(&["in eth0", "in eth+", "not in lo", ""]),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use surefoot_firewall::Surroundings;
 use surefoot_firewall::packet::{Packet, words};
 
 /// Chance that is the same on every run (xorshift64).
@@ -51,7 +52,7 @@ pub(crate) fn packets() -> Vec<Packet> {
                         ));
                     }
                 }
-                for kind in [3, 8] {
+                for kind in [3, 8, 13] {
                     if (kind, state) != (3, "new") {
                         packets.push(format!("icmp {begin} to 192.0.2.1 type {kind}/0"));
                     }
@@ -65,7 +66,9 @@ pub(crate) fn packets() -> Vec<Packet> {
 
 fn packet(text: &str) -> Packet {
     let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-    words::parse(&words).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+    words::parse(&words)
+        .unwrap_or_else(|error| panic!("{text}: {error:?}"))
+        .settle(&Surroundings::default())
 }
 
 /// A filter table with chains, jumps, gotos, returns, marks and now and then a limit.

@@ -6,6 +6,8 @@
 
 mod text;
 
+pub(super) use text::change_lines;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;

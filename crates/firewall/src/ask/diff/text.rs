@@ -29,7 +29,7 @@ impl Difference {
         }
         for change in &self.changes {
             out.blank();
-            one(&mut out, change);
+            change_lines(&mut out, change, 0);
         }
         if !self.notes.is_empty() {
             out.blank();
@@ -41,7 +41,8 @@ impl Difference {
     }
 }
 
-fn one(out: &mut Lines, change: &Change) {
+/// A change with the packets, and one that shows it.
+pub(in super::super) fn change_lines(out: &mut Lines, change: &Change, indent: usize) {
     let (before, _) = end_word(change.before);
     let (after, paint) = end_word(change.after);
     let perhaps = if change.certain { "" } else { "possibly " };
@@ -50,35 +51,38 @@ fn one(out: &mut Lines, change: &Change) {
     } else {
         format!("{perhaps}{before} → {after}")
     };
-    out.line(0, paint, &format!("{fate}  ({})", change.scope.words()));
+    let scope = change.scope.words();
+    out.line(indent, paint, &format!("{fate}  ({scope})"));
+    let blank = " ".repeat(indent);
     for packets in &change.short {
-        out.listed("  - ", Paint::Faint, packets);
+        out.listed(&format!("{blank}  - "), Paint::Faint, packets);
     }
     if !change.complete {
-        out.wrapped(2, None, "and more: `--all` shows every part");
+        out.wrapped(indent + 2, None, "and more: `--all` shows every part");
     }
     if let Some(witness) = &change.witness {
-        out.listed("  such as ", Paint::Faint, &witness.packet);
-        decided(out, "    before: ", &witness.before);
-        decided(out, "    after:  ", &witness.after);
+        out.listed(&format!("{blank}  such as "), Paint::Faint, &witness.packet);
+        decided(out, "before: ", &witness.before, indent + 4);
+        decided(out, "after:  ", &witness.after, indent + 4);
     }
     if !change.hangs.is_empty() {
-        out.wrapped(2, None, "it hangs on what cannot be known:");
+        out.wrapped(indent + 2, None, "it hangs on what cannot be known:");
     }
     for rule in &change.hangs {
-        out.wrapped(4, None, &rule.name);
-        out.named_below(6, rule);
+        out.wrapped(indent + 4, None, &rule.name);
+        out.named_below(indent + 6, rule);
     }
 }
 
-fn decided(out: &mut Lines, word: &str, all: &[Decided]) {
+fn decided(out: &mut Lines, word: &str, all: &[Decided], indent: usize) {
     for one in all {
         let (end, paint) = end_word(one.end);
         let by = match one.end {
             End::Accepted if one.by.name == "no rule" => "as no rule refuses it".to_owned(),
             end => by_words(end, &one.by.name),
         };
-        out.listed(word, paint, &format!("{end} {by}"));
-        out.named_below(6, &one.by);
+        let head = format!("{}{word}", " ".repeat(indent));
+        out.listed(&head, paint, &format!("{end} {by}"));
+        out.named_below(indent + 2, &one.by);
     }
 }

@@ -284,7 +284,9 @@ mod tests {
     use super::*;
     use crate::{Input, Session, load};
 
-    fn flushed(text: &str) -> Vec<(String, Option<SessionAfter>, Vec<(End, End)>)> {
+    type Outcome = (String, Option<SessionAfter>, Vec<(End, End)>);
+
+    fn flushed(text: &str) -> Vec<Outcome> {
         let firewall = load(vec![Input {
             name: "t".into(),
             text: text.into(),

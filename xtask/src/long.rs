@@ -1,7 +1,7 @@
 //! `cargo xtask long NAME`: the full counts, of which an ordinary run takes a sample.
 
 use crate::run::{Outcome, command, run_command};
-use crate::{fuzz, packages};
+use crate::{fuzz, packages, referee};
 
 /// Packets in the long comparison with the kernel, over all rule sets.
 const PACKETS: &str = "1000000";
@@ -13,22 +13,7 @@ const BOXES: &str = "10000";
 pub(crate) fn run(name: &str) -> Outcome {
     packages::for_tests()?;
     match name {
-        "agreement" => {
-            let words = [
-                "cargo",
-                "test",
-                "--release",
-                "-p",
-                "surefoot-testkit",
-                "--test",
-                "agreement",
-            ];
-            let shown = format!("SUREFOOT_AGREEMENT_PACKETS={PACKETS} {}", words.join(" "));
-            run_command(
-                command(&words).env("SUREFOOT_AGREEMENT_PACKETS", PACKETS),
-                &shown,
-            )
-        }
+        "agreement" => referee::run(&["--packets", PACKETS]),
         "boxes" => {
             let words = [
                 "cargo",

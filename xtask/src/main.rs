@@ -7,6 +7,7 @@ mod docs;
 mod fuzz;
 mod long;
 mod packages;
+mod referee;
 mod run;
 mod screens;
 mod test;
@@ -22,6 +23,8 @@ usage: cargo xtask COMMAND
   lint                format, clippy and invariants only
   docs [--check]      write the manual pages and the screens of the guide; or say what is stale
   fuzz [SECONDS]      run every fuzz target for so long (default 10)
+  referee --packets N [--seed S]
+                      hold both evaluators against the kernel with so many packets
   bench               print the figures that the README names, against the peers, as ratios
   long NAME           the full counts: agreement, fuzz
 ";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("`{seconds}` is not a number of seconds")),
         },
         ["bench"] => bench::all(),
+        ["referee", words @ ..] => referee::run(words),
         ["long", name] => long::run(name),
         _ => Err(USAGE.to_owned()),
     };

@@ -4,6 +4,7 @@
 //! Everything here lives and dies with a value: no interface, rule or connection outlives its
 //! [`Namespace`], and nothing outside of it is touched.
 
+mod conntrack;
 mod legacy;
 mod namespace;
 mod netlink;
@@ -11,6 +12,7 @@ mod privileged;
 mod referee;
 mod wire;
 
+pub use conntrack::{Connection, Connections};
 pub use namespace::Namespace;
 pub use privileged::or_skip;
 pub use referee::{Observation, Port, Referee, Step, Toward, What};

@@ -6,6 +6,7 @@
 //! connection, an answer or anything else behind that the next one could meet.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 
@@ -190,17 +191,14 @@ impl Referee {
 
     /// Where packets go that come in and are for none of the host's own addresses.
     pub fn route(&self, toward: Toward) -> io::Result<()> {
+        let route = match toward {
+            Toward::Here => "local default dev lo".to_owned(),
+            Toward::Interface(name) => format!("default dev {name}"),
+        };
+        let lines = format!("route flush table {INCOMING}\nroute add {route} table {INCOMING}\n");
         for family in ["-4", "-6"] {
-            let place = ["ip", family, "route"];
-            let words: &[&str] = match toward {
-                Toward::Here => &["local", "default", "dev", "lo"],
-                Toward::Interface(name) => &["default", "dev", name],
-            };
-            // There is nothing to flush the first time.
-            let flush = [&place[..], &["flush", "table", INCOMING]].concat();
-            let _ = self.namespace.run(&flush);
-            let add = [&place[..], &["add"], words, &["table", INCOMING]].concat();
-            self.namespace.run(&add)?;
+            self.namespace
+                .feed(&["ip", family, "-batch", "-"], &lines)?;
         }
         Ok(())
     }
@@ -297,33 +295,29 @@ fn configure(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
     ] {
         namespace.set(setting, value)?;
     }
-    namespace.run(&["ip", "link", "set", "lo", "up"])?;
+    let mut links = "link set lo up\n".to_owned();
+    // There is always something to flush.
+    let mut routes = format!("route add local default dev lo table {INCOMING}\n");
     for (number, port) in ports.iter().enumerate() {
         let name = port.name.as_str();
         let mac: Vec<String> = port.mac.iter().map(|byte| format!("{byte:02x}")).collect();
         let mac = mac.join(":");
         namespace.set(&format!("net.ipv4.conf.{}.rp_filter", path(name)), "0")?;
-        let link = ["ip", "link", "set", name];
-        namespace.run(&[&link[..], &["address", &mac, "addrgenmode", "none"]].concat())?;
-        namespace.run(&[&link[..], &["up"]].concat())?;
+        let _ = writeln!(links, "link set {name} address {mac} addrgenmode none");
+        let _ = writeln!(links, "link set {name} up");
         for (address, length) in &port.addresses {
-            let add = format!("ip address add {address}/{length} dev {name}");
-            let mut words: Vec<&str> = add.split(' ').collect();
-            if address.is_ipv6() {
-                // Nobody else can have it; looking for one would take a second.
-                words.push("nodad");
-            }
-            namespace.run(&words)?;
+            // Nobody else can have it; looking for one would take a second.
+            let alone = if address.is_ipv6() { " nodad" } else { "" };
+            let _ = writeln!(links, "address add {address}/{length} dev {name}{alone}");
         }
-        let own = (200 + number).to_string();
-        for family in ["-4", "-6"] {
-            let place = ["ip", family, "rule", "add", "pref", "10"];
-            namespace.run(&[&place[..], &["iif", name, "lookup", INCOMING]].concat())?;
-            namespace.run(&[&place[..], &["oif", name, "lookup", &own]].concat())?;
-            namespace.run(&[
-                "ip", family, "route", "add", "default", "dev", name, "table", &own,
-            ])?;
-        }
+        let own = 200 + number;
+        let _ = writeln!(routes, "rule add pref 10 iif {name} lookup {INCOMING}");
+        let _ = writeln!(routes, "rule add pref 10 oif {name} lookup {own}");
+        let _ = writeln!(routes, "route add default dev {name} table {own}");
+    }
+    namespace.feed(&["ip", "-batch", "-"], &links)?;
+    for family in ["-4", "-6"] {
+        namespace.feed(&["ip", family, "-batch", "-"], &routes)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod diagram;
 mod follow;
 mod lookup;
 mod names;
+mod one;
 mod pair;
 mod space;
 mod state;

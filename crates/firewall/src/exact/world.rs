@@ -275,14 +275,18 @@ impl Space {
         let both = self.store.and(new, must_not_be_new)?;
         allowed = self.store.minus(allowed, both)?;
         let discovery = if self.v6 {
-            // `noct_valid_new` in `nf_conntrack_proto_icmpv6.c`.
+            // `noct_valid_new` in `nf_conntrack_proto_icmpv6.c`; a wrong checksum is noticed before.
             let types = [Range { lo: 130, hi: 136 }, Range::one(143)];
             self.has(Field::Icmp6Type, &types)?
         } else {
             Packets::NONE
         };
-        let differ = self.store.differ(discovery, untracked)?;
-        self.store.minus(allowed, differ)
+        let only_discovery = self.store.minus(untracked, discovery)?;
+        allowed = self.store.minus(allowed, only_discovery)?;
+        let invalid = self.in_state(ct_state::INVALID)?;
+        let known = self.store.or(untracked, invalid)?;
+        let tracked = self.store.minus(discovery, known)?;
+        self.store.minus(allowed, tracked)
     }
 
     /// The packets that never begin a connection.

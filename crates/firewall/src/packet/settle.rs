@@ -98,10 +98,22 @@ impl Packet {
         self
     }
 
+    /// Takes back the options that were given to a packet without a TCP header.
+    fn no_tcp_options(&mut self) {
+        let given: Vec<Field> = self
+            .values
+            .keys()
+            .copied()
+            .filter(|field| matches!(field, Field::TcpOption(_)))
+            .collect();
+        self.absent(&given);
+    }
+
     fn settle_transport(&mut self, v6: bool) {
         let later = self.known(Field::IsLaterFragment) == Some(1);
         if later {
             self.absent(TRANSPORT);
+            self.no_tcp_options();
         }
         let Some(protocol) = self.known(Field::L4Proto) else {
             return;
@@ -139,6 +151,7 @@ impl Packet {
         }
         if protocol != 6 {
             self.absent(&[Field::TcpFlags]);
+            self.no_tcp_options();
         }
         if protocol != 1 {
             self.absent(&[Field::IcmpType, Field::IcmpCode]);

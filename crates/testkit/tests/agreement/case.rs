@@ -22,6 +22,8 @@ pub(crate) struct Case {
     /// `nft`.
     pub(crate) texts: Vec<(String, String)>,
     pub(crate) legacy: bool,
+    /// Whether chance wrote it.
+    pub(crate) random: bool,
 }
 
 /// A case that is loaded.
@@ -51,13 +53,13 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for folder in folders {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        cases.extend(with_mechanisms(&name, &texts(&folder)));
+        cases.extend(with_mechanisms(&name, &texts(&folder), false));
     }
     cases
 }
 
 /// The rule set once, or once for each mechanism behind iptables if it has iptables rules.
-pub(crate) fn with_mechanisms(name: &str, texts: &[(String, String)]) -> Vec<Case> {
+pub(crate) fn with_mechanisms(name: &str, texts: &[(String, String)], random: bool) -> Vec<Case> {
     let iptables = texts.iter().any(|(kind, _)| kind.starts_with('v'));
     let mechanisms: &[(bool, &str)] = if iptables {
         &[(false, " (nft)"), (true, " (legacy)")]
@@ -70,6 +72,7 @@ pub(crate) fn with_mechanisms(name: &str, texts: &[(String, String)]) -> Vec<Cas
             name: format!("{name}{suffix}"),
             texts: texts.to_vec(),
             legacy: *legacy,
+            random,
         })
         .collect()
 }
@@ -91,6 +94,19 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
 }
 
 impl Case {
+    /// Who puts the rules into the kernel.
+    pub(crate) fn backend(&self) -> &'static str {
+        let nft = self.texts.iter().any(|(kind, _)| kind == "nft");
+        let iptables = self.texts.iter().any(|(kind, _)| kind.starts_with('v'));
+        match (iptables, self.legacy, nft) {
+            (false, ..) => "nft",
+            (true, false, false) => "iptables-nft",
+            (true, true, false) => "iptables-legacy",
+            (true, false, true) => "iptables-nft and nft",
+            (true, true, true) => "iptables-legacy and nft",
+        }
+    }
+
     fn format(&self, kind: &str) -> Format {
         let backend = if self.legacy {
             Backend::IptablesLegacy

@@ -5,27 +5,27 @@ use std::net::IpAddr;
 
 use surefoot_firewall::model::{Field, ct_state};
 use surefoot_firewall::packet::Packet;
-use surefoot_testkit::{Namespace, Transport, Wire};
+use surefoot_testkit::{Connection, Connections, Namespace, Transport, Wire};
 
 use crate::chance::Chance;
 
 /// The connections of a namespace.
-pub(crate) struct Flows(Vec<Flow>);
+pub(crate) struct Flows {
+    flows: Vec<Flow>,
+    table: Option<Connections>,
+}
 
 /// A connection that has seen packets both ways.
 #[derive(Clone, Debug)]
-pub(crate) struct Flow {
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u8,
-    ports: (u16, u16),
-    mark: u32,
-}
+pub(crate) struct Flow(Connection);
 
 impl Flows {
     /// None at all.
     pub(crate) fn none() -> Self {
-        Self(Vec::new())
+        Self {
+            flows: Vec::new(),
+            table: None,
+        }
     }
 
     /// Sets up connections between these addresses and ports, with one of these marks each.
@@ -36,6 +36,7 @@ impl Flows {
         marks: &[u32],
         chance: &mut Chance,
     ) -> io::Result<Self> {
+        let table = Connections::new(namespace)?;
         let mut flows = Vec::new();
         for number in 0_u16..16 {
             let source = *chance.pick(addresses).unwrap();
@@ -46,87 +47,60 @@ impl Flows {
             let Some(destination) = chance.pick(&others) else {
                 continue;
             };
-            let flow = Flow {
+            let connection = Connection {
                 source,
                 destination: **destination,
                 protocol: if chance.percent(50) { 6 } else { 17 },
                 ports: (20_000 + number, *chance.pick(ports).unwrap()),
                 mark: *chance.pick(marks).unwrap(),
             };
-            flow.conntrack(namespace, "-I")?;
-            // Version 1.4.7 of the tool inserts 6 where 7 was asked for.
-            flow.conntrack(namespace, "-U")?;
-            flows.push(flow);
+            table.insert(&connection)?;
+            flows.push(Flow(connection));
         }
-        Ok(Self(flows))
+        Ok(Self {
+            flows,
+            table: Some(table),
+        })
     }
 
     pub(crate) fn pick(&self, v6: bool, chance: &mut Chance) -> Option<(usize, &Flow)> {
         let fitting: Vec<(usize, &Flow)> = self
-            .0
+            .flows
             .iter()
             .enumerate()
-            .filter(|(_, flow)| flow.source.is_ipv6() == v6)
+            .filter(|(_, Flow(flow))| flow.source.is_ipv6() == v6)
             .collect();
         chance.pick(&fitting).copied()
     }
 
     /// Takes back what rules have done to the connection's mark.
-    pub(crate) fn renew(&self, namespace: &Namespace, at: usize) -> io::Result<()> {
-        let flow = &self.0[at];
-        // The tool looks for the connection in a dump, which now and then leaves one out.
-        let mut renewed = flow.conntrack(namespace, "-U");
-        for _ in 0..5 {
-            if renewed.is_ok() {
-                break;
-            }
-            renewed = flow.conntrack(namespace, "-U");
-        }
-        renewed
+    pub(crate) fn renew(&self, at: usize) -> io::Result<()> {
+        let table = self.table.as_ref().unwrap();
+        table.renew(&self.flows[at].0)
     }
 }
 
 impl Flow {
-    fn conntrack(&self, namespace: &Namespace, verb: &str) -> io::Result<()> {
-        let words = format!(
-            "conntrack {verb} -p {} -s {} -d {} --sport {} --dport {} --mark {} --timeout 3600",
-            if self.protocol == 6 { "tcp" } else { "udp" },
-            self.source,
-            self.destination,
-            self.ports.0,
-            self.ports.1,
-            self.mark
-        );
-        let mut words: Vec<&str> = words.split(' ').collect();
-        if verb == "-I" {
-            words.extend(["-u", "SEEN_REPLY,ASSURED"]);
-            if self.protocol == 6 {
-                words.extend(["--state", "ESTABLISHED"]);
-            }
-        }
-        namespace.run(&words).map(drop)
-    }
-
     /// A packet of the connection or an error about one, whether it goes the other way than the
     /// first packet went, and its state.
     pub(crate) fn packet(&self, chance: &mut Chance) -> (Wire, bool, u128) {
         let reply = chance.percent(50);
         let (from, to) = if reply {
             (
-                (self.destination, self.ports.1),
-                (self.source, self.ports.0),
+                (self.0.destination, self.0.ports.1),
+                (self.0.source, self.0.ports.0),
             )
         } else {
             (
-                (self.source, self.ports.0),
-                (self.destination, self.ports.1),
+                (self.0.source, self.0.ports.0),
+                (self.0.destination, self.0.ports.1),
             )
         };
         let wire = Wire {
             source: from.0,
             destination: to.0,
-            protocol: self.protocol,
-            transport: if self.protocol == 6 {
+            protocol: self.0.protocol,
+            transport: if self.0.protocol == 6 {
                 Transport::Tcp {
                     source: from.1,
                     destination: to.1,
@@ -150,7 +124,7 @@ impl Flow {
         if chance.percent(70) {
             return (wire, reply, ct_state::ESTABLISHED);
         }
-        let v6 = self.source.is_ipv6();
+        let v6 = self.0.source.is_ipv6();
         let kinds: &[(u8, u8)] = if v6 {
             &[(1, 4), (2, 0), (3, 0), (4, 1)]
         } else {
@@ -180,7 +154,7 @@ impl Flow {
 
     /// Adds what conntrack knows of the connection.
     pub(crate) fn describe(&self, packet: Packet) -> Packet {
-        let (source, destination) = match (self.source, self.destination) {
+        let (source, destination) = match (self.0.source, self.0.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => (
                 (Field::CtOriginalIp4Src, u128::from(source.to_bits())),
                 (Field::CtOriginalIp4Dst, u128::from(destination.to_bits())),
@@ -194,9 +168,9 @@ impl Flow {
         packet
             .with(source.0, source.1)
             .with(destination.0, destination.1)
-            .with(Field::CtOriginalSrcPort, self.ports.0)
-            .with(Field::CtOriginalDstPort, self.ports.1)
-            .with(Field::CtProtocol, self.protocol)
-            .with(Field::CtMark, self.mark)
+            .with(Field::CtOriginalSrcPort, self.0.ports.0)
+            .with(Field::CtOriginalDstPort, self.0.ports.1)
+            .with(Field::CtProtocol, self.0.protocol)
+            .with(Field::CtMark, self.0.mark)
     }
 }

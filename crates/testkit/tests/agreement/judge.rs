@@ -1,10 +1,12 @@
 //! Whether the evaluator says what the kernel did.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use surefoot_firewall::Surroundings;
 use surefoot_firewall::model::{
-    Backend, ChainKind, Family, Firewall, Hook, Policy, Statement, Table, Verdict,
+    Backend, ChainKind, Effect, Family, Firewall, Hook, Match, Policy, SetRef, Statement, Table,
+    Verdict,
 };
 use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::{
@@ -98,6 +100,43 @@ fn compare(
         Ok(false)
     } else {
         Err(format!("the kernel ends with {end:?} by {by:?}"))
+    }
+}
+
+/// How the kernel ended it, if every step is one of the model's.
+pub(crate) fn kernel_end(firewall: &Firewall, seen: &Observation) -> Option<End> {
+    let steps: Option<Vec<Place>> = seen
+        .steps
+        .iter()
+        .map(|step| Place::of_step(firewall, step))
+        .collect();
+    Some(decided(firewall, seen, &steps?).0)
+}
+
+/// What the packet met that makes it worth a count of its own.
+pub(crate) fn met(firewall: &Firewall, seen: &Observation) -> BTreeSet<&'static str> {
+    let places = seen
+        .steps
+        .iter()
+        .filter_map(|step| Place::of_step(firewall, step));
+    let mut met = BTreeSet::new();
+    for place in places {
+        met.extend(place.statements(firewall).iter().filter_map(kind_of));
+    }
+    met
+}
+
+fn kind_of(statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::Verdict(Verdict::Nat(_)) => Some("NAT"),
+        Statement::Effect(Effect::SetMark { .. } | Effect::CopyMark { .. }) => Some("marks"),
+        Statement::Effect(Effect::NoTrack) => Some("notrack"),
+        Statement::VerdictMap(_) => Some("verdict maps"),
+        Statement::Match(Match::Lookup(lookup)) => match lookup.set {
+            SetRef::Ipset(_) => Some("ipset"),
+            _ => Some("sets"),
+        },
+        _ => None,
     }
 }
 

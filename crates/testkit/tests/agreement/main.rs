@@ -6,12 +6,15 @@
 //! every rule that matched on the way; for the rules as they are written, and as the kernel shows
 //! them in text and in JSON.
 //!
-//! `SUREFOOT_AGREEMENT_PACKETS` says how many packets there are in all.
+//! `SUREFOOT_AGREEMENT_PACKETS` says how many packets there are in all, `SUREFOOT_AGREEMENT_SEED`
+//! gives other random rule sets and packets. The engine that follows all packets at once is asked
+//! about a share of them.
 
 #![expect(clippy::unwrap_used, reason = "a test may die")]
 
 mod case;
 mod chance;
+mod contest;
 mod draft;
 mod flows;
 mod judge;
@@ -19,109 +22,82 @@ mod mutation;
 mod packet;
 mod random;
 mod session;
+mod tally;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use case::Case;
 use judge::{Judgement, judge};
 use session::Session;
 use surefoot_firewall::model::Firewall;
 use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::Index;
 use surefoot_testkit::{Namespace, Observation, or_skip};
+use tally::Tally;
 
 /// Packets in all, unless the environment says otherwise.
-const PACKETS: usize = 24_000;
+const PACKETS: usize = 200_000;
 /// There is a random rule set of each kind for so many packets.
-const PACKETS_FOR_A_RANDOM_SET: usize = 4000;
-/// More would spend the time on loading rules.
-const MOST_RANDOM_SETS: usize = 25;
+const PACKETS_FOR_A_RANDOM_SET: usize = 6600;
 /// Packets that a wrong reading of a rule set is held against.
 const PACKETS_FOR_A_MUTANT: usize = 1200;
 /// Wrong readings of a kind that are tried on one rule set.
 const MUTANTS: usize = 8;
 /// How many in a hundred wrong readings of each kind must be noticed.
 const LEAST_NOTICED: usize = 50;
-/// Differences that are shown of one case.
-const SHOWN: usize = 3;
 
-fn packets() -> usize {
-    std::env::var("SUREFOOT_AGREEMENT_PACKETS").map_or(PACKETS, |number| {
-        number
-            .parse()
-            .expect("SUREFOOT_AGREEMENT_PACKETS is a number of packets")
-    })
-}
-
-#[derive(Default)]
-struct Tally {
-    agree: usize,
-    among: usize,
-    differ: usize,
-    words: String,
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} is a number, not {text}")))
 }
 
 #[test]
-fn the_evaluator_agrees_with_the_kernel() {
+fn the_evaluators_agree_with_the_kernel() {
     let only = std::env::var("SUREFOOT_AGREEMENT_CASE").unwrap_or_default();
+    let packets = number("SUREFOOT_AGREEMENT_PACKETS")
+        .map_or(PACKETS, |packets| usize::try_from(packets).unwrap());
+    let seed = number("SUREFOOT_AGREEMENT_SEED").unwrap_or(0);
     let mut cases = case::all();
-    let sets = packets() / PACKETS_FOR_A_RANDOM_SET;
-    cases.extend(random::cases(sets.min(MOST_RANDOM_SETS)));
-    let share = packets().div_ceil(cases.len());
+    cases.extend(random::cases(packets / PACKETS_FOR_A_RANDOM_SET, seed));
+    let share = packets.div_ceil(cases.len());
+    cases.retain(|case| case.name.contains(&only));
     if or_skip(Namespace::new()).is_none() {
         return;
     }
-    let mut total = Tally::default();
-    for case in cases.iter().filter(|case| case.name.contains(&only)) {
-        let mut session =
-            Session::new(case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let mut tally = Tally::default();
-        let indices: Vec<Index> = session
-            .loaded
-            .models
-            .iter()
-            .map(|model| Index::new(&model.firewall))
-            .collect();
-        session.run(share, |loaded, shot, seen| {
-            for (model, index) in loaded.models.iter().zip(&indices) {
-                let answer = judge(
-                    &model.firewall,
-                    index,
-                    &loaded.surroundings,
-                    &shot.packet,
-                    seen,
-                );
-                match answer {
-                    Judgement::Agrees => tally.agree += 1,
-                    Judgement::Among => tally.among += 1,
-                    Judgement::Differs(why) => {
-                        tally.differ += 1;
-                        if tally.differ <= SHOWN {
-                            let _ = writeln!(
-                                tally.words,
-                                "\n{}, {}: {why}{shot}",
-                                case.name, model.text
-                            );
-                        }
-                    }
-                }
-            }
-        });
-        let (met, all) = session.coverage();
+    let total = Mutex::new(Tally::default());
+    in_parallel(&cases, |case| {
+        let (tally, (met, all)) = contest::hold(case, share, seed);
         say(&format!(
-            "{:40} {:>7} agree {:>5} among {:>5} differ  {met}/{all} rules met",
-            case.name, tally.agree, tally.among, tally.differ
+            "{:40} {:>6} packets, {:>2} differ, {met}/{all} rules met",
+            case.name,
+            tally.packets,
+            tally.differ()
         ));
-        total.agree += tally.agree;
-        total.among += tally.among;
-        total.differ += tally.differ;
-        total.words += &tally.words;
-    }
-    say(&format!(
-        "{} answers agree, {} are open and hold the kernel's, {} differ",
-        total.agree, total.among, total.differ
-    ));
-    assert!(total.differ == 0, "{}", total.words);
+        total.lock().unwrap().add(tally);
+    });
+    let total = total.into_inner().unwrap();
+    say(&format!("\nThe kernel as referee:\n{total}"));
+    assert!(total.differ() == 0, "{}", total.words.join("\n"));
+    assert!(total.packets >= packets || !only.is_empty());
+}
+
+/// Does the work for every case, on as many threads as there are processors.
+fn in_parallel(cases: &[Case], work: impl Fn(&Case) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(case);
+                }
+            });
+        }
+    });
 }
 
 /// How much of a kind of wrong readings is noticed.
@@ -136,17 +112,21 @@ fn a_rule_set_that_is_read_wrongly_does_not_agree() {
     if or_skip(Namespace::new()).is_none() {
         return;
     }
-    let mut counts = vec![Noticed::default(); mutation::ALL.len()];
+    let counts = Mutex::new(vec![Noticed::default(); mutation::ALL.len()]);
     // What is misread once is misread with either mechanism.
-    for case in case::all().iter().filter(|case| !case.legacy) {
-        let mut session = Session::new(case).unwrap();
+    let cases: Vec<Case> = case::all()
+        .into_iter()
+        .filter(|case| !case.legacy)
+        .collect();
+    in_parallel(&cases, |case| {
+        let mut session = Session::new(case, 0).unwrap();
         let mut shots = Vec::new();
-        session.run(PACKETS_FOR_A_MUTANT, |_, shot, seen| {
+        session.run(PACKETS_FOR_A_MUTANT, |_, _, shot, seen| {
             shots.push((shot.packet.clone(), seen.clone()));
         });
         let model = &session.loaded.models[0].firewall;
         let surroundings = &session.loaded.surroundings;
-        for (mutation, count) in mutation::ALL.iter().zip(&mut counts) {
+        for (at, mutation) in mutation::ALL.iter().enumerate() {
             let mutants: Vec<Firewall> = mutation.mutants(model).collect();
             // Spread over the whole rule set.
             let step = mutants.len().div_ceil(MUTANTS).max(1);
@@ -158,18 +138,22 @@ fn a_rule_set_that_is_read_wrongly_does_not_agree() {
                         Judgement::Differs(_)
                     )
                 };
+                let noticed = shots.iter().any(differs);
+                let count = &mut counts.lock().unwrap()[at];
                 count.tried += 1;
-                count.noticed += usize::from(shots.iter().any(differs));
+                count.noticed += usize::from(noticed);
             }
         }
-    }
+    });
     let mut blind = String::new();
-    for (mutation, Noticed { noticed, tried }) in mutation::ALL.iter().zip(counts) {
+    for (mutation, Noticed { noticed, tried }) in
+        mutation::ALL.iter().zip(counts.into_inner().unwrap())
+    {
         let line = format!("{noticed:>4} of {tried:>4} noticed: {}", mutation.name);
         say(&line);
         // Some misreadings change nothing: a rule that no packet reaches, a condition that
         // another one implies.
-        if noticed * 100 < tried * LEAST_NOTICED {
+        if tried == 0 || noticed * 100 < tried * LEAST_NOTICED {
             let _ = writeln!(blind, "{line}");
         }
     }

@@ -8,12 +8,16 @@ use std::fmt::Write as _;
 use crate::case::{Case, with_mechanisms};
 use crate::chance::Chance;
 
-/// So many rule sets for iptables, ip6tables, nft, and iptables with ipset each.
-pub(crate) fn cases(count: usize) -> Vec<Case> {
+/// So many rule sets for iptables, ip6tables, nft, and iptables with ipset each. Another seed gives
+/// others.
+pub(crate) fn cases(count: usize, seed: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     for number in 1..=count {
         for kind in ["v4", "v6", "nft", "ipset"] {
-            let name = format!("random {kind} {number}");
+            let name = match seed {
+                0 => format!("random {kind} {number}"),
+                _ => format!("random {kind} {seed}.{number}"),
+            };
             let mut chance = Chance::new(&name);
             let iptables =
                 |chance: &mut Chance, v6: bool, sets: bool| Iptables { chance, v6, sets }.rules();
@@ -29,7 +33,7 @@ pub(crate) fn cases(count: usize) -> Vec<Case> {
                 .into_iter()
                 .map(|(kind, text)| (kind.to_owned(), text))
                 .collect();
-            cases.extend(with_mechanisms(&name, &texts));
+            cases.extend(with_mechanisms(&name, &texts, true));
         }
     }
     cases

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use surefoot_firewall::Surroundings;
 use surefoot_firewall::model::Field;
 use surefoot_firewall::packet::Path;
 use surefoot_testkit::{Observation, Toward};
 
-use crate::case::{Case, Loaded, Uses};
+use crate::case::{Case, Loaded, Model, Uses};
 use crate::chance::Chance;
 use crate::draft::Drawer;
 use crate::flows::Flows;
@@ -25,9 +26,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(case: &Case) -> io::Result<Self> {
+    pub(crate) fn new(case: &Case, seed: u64) -> io::Result<Self> {
         let loaded = case.load()?;
-        let mut chance = Chance::new(&case.name);
+        let mut chance = match seed {
+            0 => Chance::new(&case.name),
+            _ => Chance::new(&format!("{} {seed}", case.name)),
+        };
         let firewall = &loaded.models[0].firewall;
         let uses = Uses::of(firewall);
         let flows = if uses.conntrack {
@@ -53,78 +57,63 @@ impl Session {
     pub(crate) fn run(
         &mut self,
         packets: usize,
-        mut look: impl FnMut(&Loaded, &Shot, &Observation),
+        mut look: impl FnMut(&[Model], &Surroundings, &Shot, &Observation),
     ) {
-        let names: Vec<String> = self
-            .loaded
-            .ports
-            .iter()
-            .map(|port| port.name.clone())
-            .collect();
-        let mut phases: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
+        let Loaded {
+            referee,
+            models,
+            surroundings,
+            ports,
+            families,
+        } = &mut self.loaded;
+        let names: Vec<String> = ports.iter().map(|port| port.name.clone()).collect();
+        let drawer = Drawer::new(&models[0].firewall, names.clone());
+        let mut phases: Vec<(Option<&str>, usize)> =
+            names.iter().map(|name| (Some(name.as_str()), 1)).collect();
         // With NAT, whether an address is the host's own must not depend on where it came in.
         if !self.uses.nat {
-            let more = phases.len().max(1);
-            phases.extend(std::iter::repeat_n(None, more));
+            phases.push((None, phases.len().max(1)));
         }
-        let share = packets.div_ceil(phases.len());
-        for forward_to in phases {
+        let parts: usize = phases.iter().map(|(_, parts)| parts).sum();
+        let share = packets.div_ceil(parts);
+        for (forward_to, parts) in phases {
             let toward = forward_to.map_or(Toward::Here, Toward::Interface);
-            self.loaded.referee.route(toward).unwrap();
+            referee.route(toward).unwrap();
             let phase = Phase {
                 forward_to,
                 conntrack: self.uses.conntrack,
             };
-            for _ in 0..share {
-                let shot = self.shot(phase, &names);
-                let seen = self.shoot(&shot);
-                look(&self.loaded, &shot, &seen);
+            for _ in 0..share * parts {
+                let shot = make(
+                    drawer.draw(&mut self.chance, families),
+                    phase,
+                    ports,
+                    &self.flows,
+                    surroundings,
+                    &mut self.chance,
+                );
+                if let (Some(at), true) = (shot.flow, self.uses.sets_connection_marks) {
+                    self.flows.renew(at).unwrap();
+                }
+                let seen = match shot.path {
+                    Path::Output => referee.send(&shot.interface, &shot.frame.packet),
+                    Path::Input | Path::Forward => referee.receive(&shot.interface, &shot.frame),
+                };
+                let seen = seen.unwrap_or_else(|error| panic!("{}: {error}: {shot}", self.name));
+                for step in &seen.steps {
+                    if let Some(rule) = step.rule {
+                        self.met.insert((
+                            step.legacy,
+                            step.family,
+                            step.table.clone(),
+                            step.chain.clone(),
+                            rule,
+                        ));
+                    }
+                }
+                look(models, surroundings, &shot, &seen);
             }
         }
-    }
-
-    fn shot(&mut self, phase: Phase, names: &[String]) -> Shot {
-        let Loaded {
-            models,
-            ports,
-            families,
-            surroundings,
-            ..
-        } = &self.loaded;
-        let drawer = Drawer::new(&models[0].firewall, names.to_vec());
-        let draft = drawer.draw(&mut self.chance, families);
-        make(
-            draft,
-            phase,
-            ports,
-            &self.flows,
-            surroundings,
-            &mut self.chance,
-        )
-    }
-
-    fn shoot(&mut self, shot: &Shot) -> Observation {
-        let referee = &mut self.loaded.referee;
-        if let (Some(at), true) = (shot.flow, self.uses.sets_connection_marks) {
-            self.flows.renew(referee.namespace(), at).unwrap();
-        }
-        let seen = match shot.path {
-            Path::Output => referee.send(&shot.interface, &shot.frame.packet),
-            Path::Input | Path::Forward => referee.receive(&shot.interface, &shot.frame),
-        };
-        let seen = seen.unwrap_or_else(|error| panic!("{}: {error}: {shot}", self.name));
-        for step in &seen.steps {
-            if let Some(rule) = step.rule {
-                self.met.insert((
-                    step.legacy,
-                    step.family,
-                    step.table.clone(),
-                    step.chain.clone(),
-                    rule,
-                ));
-            }
-        }
-        seen
     }
 
     /// How many rules were met by a packet at least once, of how many.

@@ -20,7 +20,7 @@ pub use ask::Axis;
 pub use scale::Value;
 
 use crate::exact::{DeadRule, Why, tracks_connections};
-use crate::model::{Backend, Firewall};
+use crate::model::{Backend, Chain, Firewall, Table};
 use crate::semantics::{RuleAt, sees};
 use ask::{Moving, Reader, changed_fields};
 use cover::{Cover, Search};
@@ -78,13 +78,24 @@ pub struct Found {
 
 /// The dead rules of every chain that sees IP packets.
 pub fn dead_rules(firewall: &Firewall, budget: Budget) -> Found {
+    dead_rules_of(firewall, budget, |_, _| true)
+}
+
+/// The dead rules of the chains that are asked about.
+pub(crate) fn dead_rules_of(
+    firewall: &Firewall,
+    budget: Budget,
+    asked: impl Fn(&Table, &Chain) -> bool,
+) -> Found {
     let mut found = Found::default();
     let mut left = budget.all;
     for table in 0..firewall.tables.len() {
         let Some(looker) = Looker::new(firewall, table) else {
             continue;
         };
-        for chain in 0..firewall.tables[table].chains.len() {
+        let chains = firewall.tables[table].chains.iter().enumerate();
+        let chains = chains.filter(|(_, chain)| asked(&firewall.tables[table], chain));
+        for (chain, _) in chains {
             let lives = looker.chain(chain, budget.rule, &mut left, false);
             for (rule, life) in lives.into_iter().enumerate() {
                 match life {

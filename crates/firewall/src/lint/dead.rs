@@ -8,7 +8,9 @@ use super::Facts;
 use super::commands::{iptables, quoted};
 use super::evidence::{Say, count, finding, full_name};
 use super::{makers, shadowed};
+use crate::boxes;
 use crate::exact::{Budget, DeadRule, Why, dead_rules};
+use crate::model::{Chain, Table};
 use crate::semantics::RuleAt;
 
 pub(super) const PAGE: Page = Page {
@@ -19,7 +21,8 @@ pub(super) const PAGE: Page = Page {
 ## What it is
 All packets were followed at once, and none of them matches this rule: several earlier rules
 together take everything that it asks for, or nothing of the kind is ever sent to its chain, or
-it contradicts itself.
+it contradicts itself. Where the rules are too many for that, each chain was looked at by
+itself, and the finding says so.
 
 ## Why it matters
 Whoever wrote the rule believes that it does something. If an earlier rule does something else
@@ -39,7 +42,7 @@ and FORWARD share) are only named if no packet of any way matches them.
 ",
 };
 
-/// Larger questions are left to those who ask them.
+/// Beyond it each chain is looked at by itself.
 const BUDGET: Budget = Budget {
     nodes: 1 << 21,
     steps: 1 << 22,
@@ -50,9 +53,21 @@ const MOST_SHOWN: usize = 4;
 const MOST_HIDERS: usize = 4;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let Ok(dead) = dead_rules(facts.firewall, facts.surroundings, BUDGET) else {
+    check_within(facts, BUDGET)
+}
+
+fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
+    let exact = dead_rules(facts.firewall, facts.surroundings, budget);
+    let within_chain = exact.is_err();
+    let dead = exact.unwrap_or_else(|_| {
+        let of_people = |table: &Table, chain: &Chain| {
+            chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
+        };
+        boxes::dead_rules_of(facts.firewall, boxes::Budget::default(), of_people).dead
+    });
+    if dead.is_empty() {
         return Vec::new();
-    };
+    }
     let plain: BTreeSet<RuleAt> = shadowed::hidden(facts).into_iter().collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {
@@ -71,11 +86,11 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     }
     by_chain
         .iter()
-        .filter_map(|dead| report(facts, dead))
+        .filter_map(|dead| report(facts, dead, within_chain))
         .collect()
 }
 
-fn report(facts: &Facts<'_>, dead: &[DeadRule]) -> Option<Finding> {
+fn report(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Finding> {
     let first = dead.first()?;
     let (table, chain) = (facts.table(first.at)?, facts.chain(first.at)?);
     let name = full_name(table, chain);
@@ -121,6 +136,12 @@ fn report(facts: &Facts<'_>, dead: &[DeadRule]) -> Option<Finding> {
     } else {
         "they change nothing and make the chain harder to read"
     };
+    let mut impact = impact.to_owned();
+    if within_chain {
+        impact.push_str(
+            "; with so many rules only those of the same chain were looked at, so there may be more",
+        );
+    }
     Some(
         finding(&PAGE, title, impact)
             .with_severity(if differs {
@@ -143,4 +164,48 @@ fn report(facts: &Facts<'_>, dead: &[DeadRule]) -> Option<Finding> {
                 }],
             ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::Index;
+    use crate::{Input, Surroundings, load};
+
+    fn findings(text: &str, budget: Budget) -> Vec<Finding> {
+        let loaded = load(vec![Input {
+            name: "t".into(),
+            text: text.into(),
+            format: None,
+        }]);
+        let facts = Facts {
+            firewall: &loaded.firewall,
+            index: &Index::new(&loaded.firewall),
+            surroundings: &Surroundings::default(),
+        };
+        check_within(&facts, budget)
+    }
+
+    const HALVES: &str = "*filter\n:INPUT DROP [0:0]\n\
+        -A INPUT -s 10.0.0.0/9 -j DROP\n\
+        -A INPUT -s 10.128.0.0/9 -j ACCEPT\n\
+        -A INPUT -s 10.0.0.0/8 -p tcp -j ACCEPT\nCOMMIT\n";
+
+    #[test]
+    fn beyond_the_budget_each_chain_is_looked_at_and_the_finding_says_so() {
+        let small = Budget {
+            nodes: 100,
+            steps: 100,
+        };
+        let [by_boxes] = &findings(HALVES, small)[..] else {
+            panic!("one finding");
+        };
+        let [exact] = &findings(HALVES, BUDGET)[..] else {
+            panic!("one finding");
+        };
+        assert_eq!(by_boxes.title, exact.title);
+        assert_eq!(by_boxes.evidence, exact.evidence);
+        assert!(by_boxes.impact.contains("only those of the same chain"));
+        assert!(!exact.impact.contains("the same chain"));
+    }
 }

@@ -151,17 +151,18 @@ fn decides(rule: &Rule) -> bool {
             Statement::Verdict(verdict) => Some(verdict),
             _ => None,
         });
-    matches!(
-        verdict,
+    match verdict {
         Some(
             Verdict::Accept
-                | Verdict::Drop
-                | Verdict::Reject { .. }
-                | Verdict::Return
-                | Verdict::Goto(_)
-                | Verdict::Nat(_)
-        )
-    )
+            | Verdict::Drop
+            | Verdict::Reject { .. }
+            | Verdict::Return
+            | Verdict::Goto(_),
+        ) => true,
+        // A key that the map does not hold ends the rule.
+        Some(Verdict::Nat(nat)) => nat.by_map.is_none(),
+        _ => false,
+    }
 }
 
 /// What a rule wants, roughly: whether two rules contradict each other.

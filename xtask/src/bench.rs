@@ -3,7 +3,8 @@
 //! A figure is the best of several runs, as noise on a shared machine only ever adds time. A peer
 //! that takes minutes is run once. Ratios are what counts; seconds depend on the machine.
 
-use std::time::Instant;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::packages;
 use crate::run::{Outcome, command, run, say, target};
@@ -64,7 +65,73 @@ pub(crate) fn all() -> Outcome {
     for example in ["bench_parse", "bench_explain", "bench_dead"] {
         run(&[&release.join("examples").join(example).display().to_string()])?;
     }
+
+    say("\n== large rule sets");
+    for (example, what) in [
+        ("many_rules", "100,000 rules that grew"),
+        ("kube_proxy", "700,000 lines of kube-proxy's shape"),
+    ] {
+        let file = target().join(format!("{example}.rules"));
+        let text = command(&[&release.join("examples").join(example).display().to_string()])
+            .output()
+            .map_err(|error| error.to_string())?;
+        std::fs::write(&file, text.stdout).map_err(|error| error.to_string())?;
+        let file = file.display().to_string();
+        say(what);
+        for words in [
+            vec!["check", &file],
+            vec!["show", &file],
+            vec![
+                "explain",
+                "--rules",
+                &file,
+                "https",
+                "from",
+                "10.1.2.3",
+                "to",
+                "10.96.0.7",
+                "in",
+                "eth0",
+            ],
+        ] {
+            let (seconds, memory) = time_and_memory(&surefoot, &words)?;
+            say(&format!(
+                "  firewall {:<18}{seconds:>9.3} s, {memory:>5} MiB   (goal: under 2048 MiB)",
+                words[0]
+            ));
+        }
+    }
     Ok(())
+}
+
+/// How long `surefoot firewall` takes, and the most memory that it had at once as the kernel counts
+/// it (`VmHWM`), in MiB.
+fn time_and_memory(surefoot: &str, words: &[&str]) -> Outcome<(f64, u64)> {
+    let mut all = vec![surefoot, "firewall"];
+    all.extend(words);
+    let begin = Instant::now();
+    let mut child = command(&all)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        // The mark only rises, and is gone with the process.
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let mark = mark.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(mark.unwrap_or(0));
+        if let Some(end) = child.try_wait().map_err(|error| error.to_string())? {
+            // Findings are an exit status of 1.
+            return match end.code() {
+                Some(0 | 1) => Ok((begin.elapsed().as_secs_f64(), most >> 10)),
+                _ => Err(format!("`{}` ended with {end}", all.join(" "))),
+            };
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// The fastest of some runs of a command on a crowded machine, in seconds.

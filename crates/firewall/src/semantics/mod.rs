@@ -80,7 +80,8 @@ pub struct Outcome {
     /// rule of a filter chain at input, forward or output.
     pub by: Decider,
     /// The rules that the packet went past with something unknown in them, each with the index
-    /// of the statement. Not all of them need to matter: see [`Supposed::answers`].
+    /// of the statement. Not all of them need to matter: see [`Supposed::answers`]. None are kept
+    /// with [`Record::Nothing`].
     pub hangs: BTreeSet<(RuleAt, usize)>,
 }
 

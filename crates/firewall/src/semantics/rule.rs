@@ -100,13 +100,14 @@ impl Walk<'_> {
                         continue;
                     }
                     after.changed = true;
+                    let hangs = self.record != Record::Nothing && matters(rule);
                     let supposed = self.supposed.answers.get(&at).copied();
                     if supposed != Some(true) {
                         let mut missed = flow.clone();
                         if let [(_, one)] = unknown.as_slice() {
                             missed.assume(one, false);
                         }
-                        if matters(rule) {
+                        if hangs {
                             missed.hangs.extend(unknown.iter().map(|(s, _)| (at, *s)));
                         }
                         after.rest.on.push(missed);
@@ -114,7 +115,7 @@ impl Walk<'_> {
                     if supposed == Some(false) {
                         return;
                     }
-                    if matters(rule) {
+                    if hangs {
                         flow.hangs.extend(unknown.iter().map(|(s, _)| (at, *s)));
                     }
                     for (statement, one) in unknown {
@@ -160,7 +161,9 @@ impl Walk<'_> {
                             after.changed = true;
                             perhaps.push(next - 1);
                             self.matched(at, perhaps, saw, depth);
-                            flow.hangs.insert((at, next - 1));
+                            if self.record != Record::Nothing {
+                                flow.hangs.insert((at, next - 1));
+                            }
                             match found {
                                 Found::Maybe(Some(values)) => {
                                     for value in values {
@@ -286,7 +289,9 @@ impl Walk<'_> {
                 let here = statements.statements.iter().position(|statement| {
                     matches!(statement, Statement::Verdict(Verdict::Unknown(one)) if one == opaque)
                 });
-                flow.hangs.insert((at, here.unwrap_or_default()));
+                if self.record != Record::Nothing {
+                    flow.hangs.insert((at, here.unwrap_or_default()));
+                }
                 self.end(&flow, End::Unknown, by);
                 after.rest.on.push(flow);
             }

@@ -6,32 +6,33 @@ use crate::{fuzz, packages, referee};
 /// Packets in the long comparison with the kernel, over all rule sets.
 const PACKETS: &str = "1000000";
 
-/// Rule sets in the long comparison of boxes with a count of all packets.
-const BOXES: &str = "10000";
+/// Rule sets in the long comparisons with asking packet by packet.
+const SETS: &str = "10000";
 
 /// Runs the long form of a test.
 pub(crate) fn run(name: &str) -> Outcome {
     packages::for_tests()?;
     match name {
         "agreement" => referee::run(&["--packets", PACKETS]),
-        "boxes" => {
-            let words = [
-                "cargo",
-                "test",
-                "--release",
-                "-p",
-                "surefoot-firewall",
-                "--test",
-                "boxes",
-                "--test",
-                "boxes_and_diagrams",
-            ];
-            let shown = format!("SUREFOOT_BOXES_SETS={BOXES} {}", words.join(" "));
-            run_command(command(&words).env("SUREFOOT_BOXES_SETS", BOXES), &shown)
-        }
+        "boxes" => firewall_tests(
+            &["boxes", "boxes_and_diagrams"],
+            "SUREFOOT_BOXES_SETS",
+            SETS,
+        ),
+        "brute" => firewall_tests(&["brute"], "SUREFOOT_BRUTE_SETS", SETS),
         "fuzz" => fuzz::all(600),
         _ => Err(format!(
-            "there is no long run `{name}`; there are: agreement, boxes, fuzz"
+            "there is no long run `{name}`; there are: agreement, boxes, brute, fuzz"
         )),
     }
+}
+
+/// Tests of the firewall crate, with a number that says how much they do.
+fn firewall_tests(tests: &[&str], variable: &str, number: &str) -> Outcome {
+    let mut words = vec!["cargo", "test", "--release", "-p", "surefoot-firewall"];
+    for test in tests {
+        words.extend(["--test", test]);
+    }
+    let shown = format!("{variable}={number} {}", words.join(" "));
+    run_command(command(&words).env(variable, number), &shown)
 }

@@ -242,6 +242,7 @@ pub(crate) enum FirewallCommand {
     Find(FindArgs),
     Diff(DiffArgs),
     Flush(FlushArgs),
+    Reach(ReachArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -586,6 +587,44 @@ pub(crate) struct FlushArgs {
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,
+}
+
+/// List who can reach which service: every kind of source that the rules tell apart
+///
+/// Sources and services are not guessed: they are what all the rules together treat alike.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Without PACKETS first packets to this host are meant. The words are those of
+`surefoot firewall prove --help`.
+
+Examples:
+  sudo surefoot firewall reach
+  surefoot firewall reach --rules rules.v4
+  surefoot firewall reach --rules rules.v4 forwarded in eth0
+  surefoot firewall reach --rules rules.v4 ssh
+  surefoot firewall reach --rules rules.v4 --format svg > reach.svg
+
+Exit status:
+  0  answered
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct ReachArgs {
+    /// The packets that are meant
+    #[arg(value_name = "PACKETS", num_args = 0..)]
+    pub(crate) packets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReachFormat::Text)]
+    pub(crate) format: ReachFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReachFormat {
+    Text,
+    Json,
+    /// A picture of the matrix
+    Svg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@ mod lines;
 mod name;
 mod phrase;
 mod prove;
+mod reach;
 mod reason;
 mod why_not;
 
@@ -19,4 +20,5 @@ pub use find::{Found, Search, find};
 pub use flush::{Flushed, SessionAfter, flush, flush_text};
 pub use name::Named;
 pub use prove::{Proof, Scope, Verdict, prove};
+pub use reach::{Reach, Row, ServiceKind, reach, reach_svg};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

@@ -17,6 +17,7 @@ mod lookup;
 mod names;
 mod one;
 mod pair;
+mod reach;
 mod space;
 mod state;
 mod twins;
@@ -32,6 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use cubes::{Choice, Cube, Limit};
 pub use dead::{DeadRule, Hider, Why, dead_rules};
 pub use diagram::{Exhausted, Packets};
+pub use reach::Cell;
+pub(crate) use reach::Service;
 pub use space::Unknown;
 pub(crate) use world::tracks_connections;
 

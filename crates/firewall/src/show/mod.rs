@@ -30,6 +30,7 @@ pub use picture::{
 };
 pub use schema::schema;
 pub use svg::svg;
+pub(crate) use svg::xml;
 pub use text::text;
 
 /// The version of the JSON document; it goes up when a field changes its meaning or goes away.

@@ -153,10 +153,7 @@ impl<'a> Reader<'a> {
             }
             "proto" => {
                 let value = self.after(token, "a protocol")?;
-                let numbers: Option<Vec<Range>> = items(&value.text)
-                    .map(|item| item.parse::<u8>().ok())
-                    .map(|number| number.map(|number| Range::one(number.into())))
-                    .collect();
+                let numbers: Option<Vec<Range>> = items(&value.text).map(protocol_range).collect();
                 let part = match numbers.filter(|numbers| !numbers.is_empty()) {
                     Some(numbers) => field_part(Field::L4Proto, numbers),
                     None => protocols(value)?.ok_or_else(|| unknown(value))?,
@@ -319,25 +316,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The next word, if it can be an interface's name and is no word of the language.
+    /// The next word, if it can be an interface's name and is no word of the language; a `not`
+    /// counts as what it stands before.
     fn take_name(&mut self) -> Option<&'a Token> {
         let next = self.tokens.get(self.next)?;
-        let lower = next.lower();
-        let is_word = matches!(
-            lower.as_str(),
-            "from"
-                | "to"
-                | "in"
-                | "out"
-                | "and"
-                | "sport"
-                | "dport"
-                | "ipv4"
-                | "ipv6"
-                | "forwarded"
-        ) || protocol_number(&lower).is_some()
-            || state_number(&lower).is_some();
-        if is_word {
+        let turned = matches!(next.lower().as_str(), "not" | "!");
+        let name = if turned {
+            self.tokens.get(self.next + 1)?
+        } else {
+            next
+        };
+        if is_word(&name.lower()) {
             return None;
         }
         self.take()
@@ -398,6 +387,52 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether it is a word of the language, which nobody calls an interface by.
+fn is_word(lower: &str) -> bool {
+    let word = matches!(
+        lower,
+        "not"
+            | "!"
+            | "from"
+            | "to"
+            | "in"
+            | "out"
+            | "and"
+            | "is"
+            | "are"
+            | "as"
+            | "sport"
+            | "dport"
+            | "ipv4"
+            | "ipv6"
+            | "forwarded"
+            | "proto"
+            | "state"
+            | "type"
+            | "original"
+            | "reply"
+            | "fragment"
+            | "syn"
+            | "uid"
+            | "gid"
+            | "ctmark"
+            | "length"
+            | "ttl"
+            | "traffic"
+            | "packets"
+            | "packet"
+            | "anything"
+            | "everything"
+    );
+    word || protocol_number(lower).is_some() || states_only(lower)
+}
+
+fn states_only(lower: &str) -> bool {
+    lower
+        .split(',')
+        .all(|item| state_number(item).is_some() || protocol_number(item).is_some())
+}
+
 fn unknown(token: &Token) -> Problem {
     let text = token.text.escape_debug();
     token
@@ -427,9 +462,9 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
                 ranges.push(Range::one(number.into()));
             }
             // Among names, a number can only be one, too.
-            None => match item.parse::<u8>() {
-                Ok(number) => ranges.push(Range::one(number.into())),
-                Err(_) => other = Some(item.to_owned()),
+            None => match protocol_range(item) {
+                Some(range) => ranges.push(range),
+                None => other = Some(item.to_owned()),
             },
         }
     }
@@ -440,6 +475,16 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
         }
         _ => Ok(Some(field_part(Field::L4Proto, ranges))),
     }
+}
+
+/// `47`, `60-99`.
+fn protocol_range(text: &str) -> Option<Range> {
+    let (lo, hi) = text.split_once('-').unwrap_or((text, text));
+    let (lo, hi) = (lo.parse::<u8>().ok()?, hi.parse::<u8>().ok()?);
+    (lo <= hi).then_some(Range {
+        lo: lo.into(),
+        hi: hi.into(),
+    })
 }
 
 /// What nobody means to leave out: packets that open a connection, those that are not tracked,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::exact::{Choice, Cube, Limit};
 use crate::model::{Field, Range};
+use crate::packet::words::protocol_number;
 use crate::packet::{field_words, value_words};
 
 /// More items of a list are counted, where the words are for people to look at.
@@ -113,22 +114,24 @@ fn turned(word: &str, limit: &Limit, detail: Detail, say: impl Fn(Range) -> Vec<
 /// The word before protocols that are numbers only.
 fn proto(limit: &Limit) -> &'static str {
     let mut words = limit.values.iter().copied().flat_map(protocols);
-    if words.all(|word| word.parse::<u8>().is_ok()) {
-        "proto"
-    } else {
-        ""
-    }
+    let number = |word: String| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    };
+    if words.all(number) { "proto" } else { "" }
 }
 
+/// Names that read back as the protocol, else numbers.
 fn protocols(range: Range) -> Vec<String> {
-    let last = range.hi.min(range.lo.saturating_add(255));
-    (range.lo..=last)
+    if range.hi - range.lo > 3 {
+        return span(range);
+    }
+    (range.lo..=range.hi)
         .map(|number| {
             let word = value_words(Field::L4Proto, number);
-            // `protocol 3` is two words, which a list cannot have.
-            match word.strip_prefix("protocol ") {
-                Some(number) => number.to_owned(),
-                None => word,
+            match protocol_number(&word) {
+                Some(read) if u128::from(read) == number => word,
+                _ => number.to_string(),
             }
         })
         .collect()

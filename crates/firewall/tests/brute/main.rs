@@ -13,8 +13,8 @@ mod universe;
 
 use std::collections::BTreeSet;
 
-use surefoot_firewall::ask::{DiffVerdict, Found, Side, Verdict, diff, find, prove};
-use surefoot_firewall::exact::{Budget, dead_rules};
+use surefoot_firewall::ask::{DiffVerdict, Found, Side, Verdict, diff, find, prove, reach};
+use surefoot_firewall::exact::{Budget, Cell, dead_rules};
 use surefoot_firewall::model::Firewall;
 use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::{End, Happened, Index, Record, RuleAt, evaluate};
@@ -97,6 +97,7 @@ fn every_question_agrees_with_asking_packet_by_packet() {
         sentences(&old, &universe, &mut chance);
         dead(&old);
         differences(&old, &new, &universe);
+        reaches(&old, &universe);
     }
 }
 
@@ -204,7 +205,7 @@ fn differences(old: &Judged, new: &Judged, universe: &[Packet]) {
             if packets.iter().any(|one| one.fits(packet) == Some(true)) {
                 if change.certain {
                     certain.push((change.before, change.after));
-                } else {
+                } else if change.before != change.after {
                     possible += 1;
                 }
             }
@@ -234,5 +235,49 @@ fn differences(old: &Judged, new: &Judged, universe: &[Packet]) {
     }
     if differs {
         assert_eq!(difference.verdict, DiffVerdict::Different, "{}", texts());
+    }
+}
+
+/// What `reach` says of each packet: it is in one row and one column, and the cell holds for it.
+fn reaches(rules: &Judged, universe: &[Packet]) {
+    let about = Traffic::parse("in state any not fragment").unwrap();
+    let surroundings = Surroundings::default();
+    let found = reach(&rules.firewall, &surroundings, &about, Budget::default());
+    let [matrix] = found.as_slice() else {
+        panic!("{} matrices\n{}", found.len(), rules.text);
+    };
+    let traffic = |words: &str| {
+        let words = format!("{words} state any");
+        Traffic::parse(&words).unwrap_or_else(|problem| panic!("{words}: {problem:?}"))
+    };
+    let services = matrix.services.iter();
+    let services: Vec<Traffic> = services.map(|one| traffic(&one.packets)).collect();
+    let rows: Vec<Vec<Traffic>> = matrix
+        .sources
+        .iter()
+        .map(|row| row.from.iter().map(|words| traffic(words)).collect())
+        .collect();
+    let mut seen = vec![vec![BTreeSet::new(); services.len()]; rows.len()];
+    for (packet, ends) in universe.iter().zip(&rules.ends) {
+        let fits = |one: &Traffic| one.fits(packet) == Some(true);
+        let row: Vec<usize> = (0..rows.len())
+            .filter(|at| rows[*at].iter().any(fits))
+            .collect();
+        let column: Vec<usize> = (0..services.len())
+            .filter(|at| fits(&services[*at]))
+            .collect();
+        let place = (row.len(), column.len());
+        assert_eq!(place, (1, 1), "{}\n{}", packet.words(), rules.text);
+        seen[row[0]][column[0]].extend(ends.iter().map(|end| *end == End::Accepted));
+    }
+    for (row, cells) in seen.iter().zip(&matrix.sources) {
+        for (seen, cell) in row.iter().zip(&cells.cells) {
+            let said = format!("{:?} {cell:?} {seen:?}\n{}", cells.from, rules.text);
+            match cell {
+                Cell::Open => assert!(!seen.contains(&false), "{said}"),
+                Cell::Closed => assert!(!seen.contains(&true), "{said}"),
+                Cell::Partly => {}
+            }
+        }
     }
 }

@@ -105,6 +105,11 @@ pub(crate) fn port(text: &str) -> Option<u16> {
     services::port(text)
 }
 
+/// What a port is commonly called.
+pub(crate) fn port_name(port: u16) -> Option<&'static str> {
+    services::port_name(port)
+}
+
 /// Type and code of an ICMP message, by name or number.
 pub(crate) fn icmp_type(text: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
     icmp::lookup(text, v6)

@@ -120,6 +120,12 @@ pub(super) fn service(word: &str) -> Option<Service> {
     found.map(|(_, service)| *service)
 }
 
+/// What a port is commonly called.
+pub(super) fn port_name(port: u16) -> Option<&'static str> {
+    let found = SERVICES.iter().find(|(_, service)| service.port == port);
+    found.map(|(name, _)| *name)
+}
+
 /// All names.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|(name, _)| *name)

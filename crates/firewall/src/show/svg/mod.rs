@@ -276,7 +276,7 @@ fn sets(picture: &Picture) -> Vec<String> {
 }
 
 /// Words as text or as the value of an attribute. What XML cannot hold is made visible.
-fn xml(words: &str) -> String {
+pub(crate) fn xml(words: &str) -> String {
     let safe = escape(words);
     let mut out = String::with_capacity(safe.len());
     for char in safe.chars() {

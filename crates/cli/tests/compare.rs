@@ -1,0 +1,111 @@
+//! Rule sets compared with each other, with what a flush leaves, and by who reaches what.
+
+mod common;
+
+use common::{Ran, run};
+
+const OLD: &str = "\
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT
+-A INPUT -p tcp -m multiport --dports 80,443 -j ACCEPT
+COMMIT
+";
+/// The same in other words, but for port 8080.
+const NEW: &str = "\
+table ip filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iifname \"lo\" accept
+		ct state established,related accept
+		ip saddr 10.0.0.0/8 tcp dport 22 accept
+		tcp dport { 80, 443, 8080 } accept
+	}
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+";
+
+fn on_files(words: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let same = NEW.replace(", 8080", "");
+    let texts = [("OLD", OLD), ("NEW", NEW), ("SAME", same.as_str())];
+    let paths: Vec<(&str, String)> = texts
+        .iter()
+        .map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("it is ours");
+            (*name, path.display().to_string())
+        })
+        .collect();
+    let words: Vec<&str> = words
+        .iter()
+        .map(|word| {
+            let path = paths.iter().find(|(name, _)| name == word);
+            path.map_or(*word, |(_, path)| path.as_str())
+        })
+        .collect();
+    run(&words)
+}
+
+#[test]
+fn rule_sets_are_compared_across_formats() {
+    let ran = on_files(&["firewall", "diff", "OLD", "SAME"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.starts_with("equal"), "{ran:?}");
+    let ran = on_files(&["firewall", "diff", "OLD", "NEW"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.out.contains("dropped → accepted"), "{ran:?}");
+    assert!(
+        ran.out.contains("- tcp to port 8080 not in lo invalid,new"),
+        "{ran:?}"
+    );
+    let ran = on_files(&[
+        "firewall",
+        "diff",
+        "--only",
+        "not to port 8080",
+        "OLD",
+        "NEW",
+    ]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let ran = on_files(&["firewall", "diff", "--format", "json", "OLD", "NEW"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).expect("it is JSON");
+    assert_eq!(json["verdict"], "different");
+    let ran = on_files(&["firewall", "diff", "--only", "tpc", "OLD", "NEW"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    let ran = on_files(&["firewall", "diff", "--live", "OLD", "NEW"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+}
+
+#[test]
+fn a_flush_is_told_beforehand() {
+    let ran = on_files(&["firewall", "flush", "--dry-run", "--rules", "OLD"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let shut = ran.out.find("iptables -F\n  what is cut off:");
+    let open = ran
+        .out
+        .find("iptables -P INPUT ACCEPT; iptables -P FORWARD ACCEPT; iptables -F\n");
+    assert!(shut.is_some() && shut < open, "{ran:?}");
+    let ran = on_files(&["firewall", "flush", "--rules", "OLD"]);
+    assert_eq!(ran.status, 2, "nothing is flushed: {ran:?}");
+}
+
+#[test]
+fn who_reaches_what_is_a_row_for_each_kind_of_source() {
+    let ran = on_files(&["firewall", "reach", "--rules", "OLD"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let row = "  from 10.0.0.0/8 not in lo\n    open:    tcp 22 (ssh); tcp 80 (http), 443 (https)";
+    assert!(ran.out.contains(row), "{ran:?}");
+    let ran = on_files(&["firewall", "reach", "--rules", "OLD", "--format", "svg"]);
+    assert!(ran.out.starts_with("<svg"), "{ran:?}");
+    assert!(
+        ran.out
+            .contains("from 10.0.0.0/8 not in lo: tcp 22 (ssh), open")
+    );
+}

@@ -1,0 +1,266 @@
+//! Who comes through to what: kinds of sources by kinds of services.
+//!
+//! Services are protocols and ports that the rules treat alike, whoever asks; sources are interfaces
+//! and addresses that they treat alike for every service. Both fall out of the accepted packets, so
+//! that no cell mixes what is let in with what is not, unless that hangs on more than the two.
+
+use std::collections::HashMap;
+
+use super::diagram::{Exhausted, Packets, Variable};
+use super::space::Block;
+use super::{Cube, Exact};
+use crate::model::{Field, Range};
+use crate::semantics::End;
+
+/// A matrix of sources by services.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Matrix {
+    pub(crate) services: Vec<Service>,
+    pub(crate) sources: Vec<Vec<Cube>>,
+    /// A row for each source, a cell for each service.
+    pub(crate) cells: Vec<Vec<Cell>>,
+}
+
+/// A protocol and ports that are treated alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// The protocols; one alone if there are ports.
+    pub(crate) protocols: Vec<Range>,
+    /// Its ports; none for protocols that are not told apart by them.
+    pub(crate) ports: Option<Vec<Range>>,
+}
+
+/// Whether packets come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// None does.
+    Closed,
+    /// It hangs on more than source and service, or on something that is not known.
+    Partly,
+    /// All do.
+    Open,
+}
+
+/// More kinds of sources or services are no table for people.
+const MOST: usize = 200;
+const TCP: u128 = 6;
+const UDP: u128 = 17;
+
+/// A kind of service with what may and what may not come through to it, by source.
+struct Kind {
+    service: Service,
+    may: Packets,
+    may_not: Packets,
+}
+
+/// Values that two sets treat alike, with what the sets are for them.
+type Class = ([Packets; 2], Vec<Range>);
+
+impl Exact {
+    /// The matrix of all packets that are asked about; none if there are too many kinds.
+    pub(crate) fn matrix(&mut self) -> Result<Option<Matrix>, Exhausted> {
+        let (may, may_not) = self.through()?;
+        let source = self.space.address(true);
+        let fields = [Some(source), Some(Field::L4Proto), Some(Field::DstPort)];
+        let mut kept: Vec<Block> = vec![self.space.interface(true)];
+        if self.space.path == crate::packet::Path::Forward {
+            kept.push(self.space.interface(false));
+        }
+        kept.extend(
+            fields
+                .into_iter()
+                .flatten()
+                .filter_map(|field| self.space.block(field)),
+        );
+        let may = self.only(may, &kept)?;
+        let may_not = self.only(may_not, &kept)?;
+        let world = self.only(self.space.world, &kept)?;
+        let Some(kinds) = self.kinds(may, may_not, world)? else {
+            return Ok(None);
+        };
+        let ports = [Field::L4Proto, Field::DstPort];
+        let ports: Vec<Block> = ports
+            .iter()
+            .filter_map(|field| self.space.block(*field))
+            .collect();
+        kept.retain(|block| !ports.contains(block));
+        let mut atoms = vec![self.only(world, &kept)?];
+        for kind in &kinds {
+            for set in [kind.may, kind.may_not] {
+                let mut split = Vec::with_capacity(atoms.len() + 1);
+                for atom in atoms {
+                    let inside = self.space.store.and(atom, set)?;
+                    let outside = self.space.store.minus(atom, set)?;
+                    split.extend([inside, outside].into_iter().filter(|one| !one.is_none()));
+                }
+                atoms = split;
+                if atoms.len() > MOST {
+                    return Ok(None);
+                }
+            }
+        }
+        let mut matrix = Matrix {
+            services: Vec::new(),
+            sources: Vec::new(),
+            cells: Vec::new(),
+        };
+        for atom in atoms {
+            let row = kinds.iter().map(|kind| {
+                let may = self.space.store.meet(atom, kind.may);
+                let may_not = self.space.store.meet(atom, kind.may_not);
+                match (may, may_not) {
+                    (true, false) => Cell::Open,
+                    (true, true) => Cell::Partly,
+                    (false, _) => Cell::Closed,
+                }
+            });
+            matrix.cells.push(row.collect());
+            let packets = self.space.store.and(atom, self.space.world)?;
+            matrix.sources.push(self.space.cubes(packets, MOST)?.0);
+        }
+        matrix.services = kinds.into_iter().map(|kind| kind.service).collect();
+        Ok(Some(matrix))
+    }
+
+    /// The packets that may be accepted, and those that may not be.
+    fn through(&mut self) -> Result<(Packets, Packets), Exhausted> {
+        let may = self.possibly(End::Accepted)?;
+        let surely = self.certainly(End::Accepted)?;
+        let may_not = self.space.store.minus(self.space.world, surely)?;
+        Ok((may, may_not))
+    }
+
+    /// For which of some blocks' values there are such packets.
+    fn only(&mut self, packets: Packets, kept: &[Block]) -> Result<Packets, Exhausted> {
+        let inside = |variable: &Variable| {
+            kept.iter()
+                .any(|block| (block.first..block.first + block.width).contains(variable))
+        };
+        let mut others = self.space.store.looks_at(packets, 0);
+        others.retain(|variable| !inside(variable));
+        self.space.store.forget(packets, &others)
+    }
+
+    fn kinds(
+        &mut self,
+        may: Packets,
+        may_not: Packets,
+        world: Packets,
+    ) -> Result<Option<Vec<Kind>>, Exhausted> {
+        let mut kinds = Vec::new();
+        let (Some(protocol), Some(port)) = (
+            self.space.block(Field::L4Proto),
+            self.space.block(Field::DstPort),
+        ) else {
+            return Ok(Some(kinds));
+        };
+        for number in [TCP, UDP] {
+            let such = self.space.is(Field::L4Proto, number)?;
+            if !self.space.store.meet(such, world) {
+                continue;
+            }
+            let mut sets = [may, may_not];
+            for set in &mut sets {
+                let here = self.space.store.and(*set, such)?;
+                *set = self.space.store.forget(here, &variables(protocol))?;
+            }
+            let Some(classes) = self.classes(port, sets)? else {
+                return Ok(None);
+            };
+            for (sets, values) in classes {
+                kinds.push(Kind {
+                    service: Service {
+                        protocols: vec![Range::one(number)],
+                        ports: Some(values),
+                    },
+                    may: sets[0],
+                    may_not: sets[1],
+                });
+            }
+        }
+        let with_ports = self
+            .space
+            .has(Field::L4Proto, &[TCP, UDP].map(Range::one))?;
+        let mut sets = [may, may_not];
+        for set in &mut sets {
+            let here = self.space.store.minus(*set, with_ports)?;
+            *set = self.space.store.forget(here, &variables(port))?;
+        }
+        let Some(classes) = self.classes(protocol, sets)? else {
+            return Ok(None);
+        };
+        for (sets, values) in classes {
+            // TCP and UDP stand above; in their place there is nothing.
+            if sets.iter().all(|set| set.is_none()) {
+                continue;
+            }
+            kinds.push(Kind {
+                service: Service {
+                    protocols: values,
+                    ports: None,
+                },
+                may: sets[0],
+                may_not: sets[1],
+            });
+        }
+        Ok((kinds.len() <= MOST).then_some(kinds))
+    }
+
+    /// The values of a block that both sets treat alike, with what the sets are for them.
+    fn classes(
+        &mut self,
+        block: Block,
+        sets: [Packets; 2],
+    ) -> Result<Option<Vec<Class>>, Exhausted> {
+        let word = self.space.plain(block)?;
+        let variables = variables(block);
+        let last = (1_u128 << block.width) - 1;
+        let mut todo = vec![(Range { lo: 0, hi: last }, sets)];
+        let mut classes: Vec<Class> = Vec::new();
+        let mut known: HashMap<[Packets; 2], usize> = HashMap::new();
+        while let Some((range, sets)) = todo.pop() {
+            let inside = self.space.store.among(&word, &[range])?;
+            let mut alike = true;
+            let mut here = sets;
+            let mut whole = sets;
+            for (here, whole) in here.iter_mut().zip(&mut whole) {
+                *here = self.space.store.and(*here, inside)?;
+                *whole = self.space.store.forget(*here, &variables)?;
+                alike &= self.space.store.and(*whole, inside)? == *here;
+            }
+            if !alike {
+                let middle = range.lo + (range.hi - range.lo) / 2;
+                let (lower, upper) = (
+                    Range {
+                        lo: range.lo,
+                        hi: middle,
+                    },
+                    Range {
+                        lo: middle + 1,
+                        hi: range.hi,
+                    },
+                );
+                todo.extend([(upper, here), (lower, here)]);
+                continue;
+            }
+            let at = *known.entry(whole).or_insert(classes.len());
+            if at == classes.len() {
+                if classes.len() >= MOST {
+                    return Ok(None);
+                }
+                classes.push((whole, Vec::new()));
+            }
+            let ranges = &mut classes[at].1;
+            match ranges.last_mut() {
+                Some(before) if before.hi + 1 == range.lo => before.hi = range.hi,
+                _ => ranges.push(range),
+            }
+        }
+        Ok(Some(classes))
+    }
+}
+
+fn variables(block: Block) -> Vec<Variable> {
+    (block.first..block.first + block.width).collect()
+}

@@ -7,7 +7,7 @@ use super::space::{Space, Topic, Unknown};
 use super::state::{Out, State};
 use super::word::Word;
 use crate::Surroundings;
-use crate::model::{Effect, Field, Hook, Nat, NatKind, Range};
+use crate::model::{Effect, Field, Hook, Nat, NatKind, Range, ct_state};
 use crate::packet::{Interface, Value, address_type, to_address};
 use crate::semantics::{RuleAt, own_address};
 
@@ -56,8 +56,17 @@ impl Space {
                     },
                 )
             }
-            Effect::NoTrack => {
+            Effect::NoTrack if state.hidden => {
                 state.untrack();
+                Ok(())
+            }
+            // Once a packet is tracked it stays so (`nft_notrack_eval`).
+            Effect::NoTrack => {
+                let old = state.word(self, Field::CtState)?;
+                let loose = self.store.among(&old, &[Range::one(ct_state::INVALID)])?;
+                let untracked = Word::constant(ct_state::UNTRACKED, 7);
+                let word = self.store.either_word(loose, &untracked, &old)?;
+                state.put(Field::CtState, word);
                 Ok(())
             }
             Effect::Set { field, value } => {

@@ -412,8 +412,8 @@ impl Space {
             Field::CtOriginalIp4Dst => self.original(field, Field::Ip4Dst),
             Field::CtOriginalIp6Src => self.original(field, Field::Ip6Src),
             Field::CtOriginalIp6Dst => self.original(field, Field::Ip6Dst),
-            Field::CtOriginalSrcPort => self.original(field, Field::SrcPort),
-            Field::CtOriginalDstPort => self.original(field, Field::DstPort),
+            Field::CtOriginalSrcPort => self.original_port(field, Field::SrcPort),
+            Field::CtOriginalDstPort => self.original_port(field, Field::DstPort),
             Field::CtProtocol => self.original(field, Field::L4Proto),
             _ => {
                 let mut word = self.own_bits(field)?;
@@ -488,6 +488,28 @@ impl Space {
         if own.bits.is_empty() {
             return Ok(own);
         }
+        self.of_connection(&own, &fresh)
+    }
+
+    /// The port that conntrack keeps: the packet's; for ICMP the identifier, and type and code; 0
+    /// for protocols of which it reads none, but perhaps a key of GRE.
+    fn original_port(&mut self, field: Field, port: Field) -> Result<Word, Exhausted> {
+        let own = self.own_bits(field)?;
+        let width = u32::try_from(own.bits.len()).unwrap_or_default();
+        let ports = self.word(port)?;
+        let has_ports = ports.there;
+        let mut fresh = self
+            .store
+            .either_word(has_ports, &ports, &Word::constant(0, width))?;
+        let open = self.has(Field::L4Proto, &[1, 47, 58].map(Range::one))?;
+        fresh = self.store.either_word(open, &own, &fresh)?;
+        if port == Field::DstPort {
+            let in_set = self.set_port(port)?;
+            let icmp = self.has(Field::L4Proto, &[Range::one(if self.v6 { 58 } else { 1 })])?;
+            let there = self.store.and(icmp, in_set.there)?;
+            fresh = self.store.either_word(there, &in_set, &fresh)?;
+        }
+        fresh.there = Packets::ALL;
         self.of_connection(&own, &fresh)
     }
 

@@ -214,17 +214,43 @@ impl Packet {
                     (Field::CtOriginalIp4Dst, Field::Ip4Dst),
                     (Field::CtOriginalIp6Src, Field::Ip6Src),
                     (Field::CtOriginalIp6Dst, Field::Ip6Dst),
-                    (Field::CtOriginalSrcPort, Field::SrcPort),
-                    (Field::CtOriginalDstPort, Field::DstPort),
                     (Field::CtProtocol, Field::L4Proto),
                 ] {
                     if self.get(field) == Value::Unknown {
                         self.put(field, self.get(like));
                     }
                 }
+                self.settle_original_ports();
             }
             Some(ct_state::INVALID | ct_state::UNTRACKED) => self.absent(CONNECTION),
             _ => {}
+        }
+    }
+
+    /// Conntrack keeps ports for every protocol: the identifier of an ICMP request for the source,
+    /// its type and code for the destination (`union nf_conntrack_man_proto`), and 0 where it
+    /// reads none.
+    fn settle_original_ports(&mut self) {
+        let protocol = self.get(Field::L4Proto);
+        for (original, port, in_set) in [
+            (Field::CtOriginalSrcPort, Field::SrcPort, Value::Unknown),
+            (
+                Field::CtOriginalDstPort,
+                Field::DstPort,
+                self.get(Field::SetDstPort),
+            ),
+        ] {
+            let value = match protocol {
+                Value::Known(number) if has_ports(number) => self.get(port),
+                Value::Known(1 | 58) => in_set,
+                // Of PPTP's calls, GRE has a key.
+                Value::Known(47) | Value::Unknown | Value::Absent => Value::Unknown,
+                Value::Known(_) => Value::Known(0),
+            };
+            // What the packet does not show, conntrack may have read elsewhere.
+            if let (Value::Unknown, Value::Known(number)) = (self.get(original), value) {
+                self.put(original, Value::Known(number));
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Flow {
     pub(crate) decided: Option<Decided>,
     /// Whether the address rewriting of a source or destination was already fixed.
     pub(crate) rewritten: Rewritten,
+    /// Whether a rule said that it is not to be tracked.
+    pub(crate) untracked: bool,
     /// Static matches that were assumed to hold, or not to.
     assumed: Vec<(Match, bool)>,
     /// What is left of a field that is not known but there.
@@ -54,6 +56,7 @@ impl Flow {
             output: packet.output.clone(),
             decided: None,
             rewritten: Rewritten::default(),
+            untracked: false,
             assumed: loopback_assumed(packet),
             left: packet
                 .among()
@@ -117,6 +120,7 @@ impl Flow {
             && self.input == other.input
             && self.output == other.output
             && self.rewritten == other.rewritten
+            && self.untracked == other.untracked
     }
 
     fn join(&mut self, other: Self) {

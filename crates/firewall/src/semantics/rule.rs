@@ -444,11 +444,18 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
             };
             flow.put(*to, value);
         }
+        // Once a packet is tracked it stays so (`nft_notrack_eval`).
+        Effect::NoTrack
+            if !matches!(
+                flow.get(Field::CtState),
+                Value::Known(ct_state::INVALID | ct_state::UNTRACKED)
+            ) => {}
         Effect::NoTrack => {
             for field in crate::packet::Packet::connection_fields() {
                 flow.put(*field, Value::Absent);
             }
             flow.put(Field::CtState, Value::Known(ct_state::UNTRACKED));
+            flow.untracked = true;
         }
         Effect::Set { field, .. } | Effect::Forget { field }
             if flow.get(*field) == Value::Absent =>

@@ -154,6 +154,57 @@ fn nf_tables_may_read_ports_in_a_later_fragment_and_ip_tables_does_not() {
 }
 
 #[test]
+fn before_conntrack_even_what_it_will_not_track_is_invalid() {
+    let rules = "*raw\n:PREROUTING ACCEPT [0:0]\n\
+                 -A PREROUTING -m conntrack --ctstate UNTRACKED -j DROP\nCOMMIT\n\
+                 *filter\n:INPUT DROP [0:0]\n\
+                 -A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT\nCOMMIT\n";
+    let untracked = packet().with(Field::CtState, ct_state::UNTRACKED);
+    let untracked = untracked.settle(&Surroundings::default());
+    assert_eq!(follow(rules, &untracked).certain(), Some(End::Accepted));
+}
+
+#[test]
+fn conntrack_keeps_a_port_for_protocols_that_have_none() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n\
+                 -A INPUT -m conntrack ! --ctorigdstport 1000 -j ACCEPT\nCOMMIT\n";
+    let esp = Packet::new(Path::Input)
+        .from("203.0.113.9".parse().unwrap())
+        .to("192.0.2.1".parse().unwrap())
+        .with(Field::L4Proto, 50_u8)
+        .settle(&Surroundings::default());
+    assert_eq!(follow(rules, &esp).certain(), Some(End::Accepted));
+}
+
+#[test]
+fn notrack_behind_conntrack_comes_too_late() {
+    let ask = |priority: i32| {
+        let text = format!(
+            "table ip t {{ chain a {{ type filter hook prerouting priority {priority}; notrack; }}\n\
+             chain b {{ type filter hook input priority 0; policy drop; ct state new accept; }} }}\n"
+        );
+        let loaded = load(vec![Input {
+            name: "rules".into(),
+            text,
+            format: Some(Format::NftText),
+        }]);
+        assert_eq!(loaded.problems, []);
+        let index = Index::new(&loaded.firewall);
+        let surroundings = Surroundings::default();
+        evaluate(
+            &loaded.firewall,
+            &index,
+            &surroundings,
+            &packet(),
+            Record::Nothing,
+        )
+        .certain()
+    };
+    assert_eq!(ask(-300), Some(End::Dropped));
+    assert_eq!(ask(-150), Some(End::Accepted));
+}
+
+#[test]
 fn a_packet_without_a_connection_takes_no_connection_mark() {
     let rules = "*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -j CONNMARK --set-mark 0x1\nCOMMIT\n\
                  *filter\n:INPUT DROP [0:0]\n-A INPUT -m connmark --mark 0x1 -j ACCEPT\nCOMMIT\n";

@@ -487,9 +487,7 @@ impl Walk<'_> {
     }
 
     fn show_connection(&self, mut flow: Flow) -> Flow {
-        if flow.get(Field::CtState) == Value::Known(ct_state::UNTRACKED)
-            && self.packet.known(Field::CtState) != Some(ct_state::UNTRACKED)
-        {
+        if flow.untracked {
             return flow;
         }
         flow.put(Field::CtState, self.packet.get(Field::CtState));
@@ -725,7 +723,7 @@ fn read_fragment(mut flow: Flow, backend: Backend) -> Flow {
 
 /// Before conntrack a packet has no connection, which both backends call INVALID.
 fn hide_connection(mut flow: Flow) -> Flow {
-    if flow.get(Field::CtState) != Value::Known(ct_state::UNTRACKED) {
+    if !flow.untracked {
         flow.put(Field::CtState, Value::Known(ct_state::INVALID));
     }
     for field in Packet::connection_fields() {

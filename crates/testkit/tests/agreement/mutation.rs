@@ -1,8 +1,8 @@
 //! Rule sets read wrongly on purpose. A comparison that does not notice would prove nothing.
 
 use surefoot_firewall::model::{
-    Effect, Element, Field, Firewall, Match, Operand, Policy, Range, Rule, SetKind, SetRef,
-    Statement, Table, Verdict,
+    Component, Effect, Element, Field, Firewall, KeyPart, Match, Nat, Operand, Policy, Range, Rule,
+    SetKind, SetRef, Statement, Table, Verdict, ct_state,
 };
 
 /// A way to misread rules. It is given the number of the place to err at, and says whether there
@@ -201,7 +201,7 @@ pub(crate) const ALL: &[Mutation] = &[
         err: |firewall, left| {
             in_elements(firewall, left, |element| {
                 for component in &mut element.key {
-                    if let surefoot_firewall::model::Component::Numbers(range) = component {
+                    if let Component::Numbers(range) = component {
                         (range.lo, range.hi) = (u128::MAX, u128::MAX);
                         return true;
                     }
@@ -247,6 +247,153 @@ pub(crate) const ALL: &[Mutation] = &[
             })
         },
     },
+    Mutation {
+        name: "NAT forgets the port",
+        err: |firewall, left| in_nat(firewall, left, |nat| nat.ports.take().is_some()),
+    },
+    Mutation {
+        name: "NAT forgets the address",
+        err: |firewall, left| in_nat(firewall, left, |nat| nat.addresses.take().is_some()),
+    },
+    Mutation {
+        name: "a range ends one earlier",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| match wanted {
+                Match::Field { ranges, .. } => ranges.last_mut().is_some_and(shorter),
+                _ => false,
+            })
+        },
+    },
+    Mutation {
+        name: "the end of an interval in a set is not in it",
+        err: |firewall, left| {
+            in_elements(firewall, left, |element| {
+                element.key.iter_mut().any(|component| match component {
+                    Component::Numbers(range) => shorter(range),
+                    Component::Name(_) => false,
+                })
+            })
+        },
+    },
+    Mutation {
+        name: "RELATED is taken for NEW",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| match wanted {
+                Match::Field {
+                    operand, ranges, ..
+                } if operand.field == Field::CtState => swap_states(operand, ranges),
+                _ => false,
+            })
+        },
+    },
+    Mutation {
+        name: "a verdict map has no answer",
+        err: |firewall, left| {
+            in_statements(firewall, left, |statement| {
+                let map = matches!(statement, Statement::VerdictMap(_));
+                if map {
+                    *statement = Statement::Effect(Effect::Other {
+                        text: "overlooked".into(),
+                    });
+                }
+                map
+            })
+        },
+    },
+    Mutation {
+        name: "source and destination are taken for each other",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| match wanted {
+                Match::Field { operand, .. } => turn(operand),
+                Match::Lookup(lookup) => lookup.key.iter_mut().any(|part| match part {
+                    KeyPart::Number(operand) => turn(operand),
+                    _ => false,
+                }),
+                _ => false,
+            })
+        },
+    },
+    Mutation {
+        name: "the interfaces are taken for each other",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| {
+                let turned = match wanted {
+                    Match::InInterface { negated, names } => Match::OutInterface {
+                        negated: *negated,
+                        names: names.clone(),
+                    },
+                    Match::OutInterface { negated, names } => Match::InInterface {
+                        negated: *negated,
+                        names: names.clone(),
+                    },
+                    _ => return false,
+                };
+                *wanted = turned;
+                true
+            })
+        },
+    },
+    Mutation {
+        name: "the wildcard of an interface is overlooked",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| match wanted {
+                Match::InInterface { names, .. } | Match::OutInterface { names, .. } => {
+                    names.iter_mut().any(|name| flip_off(&mut name.prefix))
+                }
+                _ => false,
+            })
+        },
+    },
+    Mutation {
+        name: "ACCEPT in a user chain only leaves the chain",
+        err: |firewall, left| {
+            let chains = firewall
+                .tables
+                .iter_mut()
+                .flat_map(|table| &mut table.chains);
+            let users = chains.filter(|chain| chain.base.is_none());
+            let rules = users.flat_map(|chain| &mut chain.rules);
+            at_turn(
+                rules.flat_map(|rule| &mut rule.statements),
+                left,
+                |statement| {
+                    let accept = matches!(statement, Statement::Verdict(Verdict::Accept));
+                    if accept {
+                        *statement = Statement::Verdict(Verdict::Return);
+                    }
+                    accept
+                },
+            )
+        },
+    },
+    Mutation {
+        name: "the last of several values is overlooked",
+        err: |firewall, left| {
+            in_matches(firewall, left, |wanted| match wanted {
+                Match::Field { ranges, .. } if ranges.len() > 1 => ranges.pop().is_some(),
+                Match::Any { of, .. } if of.len() > 1 => of.pop().is_some(),
+                _ => false,
+            })
+        },
+    },
+    Mutation {
+        name: "a rule stands one further down",
+        err: |firewall, left| {
+            let chains = firewall
+                .tables
+                .iter_mut()
+                .flat_map(|table| &mut table.chains);
+            for chain in chains {
+                let pairs = chain.rules.len().saturating_sub(1);
+                if *left < pairs {
+                    chain.rules.swap(*left, *left + 1);
+                    return true;
+                }
+                *left -= pairs;
+            }
+            false
+        },
+    },
 ];
 
 fn flip(flag: &mut bool) -> bool {
@@ -269,6 +416,51 @@ fn can_be_longer(operand: Operand, range: Range) -> bool {
 fn longer(range: &mut Range) -> bool {
     range.hi += 1;
     true
+}
+
+fn shorter(range: &mut Range) -> bool {
+    let long = range.lo < range.hi;
+    range.hi -= u128::from(long);
+    long
+}
+
+/// Takes the source's field for the destination's, and the other way round.
+fn turn(operand: &mut Operand) -> bool {
+    operand.field = match operand.field {
+        Field::Ip4Src => Field::Ip4Dst,
+        Field::Ip4Dst => Field::Ip4Src,
+        Field::Ip6Src => Field::Ip6Dst,
+        Field::Ip6Dst => Field::Ip6Src,
+        Field::SrcPort => Field::DstPort,
+        Field::DstPort => Field::SrcPort,
+        Field::SetSrcPort => Field::SetDstPort,
+        Field::SetDstPort => Field::SetSrcPort,
+        _ => return false,
+    };
+    true
+}
+
+/// Takes RELATED for NEW and NEW for RELATED, where only one of them is asked for.
+fn swap_states(operand: &mut Operand, ranges: &mut [Range]) -> bool {
+    let swap = |state: u128| match state {
+        ct_state::RELATED => ct_state::NEW,
+        ct_state::NEW => ct_state::RELATED,
+        other => other,
+    };
+    if let Some(mask) = &mut operand.mask {
+        let both = ct_state::RELATED | ct_state::NEW;
+        if *mask & both == both || *mask & both == 0 {
+            return false;
+        }
+        *mask ^= both;
+        return ranges.iter().all(|range| range.lo == 0 && range.hi == 0);
+    }
+    let before: Vec<Range> = ranges.to_vec();
+    for range in &mut *ranges {
+        (range.lo, range.hi) = (swap(range.lo), swap(range.hi));
+    }
+    ranges.sort_by_key(|range| range.lo);
+    *ranges != *before && ranges.iter().all(|range| range.lo <= range.hi)
 }
 
 fn flip_off(flag: &mut bool) -> bool {
@@ -334,6 +526,13 @@ fn in_matches(
 ) -> bool {
     in_statements(firewall, left, |statement| match statement {
         Statement::Match(wanted) => change(wanted),
+        _ => false,
+    })
+}
+
+fn in_nat(firewall: &mut Firewall, left: &mut usize, change: fn(&mut Nat) -> bool) -> bool {
+    in_statements(firewall, left, |statement| match statement {
+        Statement::Verdict(Verdict::Nat(nat)) => change(nat),
         _ => false,
     })
 }

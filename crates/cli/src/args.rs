@@ -243,6 +243,7 @@ pub(crate) enum FirewallCommand {
     Diff(DiffArgs),
     Flush(FlushArgs),
     Reach(ReachArgs),
+    Spoof(SpoofArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -625,6 +626,32 @@ pub(crate) enum ReachFormat {
     Json,
     /// A picture of the matrix
     Svg,
+}
+
+/// Say from which interfaces packets with a forged source come through
+///
+/// A source is forged where the answer to it would leave by another interface. What the kernel
+/// refuses by itself (`rp_filter`) is taken off. It needs the machine's routes.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot firewall spoof
+  surefoot firewall spoof --facts web1.surefoot
+
+Exit status:
+  0  no forged packet is accepted
+  1  one is, or that is not known
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct SpoofArgs {
+    /// Show every part of what is accepted
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

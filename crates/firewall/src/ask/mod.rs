@@ -10,6 +10,7 @@ mod phrase;
 mod prove;
 mod reach;
 mod reason;
+mod spoof;
 mod why_not;
 
 pub use diff::{Change, Decided, Difference, Side, Verdict as DiffVerdict, Witness, diff};
@@ -21,4 +22,5 @@ pub use flush::{Flushed, SessionAfter, flush, flush_text};
 pub use name::Named;
 pub use prove::{Proof, Scope, Verdict, prove};
 pub use reach::{Reach, Row, ServiceKind, reach, reach_svg};
+pub use spoof::{Passing, ReversePath, Spoof, spoof, spoof_text};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

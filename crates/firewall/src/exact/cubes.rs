@@ -130,11 +130,9 @@ impl Space {
                 number << 1 | u128::from(bits.contains(&variable))
             });
             // What this packet does not have, it is not asked for: other fields' bits decide.
-            if let Dimension::Field(field) = dimension {
-                let there = self.word(field)?.there;
-                if !self.store.holds(there, |variable| bits.contains(&variable)) {
-                    continue;
-                }
+            let there = self.having(dimension)?;
+            if !self.store.holds(there, |variable| bits.contains(&variable)) {
+                continue;
             }
             let set = self.allowed(dimension, block, (false, &[Range::one(point)]))?;
             sides.push((
@@ -157,16 +155,21 @@ impl Space {
             let others = self.store.and(earlier, later[at + 1])?;
             let point = sides[at].1;
             let side = &mut sides[at].0;
-            let good = self.store.and(others, packets)?;
+            let (dimension, block) = (side.dimension, side.block);
+            let there = self.having(dimension)?;
             let bad = self.store.and(others, outside)?;
-            let good = self.shadow(good, side.block)?;
-            let bad = self.shadow(bad, side.block)?;
             if bad.is_none() {
                 side.set = Packets::ALL;
                 side.values = None;
             } else {
+                // Packets that lack the field fit "none of these", but not "one of these".
+                let lacking = self.store.minus(bad, there)?;
+                let bad = self.store.and(bad, there)?;
+                let good = self.store.and(others, packets)?;
+                let good = self.store.and(good, there)?;
+                let good = self.shadow(good, block)?;
+                let bad = self.shadow(bad, block)?;
                 let good = self.store.minus(good, bad)?;
-                let (dimension, block) = (side.dimension, side.block);
                 // Of short lists people expect the values that there are, not those that might be.
                 let bad = if dimension.is_list() { !good } else { bad };
                 let mut values = self.ranges(good, bad, block);
@@ -176,7 +179,11 @@ impl Space {
                 if matches!(dimension, Dimension::Input | Dimension::Output) {
                     values = self.sayable(values, point);
                 }
-                let (negated, values) = shorter(values, dimension, block);
+                let (negated, values) = if lacking.is_none() {
+                    shorter(values, dimension, block)
+                } else {
+                    (false, values)
+                };
                 let side = &mut sides[at].0;
                 side.set = self.allowed(dimension, block, (negated, &values))?;
                 side.values = Some((negated, values));
@@ -195,14 +202,17 @@ impl Space {
     ) -> Result<Packets, Exhausted> {
         let word = self.plain(block)?;
         let among = self.store.among(&word, values)?;
-        let among = match dimension {
-            Dimension::Field(field) => {
-                let there = self.word(field)?.there;
-                self.store.and(among, there)?
-            }
-            Dimension::Input | Dimension::Output => among,
-        };
+        let there = self.having(dimension)?;
+        let among = self.store.and(among, there)?;
         Ok(if negated { !among } else { among })
+    }
+
+    /// The packets that have such a value at all.
+    fn having(&mut self, dimension: Dimension) -> Result<Packets, Exhausted> {
+        match dimension {
+            Dimension::Field(field) => Ok(self.word(field)?.there),
+            Dimension::Input | Dimension::Output => Ok(Packets::ALL),
+        }
     }
 
     /// Everything that packets may differ in, what matters least first.
@@ -448,5 +458,66 @@ impl Found {
             _ => self.ranges.push(range),
         }
         self.open = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::{Budget, Exact, Question, State};
+    use crate::packet::Path;
+    use crate::semantics::End;
+    use crate::traffic::Traffic;
+    use crate::{Input, Surroundings, load};
+
+    /// The cubes of what is certainly accepted; read back, they mean the same packets.
+    #[track_caller]
+    fn cubes_of(rules: &str) -> Vec<String> {
+        let text = format!("*filter\n:INPUT DROP [0:0]\n{rules}COMMIT\n");
+        let firewall = load(vec![Input {
+            name: "t".into(),
+            text,
+            format: None,
+        }])
+        .firewall;
+        let mut exact = Exact::new(Question {
+            firewall: &firewall,
+            surroundings: &Surroundings::default(),
+            v6: false,
+            path: Path::Input,
+            about: &Traffic::default(),
+            and_about: &[],
+            marked: false,
+            budget: Budget::default(),
+        })
+        .unwrap();
+        let packets = exact.certainly(End::Accepted).unwrap();
+        let (cubes, complete) = exact.cubes(packets, 100).unwrap();
+        assert!(complete, "{cubes:?}");
+        let words: Vec<String> = cubes.iter().map(Cube::words).collect();
+        let mut union = Packets::NONE;
+        for words in &words {
+            let traffic = Traffic::parse(words).unwrap();
+            let space = &mut exact.space;
+            let about = space.about(&firewall, &State::default(), &traffic).unwrap();
+            let about = space.store.and(about, space.world).unwrap();
+            union = space.store.or(union, about).unwrap();
+        }
+        assert!(union == packets, "{words:?}");
+        words
+    }
+
+    #[test]
+    fn cubes_read_back_as_the_packets_that_they_are() {
+        let one = ["tcp to port 22 state any"];
+        assert_eq!(cubes_of("-A INPUT -p tcp --dport 22 -j ACCEPT\n"), one);
+        cubes_of("-A INPUT -p tcp ! --dport 22 -j ACCEPT\n");
+        cubes_of("-A INPUT -p tcp --dport 22 -j DROP\n-A INPUT -j ACCEPT\n");
+        cubes_of(
+            "-A INPUT -p icmp ! --icmp-type 8 -j ACCEPT\n-A INPUT -i eth+ -p udp --sport 53 -j ACCEPT\n-A INPUT ! -i eth0 -s 10.0.0.1/31 -j ACCEPT\n",
+        );
+        cubes_of(
+            "-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -p tcp --syn --dport 80:90 -j ACCEPT\n-A INPUT -m ttl --ttl-lt 5 -j ACCEPT\n",
+        );
     }
 }

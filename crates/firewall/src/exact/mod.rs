@@ -334,6 +334,20 @@ impl Exact {
         Ok(Some((packet, ends.map(|(end, _)| *end).collect())))
     }
 
+    /// The packets of one set that are not in another.
+    pub(crate) fn but(&mut self, packets: Packets, others: Packets) -> Result<Packets, Exhausted> {
+        self.space.store.minus(packets, others)
+    }
+
+    /// Readable parts of a set, so many at most, and whether they are all.
+    pub(crate) fn cubes(
+        &mut self,
+        packets: Packets,
+        most: usize,
+    ) -> Result<(Vec<Cube>, bool), Exhausted> {
+        self.space.cubes(packets, most)
+    }
+
     /// How many nodes a set is made of.
     pub fn size(&self, packets: Packets) -> usize {
         self.space.store.size(packets)

@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             }
             "proto" => {
                 let value = self.after(token, "a protocol")?;
-                let numbers: Option<Vec<Range>> = items(&value.text).map(protocol_range).collect();
+                let numbers: Option<Vec<Range>> = items(&value.text).map(byte_range).collect();
                 let part = match numbers.filter(|numbers| !numbers.is_empty()) {
                     Some(numbers) => field_part(Field::L4Proto, numbers),
                     None => protocols(value)?.ok_or_else(|| unknown(value))?,
@@ -462,7 +462,7 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
                 ranges.push(Range::one(number.into()));
             }
             // Among names, a number can only be one, too.
-            None => match protocol_range(item) {
+            None => match byte_range(item) {
                 Some(range) => ranges.push(range),
                 None => other = Some(item.to_owned()),
             },
@@ -477,8 +477,8 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
     }
 }
 
-/// `47`, `60-99`.
-fn protocol_range(text: &str) -> Option<Range> {
+/// A byte or a range of bytes: `47`, `60-99`.
+fn byte_range(text: &str) -> Option<Range> {
     let (lo, hi) = text.split_once('-').unwrap_or((text, text));
     let (lo, hi) = (lo.parse::<u8>().ok()?, hi.parse::<u8>().ok()?);
     (lo <= hi).then_some(Range {
@@ -531,6 +531,10 @@ fn one_icmp(text: &str, ways: &mut Vec<Part>) {
         (false, Field::IcmpType, Field::IcmpCode),
         (true, Field::Icmp6Type, Field::Icmp6Code),
     ] {
+        if let Some(range) = byte_range(text).filter(|range| range.lo < range.hi) {
+            ways.push(field_part(kind_field, vec![range]));
+            continue;
+        }
         let Some((kind, code)) = icmp_type(text, v6) else {
             continue;
         };

@@ -37,6 +37,7 @@ const BY_INTERFACE: &[(&str, &[&str])] = &[
             "forwarding",
             "route_localnet",
             "rp_filter",
+            "accept_local",
             "send_redirects",
         ],
     ),

@@ -1,0 +1,532 @@
+//! From which interfaces packets with a forged source come through.
+//!
+//! A source is forged where the answer to it would leave by another interface, or by none
+//! (RFC 3704, strict reverse path). What the kernel refuses by itself is taken off: `rp_filter`,
+//! sources that no packet may have, and this host's own addresses (`fib_validate_source` in
+//! `net/ipv4/fib_frontend.c`, `ip_route_input_slow` in `net/ipv4/route.c`).
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::Serialize;
+use surefoot_report::{Paint, Style};
+
+use super::lines::{Lines, path_words};
+use super::phrase::shortened;
+use crate::Surroundings;
+use crate::exact::{Budget, Cube, Exact, Exhausted, Limit, Question};
+use crate::model::{Field, Firewall, Range};
+use crate::packet::{Path, covers, to_address};
+use crate::semantics::End;
+use crate::traffic::Traffic;
+
+/// How a note begins that leaves the answer open.
+const UNKNOWN: &str = "not known";
+
+/// What forged packets can do that come by one interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spoof {
+    /// The interface.
+    pub interface: String,
+    /// Whether IPv6.
+    pub v6: bool,
+    /// Whether the kernel looks at the way back.
+    pub reverse_path: ReversePath,
+    /// The sources that are forged here and that the kernel lets pass.
+    pub forged: Vec<String>,
+    /// What the rules accept of them.
+    pub passes: Vec<Passing>,
+    /// What the answer could not take into account.
+    pub notes: Vec<String>,
+}
+
+/// What `rp_filter` says of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReversePath {
+    /// The way back is not looked at; IPv6 has no such setting.
+    Off,
+    /// There must be some way back.
+    Loose,
+    /// The way back must be the interface.
+    Strict,
+    /// The setting was not read.
+    Unknown,
+}
+
+/// Forged packets that the rules accept on one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Passing {
+    /// The way.
+    pub way: Path,
+    /// Whether whatever is not known.
+    pub certain: bool,
+    /// The packets, in the words of sentences.
+    pub packets: Vec<String>,
+    #[serde(skip)]
+    short: Vec<String>,
+    /// Whether these are all.
+    pub complete: bool,
+}
+
+impl Spoof {
+    /// Takes the certainty from the answer, for this reason.
+    pub fn doubt(&mut self, why: &str) {
+        for passing in &mut self.passes {
+            passing.certain = false;
+        }
+        self.notes.insert(0, format!("{UNKNOWN}: {why}"));
+    }
+
+    /// Whether no forged packet passes, for certain.
+    pub fn is_safe(&self) -> bool {
+        let unknown = self.notes.iter().any(|note| note.starts_with(UNKNOWN));
+        self.passes.is_empty() && !unknown
+    }
+}
+
+/// Looks at every interface that is up; none if interfaces or routes are not known.
+pub fn spoof(
+    firewall: &Firewall,
+    surroundings: &Surroundings,
+    (most, budget): (usize, Budget),
+) -> Option<Vec<Spoof>> {
+    let interfaces = surroundings.interfaces.as_ref()?;
+    surroundings.routes.as_ref()?;
+    let mut found = Vec::new();
+    for interface in interfaces.iter().filter(|one| one.up && !one.loopback) {
+        for v6 in [false, true] {
+            let has_address = interface
+                .addresses
+                .iter()
+                .any(|(address, _)| address.is_ipv6() == v6);
+            if has_address {
+                found.push(at(
+                    firewall,
+                    surroundings,
+                    (&interface.name, v6),
+                    (most, budget),
+                ));
+            }
+        }
+    }
+    Some(found)
+}
+
+fn at(
+    firewall: &Firewall,
+    surroundings: &Surroundings,
+    (name, v6): (&str, bool),
+    (most, budget): (usize, Budget),
+) -> Spoof {
+    let reverse_path = reverse_path(surroundings, name, v6);
+    let forged = forged(surroundings, (name, v6), reverse_path);
+    let limit = Limit {
+        field: if v6 { Field::Ip6Src } else { Field::Ip4Src },
+        negated: false,
+        values: forged.clone(),
+    };
+    let sources = Cube {
+        fields: vec![limit],
+        ..Cube::default()
+    };
+    let words = sources.words();
+    let words = words.trim_end_matches("state any").trim();
+    let mut spoof = Spoof {
+        interface: name.to_owned(),
+        v6,
+        reverse_path,
+        forged: words
+            .trim_start_matches("from ")
+            .split(',')
+            .map(str::to_owned)
+            .collect(),
+        passes: Vec::new(),
+        notes: Vec::new(),
+    };
+    if !v6
+        && !surroundings
+            .sysctls
+            .contains_key(&format!("net.ipv4.conf.{name}.accept_local"))
+    {
+        spoof.notes.push(
+            "accept_local was not read: this host's own addresses are taken to be refused as sources".into(),
+        );
+    }
+    if forged.is_empty() {
+        spoof.forged.clear();
+        return spoof;
+    }
+    if let Some(why) = unknown_ways(surroundings) {
+        spoof.forged.clear();
+        spoof.notes.push(format!("{UNKNOWN}: {why}"));
+        return spoof;
+    }
+    let Ok(about) = Traffic::parse(&format!("{words} in {name} new")) else {
+        spoof.notes.push(format!(
+            "{UNKNOWN}: the interface's name cannot be asked about"
+        ));
+        return spoof;
+    };
+    for way in [Path::Input, Path::Forward] {
+        let question = Question {
+            firewall,
+            surroundings,
+            v6,
+            path: way,
+            about: &about,
+            and_about: &[],
+            marked: false,
+            budget,
+        };
+        match passing(question, most) {
+            Ok(passes) => spoof.passes.extend(passes),
+            Err(Exhausted) => spoof.notes.push(format!(
+                "{UNKNOWN}: what {}: the question was too large for an exact answer",
+                path_words(way)
+            )),
+        }
+    }
+    spoof
+}
+
+fn passing(question: Question, most: usize) -> Result<Vec<Passing>, Exhausted> {
+    let way = question.path;
+    let mut exact = Exact::new(question)?;
+    let certainly = exact.certainly(End::Accepted)?;
+    let possibly = exact.possibly(End::Accepted)?;
+    let perhaps = exact.but(possibly, certainly)?;
+    let mut passes = Vec::new();
+    for (packets, certain) in [(certainly, true), (perhaps, false)] {
+        if packets.is_none() {
+            continue;
+        }
+        let (cubes, complete) = exact.cubes(packets, most)?;
+        passes.push(Passing {
+            way,
+            certain,
+            packets: cubes.iter().map(Cube::words).collect(),
+            short: cubes.iter().map(Cube::short_words).collect(),
+            complete,
+        });
+    }
+    Ok(passes)
+}
+
+/// The larger of the two settings counts (`IN_DEV_RPFILTER`).
+fn reverse_path(surroundings: &Surroundings, name: &str, v6: bool) -> ReversePath {
+    if v6 {
+        return ReversePath::Off;
+    }
+    let setting = |of: &str| {
+        let value = surroundings
+            .sysctls
+            .get(&format!("net.ipv4.conf.{of}.rp_filter"))?;
+        value.trim().parse::<u8>().ok()
+    };
+    match (setting("all"), setting(name)) {
+        (Some(all), Some(own)) => match all.max(own) {
+            0 => ReversePath::Off,
+            1 => ReversePath::Strict,
+            _ => ReversePath::Loose,
+        },
+        _ => ReversePath::Unknown,
+    }
+}
+
+/// The sources that are forged where they come by this interface, as far as the kernel lets them.
+fn forged(
+    surroundings: &Surroundings,
+    (name, v6): (&str, bool),
+    reverse_path: ReversePath,
+) -> Vec<Range> {
+    let mut forged: Vec<Range> = Vec::new();
+    if reverse_path == ReversePath::Strict {
+        return forged;
+    }
+    for piece in pieces(surroundings, v6) {
+        let address = to_address(piece.lo, v6);
+        let back = back(surroundings, address);
+        let own = surroundings
+            .interfaces
+            .iter()
+            .flatten()
+            .flat_map(|interface| &interface.addresses)
+            .any(|(one, _)| *one == address);
+        let accepts_own = v6
+            || surroundings
+                .sysctls
+                .get(&format!("net.ipv4.conf.{name}.accept_local"))
+                .is_some_and(|value| value.trim() != "0");
+        let refused =
+            reverse_path == ReversePath::Loose && back == Back::Nowhere || own && !accepts_own;
+        if back == Back::By(name) && !own || refused {
+            continue;
+        }
+        match forged.last_mut() {
+            Some(last) if last.hi.checked_add(1) == Some(piece.lo) => last.hi = piece.hi,
+            _ => forged.push(piece),
+        }
+    }
+    forged
+}
+
+/// Where an answer leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Back<'a> {
+    By(&'a str),
+    Nowhere,
+}
+
+/// The interface of the longest prefix; what is this host's own or nobody's has none.
+fn back(surroundings: &Surroundings, address: IpAddr) -> Back<'_> {
+    let routes = surroundings.routes.iter().flatten();
+    let best = routes
+        .filter(|route| covers(route.destination, address))
+        .max_by_key(|route| (route.destination.1, std::cmp::Reverse(route.metric)));
+    match best.map(|route| (route.kind, route.interface.as_deref())) {
+        Some((1, Some(name))) => Back::By(name),
+        _ => Back::Nowhere,
+    }
+}
+
+/// Why the way back of a packet is not known, if that is so.
+fn unknown_ways(surroundings: &Surroundings) -> Option<String> {
+    let mut routes = surroundings.routes.iter().flatten();
+    // `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`.
+    if let Some(route) = routes
+        .clone()
+        .find(|route| !(253..=255).contains(&route.table))
+    {
+        return Some(format!(
+            "policy routing (table {}) says where answers leave, and is not followed",
+            route.table
+        ));
+    }
+    let split = routes.find(|route| route.kind == 1 && route.interface.is_none())?;
+    Some(format!(
+        "the route to {}/{} has several next hops, and is not followed",
+        split.destination.0, split.destination.1
+    ))
+}
+
+/// The addresses that a packet may come from, in ranges that are routed alike.
+fn pieces(surroundings: &Surroundings, v6: bool) -> Vec<Range> {
+    let last = if v6 { u128::MAX } else { u32::MAX.into() };
+    let width: u32 = if v6 { 128 } else { 32 };
+    let number = |address: IpAddr| match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let network = |base: u128, length: u8| {
+        let size = 1_u128.checked_shl(width.saturating_sub(length.into()));
+        let lo = size.map_or(0, |size| base & !(size - 1));
+        let hi = size.map_or(last, |size| lo + (size - 1));
+        Range { lo, hi }
+    };
+    // Loopback, multicast and "this network", which routing refuses as a source.
+    let never = if v6 {
+        vec![network(1, 127), network(0xff << 120, 8)]
+    } else {
+        vec![
+            network(0, 8),
+            network(0x7f00_0000, 8),
+            network(0xe000_0000, 4),
+            network(u32::MAX.into(), 32),
+        ]
+    };
+    let mut starts = BTreeSet::from([0]);
+    let mut cut = |range: Range| {
+        starts.insert(range.lo);
+        starts.extend(range.hi.checked_add(1).filter(|next| *next <= last));
+    };
+    never.iter().copied().for_each(&mut cut);
+    for route in surroundings.routes.iter().flatten() {
+        if route.destination.0.is_ipv6() == v6 {
+            cut(network(number(route.destination.0), route.destination.1));
+        }
+    }
+    for (address, length) in surroundings
+        .interfaces
+        .iter()
+        .flatten()
+        .flat_map(|interface| &interface.addresses)
+    {
+        if address.is_ipv6() == v6 {
+            cut(network(number(*address), *length));
+            cut(Range::one(number(*address)));
+        }
+    }
+    let starts: Vec<u128> = starts.into_iter().collect();
+    let ends = starts.iter().skip(1).map(|start| start - 1).chain([last]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(lo, hi)| Range { lo: *lo, hi })
+        .filter(|piece| !never.iter().any(|range| range.contains(piece.lo)))
+        .collect()
+}
+
+/// All interfaces as text for a terminal.
+pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
+    let mut out = Lines::new(style, width);
+    for (at, spoof) in all.iter().enumerate() {
+        if at > 0 {
+            out.blank();
+        }
+        let family = if spoof.v6 { "IPv6" } else { "IPv4" };
+        out.line(0, Paint::Strong, &format!("{}, {family}", spoof.interface));
+        let back = match spoof.reverse_path {
+            ReversePath::Strict => "the kernel refuses forged sources here (rp_filter is 1)",
+            ReversePath::Loose => {
+                "the kernel refuses only sources without any route (rp_filter is 2)"
+            }
+            ReversePath::Off if spoof.v6 => "the kernel does not look at the way back of IPv6",
+            ReversePath::Off => "the kernel does not look at the way back (rp_filter is 0)",
+            ReversePath::Unknown => "whether the kernel looks at the way back is not known",
+        };
+        out.wrapped(2, None, back);
+        let unknown = spoof.notes.iter().any(|note| note.starts_with(UNKNOWN));
+        if unknown {
+            out.line(2, Paint::Yellow, "what passes is not known");
+        } else if spoof.forged.is_empty() {
+            out.line(2, Paint::Green, "no forged source passes");
+        } else if spoof.passes.is_empty() {
+            out.line(
+                2,
+                Paint::Green,
+                "the rules accept no packet with a forged source",
+            );
+        }
+        if !spoof.forged.is_empty() {
+            let forged = shortened(&spoof.forged.join(", "), 200);
+            out.listed("  forged here: ", Paint::Faint, &forged);
+        }
+        for passing in &spoof.passes {
+            let (word, paint) = if passing.certain {
+                ("accepted", Paint::Red)
+            } else {
+                ("possibly accepted", Paint::Yellow)
+            };
+            let way = path_words(passing.way);
+            out.line(2, paint, &format!("{word} with a forged source, {way}:"));
+            for packets in &passing.short {
+                out.listed("    - ", Paint::Faint, packets);
+            }
+            if !passing.complete {
+                out.wrapped(4, None, "and more: `--all` shows every part");
+            }
+        }
+        for note in &spoof.notes {
+            out.listed("  note: ", Paint::Faint, note);
+        }
+    }
+    if all.is_empty() {
+        out.line(
+            0,
+            Paint::Strong,
+            "no interface is up that packets could come by",
+        );
+    }
+    out.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Input, Interface, Route, load};
+
+    fn surroundings(rp_filter: &str) -> Surroundings {
+        let interface = |name: &str, address: &str, length| Interface {
+            name: name.into(),
+            loopback: name == "lo",
+            up: true,
+            addresses: vec![(address.parse().unwrap(), length)],
+        };
+        let route = |network: &str, length, name: &str| Route {
+            destination: (network.parse().unwrap(), length),
+            interface: Some(name.into()),
+            table: 254,
+            metric: 0,
+            kind: 1,
+        };
+        Surroundings {
+            interfaces: Some(vec![
+                interface("lo", "127.0.0.1", 8),
+                interface("eth0", "192.0.2.1", 24),
+                interface("eth1", "10.0.0.1", 8),
+            ]),
+            routes: Some(vec![
+                route("192.0.2.0", 24, "eth0"),
+                route("10.0.0.0", 8, "eth1"),
+                route("0.0.0.0", 0, "eth0"),
+            ]),
+            sysctls: [
+                ("net.ipv4.conf.all.rp_filter", "0"),
+                ("net.ipv4.conf.eth0.rp_filter", rp_filter),
+                ("net.ipv4.conf.eth1.rp_filter", rp_filter),
+                ("net.ipv4.ip_forward", "0"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            ..Surroundings::default()
+        }
+    }
+
+    fn passes(rules: &str, rp_filter: &str) -> Vec<(String, Vec<String>)> {
+        let text = format!("*filter\n:INPUT DROP [0:0]\n{rules}COMMIT\n");
+        let firewall = load(vec![Input {
+            name: "t".into(),
+            text,
+            format: None,
+        }])
+        .firewall;
+        let limits = (8, Budget::default());
+        let found = spoof(&firewall, &surroundings(rp_filter), limits).unwrap();
+        let words = |one: Spoof| {
+            let packets = one.passes.into_iter().flat_map(|passing| passing.packets);
+            (one.interface, packets.collect())
+        };
+        found.into_iter().map(words).collect()
+    }
+
+    #[test]
+    fn the_inner_network_is_forged_outside() {
+        let rules = "-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT\n";
+        let found = passes(rules, "0");
+        assert_eq!(found[0].0, "eth0");
+        // The kernel may take a later fragment's data for a port.
+        let expected = ["tcp to port 22 state any", "tcp state any fragment"];
+        assert_eq!(found[0].1, expected);
+        assert_eq!(found[1], ("eth1".to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn rules_and_the_way_back_refuse_it() {
+        let rules = "-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT\n";
+        let none = Vec::<String>::new();
+        assert_eq!(passes(rules, "1")[0].1, none);
+        let guarded = format!("-A INPUT -i eth0 -s 10.0.0.0/8 -j DROP\n{rules}");
+        assert_eq!(passes(&guarded, "0")[0].1, none);
+        // Everything is forged inside but the network that is there.
+        let open = passes("-A INPUT -j ACCEPT\n", "0");
+        assert_eq!(open[1].0, "eth1");
+        assert!(!open[1].1.is_empty());
+    }
+
+    #[test]
+    fn policy_routing_is_not_guessed() {
+        let mut around = surroundings("0");
+        around.routes.as_mut().unwrap().push(Route {
+            destination: ("0.0.0.0".parse().unwrap(), 0),
+            interface: Some("tun0".into()),
+            table: 100,
+            metric: 0,
+            kind: 1,
+        });
+        let firewall = Firewall::default();
+        let found = spoof(&firewall, &around, (8, Budget::default())).unwrap();
+        assert!(found[0].notes.iter().any(|note| note.contains("table 100")));
+        assert!(found[0].passes.is_empty());
+    }
+}

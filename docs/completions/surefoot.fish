@@ -71,20 +71,24 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "find" -d 'Find a packet for which a sentence is so'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "find" -d 'Find a packet for which a sentence is so'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l rules -d 'The same as FILE, as `explain` and `why-not` have it' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
@@ -186,6 +190,74 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from find" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from find" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from find" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l only -d 'Compare these packets only, in the words of `surefoot firewall prove --help`' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l live -d 'The old rules are those that are loaded'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -l all -d 'Show every part of every change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from diff" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l rules -d 'Read rules from this file instead of this machine: iptables-save, ip6tables-save, ipset save, `nft list ruleset` or its JSON; `-` is standard input; may be repeated' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l dry-run -d 'Only say it; surefoot does not flush'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l all -d 'Show every part of every change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l rules -d 'Read rules from this file instead of this machine: iptables-save, ip6tables-save, ipset save, `nft list ruleset` or its JSON; `-` is standard input; may be repeated' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''
+svg\t'A picture of the matrix'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l all -d 'Show every part of what is accepted'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -s V -l version -d 'Print version'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l rules -d 'The same as FILE, as `explain` and `why-not` have it' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
@@ -220,6 +292,10 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "find" -d 'Find a packet for which a sentence is so'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -l format -d 'The form of the answer' -r -f -a "text\t''
@@ -257,6 +333,10 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "find" -d 'Find a packet for which a sentence is so'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'List what is wrong with a rule set, worst first'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -f -a 'CO001' -d 'the kernel\'s console has no login prompt'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -f -a 'CO002' -d 'a login prompt is set up on a terminal that does not exist'

@@ -180,7 +180,12 @@ fn at(
             budget,
         };
         match passing(question, most) {
-            Ok(passes) => spoof.passes.extend(passes),
+            Ok(passes) => spoof
+                .passes
+                .extend(passes.into_iter().map(|passing| Passing {
+                    certain: passing.certain && reverse_path != ReversePath::Unknown,
+                    ..passing
+                })),
             Err(Exhausted) => spoof.notes.push(format!(
                 "{UNKNOWN}: what {}: the question was too large for an exact answer",
                 path_words(way)
@@ -205,12 +210,25 @@ fn passing(question: Question, most: usize) -> Result<Vec<Passing>, Exhausted> {
         passes.push(Passing {
             way,
             certain,
-            packets: cubes.iter().map(Cube::words).collect(),
-            short: cubes.iter().map(Cube::short_words).collect(),
+            packets: cubes.iter().map(|cube| first(&cube.words())).collect(),
+            short: cubes
+                .iter()
+                .map(|cube| first(&cube.short_words()))
+                .collect(),
             complete,
         });
     }
     Ok(passes)
+}
+
+/// Sentences are about first packets if they say nothing of states.
+fn first(words: &str) -> String {
+    let words = words.replace("state any", "").replace("  ", " ");
+    if words.trim().is_empty() {
+        "anything".to_owned()
+    } else {
+        words.trim().to_owned()
+    }
 }
 
 /// The larger of the two settings counts (`IN_DEV_RPFILTER`).
@@ -496,7 +514,7 @@ mod tests {
         let found = passes(rules, "0");
         assert_eq!(found[0].0, "eth0");
         // The kernel may take a later fragment's data for a port.
-        let expected = ["tcp to port 22 state any", "tcp state any fragment"];
+        let expected = ["tcp to port 22", "tcp fragment"];
         assert_eq!(found[0].1, expected);
         assert_eq!(found[1], ("eth1".to_owned(), Vec::new()));
     }

@@ -18,6 +18,8 @@ pub struct Cube {
     pub output: Option<Choice>,
     /// What it says of fields.
     pub fields: Vec<Limit>,
+    /// Bits of fields, the lowest being 0, and whether they are on.
+    pub bits: Vec<(Field, u32, bool)>,
 }
 
 /// The values that a field may have, or those that it may not.
@@ -48,6 +50,8 @@ enum Dimension {
     Input,
     Output,
     Field(Field),
+    /// One bit of a field whose bits mean something each; the lowest is 0.
+    Bit(Field, u32),
 }
 
 /// More ranges of one field are cut down to the one that holds the packet the cube grew from.
@@ -210,7 +214,7 @@ impl Space {
     /// The packets that have such a value at all.
     fn having(&mut self, dimension: Dimension) -> Result<Packets, Exhausted> {
         match dimension {
-            Dimension::Field(field) => Ok(self.word(field)?.there),
+            Dimension::Field(field) | Dimension::Bit(field, _) => Ok(self.word(field)?.there),
             Dimension::Input | Dimension::Output => Ok(Packets::ALL),
         }
     }
@@ -219,7 +223,18 @@ impl Space {
     fn dimensions(&self) -> Vec<(Dimension, Block)> {
         let fields = self.fields();
         let mut all: Vec<(Dimension, Block)> = fields
-            .map(|(field, block)| (Dimension::Field(field), block))
+            .flat_map(|(field, block)| match field {
+                Field::CtStatus => (0..block.width)
+                    .map(|bit| {
+                        let one = Block {
+                            first: block.first + block.width - 1 - bit,
+                            width: 1,
+                        };
+                        (Dimension::Bit(field, bit), one)
+                    })
+                    .collect(),
+                _ => vec![(Dimension::Field(field), block)],
+            })
             .chain([
                 (Dimension::Input, self.interface(true)),
                 (Dimension::Output, self.interface(false)),
@@ -318,6 +333,10 @@ impl Space {
                         negated,
                         values: states,
                     });
+                }
+                Dimension::Bit(field, bit) => {
+                    let on = values.iter().any(|range| range.contains(1)) != negated;
+                    cube.bits.push((field, bit, on));
                 }
                 Dimension::Field(field) => cube.fields.push(Limit {
                     field,

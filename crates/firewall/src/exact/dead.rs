@@ -350,4 +350,27 @@ mod tests {
         let text = filter("-A INPUT -p tcp\n-A INPUT -p tcp -j LOG\n-A INPUT -p tcp -j ACCEPT\n");
         assert_eq!(dead(&text), Vec::<String>::new());
     }
+
+    #[test]
+    fn packets_with_their_last_hop_pass_prerouting() {
+        let text = "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 198.51.100.9 -m ttl --ttl-lt 2 -j DROP\nCOMMIT\n";
+        let input = Input {
+            name: "t".into(),
+            text: text.into(),
+            format: None,
+        };
+        let firewall = load(vec![input]).firewall;
+        let surroundings = Surroundings {
+            interfaces: Some(vec![crate::Interface {
+                name: "eth0".into(),
+                loopback: false,
+                up: true,
+                addresses: vec![("192.0.2.1".parse().unwrap(), 24)],
+            }]),
+            routes: Some(Vec::new()),
+            ..Surroundings::default()
+        };
+        let found = dead_rules(&firewall, &surroundings, Budget::default()).unwrap();
+        assert_eq!(found, []);
+    }
 }

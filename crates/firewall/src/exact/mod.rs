@@ -134,8 +134,8 @@ pub struct Question<'a> {
     pub about: &'a Traffic,
     /// More packets whose interface names the answer tells apart.
     pub and_about: &'a [&'a Traffic],
-    /// Whether packets may have a mark when they come: sockets, `tc` and programs in the kernel
-    /// can set one.
+    /// Whether packets are meant, too, that people leave out: those that come with a mark, as
+    /// sockets, `tc` and programs in the kernel can set one, and those with no hop left to go on.
     pub marked: bool,
     /// How much it may cost.
     pub budget: Budget,

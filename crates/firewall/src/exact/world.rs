@@ -126,7 +126,7 @@ impl Space {
             unmarked,
             self.letters()?,
             self.way(surroundings)?,
-            self.headers()?,
+            self.headers(marked)?,
             self.states()?,
             self.fragments()?,
         ];
@@ -215,7 +215,7 @@ impl Space {
     }
 
     /// What headers say of each other.
-    fn headers(&mut self) -> Result<Packets, Exhausted> {
+    fn headers(&mut self, last_hops: bool) -> Result<Packets, Exhausted> {
         let mut allowed = if self.v6 {
             // 40 bytes of header, 65,535 behind it.
             self.has(Field::Length, &[Range { lo: 40, hi: 65_575 }])?
@@ -232,8 +232,9 @@ impl Space {
             let fits = self.store.or(extended, same)?;
             allowed = self.store.and(allowed, fits)?;
         }
-        if self.path == Path::Forward {
-            // With one hop left routing drops it before the forward hook (`ip_forward`).
+        if self.path == Path::Forward && !last_hops {
+            // With one hop left routing drops it before the forward hook (`ip_forward`); only
+            // prerouting sees it.
             let field = if self.v6 { Field::HopLimit } else { Field::Ttl };
             let lives = self.has(field, &[Range { lo: 2, hi: 255 }])?;
             allowed = self.store.and(allowed, lives)?;

@@ -76,6 +76,11 @@ impl Cube {
                 words.push(other(limit, detail));
             }
         }
+        for (field, bit, on) in &self.bits {
+            let with = if *on { "with" } else { "without" };
+            let (field_word, bit) = (field_words(*field), value_words(*field, 1 << *bit));
+            words.push(format!("{with} {field_word} {bit}"));
+        }
         words.join(" ")
     }
 }
@@ -334,6 +339,7 @@ mod tests {
                 except: Vec::new(),
             }),
             output: None,
+            bits: Vec::new(),
             fields: vec![
                 limit(Field::L4Proto, true, &[(1, 1), (6, 6), (61, 61)]),
                 limit(Field::Ip4Src, true, &[(0x0a00_0000, 0x0aff_ffff)]),

@@ -23,7 +23,7 @@ use surefoot_firewall::{Input, Surroundings, load};
 use universe::{Chance, changed, packets, rules};
 
 fn sets() -> u64 {
-    std::env::var("SUREFOOT_BRUTE_SETS").map_or(60, |number| {
+    std::env::var("SUREFOOT_BRUTE_SETS").map_or(300, |number| {
         number
             .parse()
             .expect("SUREFOOT_BRUTE_SETS is a number of rule sets")

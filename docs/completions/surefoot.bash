@@ -64,6 +64,9 @@ _surefoot() {
             surefoot__subcmd__firewall,show)
                 cmd="surefoot__subcmd__firewall__subcmd__show"
                 ;;
+            surefoot__subcmd__firewall,simplify)
+                cmd="surefoot__subcmd__firewall__subcmd__simplify"
+                ;;
             surefoot__subcmd__firewall,spoof)
                 cmd="surefoot__subcmd__firewall__subcmd__spoof"
                 ;;
@@ -96,6 +99,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,show)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__show"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,simplify)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__simplify"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,spoof)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__spoof"
@@ -147,6 +153,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,show)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__show"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,simplify)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__simplify"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,spoof)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__spoof"
@@ -296,7 +305,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach spoof check help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach spoof simplify check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -645,7 +654,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find diff flush reach spoof check help"
+            opts="show explain why-not prove find diff flush reach spoof simplify check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -771,6 +780,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__simplify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1032,6 +1055,32 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__firewall__subcmd__simplify)
+            opts="-v -q -h -V --rules-format --format --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rules-format)
+                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__firewall__subcmd__spoof)
             opts="-v -q -h -V --all --facts --root --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1214,7 +1263,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find diff flush reach spoof check"
+            opts="show explain why-not prove find diff flush reach spoof simplify check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1326,6 +1375,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__simplify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -244,6 +244,7 @@ pub(crate) enum FirewallCommand {
     Flush(FlushArgs),
     Reach(ReachArgs),
     Spoof(SpoofArgs),
+    Simplify(SimplifyArgs),
     Check(FirewallCheckArgs),
 }
 
@@ -649,6 +650,34 @@ pub(crate) struct SpoofArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Take away what no packet ever meets, and prove that the rest does the same
+///
+/// The smaller rules go to standard output, what was taken away to standard error. Only rules that no
+/// packet can match and chains that nothing leads to are taken: every counter keeps its meaning, and
+/// what stays is as it was written.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot firewall simplify rules.v4 > rules.new
+  sudo nft list ruleset | surefoot firewall simplify - > ruleset.new
+  surefoot firewall simplify --format json rules.v4
+
+Exit status:
+  0  answered
+  2  bad usage or bad input, or the rules are too many for an exact answer
+  3  not permitted")]
+pub(crate) struct SimplifyArgs {
+    /// The rule file; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,

@@ -139,6 +139,21 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
+/// The text of one rule file, which can be read as rules.
+pub(crate) fn rule_text(
+    file: &Path,
+    format: Option<RulesFormat>,
+    output: &Output,
+) -> Result<Input, Failure> {
+    let input = Input {
+        name: shown(file),
+        text: text(file)?,
+        format: format.map(format_of),
+    };
+    refuse_unreadable(&Rules::of_files(vec![input.clone()]), output)?;
+    Ok(input)
+}
+
 fn format_of(format: RulesFormat) -> Format {
     match format {
         RulesFormat::V4 => Format::Iptables {

@@ -109,3 +109,17 @@ fn who_reaches_what_is_a_row_for_each_kind_of_source() {
             .contains("from 10.0.0.0/8 not in lo: tcp 22 (ssh), open")
     );
 }
+
+#[test]
+fn a_smaller_rule_set_is_written_and_does_the_same() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let path = folder.path().join("rules");
+    let dead = "-A INPUT -p tcp --dport 80 -s 10.0.0.1 -j DROP\n";
+    let long = OLD.replace("COMMIT\n", &format!("{dead}COMMIT\n"));
+    std::fs::write(&path, &long).expect("it is ours");
+    let path = path.to_str().expect("its name is text");
+    let ran = run(&["firewall", "simplify", path]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, OLD), "{ran:?}");
+    assert!(ran.err.contains("1 rule and 0 chains can go"), "{ran:?}");
+    assert!(ran.err.contains("rule 4 of filter INPUT"), "{ran:?}");
+}

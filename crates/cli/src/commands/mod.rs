@@ -11,6 +11,7 @@ mod firewall_flush;
 mod firewall_prove;
 mod firewall_reach;
 mod firewall_show;
+mod firewall_simplify;
 mod firewall_spoof;
 mod firewall_why_not;
 mod man;
@@ -50,6 +51,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(FirewallCommand::Flush(args)) => firewall_flush::run(&args, &output),
         Command::Firewall(FirewallCommand::Reach(args)) => firewall_reach::run(&args, &output),
         Command::Firewall(FirewallCommand::Spoof(args)) => firewall_spoof::run(&args, &output),
+        Command::Firewall(FirewallCommand::Simplify(args)) => {
+            firewall_simplify::run(&args, &output)
+        }
         Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),

@@ -10,6 +10,7 @@ mod phrase;
 mod prove;
 mod reach;
 mod reason;
+mod simplify;
 mod spoof;
 mod why_not;
 
@@ -22,5 +23,6 @@ pub use flush::{Flushed, SessionAfter, flush, flush_text};
 pub use name::Named;
 pub use prove::{Proof, Scope, Verdict, prove};
 pub use reach::{Reach, Row, ServiceKind, reach, reach_svg};
+pub use simplify::{NotSimpler, Removed, Simpler, simplify};
 pub use spoof::{Passing, ReversePath, Spoof, spoof, spoof_text};
 pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};

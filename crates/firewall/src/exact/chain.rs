@@ -102,11 +102,11 @@ impl<'a> Follow<'a> {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let unknown = self.space.unknown.len();
+        let asks = self.space.asks;
         let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
         // A packet that comes a second time may get other answers from what counts; where none
         // comes back, none comes twice.
-        if self.space.unknown.len() == unknown || self.course.passages[index].on.is_empty() {
+        if self.space.asks == asks || self.course.passages[index].on.is_empty() {
             self.known.insert(key, index);
         }
         Ok(index)

@@ -80,6 +80,8 @@ pub(crate) struct Space {
     /// What each variable from `first_unknown` on stands for.
     pub(crate) unknown: Vec<Unknown>,
     pub(crate) first_unknown: Variable,
+    /// How often something unknown was asked for.
+    pub(crate) asks: usize,
     /// The variables of words that give the same answer wherever they stand.
     pub(crate) shared: HashMap<(String, State), Variable>,
     /// The unknown answers of two firewalls, where two are looked at.
@@ -208,6 +210,7 @@ impl Space {
             socket,
             unknown: Vec::new(),
             first_unknown: socket + 1,
+            asks: 0,
             shared: HashMap::new(),
             twins: None,
             rewritten: HashMap::new(),
@@ -293,6 +296,7 @@ impl Space {
         unknown: Unknown,
         topic: &Topic,
     ) -> Result<Variable, Exhausted> {
+        self.asks += 1;
         let asked = self.twins.as_mut().map(|twins| twins.ask(unknown, topic));
         if let Some(Asked::Before(variable)) = asked {
             return Ok(variable);

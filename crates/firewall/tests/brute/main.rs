@@ -13,7 +13,9 @@ mod universe;
 
 use std::collections::BTreeSet;
 
-use surefoot_firewall::ask::{DiffVerdict, Found, Side, Verdict, diff, find, prove, reach};
+use surefoot_firewall::ask::{
+    DiffVerdict, Found, Side, Verdict, diff, find, prove, reach, simplify,
+};
 use surefoot_firewall::exact::{Budget, Cell, dead_rules};
 use surefoot_firewall::model::Firewall;
 use surefoot_firewall::packet::Packet;
@@ -98,6 +100,7 @@ fn every_question_agrees_with_asking_packet_by_packet() {
         dead(&old);
         differences(&old, &new, &universe);
         reaches(&old, &universe);
+        smaller(&old, &universe);
     }
 }
 
@@ -279,5 +282,21 @@ fn reaches(rules: &Judged, universe: &[Packet]) {
                 Cell::Partly => {}
             }
         }
+    }
+}
+
+/// What `simplify` leaves does the same with each packet.
+fn smaller(rules: &Judged, universe: &[Packet]) {
+    let input = Input {
+        name: "rules".into(),
+        text: rules.text.clone(),
+        format: None,
+    };
+    let simpler = simplify(&input, &Surroundings::default(), Budget::default())
+        .unwrap_or_else(|why| panic!("{}\n{}", why.words(), rules.text));
+    let left = Judged::new(simpler.text, universe);
+    for (at, packet) in universe.iter().enumerate() {
+        let said = format!("{}\n{}\n{}", packet.words(), rules.text, left.text);
+        assert_eq!(left.ends[at], rules.ends[at], "{said}");
     }
 }

@@ -50,6 +50,11 @@ const TARGETS: &[Target] = &[
         seeds: &[".packet"],
     },
     Target {
+        name: "sentences",
+        dictionary: Some("sentences"),
+        seeds: &[".policy"],
+    },
+    Target {
         name: "pcap",
         dictionary: None,
         seeds: &[".pcap", ".pcapng"],

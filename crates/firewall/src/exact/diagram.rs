@@ -73,6 +73,8 @@ const LEAF: Variable = Variable::MAX;
 const FREE: u32 = u32::MAX;
 /// The fewest places of the cache of results.
 const SMALLEST_CACHE: usize = 1 << 12;
+/// So many steps for each set, and they are joined in pairs instead.
+const STEPS_TO_JOIN: usize = 256;
 /// The most places of the cache of results: 48 MiB.
 const LARGEST_CACHE: usize = 1 << 22;
 
@@ -242,8 +244,17 @@ impl Diagrams {
         self.or(yes, no)
     }
 
-    /// The packets that are in one of them at least, joined in pairs so that small sets stay small.
+    /// The packets that are in one of them at least.
+    ///
+    /// Rules that look at different packets are joined at once, bit by bit, which makes no nodes but
+    /// those of the answer; what takes longer so is joined in pairs, so that small sets stay small.
     pub fn any(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
+        if sets.len() > 2 {
+            let mut steps = sets.len() * STEPS_TO_JOIN;
+            if let Some(joined) = self.join(sets.clone(), &mut steps)? {
+                return Ok(joined);
+            }
+        }
         while sets.len() > 1 {
             let mut joined = Vec::with_capacity(sets.len().div_ceil(2));
             for pair in sets.chunks(2) {
@@ -256,6 +267,38 @@ impl Diagrams {
             sets = joined;
         }
         Ok(sets.first().copied().unwrap_or(Packets::NONE))
+    }
+
+    /// All sets joined bit by bit; none if the steps do not suffice.
+    fn join(
+        &mut self,
+        mut sets: Vec<Packets>,
+        steps: &mut usize,
+    ) -> Result<Option<Packets>, Exhausted> {
+        sets.retain(|set| !set.is_none());
+        sets.sort_unstable();
+        sets.dedup();
+        if sets.iter().any(|set| set.is_all()) || sets.windows(2).any(|two| two[0] == !two[1]) {
+            return Ok(Some(Packets::ALL));
+        }
+        match *sets.as_slice() {
+            [] => return Ok(Some(Packets::NONE)),
+            [one] => return Ok(Some(one)),
+            [a, b] => return self.or(a, b).map(Some),
+            _ => {}
+        }
+        let Some(left) = steps.checked_sub(sets.len()) else {
+            return Ok(None);
+        };
+        *steps = left;
+        let variables = sets.iter().map(|set| self.variable(*set));
+        let variable = variables.min().unwrap_or(LEAF);
+        let (low, high) = sets.iter().map(|set| self.halves(*set, variable)).unzip();
+        drop(sets);
+        let (Some(low), Some(high)) = (self.join(low, steps)?, self.join(high, steps)?) else {
+            return Ok(None);
+        };
+        self.choose(variable, low, high).map(Some)
     }
 
     /// Whether some packet is in both; makes no nodes.

@@ -164,7 +164,9 @@ impl Exact {
         let state = State::default();
         let about = space.about(question.firewall, &state, question.about)?;
         space.world = space.store.and(space.world, about)?;
+        space.find_common()?;
         let followed = Followed::new(&mut space, question.firewall, question.surroundings)?;
+        space.forget_common();
         Ok(Self {
             space,
             followed,

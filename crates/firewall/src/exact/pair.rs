@@ -95,6 +95,7 @@ impl Pair {
         let whole = space.store.minus(space.world, fragments)?;
         let without_fragments = whole != space.world;
         space.world = whole;
+        space.find_common()?;
         space.twins = Some(Twins::new(question.old, question.new));
         let old = Followed::new(&mut space, question.old, question.surroundings)?;
         if let Some(twins) = &mut space.twins {
@@ -102,6 +103,7 @@ impl Pair {
         }
         let new = Followed::new(&mut space, question.new, question.surroundings)?;
         let alike = accepted_alike(&mut space, &old, &new)?;
+        space.forget_common();
         Ok(Self {
             space,
             old,

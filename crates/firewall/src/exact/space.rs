@@ -94,6 +94,8 @@ pub(crate) struct Space {
     pub(crate) types: [Option<Word>; 2],
     /// The packets that exist.
     pub(crate) world: Packets,
+    /// Bits that all these packets have in common: while they are followed, rules see constants.
+    common: HashMap<Variable, Packets>,
 }
 
 /// More unknown answers than this, and the question is given up.
@@ -218,6 +220,7 @@ impl Space {
             defragmented: firewalls.iter().any(|one| tracks_connections(one, v6)),
             types: [None, None],
             world: Packets::ALL,
+            common: HashMap::new(),
         };
         space.types = [
             space.type_of(true, surroundings)?,
@@ -225,6 +228,25 @@ impl Space {
         ];
         space.world = space.existing(surroundings, marked)?;
         Ok(space)
+    }
+
+    /// Looks for bits that all packets have in common. A question about one port makes constants of
+    /// the port's bits, and small diagrams of all the rules that ask for it.
+    pub(crate) fn find_common(&mut self) -> Result<(), Exhausted> {
+        for variable in self.store.looks_at(self.world, 0) {
+            let bit = self.store.bit(variable)?;
+            if !self.store.meet(self.world, bit) {
+                self.common.insert(variable, Packets::NONE);
+            } else if !self.store.meet(self.world, !bit) {
+                self.common.insert(variable, Packets::ALL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers are told in the bits themselves.
+    pub(crate) fn forget_common(&mut self) {
+        self.common.clear();
     }
 
     /// The number that NAT wrote to a field, where the rules leave it open. One connection is
@@ -350,7 +372,10 @@ impl Space {
     /// A block's bits as they are.
     pub(crate) fn plain(&mut self, block: Block) -> Result<Word, Exhausted> {
         let bits = (block.first..block.first + block.width)
-            .map(|variable| self.store.bit(variable))
+            .map(|variable| match self.common.get(&variable) {
+                Some(constant) => Ok(*constant),
+                None => self.store.bit(variable),
+            })
             .collect::<Result<_, _>>()?;
         Ok(Word {
             there: Packets::ALL,

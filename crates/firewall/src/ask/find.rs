@@ -109,7 +109,7 @@ fn look(
         Some(traffic) => exact.becomes(firewall, traffic)?,
         None => exact.ending(&claim.ends)?,
     };
-    let others = exact.other_than(wanted)?;
+    let others = exact.without(wanted)?;
     let others = exact.some(others)?;
     let certainly = exact.without(others)?;
     if let Some(packet) = exact.witness(certainly) {

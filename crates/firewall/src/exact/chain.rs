@@ -19,6 +19,25 @@ pub(super) struct Depth {
     pub(super) all: u32,
 }
 
+impl Depth {
+    /// The depth of a chain that is called here; none if that is too deep.
+    fn below(self, goto: bool) -> Option<Self> {
+        let deeper = Self {
+            jumps: self.jumps + u32::from(!goto),
+            all: self.all + 1,
+        };
+        (deeper.jumps <= DEEPEST_JUMP && deeper.all <= DEEPEST).then_some(deeper)
+    }
+}
+
+/// A chain of the same table that a rule calls, by index.
+#[derive(Clone, Copy)]
+struct Call {
+    chain: usize,
+    goto: bool,
+    depth: Depth,
+}
+
 /// What a rule does with the packets that reach it.
 #[derive(Default)]
 struct Rest {
@@ -64,8 +83,8 @@ fn asks_stateful(wanted: &Match) -> bool {
     }
 }
 
-/// How packets leave by the rule, if it changes nothing else.
-fn plain(rule: &Rule) -> Option<Leaves> {
+/// The verdict of a rule that changes nothing else.
+fn only_verdict(rule: &Rule) -> Option<&Verdict> {
     let (last, before) = rule.statements.split_last()?;
     let Statement::Verdict(verdict) = last else {
         return None;
@@ -79,8 +98,12 @@ fn plain(rule: &Rule) -> Option<Leaves> {
                 )
         )
     });
+    (!changes).then_some(verdict)
+}
+
+/// How packets leave by the rule, if it changes nothing else.
+fn leaves(verdict: &Verdict) -> Option<Leaves> {
     match verdict {
-        _ if changes => None,
         Verdict::Accept => Some(Leaves::Accepted),
         Verdict::Return => Some(Leaves::Returned),
         Verdict::Drop => Some(Leaves::Ended(End::Dropped)),
@@ -104,6 +127,9 @@ impl<'a> Follow<'a> {
         }
         let asks = self.space.asks;
         let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
+        for parts in self.course.passages[index].ends.values_mut() {
+            *parts = vec![self.space.store.any(std::mem::take(parts))?];
+        }
         // A packet that comes a second time may get other answers from what counts; where none
         // comes back, none comes twice.
         if self.space.asks == asks || self.course.passages[index].on.is_empty() {
@@ -155,7 +181,8 @@ impl<'a> Follow<'a> {
                 passage.hits.push(hits);
                 continue;
             }
-            let plain = plain(rule).filter(|_| self.reads_fragments_right());
+            let verdict = only_verdict(rule).filter(|_| self.reads_fragments_right());
+            let plain = verdict.and_then(leaves);
             if run.as_ref().map(|run| run.leaves) != plain
                 && let Some(run) = run.take()
             {
@@ -173,6 +200,10 @@ impl<'a> Follow<'a> {
                     *packets = self.space.store.minus(*packets, holds)?;
                 }
                 passage.hits.push(hits);
+                continue;
+            }
+            if let Some(call) = verdict.and_then(|verdict| self.callee(t, verdict, depth)) {
+                flows = self.jump(here, rule, call, flows, (&mut passage, &mut gone))?;
                 continue;
             }
             let mut rest = Rest::default();
@@ -196,9 +227,7 @@ impl<'a> Follow<'a> {
         if let Some(run) = run {
             self.end_run(run, &flows, &mut gone)?;
         }
-        for (end, parts) in gone.ends {
-            passage.ends.insert(end, vec![self.space.store.any(parts)?]);
-        }
+        passage.ends = gone.ends;
         passage.accepted = self.gather(gone.accepted)?;
         passage.on = self.gather(flows.into_iter().chain(gone.returned).collect())?;
         self.course.passages.push(passage);
@@ -219,22 +248,24 @@ impl<'a> Follow<'a> {
         state: &State,
         decides: bool,
     ) -> Result<Packets, Exhausted> {
-        let mut holds = Packets::ALL;
+        let mut holds = Vec::with_capacity(rule.statements.len());
         for statement in &rule.statements {
             if let Statement::Match(wanted) = statement
                 && (decides || !asks_stateful(wanted))
             {
-                let one = self.space.condition(here, state, wanted)?;
-                holds = self.space.store.and(holds, one)?;
+                holds.push(self.space.condition(here, state, wanted)?);
             }
         }
-        Ok(holds)
+        self.space.store.all(holds)
     }
 
     /// What has left the chain since a run of rules began, left as those rules say.
     fn end_run(&mut self, run: Run, flows: &Flows, gone: &mut Gone) -> Result<(), Exhausted> {
         for (state, packets) in run.start {
             let stays = flows.get(&state).copied().unwrap_or(Packets::NONE);
+            if run.leaves == Leaves::Ended(End::Dropped) {
+                continue;
+            }
             let left = self.space.store.minus(packets, stays)?;
             match run.leaves {
                 Leaves::Accepted => gone.accepted.push((state, left)),
@@ -243,6 +274,78 @@ impl<'a> Follow<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The chain that a verdict leads to, whether by goto, and how deep that is.
+    fn callee(&self, t: usize, verdict: &Verdict, depth: Depth) -> Option<Call> {
+        let (Verdict::Jump(to) | Verdict::Goto(to)) = verdict else {
+            return None;
+        };
+        let chains = self.firewall.tables[t].chains.len();
+        let chain = usize::try_from(to.0).ok().filter(|to| *to < chains)?;
+        let goto = matches!(verdict, Verdict::Goto(_));
+        let depth = depth.below(goto)?;
+        Some(Call { chain, goto, depth })
+    }
+
+    /// Runs a rule that does nothing but send packets to another chain. Few rules look at as many
+    /// fields as the packets differ in: what the rule and the chain do is joined first, so that the
+    /// packets themselves are split as few times as can be.
+    fn jump(
+        &mut self,
+        here: Here<'a>,
+        rule: &Rule,
+        call: Call,
+        flows: Flows,
+        (passage, gone): (&mut Passage, &mut Gone),
+    ) -> Result<Flows, Exhausted> {
+        let mut on = Vec::with_capacity(flows.len());
+        let mut hits = Vec::with_capacity(flows.len());
+        for (state, packets) in flows {
+            let holds = self.holds(here, rule, &state, true)?;
+            hits.push((packets, holds));
+            if !self.space.store.meet(packets, holds) {
+                on.push((state, packets));
+                continue;
+            }
+            let at = self.passage((here.at.table, call.chain), &state, call.depth)?;
+            passage.calls.push((at, packets, holds));
+            let called = &self.course.passages[at];
+            let (ends, accepted, back) = (
+                called.ends.clone(),
+                called.accepted.clone(),
+                called.on.clone(),
+            );
+            let store = &mut self.space.store;
+            for (end, parts) in ends {
+                for part in parts {
+                    let part = store.and(holds, part)?;
+                    gone.end(end, store.and(packets, part)?);
+                }
+            }
+            for (after, part) in accepted {
+                let part = store.and(holds, part)?;
+                gone.accepted.push((after, store.and(packets, part)?));
+            }
+            let mut stays = !holds;
+            for (after, part) in back {
+                let part = store.and(holds, part)?;
+                if !call.goto && after == state {
+                    stays = store.or(stays, part)?;
+                    continue;
+                }
+                let part = store.and(packets, part)?;
+                if call.goto {
+                    // The end of a chain that was gone to is the end of the chain that went.
+                    gone.returned.push((after, part));
+                } else {
+                    on.push((after, part));
+                }
+            }
+            on.push((state, store.and(packets, stays)?));
+        }
+        passage.hits.push(hits);
+        self.gather(on)
     }
 
     /// Runs one rule for the packets of one state.
@@ -401,7 +504,7 @@ impl<'a> Follow<'a> {
         (to, goto): (ChainId, bool),
         (state, packets): (State, Packets),
         rest: &mut Rest,
-        calls: &mut Vec<(usize, Packets)>,
+        calls: &mut Vec<(usize, Packets, Packets)>,
         depth: Depth,
     ) -> Result<(), Exhausted> {
         let chains = self.firewall.tables[table].chains.len();
@@ -409,16 +512,12 @@ impl<'a> Follow<'a> {
             rest.on.push((state, packets));
             return Ok(());
         };
-        let deeper = Depth {
-            jumps: depth.jumps + u32::from(!goto),
-            all: depth.all + 1,
-        };
-        if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
+        let Some(deeper) = depth.below(goto) else {
             rest.end(End::Unknown, packets);
             return Ok(());
-        }
+        };
         let at = self.passage((table, to), &state, deeper)?;
-        calls.push((at, packets));
+        calls.push((at, packets, Packets::ALL));
         let passage = self.course.passages[at].clone();
         for (end, parts) in passage.ends {
             for part in parts {
@@ -442,9 +541,17 @@ impl<'a> Follow<'a> {
     }
 }
 
+impl Gone {
+    fn end(&mut self, end: End, packets: Packets) {
+        if !packets.is_none() && end != End::Dropped {
+            self.ends.entry(end).or_default().push(packets);
+        }
+    }
+}
+
 impl Rest {
     fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() {
+        if !packets.is_none() && end != End::Dropped {
             self.ends.entry(end).or_default().push(packets);
         }
     }

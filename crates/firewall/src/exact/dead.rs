@@ -84,7 +84,7 @@ pub fn dead_rules(
                 marked: true,
                 budget,
             })?;
-            for at in exact.visited() {
+            for at in exact.visited()? {
                 seen.insert(at);
                 if !alive.contains(&at) && exact.can_match(at)? {
                     alive.insert(at);
@@ -126,7 +126,8 @@ impl Why {
 
 impl Exact {
     /// The rules of every chain that some packet enters.
-    fn visited(&self) -> Vec<RuleAt> {
+    fn visited(&mut self) -> Result<Vec<RuleAt>, Exhausted> {
+        self.followed.find_entered(&mut self.space)?;
         let mut visited = BTreeSet::new();
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             let (table, chain) = passage.chain;
@@ -135,7 +136,7 @@ impl Exact {
                 visited.extend(rules.map(|rule| RuleAt { table, chain, rule }));
             }
         }
-        visited.into_iter().collect()
+        Ok(visited.into_iter().collect())
     }
 
     fn can_match(&mut self, at: RuleAt) -> Result<bool, Exhausted> {

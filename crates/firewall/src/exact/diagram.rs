@@ -74,7 +74,7 @@ const FREE: u32 = u32::MAX;
 /// The fewest places of the cache of results.
 const SMALLEST_CACHE: usize = 1 << 12;
 /// So many steps for each set, and they are joined in pairs instead.
-const STEPS_TO_JOIN: usize = 256;
+const STEPS_TO_JOIN: usize = 4096;
 /// The most places of the cache of results: 48 MiB.
 const LARGEST_CACHE: usize = 1 << 22;
 
@@ -239,9 +239,24 @@ impl Diagrams {
         yes: Packets,
         no: Packets,
     ) -> Result<Packets, Exhausted> {
+        let variable = self.variable(condition);
+        let below = variable < self.variable(yes).min(self.variable(no));
+        match self.halves(condition, variable) {
+            (Packets::NONE, Packets::ALL) if below => return self.choose(variable, no, yes),
+            (Packets::ALL, Packets::NONE) if below => return self.choose(variable, yes, no),
+            _ => {}
+        }
         let yes = self.and(condition, yes)?;
         let no = self.minus(no, condition)?;
         self.or(yes, no)
+    }
+
+    /// The packets that are in all of them, joined from the last variables up: what is joined to
+    /// stays as it is below.
+    pub fn all(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
+        sets.sort_by_key(|set| std::cmp::Reverse(self.variable(*set)));
+        sets.into_iter()
+            .try_fold(Packets::ALL, |all, set| self.and(all, set))
     }
 
     /// The packets that are in one of them at least.

@@ -39,7 +39,7 @@ pub(crate) struct Follow<'a> {
 /// Where all packets ended up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
-    /// The packets of each end, in parts.
+    /// The packets of each end, in parts; but not what is dropped, which is all the rest.
     pub(crate) ends: BTreeMap<End, Vec<Packets>>,
     /// The accepted ones by what they had become.
     pub(crate) passed: Vec<(State, Packets)>,
@@ -62,8 +62,9 @@ pub(crate) struct Passage {
     /// The packets that each rule matches: those that reach it, and of these the ones for which
     /// its conditions hold.
     pub(crate) hits: Vec<Vec<(Packets, Packets)>>,
-    /// The packets that go through another passage.
-    pub(crate) calls: Vec<(usize, Packets)>,
+    /// The packets that go through another passage: those that come to the rule, and of these
+    /// the ones that it matches.
+    pub(crate) calls: Vec<(usize, Packets, Packets)>,
     pub(super) ends: BTreeMap<End, Vec<Packets>>,
     pub(super) on: Flows,
     pub(super) accepted: Flows,
@@ -329,7 +330,7 @@ impl<'a> Follow<'a> {
     }
 
     fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() {
+        if !packets.is_none() && end != End::Dropped {
             self.course.ends.entry(end).or_default().push(packets);
         }
     }
@@ -483,19 +484,14 @@ impl<'a> Follow<'a> {
         for (state, packets) in flows {
             let at = self.pass_chain((base.table, base.chain), (&state, packets), start)?;
             self.course.entered.push((at, packets));
-            let passage = self.course.passages[at].clone();
-            for (end, parts) in passage.ends {
+            let passage = &self.course.passages[at];
+            accepted.extend(passage.accepted.clone());
+            if base.policy == Policy::Accept {
+                accepted.extend(passage.on.clone());
+            }
+            for (end, parts) in passage.ends.clone() {
                 for part in parts {
                     self.end(end, part);
-                }
-            }
-            accepted.extend(passage.accepted);
-            match base.policy {
-                Policy::Accept => accepted.extend(passage.on),
-                Policy::Drop => {
-                    for packets in passage.on.into_values() {
-                        self.end(End::Dropped, packets);
-                    }
                 }
             }
         }

@@ -77,9 +77,14 @@ pub struct Exact {
 /// Where one firewall's packets end.
 #[derive(Clone, Debug)]
 struct Followed {
+    /// The packets of each end. Every packet comes to one; what is dropped is dropped in the most
+    /// places, and is found as what comes to no other end, if somebody asks.
     ends: BTreeMap<End, Packets>,
     passed: Vec<(State, Packets)>,
     passages: Vec<Passage>,
+    /// The packets that the kernel sent through a passage.
+    from_kernel: Vec<(usize, Packets)>,
+    /// The packets that come to each passage, if somebody has asked.
     entered: Vec<Packets>,
 }
 
@@ -104,18 +109,38 @@ impl Followed {
         for (end, parts) in course.ends {
             ends.insert(end, space.store.any(parts)?);
         }
-        let entered = entered(space, &course.passages, course.entered)?;
         Ok(Self {
             ends,
             passed: course.passed,
-            entered,
+            from_kernel: course.entered,
+            entered: Vec::new(),
             passages: course.passages,
         })
     }
 
     /// The packets that come to this end, over what packets have and what is unknown.
-    fn end(&self, end: End) -> Packets {
-        self.ends.get(&end).copied().unwrap_or(Packets::NONE)
+    fn end(&mut self, space: &mut Space, end: End) -> Result<Packets, Exhausted> {
+        if end == End::Dropped && !self.ends.contains_key(&end) {
+            let others = space.store.any(self.ends.values().copied().collect())?;
+            let dropped = space.store.minus(space.world, others)?;
+            self.ends.insert(end, dropped);
+        }
+        Ok(self.ends.get(&end).copied().unwrap_or(Packets::NONE))
+    }
+
+    /// The packets of every end that some come to.
+    fn all_ends(&mut self, space: &mut Space) -> Result<Vec<(End, Packets)>, Exhausted> {
+        self.end(space, End::Dropped)?;
+        let ends = self.ends.iter().filter(|(_, packets)| !packets.is_none());
+        Ok(ends.map(|(end, packets)| (*end, *packets)).collect())
+    }
+
+    /// Finds the packets that come to each passage, unless that is done.
+    fn find_entered(&mut self, space: &mut Space) -> Result<(), Exhausted> {
+        if self.entered.len() != self.passages.len() {
+            self.entered = entered(space, &self.passages, &self.from_kernel)?;
+        }
+        Ok(())
     }
 }
 
@@ -175,8 +200,8 @@ impl Exact {
     }
 
     /// The packets that come to this end, over what packets have and what is unknown.
-    fn end(&self, end: End) -> Packets {
-        self.followed.end(end)
+    fn end(&mut self, end: End) -> Result<Packets, Exhausted> {
+        self.followed.end(&mut self.space, end)
     }
 
     /// The packets that may come to this end.
@@ -185,7 +210,8 @@ impl Exact {
     ///
     /// If the budget does not suffice.
     pub fn possibly(&mut self, end: End) -> Result<Packets, Exhausted> {
-        let both = self.space.store.or(self.end(end), self.end(End::Unknown))?;
+        let (such, unknown) = (self.end(end)?, self.end(End::Unknown)?);
+        let both = self.space.store.or(such, unknown)?;
         self.space.store.possibly(both, self.space.first_unknown)
     }
 
@@ -195,13 +221,8 @@ impl Exact {
     ///
     /// If the budget does not suffice.
     pub fn certainly(&mut self, end: End) -> Result<Packets, Exhausted> {
-        let others = self
-            .followed
-            .ends
-            .iter()
-            .filter(|(other, _)| **other != end);
-        let others = others.map(|(_, packets)| *packets).collect();
-        let others = self.space.store.any(others)?;
+        let such = self.end(end)?;
+        let others = self.without(such)?;
         let others = self
             .space
             .store
@@ -226,17 +247,8 @@ impl Exact {
 
     /// The packets that come to one of these ends, over what is unknown, too.
     pub(crate) fn ending(&mut self, ends: &BTreeSet<End>) -> Result<Packets, Exhausted> {
-        let parts = ends.iter().map(|end| self.end(*end)).collect();
-        self.space.store.any(parts)
-    }
-
-    /// What comes to an end but not these packets, over what is unknown, too.
-    pub(crate) fn other_than(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
-        let all = self
-            .space
-            .store
-            .any(self.followed.ends.values().copied().collect())?;
-        self.space.store.minus(all, packets)
+        let parts: Result<_, _> = ends.iter().map(|end| self.end(*end)).collect();
+        self.space.store.any(parts?)
     }
 
     /// The packets for which that may be so.
@@ -283,6 +295,7 @@ impl Exact {
     /// If the budget does not suffice.
     pub fn hits(&mut self, at: RuleAt) -> Result<Packets, Exhausted> {
         let mut hits = Vec::new();
+        self.followed.find_entered(&mut self.space)?;
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             if passage.chain == (at.table, at.chain)
                 && let Some(parts) = passage.hits.get(at.rule)
@@ -317,7 +330,7 @@ impl Exact {
         random: impl FnMut() -> u64,
     ) -> Result<Option<(Packet, BTreeSet<End>)>, Exhausted> {
         if self.possible.is_empty() {
-            for (end, packets) in self.followed.ends.clone() {
+            for (end, packets) in self.followed.all_ends(&mut self.space)? {
                 let possible = self.some(packets)?;
                 self.possible.insert(end, possible);
             }
@@ -387,7 +400,7 @@ fn either_course(
         }
         both.passages
             .extend(course.passages.into_iter().map(|mut one| {
-                for (callee, _) in &mut one.calls {
+                for (callee, ..) in &mut one.calls {
                     *callee += before;
                 }
                 one
@@ -400,18 +413,19 @@ fn either_course(
 fn entered(
     space: &mut Space,
     passages: &[Passage],
-    from_kernel: Vec<(usize, Packets)>,
+    from_kernel: &[(usize, Packets)],
 ) -> Result<Vec<Packets>, Exhausted> {
     let mut parts: Vec<Vec<Packets>> = vec![Vec::new(); passages.len()];
     for (at, packets) in from_kernel {
-        parts[at].push(packets);
+        parts[*at].push(*packets);
     }
     let mut entered = vec![Packets::NONE; passages.len()];
     // A passage stands behind those that it calls.
     for (at, passage) in passages.iter().enumerate().rev() {
         entered[at] = space.store.any(std::mem::take(&mut parts[at]))?;
-        for (callee, packets) in &passage.calls {
-            let packets = space.store.and(*packets, entered[at])?;
+        for (callee, reach, holds) in &passage.calls {
+            let come = space.store.and(*reach, entered[at])?;
+            let packets = space.store.and(come, *holds)?;
             parts[*callee].push(packets);
         }
     }

@@ -16,9 +16,9 @@ impl Exact {
     pub fn ends_of(&mut self, packet: &Packet) -> Result<BTreeSet<End>, Exhausted> {
         let like = self.space.like(packet)?;
         let mut ends = BTreeSet::new();
-        for (end, packets) in &self.followed.ends {
-            if !self.space.store.and(*packets, like)?.is_none() {
-                ends.insert(*end);
+        for (end, packets) in self.followed.all_ends(&mut self.space)? {
+            if !self.space.store.and(packets, like)?.is_none() {
+                ends.insert(end);
             }
         }
         Ok(ends)

@@ -97,12 +97,12 @@ impl Pair {
         space.world = whole;
         space.find_common()?;
         space.twins = Some(Twins::new(question.old, question.new));
-        let old = Followed::new(&mut space, question.old, question.surroundings)?;
+        let mut old = Followed::new(&mut space, question.old, question.surroundings)?;
         if let Some(twins) = &mut space.twins {
             twins.turn_to_second();
         }
-        let new = Followed::new(&mut space, question.new, question.surroundings)?;
-        let alike = accepted_alike(&mut space, &old, &new)?;
+        let mut new = Followed::new(&mut space, question.new, question.surroundings)?;
+        let alike = accepted_alike(&mut space, &mut old, &mut new)?;
         space.forget_common();
         Ok(Self {
             space,
@@ -126,8 +126,9 @@ impl Pair {
     /// The packets whose fate differs, by their fates.
     pub(crate) fn differing(&mut self) -> Result<Vec<Differing>, Exhausted> {
         let mut found = Vec::new();
-        for (old, before) in self.old.ends.clone() {
-            for (new, after) in self.new.ends.clone() {
+        let after = self.new.all_ends(&mut self.space)?;
+        for (old, before) in self.old.all_ends(&mut self.space)? {
+            for (new, after) in after.iter().copied() {
                 let mut all = self.space.store.and(before, after)?;
                 if old == new {
                     if old != End::Accepted {
@@ -206,10 +207,16 @@ impl Pair {
 }
 
 /// The packets that both accept and that are the same packets when they leave or arrive.
-fn accepted_alike(space: &mut Space, old: &Followed, new: &Followed) -> Result<Packets, Exhausted> {
-    let both = space
-        .store
-        .and(old.end(End::Accepted), new.end(End::Accepted))?;
+fn accepted_alike(
+    space: &mut Space,
+    old: &mut Followed,
+    new: &mut Followed,
+) -> Result<Packets, Exhausted> {
+    let (before, after) = (
+        old.end(space, End::Accepted)?,
+        new.end(space, End::Accepted)?,
+    );
+    let both = space.store.and(before, after)?;
     let before = by_words(space, &old.passed)?;
     let after = by_words(space, &new.passed)?;
     let mut alike = Vec::new();

@@ -227,7 +227,7 @@ impl Asked<'_> {
         if let Some(traffic) = &claim.becomes {
             good = exact.becomes(self.firewall, traffic)?;
         }
-        let bad = exact.other_than(good)?;
+        let bad = exact.without(good)?;
         let perhaps = exact.some(bad)?;
         if perhaps.is_none() {
             return Ok(Part::bare(Verdict::Holds));

@@ -86,7 +86,7 @@ pub fn dead_rules(
             })?;
             for at in exact.visited()? {
                 seen.insert(at);
-                if !alive.contains(&at) && exact.can_match(at)? {
+                if !alive.contains(&at) && exact.can_match(at) {
                     alive.insert(at);
                 }
             }
@@ -139,22 +139,18 @@ impl Exact {
         Ok(visited.into_iter().collect())
     }
 
-    fn can_match(&mut self, at: RuleAt) -> Result<bool, Exhausted> {
+    fn can_match(&self, at: RuleAt) -> bool {
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             if passage.chain != (at.table, at.chain) {
                 continue;
             }
             for (reach, holds) in passage.hits.get(at.rule).into_iter().flatten() {
-                if !self.space.store.meet(*reach, *holds) {
-                    continue;
-                }
-                let come = self.space.store.and(*reach, *entered)?;
-                if self.space.store.meet(come, *holds) {
-                    return Ok(true);
+                if self.space.store.meet3([*reach, *holds, *entered]) {
+                    return true;
                 }
             }
         }
-        Ok(false)
+        false
     }
 
     /// Why no packet of this way matches a dead rule; none if its chain is not entered.

@@ -318,27 +318,36 @@ impl Diagrams {
 
     /// Whether some packet is in both; makes no nodes.
     pub fn meet(&self, a: Packets, b: Packets) -> bool {
-        self.meet_apart(a, b, &mut HashSet::new())
+        self.meet_apart([a, b, Packets::ALL], &mut HashSet::default())
     }
 
-    fn meet_apart(&self, a: Packets, b: Packets, apart: &mut HashSet<(Packets, Packets)>) -> bool {
-        if a.is_none() || b.is_none() || a == !b {
+    /// Whether some packet is in all three; makes no nodes.
+    pub fn meet3(&self, sets: [Packets; 3]) -> bool {
+        self.meet_apart(sets, &mut HashSet::default())
+    }
+
+    fn meet_apart(&self, mut sets: [Packets; 3], apart: &mut Seen) -> bool {
+        sets.sort_unstable();
+        let [a, b, c] = sets;
+        if sets.contains(&Packets::NONE) || a == !b || b == !c {
             return false;
         }
-        if a == b || a.is_all() || b.is_all() {
+        // The first of them is the set of all packets, if any is.
+        if a.is_all() && (b.is_all() || b == c) || a == b && b == c {
             return true;
         }
-        let pair = if a < b { (a, b) } else { (b, a) };
-        if apart.contains(&pair) {
+        if apart.contains(&sets) {
             return false;
         }
-        let variable = self.variable(a).min(self.variable(b));
-        let (a_low, a_high) = self.halves(a, variable);
-        let (b_low, b_high) = self.halves(b, variable);
-        if self.meet_apart(a_low, b_low, apart) || self.meet_apart(a_high, b_high, apart) {
+        let variables = sets.map(|set| self.variable(set));
+        let variable = variables.into_iter().min().unwrap_or(LEAF);
+        let halves = sets.map(|set| self.halves(set, variable));
+        if self.meet_apart(halves.map(|(low, _)| low), apart)
+            || self.meet_apart(halves.map(|(_, high)| high), apart)
+        {
             return true;
         }
-        apart.insert(pair);
+        apart.insert(sets);
         false
     }
 
@@ -484,6 +493,9 @@ impl Diagrams {
 
 /// What was found for sets that came before.
 type Known = HashMap<Packets, Packets, BuildHasherDefault<Mix>>;
+
+/// Sets that were found to have no packet in common.
+type Seen = HashSet<[Packets; 3], BuildHasherDefault<Mix>>;
 
 /// Hashes one edge; nobody outside chooses them, so that no key is needed.
 #[derive(Default)]

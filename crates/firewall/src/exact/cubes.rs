@@ -93,6 +93,16 @@ impl Space {
         most: usize,
     ) -> Result<(Vec<Cube>, bool), Exhausted> {
         let outside = self.store.minus(self.world, packets)?;
+        self.cubes_apart(packets, outside, most)
+    }
+
+    /// Cubes that cover a set and meet nothing outside of it; what is neither does not matter.
+    pub(crate) fn cubes_apart(
+        &mut self,
+        packets: Packets,
+        outside: Packets,
+        most: usize,
+    ) -> Result<(Vec<Cube>, bool), Exhausted> {
         let mut looked_at = self.store.looks_at(packets, 0);
         looked_at.extend(self.store.looks_at(outside, 0));
         let mut dimensions = self.dimensions();

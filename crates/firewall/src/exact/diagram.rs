@@ -492,14 +492,14 @@ impl Diagrams {
 }
 
 /// What was found for sets that came before.
-type Known = HashMap<Packets, Packets, BuildHasherDefault<Mix>>;
+pub(crate) type Known = HashMap<Packets, Packets, BuildHasherDefault<Mix>>;
 
 /// Sets that were found to have no packet in common.
 type Seen = HashSet<[Packets; 3], BuildHasherDefault<Mix>>;
 
 /// Hashes one edge; nobody outside chooses them, so that no key is needed.
 #[derive(Default)]
-struct Mix(u64);
+pub(crate) struct Mix(u64);
 
 impl Hasher for Mix {
     fn finish(&self) -> u64 {

@@ -21,6 +21,7 @@ mod reach;
 mod space;
 mod state;
 mod twins;
+mod values;
 mod witness;
 mod word;
 mod world;

@@ -85,7 +85,8 @@ impl Exact {
             .filter_map(|field| self.space.block(*field))
             .collect();
         kept.retain(|block| !ports.contains(block));
-        let mut atoms = vec![self.only(world, &kept)?];
+        let sources = self.only(world, &kept)?;
+        let mut atoms = vec![sources];
         for kind in &kinds {
             for set in [kind.may, kind.may_not] {
                 let mut split = Vec::with_capacity(atoms.len() + 1);
@@ -116,8 +117,10 @@ impl Exact {
                 }
             });
             matrix.cells.push(row.collect());
-            let packets = self.space.store.and(atom, self.space.world)?;
-            matrix.sources.push(self.space.cubes(packets, MOST)?.0);
+            let others = self.space.store.minus(sources, atom)?;
+            matrix
+                .sources
+                .push(self.space.cubes_apart(atom, others, MOST)?.0);
         }
         matrix.services = kinds.into_iter().map(|kind| kind.service).collect();
         Ok(Some(matrix))
@@ -162,8 +165,7 @@ impl Exact {
             }
             let mut sets = [may, may_not];
             for set in &mut sets {
-                let here = self.space.store.and(*set, such)?;
-                *set = self.space.store.forget(here, &variables(protocol))?;
+                *set = self.space.store.given(*set, protocol, number)?;
             }
             let Some(classes) = self.classes(port, sets)? else {
                 return Ok(None);
@@ -213,48 +215,33 @@ impl Exact {
         block: Block,
         sets: [Packets; 2],
     ) -> Result<Option<Vec<Class>>, Exhausted> {
-        let word = self.space.plain(block)?;
-        let variables = variables(block);
+        let store = &mut self.space.store;
+        let (Some(mut cuts), Some(more)) = (store.cuts(sets[0], block), store.cuts(sets[1], block))
+        else {
+            return Ok(None);
+        };
+        cuts.extend(more);
         let last = (1_u128 << block.width) - 1;
-        let mut todo = vec![(Range { lo: 0, hi: last }, sets)];
+        let ends = cuts.iter().skip(1).map(|cut| cut - 1).chain([last]);
         let mut classes: Vec<Class> = Vec::new();
         let mut known: HashMap<[Packets; 2], usize> = HashMap::new();
-        while let Some((range, sets)) = todo.pop() {
-            let inside = self.space.store.among(&word, &[range])?;
-            let mut alike = true;
-            let mut here = sets;
-            let mut whole = sets;
-            for (here, whole) in here.iter_mut().zip(&mut whole) {
-                *here = self.space.store.and(*here, inside)?;
-                *whole = self.space.store.forget(*here, &variables)?;
-                alike &= self.space.store.and(*whole, inside)? == *here;
-            }
-            if !alike {
-                let middle = range.lo + (range.hi - range.lo) / 2;
-                let (lower, upper) = (
-                    Range {
-                        lo: range.lo,
-                        hi: middle,
-                    },
-                    Range {
-                        lo: middle + 1,
-                        hi: range.hi,
-                    },
-                );
-                todo.extend([(upper, here), (lower, here)]);
-                continue;
-            }
-            let at = *known.entry(whole).or_insert(classes.len());
+        for (lo, hi) in cuts.iter().copied().zip(ends) {
+            let [may, may_not] = sets;
+            let here = [
+                store.given(may, block, lo)?,
+                store.given(may_not, block, lo)?,
+            ];
+            let at = *known.entry(here).or_insert(classes.len());
             if at == classes.len() {
                 if classes.len() >= MOST {
                     return Ok(None);
                 }
-                classes.push((whole, Vec::new()));
+                classes.push((here, Vec::new()));
             }
             let ranges = &mut classes[at].1;
             match ranges.last_mut() {
-                Some(before) if before.hi + 1 == range.lo => before.hi = range.hi,
-                _ => ranges.push(range),
+                Some(before) if before.hi + 1 == lo => before.hi = hi,
+                _ => ranges.push(Range { lo, hi }),
             }
         }
         Ok(Some(classes))

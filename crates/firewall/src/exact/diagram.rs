@@ -73,6 +73,8 @@ const LEAF: Variable = Variable::MAX;
 const FREE: u32 = u32::MAX;
 /// So many places near a child's are tried first: a cache line of them.
 const NEAR: usize = 16;
+/// Results of sets of the same age share so many places.
+const NEAR_RESULTS: usize = 512;
 /// The fewest places of the cache of results.
 const SMALLEST_CACHE: usize = 1 << 12;
 /// So many steps for each set, and they are joined in pairs instead.
@@ -192,6 +194,12 @@ impl Diagrams {
         }
     }
 
+    /// Where the result for two sets is kept: near those of the sets that are as young.
+    fn result_place(&self, a: Packets, b: Packets) -> usize {
+        let near = a.node().max(b.node()) & !(NEAR_RESULTS - 1);
+        (near + (hash(a.0, b.0, 0) & (NEAR_RESULTS - 1))) & (self.results.len() - 1)
+    }
+
     fn grow(&mut self) {
         let length = self.places.len() * 2;
         self.places = vec![FREE; length];
@@ -218,7 +226,7 @@ impl Diagrams {
             return Ok(Packets::NONE);
         }
         let (a, b) = if a < b { (a, b) } else { (b, a) };
-        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        let place = self.result_place(a, b);
         let found = self.results[place];
         if (found.a, found.b) == (a, b) {
             return Ok(found.is);
@@ -230,7 +238,7 @@ impl Diagrams {
         let low = self.and(a_low, b_low)?;
         let high = self.and(a_high, b_high)?;
         let is = self.choose(variable, low, high)?;
-        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        let place = self.result_place(a, b);
         self.results[place] = Result3 { a, b, is };
         Ok(is)
     }

@@ -5,7 +5,7 @@ use surefoot_report::{Paint, Problem, Style};
 
 use super::explain::{Explanation, explain};
 use super::lines::Lines;
-use super::prove::{Scope, scopes, sets_are_there};
+use super::prove::{Scope, claimed, named_are_there, scopes};
 use crate::Surroundings;
 use crate::exact::{Budget, Exact, Exhausted, Question, asked_fields};
 use crate::model::Firewall;
@@ -54,7 +54,7 @@ pub fn find(
     assertion: &Assertion,
     budget: Budget,
 ) -> Result<Search, Problem> {
-    sets_are_there(firewall, assertion)?;
+    named_are_there(firewall, assertion)?;
     let mut search = Search {
         assertion: assertion.text.clone(),
         found: Found::None,
@@ -105,11 +105,8 @@ fn look(
         marked: false,
         budget,
     })?;
-    let wanted = match &claim.becomes {
-        Some(traffic) => exact.becomes(firewall, traffic)?,
-        None => exact.ending(&claim.ends)?,
-    };
-    let others = exact.without(wanted)?;
+    let wanted = claimed(&mut exact, firewall, claim)?;
+    let others = exact.other_than(wanted)?;
     let others = exact.some(others)?;
     let certainly = exact.without(others)?;
     if let Some(packet) = exact.witness(certainly) {

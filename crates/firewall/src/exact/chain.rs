@@ -1,9 +1,8 @@
 //! The walk of all packets at once through one chain, rule by rule.
 
-use std::collections::BTreeMap;
-
 use super::condition::{Here, reads_transport};
 use super::diagram::{Exhausted, Packets};
+use super::ends::Ends;
 use super::follow::{Flows, Follow, Passage};
 use super::lookup;
 use super::space::{Topic, Unknown};
@@ -44,7 +43,7 @@ struct Rest {
     on: Vec<(State, Packets)>,
     accepted: Vec<(State, Packets)>,
     returned: Vec<(State, Packets)>,
-    ends: BTreeMap<End, Vec<Packets>>,
+    ends: Ends,
     jumps: Vec<Jump>,
     hits: Vec<(Packets, Packets)>,
 }
@@ -57,7 +56,7 @@ type Jump = (ChainId, bool, Vec<(State, Packets)>);
 struct Gone {
     accepted: Vec<(State, Packets)>,
     returned: Vec<(State, Packets)>,
-    ends: BTreeMap<End, Vec<Packets>>,
+    ends: Ends,
 }
 
 /// How packets leave a chain by a rule that changes nothing.
@@ -127,9 +126,8 @@ impl<'a> Follow<'a> {
         }
         let asks = self.space.asks;
         let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
-        for parts in self.course.passages[index].ends.values_mut() {
-            *parts = vec![self.space.store.any(std::mem::take(parts))?];
-        }
+        let ends = std::mem::take(&mut self.course.passages[index].ends);
+        self.course.passages[index].ends = ends.joined(&mut self.space.store)?;
         // A packet that comes a second time may get other answers from what counts; where none
         // comes back, none comes twice.
         if self.space.asks == asks || self.course.passages[index].on.is_empty() {
@@ -217,9 +215,7 @@ impl<'a> Follow<'a> {
                 }
             }
             passage.hits.push(rest.hits);
-            for (end, parts) in rest.ends {
-                gone.ends.entry(end).or_default().extend(parts);
-            }
+            gone.ends.extend(rest.ends);
             gone.accepted.extend(rest.accepted);
             gone.returned.extend(rest.returned);
             flows = self.gather(rest.on)?;
@@ -270,7 +266,7 @@ impl<'a> Follow<'a> {
             match run.leaves {
                 Leaves::Accepted => gone.accepted.push((state, left)),
                 Leaves::Returned => gone.returned.push((state, left)),
-                Leaves::Ended(end) => gone.ends.entry(end).or_default().push(left),
+                Leaves::Ended(end) => gone.ends.add(end, left),
             }
         }
         Ok(())
@@ -317,12 +313,8 @@ impl<'a> Follow<'a> {
                 called.on.clone(),
             );
             let store = &mut self.space.store;
-            for (end, parts) in ends {
-                for part in parts {
-                    let part = store.and(holds, part)?;
-                    gone.end(end, store.and(packets, part)?);
-                }
-            }
+            let ends = ends.among(store, holds)?;
+            gone.ends.extend(ends.among(store, packets)?);
             for (after, part) in accepted {
                 let part = store.and(holds, part)?;
                 gone.accepted.push((after, store.and(packets, part)?));
@@ -380,7 +372,7 @@ impl<'a> Follow<'a> {
                     }
                     if transport && !doubt.is_none() {
                         // `nf_tables` may read a later fragment's data as a header.
-                        rest.end(End::Unknown, doubt);
+                        rest.ends.add(End::Unknown, doubt);
                         packets = self.space.store.minus(packets, doubt)?;
                     }
                     asked = self.space.store.and(asked, holds)?;
@@ -424,7 +416,7 @@ impl<'a> Follow<'a> {
                                 rest.hits.push((taken, Packets::ALL));
                                 self.verdict(here.at, verdict, (state.clone(), taken), rest)?;
                             }
-                            ElementValue::Data(_) => rest.end(End::Unknown, taken),
+                            ElementValue::Data(_) => rest.ends.add(End::Unknown, taken),
                         }
                     }
                     rest.on.push((state.clone(), missed));
@@ -449,7 +441,7 @@ impl<'a> Follow<'a> {
     ) -> Result<(), Exhausted> {
         let decides = self.space.ask(Unknown::Rule(at), &Topic::Target)?;
         let taken = self.space.store.and(packets, decides)?;
-        rest.end(End::Unknown, taken);
+        rest.ends.add(End::Unknown, taken);
         let missed = self.space.store.minus(packets, decides)?;
         rest.on.push((state, missed));
         Ok(())
@@ -473,15 +465,20 @@ impl<'a> Follow<'a> {
     ) -> Result<(), Exhausted> {
         match verdict {
             Verdict::Accept => rest.accepted.push((state, packets)),
-            Verdict::Drop => rest.end(End::Dropped, packets),
-            Verdict::Reject { .. } => rest.end(End::Rejected, packets),
-            Verdict::Queue { .. } => rest.end(End::Queued, packets),
+            Verdict::Drop => rest.ends.add(End::Dropped, packets),
+            Verdict::Reject { .. } => rest.ends.add(End::Rejected, packets),
+            Verdict::Queue { .. } => rest.ends.add(End::Queued, packets),
             Verdict::Return => rest.returned.push((state, packets)),
             Verdict::Continue => rest.on.push((state, packets)),
             Verdict::Nat(nat) => {
                 let flow = (&state, packets);
                 let (hook, surroundings) = (self.place.hook, self.surroundings);
                 let translated = self.space.translate(at, flow, nat, hook, surroundings)?;
+                let mut lost = packets;
+                for (_, packets) in &translated {
+                    lost = self.space.store.minus(lost, *packets)?;
+                }
+                rest.ends.add_nowhere(lost);
                 rest.accepted.extend(translated);
             }
             Verdict::Jump(to) | Verdict::Goto(to) => {
@@ -513,17 +510,14 @@ impl<'a> Follow<'a> {
             return Ok(());
         };
         let Some(deeper) = depth.below(goto) else {
-            rest.end(End::Unknown, packets);
+            rest.ends.add(End::Unknown, packets);
             return Ok(());
         };
         let at = self.passage((table, to), &state, deeper)?;
         calls.push((at, packets, Packets::ALL));
         let passage = self.course.passages[at].clone();
-        for (end, parts) in passage.ends {
-            for part in parts {
-                rest.end(end, self.space.store.and(part, packets)?);
-            }
-        }
+        let ends = passage.ends.among(&mut self.space.store, packets)?;
+        rest.ends.extend(ends);
         for (state, part) in passage.accepted {
             rest.accepted
                 .push((state, self.space.store.and(part, packets)?));
@@ -538,21 +532,5 @@ impl<'a> Follow<'a> {
             }
         }
         Ok(())
-    }
-}
-
-impl Gone {
-    fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() && end != End::Dropped {
-            self.ends.entry(end).or_default().push(packets);
-        }
-    }
-}
-
-impl Rest {
-    fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() && end != End::Dropped {
-            self.ends.entry(end).or_default().push(packets);
-        }
     }
 }

@@ -55,8 +55,107 @@ impl Hider {
 /// Hiders of one rule that are looked at one by one.
 const MOST_HIDERS: usize = 64;
 
-/// Every rule that no packet can match, over all ways and families; a chain that no packet enters
-/// is told by the rules that would lead there.
+/// All packets followed through a firewall, to find what it holds for nothing.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    pub(super) firewall: &'a Firewall,
+    /// Each family and way.
+    pub(super) ways: Vec<Exact>,
+}
+
+impl<'a> Survey<'a> {
+    /// Follows the packets of each family and way.
+    ///
+    /// # Errors
+    ///
+    /// If the budget, for each of the six, does not suffice.
+    pub fn new(
+        firewall: &'a Firewall,
+        surroundings: &Surroundings,
+        budget: Budget,
+    ) -> Result<Self, Exhausted> {
+        let mut ways = Vec::new();
+        for v6 in [false, true] {
+            if !firewall.tables.iter().any(|table| sees(table, v6)) {
+                continue;
+            }
+            for path in [Path::Input, Path::Forward, Path::Output] {
+                let mut exact = Exact::new(Question {
+                    firewall,
+                    surroundings,
+                    v6,
+                    path,
+                    about: &Traffic::default(),
+                    and_about: &[],
+                    marked: true,
+                    budget,
+                })?;
+                exact.followed.find_entered(&mut exact.space)?;
+                ways.push(exact);
+            }
+        }
+        Ok(Self { firewall, ways })
+    }
+
+    /// Every rule that no packet can match, over all ways and families; a chain that no packet
+    /// enters is told by the rules that would lead there.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not suffice.
+    pub fn dead(&mut self) -> Result<Vec<DeadRule>, Exhausted> {
+        let mut alive: BTreeSet<RuleAt> = BTreeSet::new();
+        let mut seen: BTreeSet<RuleAt> = BTreeSet::new();
+        for exact in &self.ways {
+            for at in exact.visited() {
+                seen.insert(at);
+                if !alive.contains(&at) && exact.can_match(at) {
+                    alive.insert(at);
+                }
+            }
+        }
+        let dead: Vec<RuleAt> = seen.difference(&alive).copied().collect();
+        let mut whys: BTreeMap<RuleAt, Why> = BTreeMap::new();
+        for exact in &mut self.ways {
+            for at in &dead {
+                if let Some(why) = exact.why_dead(self.firewall, *at)? {
+                    let known = whys.entry(*at).or_insert(Why::Impossible);
+                    known.join(why);
+                }
+            }
+        }
+        Ok(whys
+            .into_iter()
+            .map(|(at, why)| DeadRule { at, why })
+            .collect())
+    }
+
+    /// The chains, by table and index, that rules lead to and that no packet enters.
+    pub fn never_entered(&self) -> Vec<(usize, usize)> {
+        let mut led_to = BTreeSet::new();
+        for (t, table) in self.firewall.tables.iter().enumerate() {
+            let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            for statement in rules.flat_map(|rule| &rule.statements) {
+                if let Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) = statement
+                    && let Ok(chain) = usize::try_from(to.0)
+                {
+                    led_to.insert((t, chain));
+                }
+            }
+        }
+        for exact in &self.ways {
+            let passages = exact.followed.passages.iter();
+            for (passage, entered) in passages.zip(&exact.followed.entered) {
+                if !entered.is_none() {
+                    led_to.remove(&passage.chain);
+                }
+            }
+        }
+        led_to.into_iter().collect()
+    }
+}
+
+/// Every rule that no packet can match: see [`Survey::dead`].
 ///
 /// # Errors
 ///
@@ -66,47 +165,7 @@ pub fn dead_rules(
     surroundings: &Surroundings,
     budget: Budget,
 ) -> Result<Vec<DeadRule>, Exhausted> {
-    let mut alive: BTreeSet<RuleAt> = BTreeSet::new();
-    let mut seen: BTreeSet<RuleAt> = BTreeSet::new();
-    let mut scopes = Vec::new();
-    for v6 in [false, true] {
-        if !firewall.tables.iter().any(|table| sees(table, v6)) {
-            continue;
-        }
-        for path in [Path::Input, Path::Forward, Path::Output] {
-            let mut exact = Exact::new(Question {
-                firewall,
-                surroundings,
-                v6,
-                path,
-                about: &Traffic::default(),
-                and_about: &[],
-                marked: true,
-                budget,
-            })?;
-            for at in exact.visited()? {
-                seen.insert(at);
-                if !alive.contains(&at) && exact.can_match(at) {
-                    alive.insert(at);
-                }
-            }
-            scopes.push(exact);
-        }
-    }
-    let dead: Vec<RuleAt> = seen.difference(&alive).copied().collect();
-    let mut whys: BTreeMap<RuleAt, Why> = BTreeMap::new();
-    for exact in &mut scopes {
-        for at in &dead {
-            if let Some(why) = exact.why_dead(firewall, *at)? {
-                let known = whys.entry(*at).or_insert(Why::Impossible);
-                known.join(why);
-            }
-        }
-    }
-    Ok(whys
-        .into_iter()
-        .map(|(at, why)| DeadRule { at, why })
-        .collect())
+    Survey::new(firewall, surroundings, budget)?.dead()
 }
 
 impl Why {
@@ -126,8 +185,7 @@ impl Why {
 
 impl Exact {
     /// The rules of every chain that some packet enters.
-    fn visited(&mut self) -> Result<Vec<RuleAt>, Exhausted> {
-        self.followed.find_entered(&mut self.space)?;
+    fn visited(&self) -> Vec<RuleAt> {
         let mut visited = BTreeSet::new();
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             let (table, chain) = passage.chain;
@@ -136,7 +194,7 @@ impl Exact {
                 visited.extend(rules.map(|rule| RuleAt { table, chain, rule }));
             }
         }
-        Ok(visited.into_iter().collect())
+        visited.into_iter().collect()
     }
 
     fn can_match(&self, at: RuleAt) -> bool {

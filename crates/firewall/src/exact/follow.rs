@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::chain::Depth;
 use super::diagram::{Exhausted, Packets};
+use super::ends::Ends;
 use super::space::{Space, Topic, Unknown};
 use super::state::{Out, State};
 use crate::Surroundings;
@@ -39,8 +40,8 @@ pub(crate) struct Follow<'a> {
 /// Where all packets ended up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
-    /// The packets of each end, in parts; but not what is dropped, which is all the rest.
-    pub(crate) ends: BTreeMap<End, Vec<Packets>>,
+    /// Where the packets end.
+    pub(crate) ends: Ends,
     /// The accepted ones by what they had become.
     pub(crate) passed: Vec<(State, Packets)>,
     /// What each chain does; a chain stands behind those that it calls.
@@ -65,7 +66,7 @@ pub(crate) struct Passage {
     /// The packets that go through another passage: those that come to the rule, and of these
     /// the ones that it matches.
     pub(crate) calls: Vec<(usize, Packets, Packets)>,
-    pub(super) ends: BTreeMap<End, Vec<Packets>>,
+    pub(super) ends: Ends,
     pub(super) on: Flows,
     pub(super) accepted: Flows,
 }
@@ -330,9 +331,7 @@ impl<'a> Follow<'a> {
     }
 
     fn end(&mut self, end: End, packets: Packets) {
-        if !packets.is_none() && end != End::Dropped {
-            self.course.ends.entry(end).or_default().push(packets);
-        }
+        self.course.ends.add(end, packets);
     }
 
     fn join(&mut self, flows: &mut Flows, state: State, packets: Packets) -> Result<(), Exhausted> {
@@ -489,11 +488,7 @@ impl<'a> Follow<'a> {
             if base.policy == Policy::Accept {
                 accepted.extend(passage.on.clone());
             }
-            for (end, parts) in passage.ends.clone() {
-                for part in parts {
-                    self.end(end, part);
-                }
-            }
+            self.course.ends.extend(passage.ends.clone());
         }
         self.gather(accepted)
     }

@@ -12,12 +12,14 @@ mod condition;
 mod cubes;
 mod dead;
 pub mod diagram;
+mod ends;
 mod follow;
 mod lookup;
 mod names;
 mod one;
 mod pair;
 mod reach;
+mod redundant;
 mod space;
 mod state;
 mod twins;
@@ -32,7 +34,7 @@ pub(crate) use pair::{Comparison, Differing, Pair, Whose};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use cubes::{Choice, Cube, Limit};
-pub use dead::{DeadRule, Hider, Why, dead_rules};
+pub use dead::{DeadRule, Hider, Survey, Why, dead_rules};
 pub use diagram::{Exhausted, Packets};
 pub use reach::Cell;
 pub(crate) use reach::Service;
@@ -78,9 +80,10 @@ pub struct Exact {
 /// Where one firewall's packets end.
 #[derive(Clone, Debug)]
 struct Followed {
-    /// The packets of each end. Every packet comes to one; what is dropped is dropped in the most
-    /// places, and is found as what comes to no other end, if somebody asks.
+    /// The packets of each end; of the dropped ones, once somebody has asked.
     ends: BTreeMap<End, Packets>,
+    /// Packets with answers that do not exist; what comes to none of the others is dropped.
+    nowhere: Packets,
     passed: Vec<(State, Packets)>,
     passages: Vec<Passage>,
     /// The packets that the kernel sent through a passage.
@@ -106,12 +109,10 @@ impl Followed {
             let first = space.ask(Unknown::Kernel, &Topic::Own)?;
             course = either_course(space, first, course, other)?;
         }
-        let mut ends = BTreeMap::new();
-        for (end, parts) in course.ends {
-            ends.insert(end, space.store.any(parts)?);
-        }
+        let (ends, nowhere) = course.ends.into_sets(&mut space.store)?;
         Ok(Self {
             ends,
+            nowhere,
             passed: course.passed,
             from_kernel: course.entered,
             entered: Vec::new(),
@@ -122,7 +123,8 @@ impl Followed {
     /// The packets that come to this end, over what packets have and what is unknown.
     fn end(&mut self, space: &mut Space, end: End) -> Result<Packets, Exhausted> {
         if end == End::Dropped && !self.ends.contains_key(&end) {
-            let others = space.store.any(self.ends.values().copied().collect())?;
+            let others = self.ends.values().copied().chain([self.nowhere]);
+            let others = space.store.any(others.collect())?;
             let dropped = space.store.minus(space.world, others)?;
             self.ends.insert(end, dropped);
         }
@@ -223,7 +225,7 @@ impl Exact {
     /// If the budget does not suffice.
     pub fn certainly(&mut self, end: End) -> Result<Packets, Exhausted> {
         let such = self.end(end)?;
-        let others = self.without(such)?;
+        let others = self.other_than(such)?;
         let others = self
             .space
             .store
@@ -255,6 +257,12 @@ impl Exact {
     /// The packets for which that may be so.
     pub(crate) fn some(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
         self.space.store.possibly(packets, self.space.first_unknown)
+    }
+
+    /// All packets but these, over what is unknown, too, as far as there are such answers.
+    pub(crate) fn other_than(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+        let others = self.without(packets)?;
+        self.space.store.minus(others, self.followed.nowhere)
     }
 
     /// All packets but these.
@@ -384,12 +392,8 @@ fn either_course(
 ) -> Result<Course, Exhausted> {
     let mut both = Course::default();
     for (course, condition) in [(yes, condition), (no, !condition)] {
-        for (end, parts) in course.ends {
-            for part in parts {
-                let part = space.store.and(part, condition)?;
-                both.ends.entry(end).or_default().push(part);
-            }
-        }
+        both.ends
+            .extend(course.ends.among(&mut space.store, condition)?);
         for (state, packets) in course.passed {
             both.passed
                 .push((state, space.store.and(packets, condition)?));

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Problem, Span};
 
-use super::Traffic;
 use super::read::{Token, later, tokens, traffic};
+use super::{RuleName, Traffic};
 use crate::semantics::End;
 
 /// What is claimed of packets.
@@ -15,6 +15,8 @@ pub struct Claim {
     pub ends: BTreeSet<End>,
     /// And are such packets when they leave or arrive, after NAT.
     pub becomes: Option<Traffic>,
+    /// Instead: a rule that they come to and match, and whether they do not.
+    pub by: Option<(RuleName, bool)>,
 }
 
 /// A sentence that holds or does not.
@@ -31,7 +33,8 @@ pub struct Assertion {
 }
 
 impl Assertion {
-    /// Reads `TRAFFIC is [not] accepted|dropped|rejected|blocked [as TRAFFIC]`.
+    /// Reads `TRAFFIC is [not] accepted|dropped|rejected|blocked [as TRAFFIC]`, or
+    /// `TRAFFIC is [not] decided by RULE`.
     ///
     /// # Errors
     ///
@@ -101,6 +104,21 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
         return Err(Problem::error(at, "a verdict is missing").help(VERDICTS));
     };
     let all = [End::Accepted, End::Dropped, End::Rejected, End::Queued];
+    if matches!(verdict.lower().as_str(), "decided" | "matched") {
+        let rest: Vec<Token> = words.cloned().collect();
+        let (by, rule) = match rest.split_first() {
+            Some((by, rule)) if by.lower() == "by" => (by, rule),
+            other => {
+                let token = other.map_or(verdict, |(token, _)| token);
+                return Err(token.problem(format!("expected `{} by` and a rule", verdict.lower())));
+            }
+        };
+        return Ok(Claim {
+            ends: all.into(),
+            becomes: None,
+            by: Some((RuleName::read(rule, by.span)?, negated)),
+        });
+    }
     let named: &[End] = match verdict.lower().as_str() {
         "accepted" | "allowed" | "passed" => &[End::Accepted],
         "dropped" => &[End::Dropped],
@@ -139,8 +157,11 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
                 .help("what is said of the packets stands before `is`"));
         }
     };
-    Ok(Claim { ends, becomes })
+    Ok(Claim {
+        ends,
+        becomes,
+        by: None,
+    })
 }
 
-const VERDICTS: &str =
-    "verdicts are accepted, dropped, rejected, blocked (either of the two) and queued";
+const VERDICTS: &str = "verdicts are accepted, dropped, rejected, blocked (either of the two) and queued; or `decided by` a rule";

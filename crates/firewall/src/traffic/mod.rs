@@ -31,9 +31,11 @@ mod assertion;
 mod ends;
 mod fits;
 mod read;
+mod rule_name;
 mod say;
 
 pub use assertion::{Assertion, Claim, policy};
+pub use rule_name::RuleName;
 
 use surefoot_report::Problem;
 

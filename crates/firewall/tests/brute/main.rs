@@ -16,10 +16,12 @@ use std::collections::BTreeSet;
 use surefoot_firewall::ask::{
     DiffVerdict, Found, Side, Verdict, diff, find, prove, reach, simplify,
 };
-use surefoot_firewall::exact::{Budget, Cell, dead_rules};
+use surefoot_firewall::exact::{Budget, Cell, Survey, dead_rules};
 use surefoot_firewall::model::Firewall;
 use surefoot_firewall::packet::Packet;
-use surefoot_firewall::semantics::{End, Happened, Index, Record, RuleAt, evaluate};
+use surefoot_firewall::semantics::{
+    End, Happened, Index, Record, RuleAt, Supposed, evaluate, evaluate_supposing,
+};
 use surefoot_firewall::traffic::{Assertion, Traffic};
 use surefoot_firewall::{Input, Surroundings, load};
 use universe::{Chance, changed, packets, rules};
@@ -40,6 +42,8 @@ struct Judged {
     ends: Vec<BTreeSet<End>>,
     /// The rules that some packet matches, certainly or perhaps.
     matched: BTreeSet<RuleAt>,
+    /// The same of each packet.
+    matched_by: Vec<BTreeSet<RuleAt>>,
 }
 
 impl Judged {
@@ -51,12 +55,13 @@ impl Judged {
         }])
         .firewall;
         let index = Index::new(&firewall);
-        let mut matched = BTreeSet::new();
+        let mut matched_by = Vec::new();
         let surroundings = Surroundings::default();
         let ends = universe
             .iter()
             .map(|packet| {
                 let answer = evaluate(&firewall, &index, &surroundings, packet, Record::All);
+                let mut matched = BTreeSet::new();
                 for event in &answer.events {
                     if let (Some(rule), Happened::Matched | Happened::Perhaps(_)) =
                         (event.rule, &event.what)
@@ -68,6 +73,7 @@ impl Judged {
                         });
                     }
                 }
+                matched_by.push(matched);
                 answer.outcomes.iter().map(|one| one.end).collect()
             })
             .collect();
@@ -76,7 +82,8 @@ impl Judged {
             firewall,
             index,
             ends,
-            matched,
+            matched: matched_by.iter().flatten().copied().collect(),
+            matched_by,
         }
     }
 
@@ -92,16 +99,20 @@ impl Judged {
 #[test]
 fn every_question_agrees_with_asking_packet_by_packet() {
     let universe = packets();
+    let mut redundant = 0;
     for seed in 0..sets() {
         let mut chance = Chance::new(seed + 1);
         let old = Judged::new(rules(&mut chance), &universe);
         let new = Judged::new(changed(&old.text, &mut chance), &universe);
         sentences(&old, &universe, &mut chance);
+        decided(&old, &universe, &mut chance);
         dead(&old);
+        redundant += needless(&old, &universe);
         differences(&old, &new, &universe);
         reaches(&old, &universe);
         smaller(&old, &universe);
     }
+    assert!(redundant > 0, "no rule set had a redundant rule");
 }
 
 /// What `prove` and `find` say of a sentence.
@@ -163,6 +174,79 @@ fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
         };
         assert_eq!(search.found, expected, "find {sentence}\n{}", rules.text);
     }
+}
+
+/// What `find` says of packets that a rule decides about.
+fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
+    for (t, table) in rules.firewall.tables.iter().enumerate() {
+        for (c, chain) in table.chains.iter().enumerate() {
+            if chain.rules.is_empty() {
+                continue;
+            }
+            let rule = chance.below(chain.rules.len());
+            let at = RuleAt {
+                table: t,
+                chain: c,
+                rule,
+            };
+            let about = chance.one_of(&["tcp", "udp", "from 10.0.0.0/31", ""]);
+            let sentence = format!(
+                "{about} state any not fragment is decided by {}:{}",
+                chain.name,
+                rule + 1
+            );
+            let assertion = Assertion::parse(&sentence).unwrap();
+            let search = find(
+                &rules.firewall,
+                &rules.index,
+                &Surroundings::default(),
+                &assertion,
+                Budget::default(),
+            )
+            .unwrap();
+            let mut matching = universe.iter().zip(&rules.matched_by);
+            let expected = matching.any(|(packet, matched)| {
+                assertion.traffic.fits(packet) == Some(true) && matched.contains(&at)
+            });
+            assert_eq!(
+                search.found != Found::None,
+                expected,
+                "find {sentence}: {:?}\n{}",
+                search.found,
+                rules.text
+            );
+        }
+    }
+}
+
+/// Without the rules that are dead or redundant no packet comes to another end; gives how many
+/// redundant ones there are.
+fn needless(rules: &Judged, universe: &[Packet]) -> usize {
+    let surroundings = Surroundings::default();
+    let mut survey = Survey::new(&rules.firewall, &surroundings, Budget::default()).unwrap();
+    let dead: Vec<RuleAt> = survey.dead().unwrap().iter().map(|rule| rule.at).collect();
+    let redundant = survey.redundant(&dead).unwrap();
+    let supposed = Supposed {
+        without: dead.iter().chain(&redundant).copied().collect(),
+        ..Supposed::default()
+    };
+    for (packet, ends) in universe.iter().zip(&rules.ends) {
+        let answer = evaluate_supposing(
+            &rules.firewall,
+            &rules.index,
+            &surroundings,
+            packet,
+            Record::Nothing,
+            &supposed,
+        );
+        let without: BTreeSet<End> = answer.outcomes.iter().map(|one| one.end).collect();
+        assert_eq!(
+            &without, ends,
+            "{packet:?} without {redundant:?} and {dead:?}\n{}",
+            rules.text
+        );
+    }
+    redundant.len()
 }
 
 /// Dead rules are those that no packet matches.

@@ -17,7 +17,7 @@ use crate::exact::{
 use crate::model::{Field, Firewall};
 use crate::packet::{Packet, Path};
 use crate::semantics::{End, Index, Record, evaluate, sees};
-use crate::traffic::{Assertion, Traffic};
+use crate::traffic::{Assertion, Claim, Traffic};
 
 /// Whether a sentence holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ pub fn prove(
     assertion: &Assertion,
     budget: Budget,
 ) -> Result<Proof, Problem> {
-    sets_are_there(firewall, assertion)?;
+    named_are_there(firewall, assertion)?;
     let mut proof = Proof {
         assertion: assertion.text.clone(),
         verdict: Verdict::Empty,
@@ -127,8 +127,8 @@ impl Proof {
     }
 }
 
-/// Refuses a sentence that speaks of a set which the rules do not have.
-pub(super) fn sets_are_there(firewall: &Firewall, assertion: &Assertion) -> Result<(), Problem> {
+/// Refuses a sentence that speaks of a set or a rule which is not there.
+pub(super) fn named_are_there(firewall: &Firewall, assertion: &Assertion) -> Result<(), Problem> {
     let becomes = assertion.claim.becomes.as_ref();
     let names = assertion.traffic.sets().into_iter();
     for name in names.chain(becomes.into_iter().flat_map(Traffic::sets)) {
@@ -136,7 +136,34 @@ pub(super) fn sets_are_there(firewall: &Firewall, assertion: &Assertion) -> Resu
             return Err(Problem::error(assertion.span, what));
         }
     }
+    if let Some((rule, _)) = &assertion.claim.by {
+        rule.find(firewall)?;
+    }
     Ok(())
+}
+
+/// The packets of which the claim is true, over what is unknown, too.
+pub(super) fn claimed(
+    exact: &mut Exact,
+    firewall: &Firewall,
+    claim: &Claim,
+) -> Result<Packets, Exhausted> {
+    if let Some(traffic) = &claim.becomes {
+        return exact.becomes(firewall, traffic);
+    }
+    let Some((rule, negated)) = &claim.by else {
+        return exact.ending(&claim.ends);
+    };
+    let mut matched = Packets::NONE;
+    for at in rule.find(firewall).unwrap_or_default() {
+        let hits = exact.hits(at)?;
+        matched = exact.joined(matched, hits)?;
+    }
+    if *negated {
+        exact.other_than(matched)
+    } else {
+        Ok(matched)
+    }
 }
 
 /// What there is to look at.
@@ -223,11 +250,8 @@ impl Asked<'_> {
         if exact.world().is_none() {
             return Ok(Part::bare(Verdict::Empty));
         }
-        let mut good = exact.ending(&claim.ends)?;
-        if let Some(traffic) = &claim.becomes {
-            good = exact.becomes(self.firewall, traffic)?;
-        }
-        let bad = exact.without(good)?;
+        let good = claimed(&mut exact, self.firewall, claim)?;
+        let bad = exact.other_than(good)?;
         let perhaps = exact.some(bad)?;
         if perhaps.is_none() {
             return Ok(Part::bare(Verdict::Holds));
@@ -250,7 +274,8 @@ impl Asked<'_> {
         let Some(packet) = exact.witness(certainly) else {
             return Ok(Part::bare(Verdict::Unknown));
         };
-        let confirmed = claim.becomes.is_some() || self.confirms(&packet);
+        let only_ends = claim.becomes.is_none() && claim.by.is_none();
+        let confirmed = !only_ends || self.confirms(&packet);
         Ok(Part {
             verdict: if confirmed {
                 Verdict::Fails

@@ -8,7 +8,6 @@ mod anonymous_sets;
 mod boot;
 mod boot_differs;
 mod commands;
-mod dead;
 mod established_late;
 mod established_never;
 mod evidence;
@@ -16,6 +15,7 @@ mod families;
 mod flush;
 mod icmp_broad;
 mod icmp_needed;
+mod idle;
 mod localnet;
 mod log_without_limit;
 mod long_chain;
@@ -62,9 +62,9 @@ pub fn pages() -> &'static [Page] {
 }
 
 macro_rules! lints {
-    ($($lint:ident),* $(,)?) => {
-        const LINTS: &[fn(&Facts<'_>) -> Vec<Finding>] = &[$($lint::check),*];
-        static PAGES: &[Page] = &[$($lint::PAGE),*];
+    ($($lint:ident),*; $group:ident: $($of_group:ident),* $(,)?) => {
+        const LINTS: &[fn(&Facts<'_>) -> Vec<Finding>] = &[$($lint::check,)* $group::check];
+        static PAGES: &[Page] = &[$($lint::PAGE,)* $($group::$of_group::PAGE),*];
     };
 }
 
@@ -91,6 +91,6 @@ lints![
     source_port,
     anonymous_sets,
     shadowed,
-    established_never,
-    dead,
+    established_never;
+    idle: dead, redundant, never_entered,
 ];

@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
-use super::commands::{iptables, quoted};
-use super::evidence::{Say, count, finding, full_name};
-use super::{makers, shadowed};
-use crate::boxes;
-use crate::exact::{Budget, DeadRule, Why, dead_rules};
-use crate::model::{Chain, Table};
+use super::listing;
+use crate::exact::{DeadRule, Why};
+use crate::lint::Facts;
+use crate::lint::evidence::{Say, count, finding, full_name};
+use crate::lint::{makers, shadowed};
 use crate::semantics::RuleAt;
 
-pub(super) const PAGE: Page = Page {
+pub(in crate::lint) const PAGE: Page = Page {
     code: "FW025",
     title: "rules that no packet can match",
     severity: Severity::Warning,
@@ -42,32 +40,12 @@ and FORWARD share) are only named if no packet of any way matches them.
 ",
 };
 
-/// Beyond it each chain is looked at by itself.
-const BUDGET: Budget = Budget {
-    nodes: 1 << 21,
-    steps: 1 << 22,
-};
 /// Rules that one finding shows.
 const MOST_SHOWN: usize = 4;
 /// Hiders of each that it shows.
 const MOST_HIDERS: usize = 4;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    check_within(facts, BUDGET)
-}
-
-fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
-    let exact = dead_rules(facts.firewall, facts.surroundings, budget);
-    let within_chain = exact.is_err();
-    let dead = exact.unwrap_or_else(|_| {
-        let of_people = |table: &Table, chain: &Chain| {
-            chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
-        };
-        boxes::dead_rules_of(facts.firewall, boxes::Budget::default(), of_people).dead
-    });
-    if dead.is_empty() {
-        return Vec::new();
-    }
+pub(super) fn report(facts: &Facts<'_>, dead: Vec<DeadRule>, within_chain: bool) -> Vec<Finding> {
     let plain: BTreeSet<RuleAt> = shadowed::hidden(facts).into_iter().collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {
@@ -86,11 +64,11 @@ fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
     }
     by_chain
         .iter()
-        .filter_map(|dead| report(facts, dead, within_chain))
+        .filter_map(|dead| of_chain(facts, dead, within_chain))
         .collect()
 }
 
-fn report(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Finding> {
+fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Finding> {
     let first = dead.first()?;
     let (table, chain) = (facts.table(first.at)?, facts.chain(first.at)?);
     let name = full_name(table, chain);
@@ -109,7 +87,7 @@ fn report(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Fi
     for one in dead.iter().take(MOST_SHOWN) {
         let mut shown = facts.show_rule(one.at);
         shown.what = match &one.why {
-            Why::Impossible => format!("asks for what no packet is: {}", shown.what),
+            Why::Impossible => format!("contradicts itself, no packet is so: {}", shown.what),
             Why::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
             Why::Hidden(_) => format!("never matches: {}", shown.what),
         };
@@ -152,23 +130,18 @@ fn report(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Fi
             .shown_by(evidence)
             .mend(
                 "Look at the rules that hide them; then delete them, or put the exception in front",
-                vec![if table.backend.is_iptables() {
-                    format!(
-                        "{} -L {} -nv --line-numbers",
-                        iptables(table),
-                        quoted(&chain.name)
-                    )
-                } else {
-                    let (family, table) = (table.family.word(), &table.name);
-                    format!("nft -a list chain {family} {table} {}", chain.name)
-                }],
+                vec![listing(table, chain)],
             ),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use surefoot_report::Finding;
+
+    use super::super::{BUDGET, check_within};
+    use crate::exact::Budget;
+    use crate::lint::Facts;
     use crate::semantics::Index;
     use crate::{Input, Surroundings, load};
 
@@ -183,7 +156,9 @@ mod tests {
             index: &Index::new(&loaded.firewall),
             surroundings: &Surroundings::default(),
         };
-        check_within(&facts, budget)
+        let mut findings = check_within(&facts, budget);
+        findings.retain(|finding| finding.code == "FW025");
+        findings
     }
 
     const HALVES: &str = "*filter\n:INPUT DROP [0:0]\n\

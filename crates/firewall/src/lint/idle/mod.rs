@@ -1,0 +1,64 @@
+//! What is there and does nothing, found by following all packets at once.
+//!
+//! One walk answers three questions, which would cost as much each.
+
+pub(super) mod dead;
+pub(super) mod never_entered;
+pub(super) mod redundant;
+
+use surefoot_report::Finding;
+
+use super::Facts;
+use super::commands::{iptables, quoted};
+use super::makers;
+use crate::boxes;
+use crate::exact::{Budget, Survey};
+use crate::model::{Chain, Table};
+use crate::semantics::RuleAt;
+
+/// Beyond it each chain is looked at by itself.
+const BUDGET: Budget = Budget {
+    nodes: 1 << 21,
+    steps: 1 << 22,
+};
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    check_within(facts, BUDGET)
+}
+
+fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
+    let survey = Survey::new(facts.firewall, facts.surroundings, budget);
+    let exact = survey.and_then(|mut survey| {
+        let dead = survey.dead()?;
+        let gone: Vec<RuleAt> = dead.iter().map(|rule| rule.at).collect();
+        // The two are notes only; without them the rest is still true.
+        let redundant = survey.redundant(&gone).unwrap_or_default();
+        Ok((dead, redundant, survey.never_entered()))
+    });
+    let Ok((dead, redundant, chains)) = exact else {
+        let of_people = |table: &Table, chain: &Chain| {
+            chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
+        };
+        let budget = boxes::Budget::default();
+        let dead = boxes::dead_rules_of(facts.firewall, budget, of_people).dead;
+        return dead::report(facts, dead, true);
+    };
+    let mut findings = dead::report(facts, dead, false);
+    findings.extend(redundant::report(facts, &redundant));
+    findings.extend(never_entered::report(facts, &chains));
+    findings
+}
+
+/// Shows a chain with the numbers of its rules, or with their handles.
+fn listing(table: &Table, chain: &Chain) -> String {
+    if table.backend.is_iptables() {
+        format!(
+            "{} -L {} -nv --line-numbers",
+            iptables(table),
+            quoted(&chain.name)
+        )
+    } else {
+        let (family, table) = (table.family.word(), &table.name);
+        format!("nft -a list chain {family} {table} {}", chain.name)
+    }
+}

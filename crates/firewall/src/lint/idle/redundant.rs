@@ -1,0 +1,85 @@
+//! Rules that could go without any packet noticing.
+
+use surefoot_report::{Finding, Page, Severity};
+
+use super::listing;
+use crate::lint::Facts;
+use crate::lint::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use crate::lint::makers;
+use crate::semantics::RuleAt;
+
+pub(in crate::lint) const PAGE: Page = Page {
+    code: "FW026",
+    title: "rules without which nothing would change",
+    severity: Severity::Note,
+    text: "\
+## What it is
+These rules match packets, but the rules behind them in the same chain, or the policy at its end,
+would do the same with every one of those packets. That was asked of all packets at once. All
+the rules named can go together; a rule that logs, or asks a limit, is never named, and neither
+is one whose packets would come to such a rule in its place.
+
+## Why it matters
+It does no harm today. A rule that says twice what is said once has to be changed twice: whoever
+later closes the port in one place and not in the other believes it closed. And what is not
+needed makes a chain longer to read when something is on fire.
+
+## How to see it yourself
+    surefoot firewall find anything state any is decided by INPUT:3
+    surefoot firewall diff OLD NEW               with the rule taken out of a copy: equal
+
+## How to mend it
+Take the rules out of a copy of the file, compare with `surefoot firewall diff`, and load it. Where
+a rule stands for what somebody wants to be sure of, keep it and say so in a comment.
+
+## When it is fine
+Rules that count something, rules that are met early so that long chains are not walked for
+every packet, and an explicit last rule that says what the policy says too: the last one is left
+out here.
+",
+};
+
+pub(super) fn report(facts: &Facts<'_>, redundant: &[RuleAt]) -> Vec<Finding> {
+    let in_chain =
+        |one: &RuleAt, other: &RuleAt| (one.table, one.chain) == (other.table, other.chain);
+    redundant
+        .chunk_by(in_chain)
+        .filter_map(|rules| of_chain(facts, rules))
+        .collect()
+}
+
+fn of_chain(facts: &Facts<'_>, rules: &[RuleAt]) -> Option<Finding> {
+    let first = *rules.first()?;
+    let (table, chain) = (facts.table(first)?, facts.chain(first)?);
+    if makers::of_chain(table, chain).is_some() {
+        return None;
+    }
+    let name = full_name(table, chain);
+    let title = match rules {
+        [one] => format!(
+            "without rule {} of {name} nothing would change",
+            one.rule + 1
+        ),
+        _ => format!(
+            "without {} of {name} nothing would change",
+            count(rules.len(), "rule")
+        ),
+    };
+    let evidence = rules.iter().take(MOST_SHOWN).map(|at| {
+        let mut shown = facts.show_rule(*at);
+        shown.what = format!("rule {}: {}", at.rule + 1, shown.what);
+        shown
+    });
+    Some(
+        finding(
+            &PAGE,
+            title,
+            "what comes behind them in the chain does the same with all their packets, so that a change of one place alone has no effect",
+        )
+        .shown_by(evidence)
+        .mend(
+            "Look at what follows them; take out what nobody needs, or say in a comment why it stays",
+            vec![listing(table, chain)],
+        ),
+    )
+}

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::packages;
-use crate::run::{Outcome, command, run, say, target};
+use crate::run::{Outcome, command, root, run, say, target};
 
 const SOCKETS: &str = "10000";
 const RULES: &str = "1000";
@@ -66,6 +66,8 @@ pub(crate) fn all() -> Outcome {
         run(&[&release.join("examples").join(example).display().to_string()])?;
     }
 
+    exact_answers(&release)?;
+
     say("\n== large rule sets");
     for (example, what) in [
         ("many_rules", "100,000 rules that grew"),
@@ -100,6 +102,40 @@ pub(crate) fn all() -> Outcome {
                 words[0]
             ));
         }
+    }
+    Ok(())
+}
+
+/// The rule sets of a university chair that the verified tool was measured on, where they are: they
+/// are not part of the project.
+fn exact_answers(release: &std::path::Path) -> Outcome {
+    say("\n== answers about all packets at once");
+    let folder = std::env::var_os("SUREFOOT_RULESETS").map_or_else(
+        || root().join("../shared/rulesets"),
+        std::path::PathBuf::from,
+    );
+    let folder = folder.join("net-network");
+    if !folder.is_dir() {
+        say(&format!(
+            "NOT RUN: no folder {}; set SUREFOOT_RULESETS",
+            folder.display()
+        ));
+        return Ok(());
+    }
+    let chair =
+        "configs_chair_for_Network_Architectures_and_Services_iptables-save-2015-05-15_14-14-46";
+    let later =
+        "configs_chair_for_Network_Architectures_and_Services_iptables-save-2016-06-27_16-29-01";
+    let home = "config_veroneau.net_iptables-save";
+    let example = release.join("examples/bench_exact").display().to_string();
+    for files in [&[home][..], &[chair], &[chair, later]] {
+        let files: Vec<String> = files
+            .iter()
+            .map(|name| folder.join(name).display().to_string())
+            .collect();
+        let mut words = vec![example.as_str()];
+        words.extend(files.iter().map(String::as_str));
+        run(&words)?;
     }
     Ok(())
 }

@@ -49,7 +49,12 @@ fn screen(prompt: &str, surefoot: &Path) -> Outcome<String> {
         .output()
         .map_err(|error| format!("cannot run `{typed}`: {error}"))?;
     let text = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
-    let mut shown = format!("{prompt}\n{text}");
+    let mut shown = format!("{prompt}\n");
+    // How long a step takes hangs on the machine: what is said of it meanwhile is left out.
+    let progress = |line: &&str| line.ends_with(" …") && !line.starts_with(' ');
+    for line in text.lines().filter(|line| !progress(line)) {
+        shown.extend([line, "\n"]);
+    }
     if !shown.ends_with('\n') {
         shown.push('\n');
     }

@@ -17,6 +17,7 @@ use super::{AnswerFormat, FactsArgs};
 Sentences:
   PACKETS is [not] accepted | dropped | rejected | blocked | queued
   PACKETS is accepted as PACKETS     what they have become, after NAT
+  PACKETS is [not] decided by RULE   rule 4 of filter INPUT, or INPUT:4
 
 Packets, in any order; what is left out may be anything:
   tcp   udp,icmp   proto 47          protocols

@@ -26,6 +26,9 @@
 //! ranges (`10.0.0.1-10.0.0.9`), `me` for this host's own, `any`, and `@NAME` for a set of the rules.
 //! Lists have commas, or stand in braces: `{10.0.0.0/8, 192.168.0.0/16}:22`; IPv6 with ports has
 //! brackets: `[2001:db8::/32]:22`. PORTS are numbers, ranges (`1024-65535`) and names of services.
+//!
+//! A sentence about them ([`Assertion`]) says `is`, perhaps `not`, and a verdict; `accepted as` and what
+//! they have become; or `decided by` and a rule.
 
 mod assertion;
 mod ends;

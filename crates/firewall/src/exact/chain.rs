@@ -439,7 +439,9 @@ impl<'a> Follow<'a> {
         (state, packets): (State, Packets),
         rest: &mut Rest,
     ) -> Result<(), Exhausted> {
-        let decides = self.space.ask(Unknown::Rule(at), &Topic::Target)?;
+        let decides = self
+            .space
+            .ask_in(&state, Unknown::Rule(at), &Topic::Target)?;
         let taken = self.space.store.and(packets, decides)?;
         rest.ends.add(End::Unknown, taken);
         let missed = self.space.store.minus(packets, decides)?;

@@ -67,14 +67,15 @@ impl Space {
             }
             Match::Never => Ok(Packets::NONE),
             Match::Opaque(opaque) if opaque.stateful => {
-                self.ask(Unknown::Rule(here.at), &Topic::Words(opaque.text.clone()))
+                let topic = Topic::Words(opaque.text.clone());
+                self.ask_in(state, Unknown::Rule(here.at), &topic)
             }
             Match::Opaque(opaque) => {
                 let key = (opaque.text.clone(), state.clone());
                 let variable = if let Some(variable) = self.shared.get(&key) {
                     *variable
                 } else {
-                    let variable = self.new_unknown(Unknown::Rule(here.at), &Topic::Own)?;
+                    let variable = self.new_unknown(Unknown::Rule(here.at), &Topic::Own, None)?;
                     self.shared.insert(key, variable);
                     variable
                 };

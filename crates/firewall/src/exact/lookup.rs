@@ -28,7 +28,7 @@ pub(crate) fn holds(
             let key = Key::new(space, state, key)?;
             in_set(space, here, state, &key, set, 0)
         }
-        None => space.ask(Unknown::Rule(here.at), &Topic::Set),
+        None => space.ask_in(state, Unknown::Rule(here.at), &Topic::Set),
     }
 }
 
@@ -137,7 +137,7 @@ fn in_set(
 ) -> Result<Packets, Exhausted> {
     if let SetKind::List { members } = &set.kind {
         if members.is_empty() && !matches!(set.content, Content::Known(_)) {
-            return space.ask(Unknown::Rule(here.at), &Topic::Set);
+            return space.ask_in(state, Unknown::Rule(here.at), &Topic::Set);
         }
         let mut sets = Vec::with_capacity(members.len());
         for member in members {
@@ -145,13 +145,13 @@ fn in_set(
                 Some(member) if depth < DEEPEST_LIST => {
                     in_set(space, here, state, key, member, depth + 1)?
                 }
-                _ => space.ask(Unknown::Rule(here.at), &Topic::Set)?,
+                _ => space.ask_in(state, Unknown::Rule(here.at), &Topic::Set)?,
             });
         }
         return space.store.any(sets);
     }
     let Content::Known(elements) = &set.content else {
-        return space.ask(Unknown::Rule(here.at), &Topic::Set);
+        return space.ask_in(state, Unknown::Rule(here.at), &Topic::Set);
     };
     let ipset = matches!(set.kind, SetKind::Ipset { .. });
     if ipset && by_interface(&set.kind) {

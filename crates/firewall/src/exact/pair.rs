@@ -341,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_gives_one_answer_whatever_other_packets_are_marked() {
+        let limited = "-A A -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\n";
+        let rules = |marks: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp -j A\n-A INPUT -p tcp -j A\n{marks}{limited}COMMIT\n"
+            ))
+        };
+        let marks = rules("-A A -p icmp -j MARK --set-mark 2\n");
+        assert_eq!(compare(&marks, &rules(""), Path::Input), []);
+    }
+
+    #[test]
     fn other_destinations_are_another_fate() {
         let to = |address: &str| {
             nat(&format!(

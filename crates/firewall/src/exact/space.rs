@@ -309,7 +309,18 @@ impl Space {
 
     /// A variable that no packet answers.
     pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic) -> Result<Packets, Exhausted> {
-        let variable = self.new_unknown(unknown, topic)?;
+        let variable = self.new_unknown(unknown, topic, None)?;
+        self.store.bit(variable)
+    }
+
+    /// The same, asked of packets in this state.
+    pub(crate) fn ask_in(
+        &mut self,
+        state: &State,
+        unknown: Unknown,
+        topic: &Topic,
+    ) -> Result<Packets, Exhausted> {
+        let variable = self.new_unknown(unknown, topic, Some(state))?;
         self.store.bit(variable)
     }
 
@@ -317,9 +328,13 @@ impl Space {
         &mut self,
         unknown: Unknown,
         topic: &Topic,
+        state: Option<&State>,
     ) -> Result<Variable, Exhausted> {
         self.asks += 1;
-        let asked = self.twins.as_mut().map(|twins| twins.ask(unknown, topic));
+        let asked = self
+            .twins
+            .as_mut()
+            .map(|twins| twins.ask(unknown, topic, state));
         if let Some(Asked::Before(variable)) = asked {
             return Ok(variable);
         }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::diagram::Variable;
 use super::space::{Topic, Unknown};
+use super::state::State;
 use crate::model::{
     Effect, Family, Firewall, Match, Nat, NatKind, Rule, Statement, Table, Verdict,
 };
@@ -19,8 +20,8 @@ pub(crate) struct Twins {
     /// The rules of the second firewall that stand in the first one, too.
     of_first: HashMap<RuleAt, RuleAt>,
     second: bool,
-    answers: HashMap<(Owner, Topic, usize), Variable>,
-    turns: HashMap<(Owner, Topic), usize>,
+    answers: HashMap<(Question, usize), Variable>,
+    turns: HashMap<Question, usize>,
     /// The first variables that only the second firewall has.
     pub(crate) only_second: Vec<Variable>,
     /// Whether an answer was taken to be the same in both.
@@ -39,6 +40,10 @@ enum Owner {
     Kernel,
 }
 
+/// Who asks what, and in which state of the packets: a rule may be asked of packets that another one
+/// has marked in one firewall, and of others in both.
+type Question = (Owner, Topic, Option<State>);
+
 /// What came of asking.
 pub(crate) enum Asked {
     /// The other firewall has asked the same.
@@ -48,7 +53,7 @@ pub(crate) enum Asked {
 }
 
 /// Where an answer is kept.
-pub(crate) struct Place(Option<(Owner, Topic, usize)>);
+pub(crate) struct Place(Option<(Question, usize)>);
 
 impl Twins {
     /// Finds the rules that are in both.
@@ -72,7 +77,7 @@ impl Twins {
     }
 
     /// The variable that the other firewall got for the same question.
-    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic) -> Asked {
+    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic, state: Option<&State>) -> Asked {
         if !topic.can_be_shared() {
             return Asked::First(Place(None));
         }
@@ -84,8 +89,9 @@ impl Twins {
                 None => Owner::Second(at),
             },
         };
-        let turn = self.turns.entry((owner, topic.clone())).or_default();
-        let key = (owner, topic.clone(), *turn);
+        let question = (owner, topic.clone(), state.cloned());
+        let turn = self.turns.entry(question.clone()).or_default();
+        let key = (question, *turn);
         *turn += 1;
         match self.answers.get(&key) {
             Some(variable) if self.second => {

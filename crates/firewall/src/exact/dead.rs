@@ -130,28 +130,30 @@ impl<'a> Survey<'a> {
             .collect())
     }
 
-    /// The chains, by table and index, that rules lead to and that no packet enters.
+    /// The chains, by table and index, that rules lead to and that no packet enters, although some
+    /// come to the chains in which those rules stand.
     pub fn never_entered(&self) -> Vec<(usize, usize)> {
-        let mut led_to = BTreeSet::new();
-        for (t, table) in self.firewall.tables.iter().enumerate() {
-            let rules = table.chains.iter().flat_map(|chain| &chain.rules);
-            for statement in rules.flat_map(|rule| &rule.statements) {
-                if let Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) = statement
-                    && let Ok(chain) = usize::try_from(to.0)
-                {
-                    led_to.insert((t, chain));
-                }
-            }
-        }
+        let mut entered = BTreeSet::new();
         for exact in &self.ways {
             let passages = exact.followed.passages.iter();
-            for (passage, entered) in passages.zip(&exact.followed.entered) {
-                if !entered.is_none() {
-                    led_to.remove(&passage.chain);
+            for (passage, packets) in passages.zip(&exact.followed.entered) {
+                if !packets.is_none() {
+                    entered.insert(passage.chain);
                 }
             }
         }
-        led_to.into_iter().collect()
+        let mut led_to = BTreeSet::new();
+        for (table, chain) in &entered {
+            let rules = &self.firewall.tables[*table].chains[*chain].rules;
+            for statement in rules.iter().flat_map(|rule| &rule.statements) {
+                if let Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) = statement
+                    && let Ok(to) = usize::try_from(to.0)
+                {
+                    led_to.insert((*table, to));
+                }
+            }
+        }
+        led_to.difference(&entered).copied().collect()
     }
 }
 

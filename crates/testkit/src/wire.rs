@@ -187,7 +187,8 @@ impl Wire {
                 sum = 0xffff;
             }
             if self.broken {
-                sum ^= 0x0f0f;
+                // Not to 0, which says that there is none.
+                sum ^= if sum == 0x0f0f { 0xf0f0 } else { 0x0f0f };
             }
             body[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         }

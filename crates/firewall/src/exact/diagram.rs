@@ -86,7 +86,8 @@ const LARGEST_CACHE: usize = 1 << 22;
 #[derive(Clone, Debug)]
 pub struct Diagrams {
     nodes: Vec<Node>,
-    /// Open addressing: an index into `nodes`, or [`FREE`]. Twice as long as `nodes` at least.
+    /// Open addressing: an index into `nodes`, or [`FREE`]. Twice as long as `nodes` at least, and
+    /// four times as long as before when it grows: to sort all nodes in anew costs more than memory.
     places: Vec<u32>,
     /// What `and` found last, at the place that its operands hash to.
     results: Vec<Result3>,
@@ -108,7 +109,7 @@ const NO_RESULT: Result3 = Result3 {
 };
 
 impl Diagrams {
-    /// An empty store that will hold so many nodes at most, of 12 bytes each, and 8 to 16 more to
+    /// An empty store that will hold so many nodes at most, of 12 bytes each, and 8 to 56 more to
     /// find them; and take so many steps at most.
     pub fn new(most_nodes: usize, most_steps: u64) -> Self {
         let leaf = Node {
@@ -201,7 +202,7 @@ impl Diagrams {
     }
 
     fn grow(&mut self) {
-        let length = self.places.len() * 2;
+        let length = self.places.len() * 4;
         self.places = vec![FREE; length];
         for index in 1..self.nodes.len() {
             let node = self.nodes[index];

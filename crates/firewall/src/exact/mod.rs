@@ -53,7 +53,7 @@ use state::State;
 /// How much a question may cost before the answer is "unknown".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Nodes of the diagrams, of about 25 bytes each.
+    /// Nodes of the diagrams, of about 50 bytes each.
     pub nodes: usize,
     /// Steps, of about 50 nanoseconds each.
     pub steps: u64,

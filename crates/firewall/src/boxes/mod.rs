@@ -19,9 +19,9 @@ mod world;
 pub use ask::Axis;
 pub use scale::Value;
 
-use crate::exact::{DeadRule, Why, tracks_connections};
+use crate::exact::{DeadRule, Why};
 use crate::model::{Backend, Chain, Firewall, Table};
-use crate::semantics::{RuleAt, sees};
+use crate::semantics::{RuleAt, sees, tracks_connections};
 use ask::{Moving, Reader, changed_fields};
 use cover::{Cover, Search};
 use hiders::Dead;

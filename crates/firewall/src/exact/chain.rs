@@ -232,7 +232,7 @@ impl<'a> Follow<'a> {
 
     /// Whether every later fragment is seen for what it is.
     fn reads_fragments_right(&self) -> bool {
-        self.space.defragmented || self.place.backend == Backend::IptablesLegacy
+        self.space.tracking || self.place.backend == Backend::IptablesLegacy
     }
 
     /// The packets in this state for which all conditions of a rule hold that changes nothing;

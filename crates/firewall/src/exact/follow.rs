@@ -17,7 +17,8 @@ use crate::model::{
 };
 use crate::packet::{Path, to_address};
 use crate::semantics::{
-    BaseAt, CONNTRACK, End, Order, bases, bridge_chains, has_flowtable, interface_to, sees,
+    BaseAt, CONNTRACK, End, Order, bases, bridge_chains, can_do_nothing, has_flowtable,
+    interface_to, sees,
 };
 
 /// Packets by what rules have made of them.
@@ -387,6 +388,9 @@ impl<'a> Follow<'a> {
                 let flows = self.base_chain(base, hidden)?;
                 self.connection(flows, false)?
             } else if base.kind == ChainKind::Nat {
+                if can_do_nothing(self.firewall, &base) {
+                    continue;
+                }
                 let (first, later) = self.asks_nat(flows, hook)?;
                 let first = self.base_chain(base, first)?;
                 self.gather(first.into_iter().chain(later).collect())?
@@ -445,9 +449,11 @@ impl<'a> Follow<'a> {
 
     /// Which packets visit a nat chain: the first one of a connection does. An ICMP error about a
     /// connection is rewritten as that was (`nf_nat_ipv4_fn`); what else is RELATED is a first
-    /// packet. Once one nat chain has fixed an end, the others of the hook are not asked.
+    /// packet. Once one nat chain has fixed an end, the others of the hook are not asked. Without a
+    /// connection none is (`nf_nat_inet_fn`).
     fn asks_nat(&mut self, flows: Flows, hook: Hook) -> Result<(Flows, Flows), Exhausted> {
         let (mut first, mut later) = (Flows::new(), Flows::new());
+        let tracked = self.space.tracked()?;
         for (state, packets) in flows {
             let fixed = match hook {
                 Hook::Prerouting | Hook::Output => state.destination_rewritten,
@@ -465,6 +471,7 @@ impl<'a> Follow<'a> {
             let icmp = store.among(&protocol, &[Range::one(1), Range::one(58)])?;
             let related = store.minus(related, icmp)?;
             let asks = store.or(new, related)?;
+            let asks = store.and(asks, tracked)?;
             let visits = store.and(packets, asks)?;
             let passes = store.minus(packets, asks)?;
             if !visits.is_none() {

@@ -39,12 +39,11 @@ pub use diagram::{Exhausted, Packets};
 pub use reach::Cell;
 pub(crate) use reach::Service;
 pub use space::Unknown;
-pub(crate) use world::tracks_connections;
 
 use crate::Surroundings;
 use crate::model::{Firewall, NamePattern};
 use crate::packet::{Packet, Path};
-use crate::semantics::{End, RuleAt};
+use crate::semantics::{End, RuleAt, tracks_connections};
 use crate::traffic::Traffic;
 use follow::{Course, Follow, Passage};
 use space::{Space, Topic};
@@ -99,7 +98,7 @@ impl Followed {
         firewall: &Firewall,
         surroundings: &Surroundings,
     ) -> Result<Self, Exhausted> {
-        space.defragmented = tracks_connections(firewall, space.v6);
+        space.tracking = tracks_connections(firewall, space.v6);
         let world = space.world;
         let mut follow =
             |texts_in_order| Follow::new(firewall, surroundings, space, texts_in_order).run(world);

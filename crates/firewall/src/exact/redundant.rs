@@ -68,7 +68,7 @@ impl Survey<'_> {
             .any(changes_packets);
         let legacy = of_table.backend == Backend::IptablesLegacy;
         let mut ways = passages.iter().map(|(way, _)| &self.ways[*way]);
-        if !legacy && ways.any(|exact| !exact.space.defragmented) {
+        if !legacy && ways.any(|exact| !exact.space.tracking) {
             // A later fragment may be misread by any rule.
             return Ok(found);
         }

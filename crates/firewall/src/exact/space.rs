@@ -13,11 +13,11 @@ use super::names::Names;
 use super::state::State;
 use super::twins::{Asked, Twins};
 use super::word::Word;
-use super::world::{tcp_options, tracks_connections};
+use super::world::tcp_options;
 use crate::Surroundings;
 use crate::model::{Field, Firewall, NamePattern, Range, ct_state};
 use crate::packet::Path;
-use crate::semantics::RuleAt;
+use crate::semantics::{RuleAt, tracks_connections};
 
 /// Contiguous variables that hold one number, its highest bit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(crate) enum Topic {
     Bridge,
     /// Whether a connection is in a flowtable.
     Flowtable,
+    /// Whether something outside the rules switches connection tracking on.
+    Tracking,
     /// How NAT rewrote a connection when it began.
     Earlier,
     /// Where routing sends what was rewritten, which device a chain is hooked to, which of two base
@@ -88,8 +90,11 @@ pub(crate) struct Space {
     pub(crate) twins: Option<Twins>,
     rewritten: HashMap<(Field, String), Word>,
     routed: HashMap<Option<Word>, Word>,
-    /// Whether fragments are put together before the rules see them, as conntrack has it.
-    pub(crate) defragmented: bool,
+    /// Whether the rules switch connection tracking on, which puts fragments together before they
+    /// see them.
+    pub(crate) tracking: bool,
+    /// Where they do not, whether something else has.
+    switched_on: Option<Packets>,
     /// The types of source and destination, where they follow from the address.
     pub(crate) types: [Option<Word>; 2],
     /// The packets that exist.
@@ -217,7 +222,8 @@ impl Space {
             twins: None,
             rewritten: HashMap::new(),
             routed: HashMap::new(),
-            defragmented: firewalls.iter().any(|one| tracks_connections(one, v6)),
+            switched_on: None,
+            tracking: firewalls.iter().any(|one| tracks_connections(one, v6)),
             types: [None, None],
             world: Packets::ALL,
             common: HashMap::new(),
@@ -322,6 +328,19 @@ impl Space {
     ) -> Result<Packets, Exhausted> {
         let variable = self.new_unknown(unknown, topic, Some(state))?;
         self.store.bit(variable)
+    }
+
+    /// Whether connections are tracked.
+    pub(crate) fn tracked(&mut self) -> Result<Packets, Exhausted> {
+        if self.tracking {
+            return Ok(Packets::ALL);
+        }
+        if let Some(known) = self.switched_on {
+            return Ok(known);
+        }
+        let open = self.ask(Unknown::Kernel, &Topic::Tracking)?;
+        self.switched_on = Some(open);
+        Ok(open)
     }
 
     pub(crate) fn new_unknown(

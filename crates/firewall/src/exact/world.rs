@@ -9,22 +9,8 @@ use super::diagram::{Exhausted, Packets};
 use super::space::{STATES, Space};
 use super::word::Word;
 use crate::Surroundings;
-use crate::model::{
-    Effect, Field, Firewall, KeyPart, Match, Range, Rule, Statement, Verdict, ct_state,
-};
+use crate::model::{Field, Firewall, Match, Range, Statement, ct_state};
 use crate::packet::{Path, address_type, to_address};
-
-/// Whether some rule that sees the family needs conntrack, which puts fragments together before
-/// the first rule (`nf_ct_netns_get`, `nf_defrag_ipv4_enable`).
-pub(crate) fn tracks_connections(firewall: &Firewall, v6: bool) -> bool {
-    firewall
-        .tables
-        .iter()
-        .filter(|table| crate::semantics::sees(table, v6))
-        .flat_map(|table| &table.chains)
-        .flat_map(|chain| &chain.rules)
-        .any(needs_connections)
-}
 
 /// The TCP options that rules ask for.
 pub(crate) fn tcp_options(firewall: &Firewall) -> BTreeSet<u8> {
@@ -54,53 +40,6 @@ fn options_of(wanted: &Match, options: &mut BTreeSet<u8>) {
         | Match::Never
         | Match::Opaque(_) => {}
     }
-}
-
-fn needs_connections(rule: &Rule) -> bool {
-    rule.statements.iter().any(|statement| match statement {
-        Statement::Match(wanted) => asks_connection(wanted),
-        Statement::Effect(Effect::NoTrack | Effect::CtZone(_))
-        | Statement::Verdict(Verdict::Nat(_)) => true,
-        Statement::Effect(Effect::SetMark { field, .. }) => *field == Field::CtMark,
-        Statement::Effect(Effect::CopyMark { from, to, .. }) => {
-            *from == Field::CtMark || *to == Field::CtMark
-        }
-        Statement::VerdictMap(map) => map.key.iter().any(|part| part_asks(*part)),
-        Statement::Effect(_) | Statement::Verdict(_) => false,
-    })
-}
-
-fn asks_connection(wanted: &Match) -> bool {
-    match wanted {
-        Match::Field { operand, .. } => of_connection(operand.field),
-        Match::Lookup(lookup) => lookup.key.iter().any(|part| part_asks(*part)),
-        Match::Any { of, .. } => of.iter().any(asks_connection),
-        Match::InInterface { .. }
-        | Match::OutInterface { .. }
-        | Match::Never
-        | Match::Opaque(_) => false,
-    }
-}
-
-fn part_asks(part: KeyPart) -> bool {
-    matches!(part, KeyPart::Number(operand) if of_connection(operand.field))
-}
-
-fn of_connection(field: Field) -> bool {
-    matches!(
-        field,
-        Field::CtState
-            | Field::CtStatus
-            | Field::CtDirection
-            | Field::CtMark
-            | Field::CtOriginalIp4Src
-            | Field::CtOriginalIp4Dst
-            | Field::CtOriginalIp6Src
-            | Field::CtOriginalIp6Dst
-            | Field::CtOriginalSrcPort
-            | Field::CtOriginalDstPort
-            | Field::CtProtocol
-    )
 }
 
 /// `RTN_*` that routing keeps on this host.
@@ -245,16 +184,12 @@ impl Space {
     fn fragments(&mut self) -> Result<Packets, Exhausted> {
         let whole = self.is(Field::IsLaterFragment, 0)?;
         if self.v6 {
-            return Ok(if self.defragmented {
-                whole
-            } else {
-                Packets::ALL
-            });
+            return Ok(if self.tracking { whole } else { Packets::ALL });
         }
         let word = self.word(Field::Ip4FragmentOffset)?.masked(Some(0x1fff));
         let first = self.store.among(&word, &[Range::one(0)])?;
         let differ = self.store.differ(whole, first)?;
-        if !self.defragmented {
+        if !self.tracking {
             return Ok(!differ);
         }
         let word = self.word(Field::Ip4FragmentOffset)?.masked(Some(0x3fff));

@@ -81,6 +81,12 @@ pub(crate) fn bases(
     (bases, order)
 }
 
+/// Whether a chain has no rules and lets everything pass.
+pub(crate) fn can_do_nothing(firewall: &Firewall, base: &BaseAt) -> bool {
+    let rules = &firewall.tables[base.table].chains[base.chain].rules;
+    rules.is_empty() && base.policy == Policy::Accept
+}
+
 /// What a table of frames could do to a packet that comes by a bridge, if it holds any rule.
 pub(crate) fn bridge_chains(firewall: &Firewall, hooks: &[Hook]) -> bool {
     firewall.tables.iter().any(|table| {

@@ -8,12 +8,14 @@ use crate::model::{Chain, Effect, Field, Firewall, Match, Rule, Statement, Table
 use crate::packet::Value;
 
 use super::flow::Flow;
+use super::tracking::tracks_connections;
 
 /// The boxes of every rule of a firewall, made once.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     tables: Vec<Vec<Boxes>>,
     nat: Vec<bool>,
+    tracking: [bool; 2],
 }
 
 /// How many boxes are compared at once.
@@ -158,7 +160,13 @@ impl Index {
                 .map(|table| table.chains.iter().map(Boxes::new).collect())
                 .collect(),
             nat: firewall.tables.iter().map(rewrites).collect(),
+            tracking: [false, true].map(|v6| tracks_connections(firewall, v6)),
         }
+    }
+
+    /// Whether the rules switch connection tracking on.
+    pub(crate) fn tracks(&self, v6: bool) -> bool {
+        self.tracking[usize::from(v6)]
     }
 
     /// Whether a table holds rules that rewrite addresses or ports of connections.

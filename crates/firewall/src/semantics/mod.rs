@@ -13,14 +13,16 @@ mod matching;
 mod nat;
 mod route;
 mod rule;
+mod tracking;
 mod walk;
 
-pub(crate) use bases::{BaseAt, Order, bases, bridge_chains, has_flowtable, sees};
+pub(crate) use bases::{BaseAt, Order, bases, bridge_chains, can_do_nothing, has_flowtable, sees};
 pub use index::Index;
 pub(crate) use lookup::resolve;
 pub(crate) use nat::own_address;
 pub(crate) use route::interface_to;
 pub(crate) use rule::matters;
+pub(crate) use tracking::tracks_connections;
 pub(crate) use walk::{CONNTRACK, DEEPEST, DEEPEST_JUMP};
 pub use walk::{evaluate, evaluate_supposing};
 

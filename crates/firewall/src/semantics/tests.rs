@@ -327,3 +327,14 @@ fn each_member_of_a_list_makes_its_own_key() {
     assert_eq!(by("eth0"), Some(End::Accepted));
     assert_eq!(by("eth1"), Some(End::Dropped));
 }
+
+#[test]
+fn nat_chains_may_not_run_where_no_rule_needs_a_connection() {
+    let nat = "*nat\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
+    let open = follow(nat, &packet());
+    let ends: BTreeSet<End> = open.outcomes.iter().map(|one| one.end).collect();
+    assert_eq!(ends, BTreeSet::from([End::Accepted, End::Dropped]));
+    let tracking = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n";
+    let run = follow(&format!("{nat}{tracking}"), &packet());
+    assert_eq!(run.certain(), Some(End::Dropped));
+}

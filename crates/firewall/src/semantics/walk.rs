@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bases::{BaseAt, Order, bases, bridge_chains, has_flowtable, sees};
+use super::bases::{BaseAt, Order, bases, bridge_chains, can_do_nothing, has_flowtable, sees};
 use super::flow::{Decided, Flow, merge};
 use super::index::{Block, Index, Question};
 use super::route::interface_to;
@@ -406,17 +406,17 @@ impl Walk<'_> {
                 ));
             }
         }
-        for BaseAt {
-            priority,
-            table: t,
-            chain: c,
-            kind,
-            policy,
-        } in bases
-        {
+        for base in bases {
             if flows.is_empty() {
                 break;
             }
+            let BaseAt {
+                priority,
+                table: t,
+                chain: c,
+                kind,
+                policy,
+            } = base;
             self.place = Here { hook, kind };
             let early = hook == Hook::Ingress
                 || priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
@@ -430,17 +430,7 @@ impl Walk<'_> {
                     .map(|flow| self.show_connection(flow))
                     .collect()
             } else if kind == ChainKind::Nat {
-                let (mut first, mut later) = (Vec::new(), Vec::new());
-                for flow in flows {
-                    match asks_nat(&flow, hook) {
-                        Some(true) => first.push(flow),
-                        Some(false) => later.push(flow),
-                        None => {
-                            first.push(flow.clone());
-                            later.push(flow);
-                        }
-                    }
-                }
+                let (first, later) = self.asking_nat(&base, hook, flows);
                 let mut flows = self.base_chain(t, c, policy, first);
                 flows.extend(later);
                 flows
@@ -451,6 +441,32 @@ impl Walk<'_> {
             flows = merge(flows, MOST_FLOWS);
         }
         flows
+    }
+
+    /// Which flows visit a nat chain, and which do not. Without a connection none does
+    /// (`nf_nat_inet_fn`).
+    fn asking_nat(
+        &mut self,
+        base: &BaseAt,
+        hook: Hook,
+        flows: Vec<Flow>,
+    ) -> (Vec<Flow>, Vec<Flow>) {
+        let tracked = self.index.tracks(self.packet.is_v6()) || can_do_nothing(self.firewall, base);
+        if !tracked {
+            self.note("no rule needs connection tracking, without which nat chains are not run; whether something else has switched it on is not known: both ways were followed".into());
+        }
+        let (mut first, mut later) = (Vec::new(), Vec::new());
+        for flow in flows {
+            match asks_nat(&flow, hook) {
+                Some(true) if tracked => first.push(flow),
+                Some(false) => later.push(flow),
+                Some(true) | None => {
+                    first.push(flow.clone());
+                    later.push(flow);
+                }
+            }
+        }
+        (first, later)
     }
 
     /// Which flows pass a device that the chain is hooked to, and which do not; other chains see

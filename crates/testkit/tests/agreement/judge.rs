@@ -76,7 +76,11 @@ fn compare(
     let open = evaluation
         .events
         .iter()
-        .any(|event| matches!(event.what, Happened::Perhaps(_)));
+        .any(|event| matches!(event.what, Happened::Perhaps(_)))
+        || evaluation
+            .notes
+            .iter()
+            .any(|note| note.ends_with("both ways were followed"));
     if let ([outcome], false) = (evaluation.outcomes.as_slice(), open)
         && outcome.end != End::Unknown
     {

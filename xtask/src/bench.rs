@@ -62,7 +62,7 @@ pub(crate) fn all() -> Outcome {
     ));
 
     say("\n== reading and asking");
-    for example in ["bench_parse", "bench_explain", "bench_dead"] {
+    for example in ["bench_parse", "bench_explain", "bench_dead", "bench_lookup"] {
         run(&[&release.join("examples").join(example).display().to_string()])?;
     }
 

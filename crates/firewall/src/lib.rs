@@ -10,6 +10,7 @@ mod circles;
 pub mod exact;
 pub mod lint;
 mod load;
+pub mod lookup;
 pub mod model;
 pub mod packet;
 pub mod parse;

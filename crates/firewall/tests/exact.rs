@@ -1,5 +1,5 @@
-//! All packets at once against one packet after another: the two evaluators share no code beyond
-//! the order of hooks, and neither may know better.
+//! All packets at once against one packet after another, and against the look-up: they share no
+//! code beyond the order of hooks, and neither may know better.
 //!
 //! Packets are drawn from the sets that the exact one found: what each rule matches, and each end.
 
@@ -14,9 +14,10 @@ use std::io::Write;
 use std::path::{Path as File, PathBuf};
 
 use surefoot_firewall::exact::{Budget, Exact, Exhausted, Packets, Question};
+use surefoot_firewall::lookup::Lookup;
 use surefoot_firewall::model::{Family, Firewall};
 use surefoot_firewall::packet::{Packet, Path};
-use surefoot_firewall::semantics::{End, Index, Record, RuleAt, evaluate};
+use surefoot_firewall::semantics::{Decider, End, Index, Record, RuleAt, evaluate};
 use surefoot_firewall::traffic::Traffic;
 use surefoot_firewall::{Input, Interface, Surroundings, load};
 
@@ -30,6 +31,8 @@ const MOST_RULES: usize = if cfg!(debug_assertions) { 120 } else { 10_000 };
 #[derive(Default)]
 struct Tally {
     packets: usize,
+    /// Packets that the look-up answers for, too.
+    looked_up: usize,
     /// Packets of which the slower evaluator leaves more open.
     wider: usize,
     exhausted: Vec<String>,
@@ -51,6 +54,7 @@ fn the_evaluators_agree_on_rule_sets_of_our_own() {
     }
     assert_eq!(tally.exhausted, Vec::<String>::new());
     assert!(tally.packets > 5000, "{} packets", tally.packets);
+    assert!(tally.looked_up > 2500, "{} looked up", tally.looked_up);
 }
 
 #[test]
@@ -115,7 +119,8 @@ fn compare(file: &File, tally: &mut Tally) {
                     budget: Budget::default(),
                 };
                 let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });
-                if compare_way(question, &index, &rules, &place, tally).is_err() {
+                let index = (&index, &Lookup::new(&firewall, &index, &surroundings));
+                if compare_way(question, index, &rules, &place, tally).is_err() {
                     tally.exhausted.push(place);
                 }
             }
@@ -125,7 +130,7 @@ fn compare(file: &File, tally: &mut Tally) {
 
 fn compare_way(
     question: Question,
-    index: &Index,
+    (index, lookup): (&Index, &Lookup),
     rules: &[RuleAt],
     place: &str,
     tally: &mut Tally,
@@ -147,8 +152,10 @@ fn compare_way(
                 continue;
             };
             let walked = walk(question, index, &packet);
+            let walked: BTreeSet<End> = walked.into_iter().map(|(end, _)| end).collect();
             tally.packets += 1;
             tally.wider += usize::from(ends != walked);
+            tally.looked_up += usize::from(look_up(question, (index, lookup), packet.clone()));
             let open = ends.contains(&End::Unknown) || walked.contains(&End::Unknown);
             assert!(
                 !ends.is_empty() && (open || ends.is_subset(&walked)),
@@ -159,7 +166,18 @@ fn compare_way(
     Ok(())
 }
 
-fn walk(question: Question, index: &Index, packet: &Packet) -> BTreeSet<End> {
+/// Whether the look-up answers; if so, as the evaluator does.
+fn look_up(question: Question, (index, lookup): (&Index, &Lookup), packet: Packet) -> bool {
+    let packet = packet.settle(question.surroundings);
+    let Some(found) = lookup.key(&packet).and_then(|key| lookup.judge(&key)) else {
+        return false;
+    };
+    let walked = walk(question, index, &packet);
+    assert_eq!(walked, [found], "looked up: {packet:?}");
+    true
+}
+
+fn walk(question: Question, index: &Index, packet: &Packet) -> Vec<(End, Decider)> {
     let answer = evaluate(
         question.firewall,
         index,
@@ -167,7 +185,8 @@ fn walk(question: Question, index: &Index, packet: &Packet) -> BTreeSet<End> {
         packet,
         Record::Nothing,
     );
-    answer.outcomes.iter().map(|outcome| outcome.end).collect()
+    let outcomes = answer.outcomes.iter();
+    outcomes.map(|outcome| (outcome.end, outcome.by)).collect()
 }
 
 fn rules(firewall: &Firewall) -> Vec<RuleAt> {

@@ -1,9 +1,10 @@
-//! One rule set, from its loading to what both evaluators had to say of its packets.
+//! One rule set, from its loading to what the evaluators had to say of its packets.
 
 use std::collections::BTreeMap;
 
 use surefoot_firewall::Surroundings;
 use surefoot_firewall::exact::{Budget, Exact, Question};
+use surefoot_firewall::lookup::Lookup;
 use surefoot_firewall::model::{Field, Firewall};
 use surefoot_firewall::packet::{Packet, Path};
 use surefoot_firewall::semantics::{End, Index};
@@ -11,7 +12,7 @@ use surefoot_firewall::traffic::Traffic;
 use surefoot_testkit::Observation;
 
 use crate::case::Case;
-use crate::judge::{Judgement, judge, kernel_end, met};
+use crate::judge::{Judgement, judge, judge_lookup, kernel_end, met};
 use crate::session::Session;
 use crate::tally::Tally;
 
@@ -35,6 +36,11 @@ pub(crate) fn hold(case: &Case, packets: usize, seed: u64) -> (Tally, (usize, us
         .iter()
         .map(|model| Index::new(&model.firewall))
         .collect();
+    let lookup = Lookup::new(
+        &session.loaded.models[0].firewall,
+        &indices[0],
+        &session.loaded.surroundings,
+    );
     let mut tally = Tally {
         rule_sets: 1,
         random: usize::from(case.random),
@@ -63,6 +69,16 @@ pub(crate) fn hold(case: &Case, packets: usize, seed: u64) -> (Tally, (usize, us
                     if tally.walk.differ <= SHOWN {
                         tally.show(|| format!("{}, {}: {why}{shot}", case.name, model.text));
                     }
+                }
+            }
+        }
+        match judge_lookup(&models[0].firewall, &lookup, &shot.packet, seen) {
+            Judgement::Agrees => tally.lookup.agree += 1,
+            Judgement::Among => tally.lookup.open += 1,
+            Judgement::Differs(why) => {
+                tally.lookup.differ += 1;
+                if tally.lookup.differ <= SHOWN {
+                    tally.show(|| format!("{}, looked up: {why}{shot}", case.name));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use surefoot_firewall::Surroundings;
+use surefoot_firewall::lookup::Lookup;
 use surefoot_firewall::model::{
     Backend, ChainKind, Effect, Family, Firewall, Hook, Match, Policy, SetRef, Statement, Table,
     Verdict,
@@ -105,6 +106,30 @@ fn compare(
     } else {
         Err(format!("the kernel ends with {end:?} by {by:?}"))
     }
+}
+
+/// Compares what the look-up says; where it leaves the answer to the evaluator it is open.
+pub(crate) fn judge_lookup(
+    firewall: &Firewall,
+    lookup: &Lookup,
+    packet: &Packet,
+    seen: &Observation,
+) -> Judgement {
+    let key = lookup.key(packet);
+    let Some((end, by)) = key.and_then(|key| lookup.judge(&key)) else {
+        return Judgement::Among;
+    };
+    let steps = seen.steps.iter().map(|step| Place::of_step(firewall, step));
+    let Some(steps) = steps.collect::<Option<Vec<Place>>>() else {
+        return Judgement::Differs("a step that is not in the model".into());
+    };
+    let (kernel, kernel_by) = decided(firewall, seen, &steps);
+    if end == kernel && kernel_by.is_none_or(|kernel_by| kernel_by == by) {
+        return Judgement::Agrees;
+    }
+    Judgement::Differs(format!(
+        "the kernel ends with {kernel:?} by {kernel_by:?}, the look-up with {end:?} by {by:?}\n{seen:?}\n"
+    ))
 }
 
 /// How the kernel ended it, if every step is one of the model's.

@@ -27,6 +27,8 @@ pub(crate) struct Tally {
     pub(crate) walk: Answers,
     /// All packets at once.
     pub(crate) exact: Answers,
+    /// Looked up; open are those that are left to the evaluator.
+    pub(crate) lookup: Answers,
     /// Ways through a rule set that were too large to follow at once.
     pub(crate) exhausted: usize,
     /// Packets by whatever they have in common: path, family, backend, what they met.
@@ -58,7 +60,11 @@ impl Tally {
         self.random += other.random;
         self.packets += other.packets;
         self.exhausted += other.exhausted;
-        for (ours, theirs) in [(&mut self.walk, other.walk), (&mut self.exact, other.exact)] {
+        for (ours, theirs) in [
+            (&mut self.walk, other.walk),
+            (&mut self.exact, other.exact),
+            (&mut self.lookup, other.lookup),
+        ] {
             ours.agree += theirs.agree;
             ours.open += theirs.open;
             ours.differ += theirs.differ;
@@ -76,7 +82,7 @@ impl Tally {
 
     /// How many answers differ from the kernel's.
     pub(crate) fn differ(&self) -> usize {
-        self.walk.differ + self.exact.differ
+        self.walk.differ + self.exact.differ + self.lookup.differ
     }
 }
 
@@ -94,7 +100,11 @@ impl fmt::Display for Tally {
                 .collect();
             writeln!(f, "{about:18} {}", kinds.join(", "))?;
         }
-        for (name, answers) in [("one at a time", &self.walk), ("all at once", &self.exact)] {
+        for (name, answers) in [
+            ("one at a time", &self.walk),
+            ("all at once", &self.exact),
+            ("looked up", &self.lookup),
+        ] {
             let Answers {
                 agree,
                 open,

@@ -1,0 +1,206 @@
+//! Finds the first rule that a packet matches among very many.
+//!
+//! Each node cuts the numbers of one slot in two: rules that ask for less, rules that ask for more,
+//! and a third child for those that do not care or reach over the cut. No rule is held twice, so
+//! that the tree is as large as the chain.
+
+use super::key::Seen;
+use super::step::Unknown;
+
+/// Rules that are looked at one by one.
+const LEAF: usize = 4;
+/// Rules that the choice of a cut looks at.
+const SAMPLE: usize = 64;
+/// No deeper than this; the rest is one leaf.
+const DEEPEST: usize = 48;
+/// Nodes that wait to be looked at: of each level two at most.
+const WAITING: usize = 2 * DEEPEST + 2;
+const NONE: u32 = u32::MAX;
+
+/// What a rule asks at least: of each axis the first and the last place.
+pub(super) type Hull = Vec<(u128, u128)>;
+
+/// The place of a number on an axis; 0 is that of packets without the field.
+pub(super) fn place(number: u128) -> u128 {
+    number.saturating_add(1)
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    /// The rules of the leaves, ascending in each.
+    rules: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    /// The first and the last rule below.
+    first: u32,
+    last: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Leaf {
+        start: u32,
+        end: u32,
+    },
+    Cut {
+        slot: u8,
+        /// The first place behind the cut.
+        at: u128,
+        before: u32,
+        across: u32,
+        behind: u32,
+    },
+}
+
+impl Tree {
+    /// Holds the rules, whose hulls have a side for each of the slots.
+    pub(super) fn new(slots: &[u8], hulls: &[Hull]) -> Self {
+        let mut tree = Self {
+            nodes: Vec::new(),
+            rules: Vec::new(),
+        };
+        let all = (0..hulls.len()).filter_map(|at| u32::try_from(at).ok());
+        tree.add(slots, hulls, all.collect(), 0);
+        tree
+    }
+
+    /// The rules, those of a leaf beside each other.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+        self.rules.iter().map(|rule| *rule as usize)
+    }
+
+    fn add(&mut self, slots: &[u8], hulls: &[Hull], held: Vec<u32>, depth: usize) -> u32 {
+        let (Some(first), Some(last)) = (held.first().copied(), held.last().copied()) else {
+            return NONE;
+        };
+        let node = self.nodes.len();
+        let cut = (held.len() > LEAF && depth < DEEPEST)
+            .then(|| best_cut(hulls, &held))
+            .flatten();
+        let length = |rules: &Vec<u32>| u32::try_from(rules.len()).unwrap_or(NONE);
+        let start = length(&self.rules);
+        if cut.is_none() {
+            self.rules.extend(&held);
+        }
+        self.nodes.push(Node {
+            first,
+            last,
+            kind: Kind::Leaf {
+                start,
+                end: length(&self.rules),
+            },
+        });
+        if let Some((axis, at)) = cut {
+            let (mut before, mut across, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+            for one in held {
+                let (lo, hi) = hulls[one as usize][axis];
+                if hi < at {
+                    before.push(one);
+                } else if lo >= at {
+                    behind.push(one);
+                } else {
+                    across.push(one);
+                }
+            }
+            self.nodes[node].kind = Kind::Cut {
+                slot: slots[axis],
+                at,
+                across: self.add(slots, hulls, across, depth + 1),
+                before: self.add(slots, hulls, before, depth + 1),
+                behind: self.add(slots, hulls, behind, depth + 1),
+            };
+        }
+        u32::try_from(node).unwrap_or(NONE)
+    }
+
+    /// The first rule from `from` on for which the test says yes.
+    pub(super) fn first(
+        &self,
+        from: u32,
+        seen: &Seen<'_>,
+        test: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let mut best = NONE;
+        let mut waiting = [NONE; WAITING];
+        waiting[0] = 0;
+        let mut count = usize::from(!self.nodes.is_empty());
+        while count > 0 {
+            count -= 1;
+            let node = &self.nodes[waiting[count] as usize];
+            if node.first >= best || node.last < from {
+                continue;
+            }
+            match node.kind {
+                Kind::Leaf { start, end } => {
+                    for rule in &self.rules[start as usize..end as usize] {
+                        if *rule >= best {
+                            break;
+                        }
+                        if *rule >= from && test(*rule) {
+                            best = *rule;
+                            break;
+                        }
+                    }
+                }
+                Kind::Cut {
+                    slot,
+                    at,
+                    before,
+                    across,
+                    behind,
+                } => {
+                    let (less, more) = match seen.number(slot) {
+                        Ok(number) => {
+                            let less = number.map_or(0, place) < at;
+                            (less, !less)
+                        }
+                        Err(Unknown) => (true, true),
+                    };
+                    for (child, open) in [(behind, more), (before, less), (across, true)] {
+                        if open && child != NONE {
+                            waiting[count] = child;
+                            count += 1;
+                        }
+                    }
+                }
+            }
+        }
+        (best != NONE).then_some(best)
+    }
+}
+
+/// The axis and the place that divide the rules best.
+fn best_cut(hulls: &[Hull], held: &[u32]) -> Option<(usize, u128)> {
+    let step = held.len().div_ceil(SAMPLE);
+    let some: Vec<&Hull> = held
+        .iter()
+        .step_by(step)
+        .map(|one| &hulls[*one as usize])
+        .collect();
+    let mut best: Option<(usize, (usize, u128))> = None;
+    for axis in 0..some.first()?.len() {
+        let mut edges: Vec<u128> = Vec::with_capacity(2 * some.len());
+        for sides in &some {
+            let (lo, hi) = sides[axis];
+            edges.extend((lo > 0).then_some(lo));
+            edges.extend(hi.checked_add(1));
+        }
+        edges.sort_unstable();
+        let Some(at) = edges.get(edges.len() / 2).copied() else {
+            continue;
+        };
+        let before = some.iter().filter(|sides| sides[axis].1 < at).count();
+        let behind = some.iter().filter(|sides| sides[axis].0 >= at).count();
+        let cost = some.len() - before.min(behind);
+        if best.is_none_or(|(least, _)| cost < least) {
+            best = Some((cost, (axis, at)));
+        }
+    }
+    let (cost, cut) = best?;
+    // A cut that leaves nearly all on one side only makes the tree deeper.
+    (cost * 16 < some.len() * 15).then_some(cut)
+}

@@ -143,8 +143,11 @@ impl Way {
             let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
             sure &= order != Order::Unknown && (bases.is_empty() || !on_device);
             for base in bases {
+                let tracked = index.tracks(v6);
+                if base.kind == ChainKind::Nat && !tracked && can_do_nothing(firewall, &base) {
+                    continue;
+                }
                 let compiled = compiler.chain(base.table, base.chain);
-                let tracked = index.tracks(v6) || can_do_nothing(firewall, &base);
                 stages.push(Stage::Base(Base::new(base, hook, compiled, tracked)));
             }
         };

@@ -451,7 +451,10 @@ impl Walk<'_> {
         hook: Hook,
         flows: Vec<Flow>,
     ) -> (Vec<Flow>, Vec<Flow>) {
-        let tracked = self.index.tracks(self.packet.is_v6()) || can_do_nothing(self.firewall, base);
+        let tracked = self.index.tracks(self.packet.is_v6());
+        if !tracked && can_do_nothing(self.firewall, base) {
+            return (Vec::new(), flows);
+        }
         if !tracked {
             self.note("no rule needs connection tracking, without which nat chains are not run; whether something else has switched it on is not known: both ways were followed".into());
         }

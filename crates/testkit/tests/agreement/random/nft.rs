@@ -300,7 +300,11 @@ impl Nft<'_> {
             1 => {
                 if v6 && self.0.percent(40) {
                     // nft takes a set with 6 for TCP and refuses a later `udp`.
-                    let next = one(self.0, &["60", "{ 43, 60 }"]);
+                    // Nor does it list `ip6 nexthdr 60` behind a port: it takes it for implied.
+                    let next = match one(self.0, &["60", "{ 43, 60 }"]) {
+                        "60" if not.is_empty() => "{ 60, 135 }",
+                        next => next,
+                    };
                     return format!("ip6 nexthdr {not}{next}");
                 }
                 let field = if v6 { "hoplimit" } else { "ttl" };

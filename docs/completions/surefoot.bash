@@ -61,6 +61,9 @@ _surefoot() {
             surefoot__subcmd__firewall,reach)
                 cmd="surefoot__subcmd__firewall__subcmd__reach"
                 ;;
+            surefoot__subcmd__firewall,replay)
+                cmd="surefoot__subcmd__firewall__subcmd__replay"
+                ;;
             surefoot__subcmd__firewall,show)
                 cmd="surefoot__subcmd__firewall__subcmd__show"
                 ;;
@@ -96,6 +99,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,reach)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__reach"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,replay)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__replay"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,show)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__show"
@@ -150,6 +156,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,reach)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__reach"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,replay)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__replay"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,show)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__show"
@@ -305,7 +314,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach spoof simplify check help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach replay spoof simplify check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -654,7 +663,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find diff flush reach spoof simplify check help"
+            opts="show explain why-not prove find diff flush reach replay spoof simplify check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -766,6 +775,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__reach)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -963,6 +986,96 @@ _surefoot() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json svg" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__replay)
+            opts="-v -q -h -V --conntrack --sockets --old --me --on --limit --facts --root --rules-format --format --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --conntrack)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --old)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --me)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --rules-format)
+                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1263,7 +1376,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find diff flush reach spoof simplify check"
+            opts="show explain why-not prove find diff flush reach replay spoof simplify check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1361,6 +1474,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__reach)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

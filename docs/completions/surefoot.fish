@@ -71,25 +71,26 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "find" -d 'Find a packet for which a sentence is so'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "simplify" -d 'Take away what no packet ever meets, and prove that the rest does the same'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach spoof simplify check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "find" -d 'Find a packet for which a sentence is so'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "simplify" -d 'Take away what no packet ever meets, and prove that the rest does the same'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find diff flush reach replay spoof simplify check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l rules -d 'The same as FILE, as `explain` and `why-not` have it' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
@@ -247,6 +248,28 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from reach" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l conntrack -d 'Judge the connections that `conntrack -L` or `/proc/net/nf_conntrack` lists' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l old -d 'The old rules [default: those that are loaded]' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l me -d 'Addresses of the host that the traffic was seen on [default: this machine\'s]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l on -d 'The interface that was captured on, where the capture does not name it' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l limit -d 'Show so many connections of each kind, and so many rules that decide' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l rules-format -d 'The format of the rules, where the text does not tell' -r -f -a "v4\t'iptables-save'
+v6\t'ip6tables-save'
+nft\t'What `nft list ruleset` prints'
+nft-json\t'What `nft -j list ruleset` prints'
+ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -l sockets -d 'Judge the connections that the machine has now'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from replay" -s V -l version -d 'Print version'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from spoof" -l format -d 'The form of the answer' -r -f -a "text\t''
@@ -310,6 +333,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "simplify" -d 'Take away what no packet ever meets, and prove that the rest does the same'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
@@ -352,6 +376,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "diff" -d 'Show every packet whose fate changes from one rule set to another'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "simplify" -d 'Take away what no packet ever meets, and prove that the rest does the same'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'List what is wrong with a rule set, worst first'

@@ -62,7 +62,13 @@ pub(crate) fn all() -> Outcome {
     ));
 
     say("\n== reading and asking");
-    for example in ["bench_parse", "bench_explain", "bench_dead", "bench_lookup"] {
+    for example in [
+        "bench_parse",
+        "bench_explain",
+        "bench_dead",
+        "bench_lookup",
+        "bench_replay",
+    ] {
         run(&[&release.join("examples").join(example).display().to_string()])?;
     }
 

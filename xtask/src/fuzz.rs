@@ -60,6 +60,11 @@ const TARGETS: &[Target] = &[
         seeds: &[".pcap", ".pcapng"],
     },
     Target {
+        name: "replay",
+        dictionary: None,
+        seeds: &[".pcap", ".pcapng"],
+    },
+    Target {
         name: "capture",
         dictionary: None,
         seeds: &[".surefoot"],

@@ -3,6 +3,7 @@
 //! Each area is a file with its pages and a pure function of [`Host`]. What an area needs of the
 //! firewall it asks of [`Rules`], which are read once. Nothing here reads the machine.
 
+mod connections;
 mod consoles;
 mod exposure;
 mod no_filter;
@@ -16,6 +17,7 @@ mod wrappers;
 use surefoot_host::Host;
 use surefoot_report::{Area, Certainty, Finding, Page, Report, Unknown, sort_worst_first};
 
+pub use connections::connections;
 pub use rules::{Rules, withheld};
 
 /// Every area's findings about a machine, worst first, and what was not known.

@@ -210,6 +210,38 @@ pub(crate) fn packets(path: &Path) -> Result<Vec<u8>, Failure> {
     mistaken(Expected::Packets, &shown(path), &bytes).map_or(Ok(bytes), Err)
 }
 
+/// Packets as they come, and how their file is named.
+pub(crate) fn packet_stream(path: &Path) -> Result<(Box<dyn Read>, String), Failure> {
+    refuse_directory(
+        path,
+        "packets are in one file, as `tcpdump -w FILE` writes it",
+    )?;
+    let shown = shown(path);
+    let mut from: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(path)
+            .map_err(|error| Failure::io(format!("cannot open `{shown}`"), &error))?;
+        Box::new(file)
+    };
+    let mut head = Vec::new();
+    from.by_ref()
+        .take(mistaken::ENOUGH as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
+    match mistaken(Expected::Packets, &shown, &head) {
+        Some(failure) => Err(failure),
+        None => Ok((Box::new(std::io::Cursor::new(head).chain(from)), shown)),
+    }
+}
+
+/// A text, and how its file is named.
+pub(crate) fn lines(path: &Path) -> Result<(String, String), Failure> {
+    refuse_directory(path, "a list is one file")?;
+    let text = String::from_utf8_lossy(&bytes(path)?).into_owned();
+    Ok((shown(path), text))
+}
+
 fn refuse_directory(path: &Path, hint: &str) -> Result<(), Failure> {
     if path.is_dir() {
         return Err(Failure::input(format!("`{}` is a directory", path.display())).hint(hint));

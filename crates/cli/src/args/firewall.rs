@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::questions::{
-    DiffArgs, FindArgs, FlushArgs, ProveArgs, ReachArgs, SimplifyArgs, SpoofArgs,
+    DiffArgs, FindArgs, FlushArgs, ProveArgs, ReachArgs, ReplayArgs, SimplifyArgs, SpoofArgs,
 };
 use super::{AnswerFormat, FactsArgs, FindingsArgs};
 
@@ -32,6 +32,7 @@ pub(crate) enum FirewallCommand {
     Diff(DiffArgs),
     Flush(FlushArgs),
     Reach(ReachArgs),
+    Replay(ReplayArgs),
     Spoof(SpoofArgs),
     Simplify(SimplifyArgs),
     Check(FirewallCheckArgs),

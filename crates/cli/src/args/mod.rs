@@ -15,7 +15,8 @@ pub(crate) use firewall::{
     ShowFormat, Want, WhyNotArgs,
 };
 pub(crate) use questions::{
-    DiffArgs, FindArgs, FlushArgs, ProveArgs, ReachArgs, ReachFormat, SimplifyArgs, SpoofArgs,
+    DiffArgs, FindArgs, FlushArgs, ProveArgs, ReachArgs, ReachFormat, ReplayArgs, SimplifyArgs,
+    SpoofArgs,
 };
 
 /// Find out what is true, exposed and broken on a Linux server, and change it without slipping

@@ -204,6 +204,60 @@ pub(crate) enum ReachFormat {
     Svg,
 }
 
+/// Say what new rules would have done to traffic that was seen
+///
+/// Every packet of a capture is followed through the old rules and the new ones, in the state that
+/// conntrack would have given it. Connections of a list, or those that this machine has now, are
+/// judged by their first packet and by later ones.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+CAPTURE is a pcap or pcapng file, as tcpdump writes it; `-` is standard input. NEW is a rule file as
+in `--rules`; several have commas between them.
+
+Examples:
+  sudo surefoot firewall replay yesterday.pcap rules.new
+  sudo tcpdump -i eth0 -w - | sudo surefoot firewall replay - rules.new
+  surefoot firewall replay --old rules.v4 --me 192.0.2.1 yesterday.pcap rules.new
+  sudo conntrack -L | sudo surefoot firewall replay --conntrack - rules.new
+  sudo surefoot firewall replay --sockets rules.new
+
+Exit status:
+  0  nothing of this traffic would change
+  1  something would, or that is not known
+  2  bad usage or bad input
+  3  not permitted")]
+pub(crate) struct ReplayArgs {
+    /// The capture and the new rules; with `--conntrack` or `--sockets` the new rules alone
+    #[arg(value_name = "CAPTURE NEW", num_args = 1..=2, required = true, value_hint = clap::ValueHint::FilePath)]
+    pub(crate) files: Vec<String>,
+    /// Judge the connections that `conntrack -L` or `/proc/net/nf_conntrack` lists
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "sockets")]
+    pub(crate) conntrack: Option<PathBuf>,
+    /// Judge the connections that the machine has now
+    #[arg(long)]
+    pub(crate) sockets: bool,
+    /// The old rules [default: those that are loaded]
+    #[arg(long, value_name = "FILES", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) old: Option<String>,
+    /// Addresses of the host that the traffic was seen on [default: this machine's]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) me: Vec<std::net::IpAddr>,
+    /// The interface that was captured on, where the capture does not name it
+    #[arg(long, value_name = "IFACE")]
+    pub(crate) on: Option<String>,
+    /// Show so many connections of each kind, and so many rules that decide
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// The format of the rules, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) rules_format: Option<RulesFormat>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
 /// Say from which interfaces packets with a forged source come through
 ///
 /// A source is forged where the answer to it would leave by another interface. What the kernel

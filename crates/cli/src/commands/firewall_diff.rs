@@ -79,7 +79,7 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     })
 }
 
-fn side(rules: &Rules, whole: bool) -> Side<'_> {
+pub(super) fn side(rules: &Rules, whole: bool) -> Side<'_> {
     Side {
         firewall: &rules.loaded.firewall,
         index: &rules.index,
@@ -87,12 +87,12 @@ fn side(rules: &Rules, whole: bool) -> Side<'_> {
     }
 }
 
-fn has_facts(facts: &FactsArgs) -> bool {
+pub(super) fn has_facts(facts: &FactsArgs) -> bool {
     facts.facts.is_some() || facts.root.is_some()
 }
 
 /// One file, or several with commas between them.
-fn files(given: &str) -> Vec<PathBuf> {
+pub(super) fn files(given: &str) -> Vec<PathBuf> {
     if given == "-" || Path::new(given).exists() {
         return vec![PathBuf::from(given)];
     }

@@ -10,6 +10,7 @@ mod firewall_explain;
 mod firewall_flush;
 mod firewall_prove;
 mod firewall_reach;
+mod firewall_replay;
 mod firewall_show;
 mod firewall_simplify;
 mod firewall_spoof;
@@ -50,6 +51,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(FirewallCommand::Diff(args)) => firewall_diff::run(&args, &output),
         Command::Firewall(FirewallCommand::Flush(args)) => firewall_flush::run(&args, &output),
         Command::Firewall(FirewallCommand::Reach(args)) => firewall_reach::run(&args, &output),
+        Command::Firewall(FirewallCommand::Replay(args)) => firewall_replay::run(&args, &output),
         Command::Firewall(FirewallCommand::Spoof(args)) => firewall_spoof::run(&args, &output),
         Command::Firewall(FirewallCommand::Simplify(args)) => {
             firewall_simplify::run(&args, &output)

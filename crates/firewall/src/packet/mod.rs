@@ -4,6 +4,7 @@
 //! What follows from the words is filled in ([`Packet::settle`]); what does not stays unknown, and
 //! the answer then says what hangs on it.
 
+pub mod conntrack;
 pub mod pcap;
 mod settle;
 mod show;
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 use crate::model::{Field, Range};
 
 pub use settle::address_type;
-pub(crate) use settle::{covers, number_to_address as to_address};
+pub(crate) use settle::{covers, has_ports, number_to_address as to_address};
 pub use show::{field_words, value_words};
 pub(crate) use way::route_to;
 

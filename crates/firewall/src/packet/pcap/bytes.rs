@@ -1,9 +1,10 @@
 //! Numbers out of bytes, none of which need to be there.
 
 /// Which byte of a number comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Order {
     Big,
+    #[default]
     Little,
 }
 

@@ -1,27 +1,36 @@
 //! The files: pcap with its one link type, pcapng with its blocks.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::CaptureError;
 use super::bytes::Order;
 
 /// A captured frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
+    /// What was captured of it.
+    pub(super) bytes: &'a [u8],
+    pub(super) about: About,
+}
+
+/// What the file says of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct About {
     /// `LINKTYPE_*`.
     pub(super) link: u32,
     /// The byte order of the machine that captured.
     pub(super) order: Order,
-    /// What was captured of it.
-    pub(super) bytes: &'a [u8],
     /// How long it was on the wire.
     pub(super) length: usize,
     /// The interface, where the file names it.
-    pub(super) interface: Option<String>,
+    pub(super) interface: Option<Arc<str>>,
     /// Which way it went, where the file says so.
     pub(super) direction: Option<Direction>,
 }
 
 /// Which way a frame went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
     In,
     Out,
@@ -32,14 +41,125 @@ type Frames<'a> = (Vec<Frame<'a>>, Option<CaptureError>);
 
 /// Reads frames up to a number of them.
 pub(super) fn frames(bytes: &[u8], most: usize) -> Result<Frames<'_>, CaptureError> {
-    match bytes.get(..4) {
-        Some([0x0a, 0x0d, 0x0d, 0x0a]) => Ok(pcapng(bytes, most)),
-        Some(magic) => {
-            let (order, extra) = pcap_kind(magic).ok_or_else(|| no_capture(magic))?;
-            pcap(bytes, order, extra, most)
+    let mut blocks = Blocks::default();
+    let mut frames = Vec::new();
+    let mut at = 0;
+    while frames.len() < most {
+        match blocks.next(&bytes[at..])? {
+            Next::More if at == bytes.len() && at > 0 => return Ok((frames, None)),
+            Next::More if blocks.begun() => return Ok((frames, Some(ends_early(at)))),
+            Next::More => return Err(too_short(bytes.len())),
+            Next::Stop(error) => return Ok((frames, Some(error))),
+            Next::Skip(length) => at += length,
+            Next::Frame {
+                body,
+                about,
+                length,
+            } => {
+                let bytes = &bytes[at + body.start..at + body.end];
+                frames.push(Frame { bytes, about });
+                at += length;
+            }
         }
-        None => Err(CaptureError::at(0, "the file is too short for a capture")),
     }
+    Ok((frames, None))
+}
+
+/// What stands next in a file.
+pub(super) enum Next {
+    /// It is not known without more bytes.
+    More,
+    /// So many bytes that hold no frame.
+    Skip(usize),
+    /// A frame.
+    Frame {
+        /// Where its bytes are.
+        body: Range<usize>,
+        about: About,
+        /// How many bytes the record takes.
+        length: usize,
+    },
+    /// Nothing that can be read.
+    Stop(CaptureError),
+}
+
+/// Reads a file block by block, from as much of it as is there.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    kind: Kind,
+    /// How many bytes were read.
+    at: usize,
+}
+
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    Unknown,
+    Pcap {
+        order: Order,
+        /// The bytes that a record's header has beside the usual ones.
+        extra: usize,
+        link: u32,
+    },
+    Pcapng {
+        order: Order,
+        interfaces: Vec<Described>,
+    },
+}
+
+/// No frame or block is as long as this; `tcpdump -s` allows 256 KiB.
+const LONGEST: usize = 1 << 28;
+
+impl Blocks {
+    /// Whether it is known what kind of file this is.
+    pub(super) fn begun(&self) -> bool {
+        !matches!(self.kind, Kind::Unknown)
+    }
+
+    /// How many bytes were read.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Reads on; an error says that this is no capture.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Next, CaptureError> {
+        let next = match &mut self.kind {
+            Kind::Unknown => return self.begin(bytes),
+            Kind::Pcap { order, extra, link } => pcap(bytes, *order, *extra, *link, self.at),
+            Kind::Pcapng { order, interfaces } => pcapng(bytes, order, interfaces, self.at),
+        };
+        match &next {
+            Next::Skip(length) | Next::Frame { length, .. } => self.at += length,
+            Next::More | Next::Stop(_) => {}
+        }
+        Ok(next)
+    }
+
+    fn begin(&mut self, bytes: &[u8]) -> Result<Next, CaptureError> {
+        let Some(magic) = bytes.get(..4) else {
+            return Ok(Next::More);
+        };
+        if magic == SECTION.to_be_bytes() {
+            self.kind = Kind::Pcapng {
+                order: Order::Little,
+                interfaces: Vec::new(),
+            };
+            return Ok(Next::Skip(0));
+        }
+        let (order, extra) = pcap_kind(magic).ok_or_else(|| no_capture(magic))?;
+        let Some(link) = order.u32(bytes, 20) else {
+            return Ok(Next::More);
+        };
+        // The upper bits tell of checksums at the end of frames.
+        let link = link & 0xffff;
+        self.kind = Kind::Pcap { order, extra, link };
+        self.at = 24;
+        Ok(Next::Skip(24))
+    }
+}
+
+pub(super) fn too_short(length: usize) -> CaptureError {
+    CaptureError::at(length, "the file is too short for a capture")
 }
 
 fn no_capture(magic: &[u8]) -> CaptureError {
@@ -66,52 +186,42 @@ fn pcap_kind(magic: &[u8]) -> Option<(Order, usize)> {
     })
 }
 
-fn pcap(bytes: &[u8], order: Order, extra: usize, most: usize) -> Result<Frames<'_>, CaptureError> {
-    let Some(link) = order.u32(bytes, 20) else {
-        return Err(CaptureError::at(
-            bytes.len(),
-            "the file ends inside its header",
-        ));
+fn pcap(bytes: &[u8], order: Order, extra: usize, link: u32, at: usize) -> Next {
+    let start = 16 + extra;
+    let (Some(captured), Some(length)) = (order.length(bytes, 8), order.length(bytes, 12)) else {
+        return Next::More;
     };
-    let mut frames = Vec::new();
-    let mut at = 24;
-    while frames.len() < most && at < bytes.len() {
-        let start = at + 16 + extra;
-        let (Some(captured), Some(length)) =
-            (order.length(bytes, at + 8), order.length(bytes, at + 12))
-        else {
-            return Ok((frames, Some(ends_early(at))));
-        };
-        let body = start
-            .checked_add(captured)
-            .and_then(|end| bytes.get(start..end));
-        let Some(body) = body else {
-            return Ok((frames, Some(ends_early(at))));
-        };
-        frames.push(Frame {
-            // The upper bits tell of checksums at the end of frames.
-            link: link & 0xffff,
+    if captured > LONGEST {
+        let what = "a packet of the capture has an impossible length";
+        return Next::Stop(CaptureError::at(at, what));
+    }
+    if bytes.len() < start + captured {
+        return Next::More;
+    }
+    Next::Frame {
+        body: start..start + captured,
+        about: About {
+            link,
             order,
-            bytes: body,
             length: length.max(captured),
             interface: None,
             direction: None,
-        });
-        at = start + captured;
+        },
+        length: start + captured,
     }
-    Ok((frames, None))
 }
 
-fn ends_early(at: usize) -> CaptureError {
+pub(super) fn ends_early(at: usize) -> CaptureError {
     let mut error = CaptureError::at(at, "the capture ends inside a packet");
     error.hint = Some("it may still be written, or was cut short".into());
     error
 }
 
+#[derive(Debug)]
 struct Described {
     link: u32,
     snap: usize,
-    name: Option<String>,
+    name: Option<Arc<str>>,
 }
 
 const SECTION: u32 = 0x0a0d_0d0a;
@@ -120,66 +230,65 @@ const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const PACKET: u32 = 6;
 
-fn pcapng(bytes: &[u8], most: usize) -> Frames<'_> {
-    let mut frames = Vec::new();
-    let mut interfaces: Vec<Described> = Vec::new();
-    let mut order = Order::Little;
-    let mut at = 0;
-    while frames.len() < most && at < bytes.len() {
-        let kind = order.u32(bytes, at);
-        if kind == Some(SECTION) {
-            order = match bytes.get(at + 8..at + 12) {
-                Some([0x1a, 0x2b, 0x3c, 0x4d]) => Order::Big,
-                Some([0x4d, 0x3c, 0x2b, 0x1a]) => Order::Little,
-                _ => {
-                    let what = "a section of the capture has no byte order";
-                    return (frames, Some(CaptureError::at(at, what)));
-                }
-            };
-            interfaces.clear();
+fn pcapng(bytes: &[u8], order: &mut Order, interfaces: &mut Vec<Described>, at: usize) -> Next {
+    let stop = |what: &str| Next::Stop(CaptureError::at(at, what));
+    let Some(kind) = order.u32(bytes, 0) else {
+        return Next::More;
+    };
+    if kind == SECTION {
+        if bytes.len() < 12 {
+            return Next::More;
         }
-        let (Some(kind), Some(length)) = (kind, order.length(bytes, at + 4)) else {
-            return (frames, Some(ends_early(at)));
+        *order = match bytes.get(8..12) {
+            Some([0x1a, 0x2b, 0x3c, 0x4d]) => Order::Big,
+            Some([0x4d, 0x3c, 0x2b, 0x1a]) => Order::Little,
+            _ => return stop("a section of the capture has no byte order"),
         };
-        if length < 12 || length % 4 != 0 {
-            let what = "a block of the capture has an impossible length";
-            return (frames, Some(CaptureError::at(at, what)));
-        }
-        let end = at.checked_add(length).filter(|end| *end <= bytes.len());
-        let Some(end) = end else {
-            return (frames, Some(ends_early(at)));
-        };
-        let body = &bytes[at + 8..end - 4];
-        match kind {
-            INTERFACE => interfaces.push(Described {
-                link: order.u16(body, 0).map_or(u32::MAX, u32::from),
-                snap: order
-                    .length(body, 4)
-                    .filter(|snap| *snap > 0)
-                    .unwrap_or(usize::MAX),
-                name: name_option(order, body.get(8..).unwrap_or_default()),
-            }),
-            PACKET | OLD_PACKET | SIMPLE_PACKET => {
-                let Some(frame) = block_frame(kind, order, body, &interfaces) else {
-                    let what = "a packet's block does not hold what it says, or its interface is not described";
-                    return (frames, Some(CaptureError::at(at, what)));
-                };
-                frames.push(frame);
-            }
-            // Names, statistics, secrets, and what others have added.
-            _ => {}
-        }
-        at = end;
+        interfaces.clear();
     }
-    (frames, None)
+    let order = *order;
+    let Some(length) = order.length(bytes, 4) else {
+        return Next::More;
+    };
+    if length < 12 || length % 4 != 0 || length > LONGEST {
+        return stop("a block of the capture has an impossible length");
+    }
+    let Some(body) = bytes.get(8..length - 4).filter(|_| bytes.len() >= length) else {
+        return Next::More;
+    };
+    match kind {
+        INTERFACE => interfaces.push(Described {
+            link: order.u16(body, 0).map_or(u32::MAX, u32::from),
+            snap: order
+                .length(body, 4)
+                .filter(|snap| *snap > 0)
+                .unwrap_or(usize::MAX),
+            name: name_option(order, body.get(8..).unwrap_or_default()),
+        }),
+        PACKET | OLD_PACKET | SIMPLE_PACKET => {
+            let Some((body, about)) = block_frame(kind, order, body, interfaces) else {
+                return stop(
+                    "a packet's block does not hold what it says, or its interface is not described",
+                );
+            };
+            return Next::Frame {
+                body: 8 + body.start..8 + body.end,
+                about,
+                length,
+            };
+        }
+        // Names, statistics, secrets, and what others have added.
+        _ => {}
+    }
+    Next::Skip(length)
 }
 
-fn block_frame<'a>(
+fn block_frame(
     kind: u32,
     order: Order,
-    body: &'a [u8],
+    body: &[u8],
     interfaces: &[Described],
-) -> Option<Frame<'a>> {
+) -> Option<(Range<usize>, About)> {
     let (index, captured, length, start) = match kind {
         SIMPLE_PACKET => {
             let length = order.length(body, 0)?;
@@ -201,7 +310,7 @@ fn block_frame<'a>(
     };
     let interface = interfaces.get(index)?;
     let end = captured.checked_add(start)?;
-    let bytes = body.get(start..end)?;
+    body.get(start..end)?;
     let options = end
         .checked_next_multiple_of(4)
         .and_then(|end| body.get(end..));
@@ -210,14 +319,14 @@ fn block_frame<'a>(
     } else {
         direction_option(order, options.unwrap_or_default())
     };
-    Some(Frame {
+    let about = About {
         link: interface.link,
         order,
-        bytes,
         length: length.max(captured),
         interface: interface.name.clone(),
         direction,
-    })
+    };
+    Some((start..end, about))
 }
 
 /// The option of that code: `if_name` and `epb_flags` are both 2.
@@ -234,12 +343,12 @@ fn option_2(order: Order, mut options: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn name_option(order: Order, options: &[u8]) -> Option<String> {
+fn name_option(order: Order, options: &[u8]) -> Option<Arc<str>> {
     let name = String::from_utf8_lossy(option_2(order, options)?).into_owned();
     let name = name.trim_end_matches('\0').to_owned();
     // `any` is no interface, and a name that the kernel would not take is none either.
     let plain = name.len() <= 15 && !name.is_empty() && !name.contains(['/', ' ']);
-    (plain && name != "any" && !name.chars().any(char::is_control)).then_some(name)
+    (plain && name != "any" && !name.chars().any(char::is_control)).then(|| name.into())
 }
 
 fn direction_option(order: Order, options: &[u8]) -> Option<Direction> {

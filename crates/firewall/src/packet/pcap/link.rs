@@ -4,14 +4,44 @@ use super::CaptureError;
 use super::bytes::{Order, number};
 use super::file::Frame;
 use crate::model::Field;
+use crate::packet::{Packet, Value};
 
 /// The IP packet in a frame, and what the link layer says of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Payload<'a> {
     pub(super) ip: &'a [u8],
-    pub(super) fields: Vec<(Field, u128)>,
-    pub(super) outgoing: bool,
-    pub(super) vlan: Option<u16>,
+    pub(super) link: Link,
+}
+
+/// What stands beside an IP packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Link {
+    pub(crate) source: Option<u64>,
+    pub(crate) destination: Option<u64>,
+    pub(crate) packet_type: Option<u8>,
+    pub(crate) mark: Option<u32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) outgoing: bool,
+    pub(crate) vlan: Option<u16>,
+}
+
+impl Link {
+    pub(crate) fn put(&self, packet: &mut Packet) {
+        let fields = [
+            (Field::MacSrc, self.source.map(u128::from)),
+            (Field::MacDst, self.destination.map(u128::from)),
+            (Field::PacketType, self.packet_type.map(u128::from)),
+            (Field::Mark, self.mark.map(u128::from)),
+            (Field::Uid, self.uid.map(u128::from)),
+            (Field::Gid, self.gid.map(u128::from)),
+        ];
+        for (field, number) in fields {
+            if let Some(number) = number {
+                packet.put(field, Value::Known(number));
+            }
+        }
+    }
 }
 
 const IPV4: u16 = 0x0800;
@@ -20,7 +50,7 @@ const IPV6: u16 = 0x86dd;
 /// Finds the IP packet by the link type (<https://www.tcpdump.org/linktypes.html>).
 pub(super) fn payload<'a>(frame: &Frame<'a>) -> Result<Payload<'a>, CaptureError> {
     let bytes = frame.bytes;
-    let found = match frame.link {
+    let found = match frame.about.link {
         1 => ethernet(bytes)?,
         // The loopback of the BSDs: a family, then the packet.
         0 | 108 => plain(bytes.get(4..)),
@@ -61,18 +91,19 @@ fn ethernet(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
         return Ok(None);
     };
     is_ip(kind)?;
-    let mut fields = vec![(Field::MacSrc, number(from)), (Field::MacDst, number(to))];
-    match to {
-        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => fields.push((Field::PacketType, 1)),
-        [first, ..] if first & 1 == 1 => fields.push((Field::PacketType, 2)),
-        _ => {}
-    }
-    Ok(bytes.get(at + 2..).map(|ip| Payload {
-        ip,
-        fields,
-        outgoing: false,
+    let packet_type = match to {
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => Some(1),
+        [first, ..] if first & 1 == 1 => Some(2),
+        _ => None,
+    };
+    let link = Link {
+        source: hardware(from),
+        destination: hardware(to),
+        packet_type,
         vlan,
-    }))
+        ..Link::default()
+    };
+    Ok(bytes.get(at + 2..).map(|ip| Payload { ip, link }))
 }
 
 fn is_ip(kind: u16) -> Result<(), CaptureError> {
@@ -131,20 +162,14 @@ fn cooked_payload<'a>(
     address: Option<&[u8]>,
     ip: Option<&'a [u8]>,
 ) -> Option<Payload<'a>> {
-    let mut fields = Vec::new();
-    if let (6, Some(address)) = (length, address) {
-        fields.push((Field::MacSrc, number(address)));
-    }
-    // `PACKET_HOST` to `PACKET_OTHERHOST`; 4 is `PACKET_OUTGOING`.
-    if kind < 4 {
-        fields.push((Field::PacketType, kind.into()));
-    }
-    Some(Payload {
-        ip: ip?,
-        fields,
+    let link = Link {
+        source: address.filter(|_| length == 6).and_then(hardware),
+        // `PACKET_HOST` to `PACKET_OTHERHOST`; 4 is `PACKET_OUTGOING`.
+        packet_type: u8::try_from(kind).ok().filter(|kind| *kind < 4),
         outgoing: kind == 4,
-        vlan: None,
-    })
+        ..Link::default()
+    };
+    Some(Payload { ip: ip?, link })
 }
 
 /// `tcpdump -i nflog`: attributes of `NFULNL`, whose lengths have the machine's byte order.
@@ -152,22 +177,30 @@ fn nflog<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
     let mut rest = frame.bytes.get(4..)?;
     let mut found = Payload::default();
     let mut ip = None;
-    while let (Some(length), Some(kind)) = (frame.order.u16(rest, 0), frame.order.u16(rest, 2)) {
+    while let (Some(length), Some(kind)) = (
+        frame.about.order.u16(rest, 0),
+        frame.about.order.u16(rest, 2),
+    ) {
         let length = usize::from(length);
         let Some(value) = rest.get(4..length) else {
             break;
         };
-        let word = || Order::Big.u32(value, 0).map(u128::from);
+        let word = || Order::Big.u32(value, 0);
         match kind {
-            2 => found.fields.extend(word().map(|mark| (Field::Mark, mark))),
+            2 => found.link.mark = word(),
             9 => ip = Some(value),
-            11 => found.fields.extend(word().map(|uid| (Field::Uid, uid))),
-            14 => found.fields.extend(word().map(|gid| (Field::Gid, gid))),
+            11 => found.link.uid = word(),
+            14 => found.link.gid = word(),
             _ => {}
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    found.outgoing = found.fields.iter().any(|(field, _)| *field == Field::Uid);
+    found.link.outgoing = found.link.uid.is_some();
     found.ip = ip?;
     Some(found)
+}
+
+/// A hardware address as a number.
+fn hardware(bytes: &[u8]) -> Option<u64> {
+    u64::try_from(number(bytes)).ok()
 }

@@ -10,13 +10,19 @@ mod file;
 mod ip;
 mod link;
 mod state;
+mod stream;
+
+use std::sync::Arc;
 
 use super::{Interface, Packet, Path, Value};
 use crate::model::Field;
 use file::{Direction, Frame};
 use link::Payload;
 
+pub(crate) use ip::{Ends, Headers, Transport};
+pub(crate) use link::Link;
 pub(crate) use state::STATE_NOTE;
+pub(crate) use stream::Stream;
 
 /// Why a packet could not be had from a capture.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -36,6 +42,11 @@ impl CaptureError {
             what: what.into(),
             hint: None,
         }
+    }
+
+    /// Whether the packet is none that rules for IP see, so that they change nothing for it.
+    pub(crate) fn beside_ip(&self) -> bool {
+        self.what.ends_with("the rules for IP do not see it")
     }
 
     fn at(byte: usize, what: impl Into<String>) -> Self {
@@ -58,6 +69,42 @@ impl std::fmt::Display for CaptureError {
 
 impl std::error::Error for CaptureError {}
 
+/// A packet out of a capture, as far as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Captured {
+    pub(crate) headers: Headers,
+    pub(crate) link: Link,
+    /// Whether the file says that it came in, or that it went out.
+    pub(crate) incoming: Option<bool>,
+    /// The interface, where the file names it.
+    pub(crate) interface: Option<Arc<str>>,
+    /// How long it was on the wire.
+    pub(crate) length: usize,
+}
+
+impl<R: std::io::Read> Stream<R> {
+    /// The next packet; the inner error tells why a frame holds none that can be read.
+    pub(crate) fn packet(
+        &mut self,
+    ) -> Result<Option<Result<Captured, CaptureError>>, CaptureError> {
+        let Some(frame) = self.next()? else {
+            return Ok(None);
+        };
+        let read = |frame: Frame<'_>| {
+            let payload = link::payload(&frame)?;
+            let direction = frame.about.direction;
+            Ok(Captured {
+                headers: Headers::read(payload.ip, frame.about.length)?,
+                link: payload.link,
+                incoming: direction.map(|direction| direction == Direction::In),
+                interface: frame.about.interface,
+                length: frame.about.length,
+            })
+        };
+        Ok(Some(read(frame)))
+    }
+}
+
 /// Reads one packet, counted from 1, and says in a line what it is.
 pub fn read(bytes: &[u8], number: usize) -> Result<(Packet, String), CaptureError> {
     let Some(before) = number.checked_sub(1) else {
@@ -76,27 +123,32 @@ pub fn read(bytes: &[u8], number: usize) -> Result<(Packet, String), CaptureErro
     let payload = link::payload(frame)?;
     let mut packet = Packet::new(Path::Input);
     packet.path_assumed = true;
-    let headers = ip::read(payload.ip, frame.length, &mut packet)?;
+    let headers = Headers::read(payload.ip, frame.about.length)?;
+    headers.put(&mut packet);
     link_facts(frame, &payload, &mut packet);
-    state::guess(&frames[..before], &headers, &mut packet);
-    packet.notes.extend(headers.notes);
-    let cut = frame.length.saturating_sub(frame.bytes.len());
+    match &headers.transport {
+        Some(transport) => state::guess(&frames[..before], transport, &mut packet),
+        None => packet
+            .notes
+            .push("the capture ends before its transport header".into()),
+    }
+    let cut = frame.about.length.saturating_sub(frame.bytes.len());
     let cut = match cut {
         0 => String::new(),
         cut => format!(", of which the capture left out {cut}"),
     };
-    let on = frame.interface.as_deref();
+    let on = frame.about.interface.as_deref();
     let on = on.map_or_else(String::new, |name| format!(" on {name}"));
     let summary = format!(
         "packet {number}{on}: {}, {} bytes{cut}",
         packet.words(),
-        frame.length
+        frame.about.length
     );
     Ok((packet, summary))
 }
 
 fn link_facts(frame: &Frame<'_>, payload: &Payload<'_>, packet: &mut Packet) {
-    let outgoing = payload.outgoing || frame.direction == Some(Direction::Out);
+    let outgoing = payload.link.outgoing || frame.about.direction == Some(Direction::Out);
     if outgoing {
         let Packet { input, output, .. } = Packet::new(Path::Output);
         packet.path = Path::Output;
@@ -107,21 +159,19 @@ fn link_facts(frame: &Frame<'_>, payload: &Payload<'_>, packet: &mut Packet) {
             "captured on its way out: taken as sent by this host; say `in IFACE out IFACE` if it was forwarded".into(),
         );
     }
-    if let Some(name) = &frame.interface {
-        match frame.direction {
+    if let Some(name) = &frame.about.interface {
+        match frame.about.direction {
             Some(Direction::In) => packet.input = Interface::named(name),
             Some(Direction::Out) => packet.output = Interface::named(name),
             None => {}
         }
     }
-    if let Some(vlan) = payload.vlan {
+    if let Some(vlan) = payload.link.vlan {
         packet.notes.push(format!(
             "it carries the tag of VLAN {vlan}: the rules see it on the VLAN's own interface"
         ));
     }
-    for (field, number) in &payload.fields {
-        packet.put(*field, Value::Known(*number));
-    }
+    payload.link.put(packet);
     if packet.known(Field::Length).is_none() {
         let length = u128::try_from(payload.ip.len()).unwrap_or_default();
         packet.put(Field::Length, Value::Known(length));

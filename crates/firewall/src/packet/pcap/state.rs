@@ -1,7 +1,7 @@
 //! What conntrack will have known of a packet, as far as the capture shows it.
 
 use super::file::Frame;
-use super::ip::{Headers, flow};
+use super::ip::{Headers, Transport};
 use super::link;
 use crate::model::{Field, ct_state};
 use crate::packet::{Packet, Value};
@@ -10,16 +10,17 @@ use crate::packet::{Packet, Value};
 pub(crate) const STATE_NOTE: &str = "its state is taken";
 
 /// Guesses the state from the packets before.
-pub(super) fn guess(before: &[Frame<'_>], headers: &Headers, packet: &mut Packet) {
+pub(super) fn guess(before: &[Frame<'_>], transport: &Transport, packet: &mut Packet) {
     let earlier = |wanted| {
         before.iter().position(|frame| {
             let seen = link::payload(frame)
+                .and_then(|payload| Headers::read(payload.ip, frame.about.length))
                 .ok()
-                .and_then(|payload| flow(payload.ip));
+                .and_then(|headers| headers.transport?.flow);
             seen == Some(wanted)
         })
     };
-    let (state, why) = if let Some(about) = headers.about {
+    let (state, why) = if let Some(about) = transport.about {
         match earlier(about).or_else(|| earlier(about.turned())) {
             Some(at) => (
                 ct_state::RELATED,
@@ -34,7 +35,7 @@ pub(super) fn guess(before: &[Frame<'_>], headers: &Headers, packet: &mut Packet
                     .into(),
             ),
         }
-    } else if let Some(flow) = headers.flow {
+    } else if let Some(flow) = transport.flow {
         match earlier(flow.turned()) {
             Some(at) => (
                 ct_state::ESTABLISHED,

@@ -1,0 +1,40 @@
+//! The connections that sockets of this machine have.
+
+use std::collections::BTreeSet;
+
+use surefoot_firewall::packet::conntrack::Listed;
+use surefoot_host::{Host, Socket, SocketKind};
+
+/// TCP and UDP connections, as whoever began them sees it: where a socket of the same port waits,
+/// the peer did. None if the sockets are not known.
+pub fn connections(host: &Host) -> Option<Vec<Listed>> {
+    let sockets = host.sockets.as_ref()?;
+    let waiting: BTreeSet<(SocketKind, u16)> = sockets
+        .iter()
+        .filter(|one| one.waits())
+        .map(|one| (one.kind, one.port))
+        .collect();
+    let waits = |one: &Socket| waiting.contains(&(one.kind, one.port));
+    let listed = sockets.iter().filter_map(|one| {
+        let protocol = match one.kind {
+            // Past its handshake, and not yet only waiting for stragglers.
+            SocketKind::Tcp if !matches!(one.state, 2 | 3 | 6 | 7 | 10 | 12) => 6,
+            SocketKind::Udp => 17,
+            SocketKind::Udplite => 136,
+            SocketKind::Tcp | SocketKind::Raw | SocketKind::Packet => return None,
+        };
+        let (address, port) = one.peer?;
+        let peer = (address.to_canonical(), port);
+        let local = (one.local?.to_canonical(), one.port);
+        let unset = peer.1 == 0 || peer.0.is_unspecified() || local.0.is_unspecified();
+        if unset || peer.0.is_ipv6() != local.0.is_ipv6() {
+            return None;
+        }
+        Some(if waits(one) {
+            Listed::new(protocol, peer, local)
+        } else {
+            Listed::new(protocol, local, peer)
+        })
+    });
+    Some(listed.collect())
+}

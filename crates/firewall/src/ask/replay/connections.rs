@@ -1,0 +1,142 @@
+//! The connections of a capture, as conntrack would have kept them.
+
+use std::collections::HashMap;
+
+use super::Group;
+use super::Totals;
+use super::judge::{Fates, Known};
+use crate::model::ct_state;
+use crate::packet::pcap::{Ends, Transport};
+
+/// Connections that are kept apart; the packets of more are counted only.
+const MOST: usize = 2_000_000;
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+/// A connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    /// As its first packet has them.
+    pub(super) ends: Ends,
+    pub(super) v6: bool,
+    /// Whether it began before the capture.
+    pub(super) earlier: bool,
+    replied: bool,
+    closing: bool,
+    pub(super) all: Totals,
+    /// The packets whose fate changes most.
+    pub(super) changed: Totals,
+    pub(super) group: Group,
+    pub(super) fates: Option<Fates>,
+    /// Whether first packets are among those that change, and whether later ones are.
+    pub(super) first: bool,
+    pub(super) later: bool,
+    /// What was judged last, for each direction.
+    pub(super) known: [Known; 2],
+}
+
+/// A packet's place in its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) connection: usize,
+    pub(super) reply: bool,
+    pub(super) state: u128,
+}
+
+/// All connections so far.
+#[derive(Default)]
+pub(super) struct Connections {
+    places: HashMap<Ends, u32>,
+    pub(super) list: Vec<Connection>,
+}
+
+impl Connections {
+    /// The connection of a packet, and the state that conntrack would give it; none if there is no
+    /// room for more connections.
+    pub(super) fn place(&mut self, ends: Ends, transport: &Transport, v6: bool) -> Option<Place> {
+        let turned = ends.turned();
+        let key = ends.min(turned);
+        let at = if let Some(at) = self.places.get(&key) {
+            *at as usize
+        } else if self.list.len() >= MOST {
+            return None;
+        } else {
+            let at = self.list.len();
+            self.places.insert(key, u32::try_from(at).ok()?);
+            self.list.push(Connection::new(ends, transport, v6));
+            at
+        };
+        let connection = &mut self.list[at];
+        let reply = connection.ends != ends;
+        let state = connection.step(reply, transport);
+        Some(Place {
+            connection: at,
+            reply,
+            state,
+        })
+    }
+
+    /// Whether one of these ends is known.
+    pub(super) fn knows(&self, ends: Ends) -> Option<usize> {
+        let key = ends.min(ends.turned());
+        self.places.get(&key).map(|at| *at as usize)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(ends: Ends, transport: &Transport, v6: bool) -> Self {
+        let flags = transport.flags.filter(|_| transport.protocol == 6);
+        Self {
+            ends,
+            v6,
+            earlier: flags.is_some_and(|flags| flags & (SYN | ACK) != SYN),
+            replied: false,
+            closing: false,
+            all: Totals::default(),
+            changed: Totals::default(),
+            group: Group::StillAccepted,
+            fates: None,
+            first: false,
+            later: false,
+            known: [Known::default(); 2],
+        }
+    }
+
+    /// Takes a packet in and says its state.
+    fn step(&mut self, reply: bool, transport: &Transport) -> u128 {
+        let flags = transport.flags.filter(|_| transport.protocol == 6);
+        let flags = flags.unwrap_or_default();
+        if self.closing && !reply && flags & (SYN | ACK) == SYN {
+            // The same ports again.
+            (self.replied, self.closing, self.earlier) = (false, false, false);
+        }
+        self.closing |= flags & (FIN | RST) != 0;
+        self.replied |= reply;
+        if self.replied || self.earlier {
+            ct_state::ESTABLISHED
+        } else {
+            ct_state::NEW
+        }
+    }
+
+    /// Counts a packet with its fates.
+    pub(super) fn count(&mut self, group: Group, fates: Fates, state: u128, bytes: u64) {
+        self.all.add(bytes);
+        if group > self.group || self.fates.is_none() {
+            self.changed = Totals::default();
+            self.fates = Some(fates);
+            (self.first, self.later) = (false, false);
+        }
+        if group >= self.group {
+            self.group = group;
+            self.changed.add(bytes);
+            if state == ct_state::NEW {
+                self.first = true;
+            } else {
+                self.later = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What becomes of a packet under the old rules and under the new ones, each kind asked once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::super::diff::Side;
+use crate::Surroundings;
+use crate::exact::asked_fields;
+use crate::lookup::Lookup;
+use crate::model::{Field, ct_state};
+use crate::packet::pcap::{Captured, Headers, Link};
+use crate::packet::{Interface, Packet, Path, Value};
+use crate::semantics::{Decider, End, Record, evaluate};
+
+/// Kinds that are remembered; then they are forgotten, so that memory has a bound.
+const MOST_KINDS: usize = 1 << 18;
+
+/// An end under one of the rule sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fate {
+    /// None if it hangs on what is not known.
+    pub(super) end: Option<End>,
+    pub(super) by: Decider,
+}
+
+/// The ends under the old rules and under the new ones.
+pub(super) type Fates = [Fate; 2];
+
+/// Packets that no rule tells apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    headers: Headers,
+    link: Link,
+    incoming: Option<bool>,
+    interface: Option<Arc<str>>,
+    state: u128,
+}
+
+/// A kind that was judged before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// How often everything was forgotten.
+    age: u32,
+    at: u32,
+}
+
+/// Judges packets under both rule sets.
+pub(super) struct Judge<'a> {
+    sides: [Side<'a>; 2],
+    lookups: [Lookup; 2],
+    surroundings: &'a Surroundings,
+    /// The interface that the capture was made on, where the file does not say.
+    on: Option<Arc<str>>,
+    asked: Asked,
+    places: HashMap<Kind, u32>,
+    judged: Vec<(Kind, Fates)>,
+    age: u32,
+    /// Whether some packet was to this host or from it.
+    pub(super) met_host: bool,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        [old, new]: [Side<'a>; 2],
+        surroundings: &'a Surroundings,
+        on: Option<&str>,
+    ) -> Self {
+        let lookup = |side: Side| Lookup::new(side.firewall, side.index, surroundings);
+        Self {
+            sides: [old, new],
+            lookups: [lookup(old), lookup(new)],
+            surroundings,
+            on: on.map(Arc::from),
+            asked: Asked::of(&[old, new]),
+            places: HashMap::new(),
+            judged: Vec::new(),
+            age: 1,
+            met_host: false,
+        }
+    }
+
+    /// The kind of a captured packet.
+    pub(super) fn kind(&self, captured: &Captured, state: u128) -> Kind {
+        let mut kind = Kind {
+            headers: captured.headers,
+            link: captured.link,
+            incoming: captured.incoming,
+            interface: captured.interface.clone().or_else(|| self.on.clone()),
+            state,
+        };
+        self.asked.forget_the_rest(&mut kind);
+        kind
+    }
+
+    /// The ends of a kind; `known` may hold the one of an earlier packet.
+    pub(super) fn fates(&mut self, kind: Kind, known: &mut Known) -> Fates {
+        if known.age == self.age
+            && let Some((same, fates)) = self.judged.get(known.at as usize)
+            && *same == kind
+        {
+            return *fates;
+        }
+        if let Some(at) = self.places.get(&kind) {
+            *known = Known {
+                age: self.age,
+                at: *at,
+            };
+            return self.judged[*at as usize].1;
+        }
+        let packet = self.packet(&kind);
+        let fates = self.judge(&packet);
+        if self.judged.len() == MOST_KINDS {
+            self.places.clear();
+            self.judged.clear();
+            self.age += 1;
+        }
+        let at = u32::try_from(self.judged.len()).unwrap_or(u32::MAX);
+        *known = Known { age: self.age, at };
+        self.places.insert(kind.clone(), at);
+        self.judged.push((kind, fates));
+        fates
+    }
+
+    /// The ends of a packet.
+    pub(super) fn judge(&mut self, packet: &Packet) -> Fates {
+        self.met_host |= packet.path != Path::Forward;
+        [0, 1].map(|at| {
+            let Side {
+                firewall, index, ..
+            } = self.sides[at];
+            let lookup = &self.lookups[at];
+            if let Some((end, by)) = lookup.key(packet).and_then(|key| lookup.judge(&key)) {
+                return Fate { end: Some(end), by };
+            }
+            let answer = evaluate(firewall, index, self.surroundings, packet, Record::Nothing);
+            let end = answer.certain();
+            // Of an open answer, what may refuse the packet says most.
+            let refuses = |one: &&crate::semantics::Outcome| one.end != End::Accepted;
+            let outcome = answer.outcomes.iter().find(refuses);
+            let by = outcome.or(answer.outcomes.first());
+            Fate {
+                end,
+                by: by.map_or(Decider::Kernel, |outcome| outcome.by),
+            }
+        })
+    }
+
+    /// The packet of a kind.
+    fn packet(&self, kind: &Kind) -> Packet {
+        let mut packet = Packet::new(Path::Input);
+        packet.path_assumed = true;
+        kind.headers.put(&mut packet);
+        kind.link.put(&mut packet);
+        packet.put(Field::CtState, Value::Known(kind.state));
+        let outgoing = kind.link.outgoing || kind.incoming == Some(false);
+        if outgoing && !self.forwards(&packet) {
+            let Packet { input, output, .. } = Packet::new(Path::Output);
+            packet.path = Path::Output;
+            packet.path_assumed = false;
+            packet.input = input;
+            packet.output = output;
+        }
+        if let Some(name) = &kind.interface
+            && kind.incoming == Some(true)
+        {
+            packet.input = Interface::named(name);
+        }
+        let mut packet = packet.settle(self.surroundings);
+        if let Some(name) = &kind.interface {
+            let (input, output) = (&mut packet.input, &mut packet.output);
+            match (packet.path, kind.incoming) {
+                (Path::Input, None | Some(true)) => *input = Interface::named(name),
+                (Path::Output, None | Some(false)) | (Path::Forward, Some(false)) => {
+                    *output = Interface::named(name);
+                }
+                _ => {}
+            }
+        }
+        packet
+    }
+
+    /// Whether an outgoing packet came from elsewhere.
+    fn forwards(&self, packet: &Packet) -> bool {
+        let kind = packet
+            .source()
+            .and_then(|source| crate::packet::address_type(source, self.surroundings));
+        !matches!(kind, Some(2) | None)
+    }
+}
+
+/// What of a packet some rule asks for.
+struct Asked {
+    class: bool,
+    id: bool,
+    fragment: bool,
+    next: bool,
+    length: bool,
+    hops: bool,
+    source_port: bool,
+    flags: bool,
+    options: bool,
+    macs: bool,
+}
+
+impl Asked {
+    fn of(sides: &[Side]) -> Self {
+        let fields: BTreeSet<Field> = sides
+            .iter()
+            .flat_map(|side| asked_fields(side.firewall))
+            .collect();
+        let any = |wanted: &[Field]| wanted.iter().any(|field| fields.contains(field));
+        Self {
+            class: any(&[
+                Field::Tos,
+                Field::Ip4Dscp,
+                Field::TrafficClass,
+                Field::Ip6Dscp,
+            ]),
+            id: any(&[Field::Ip4Id]),
+            fragment: any(&[Field::Ip4FragmentOffset]),
+            next: any(&[Field::Ip6NextHeader]),
+            length: any(&[Field::Length]),
+            hops: any(&[Field::Ttl, Field::HopLimit]),
+            source_port: any(&[
+                Field::SrcPort,
+                Field::SetSrcPort,
+                Field::CtOriginalSrcPort,
+                Field::CtOriginalDstPort,
+            ]),
+            flags: any(&[Field::TcpFlags]),
+            options: fields
+                .iter()
+                .any(|field| matches!(field, Field::TcpOption(_))),
+            macs: any(&[Field::MacSrc, Field::MacDst]),
+        }
+    }
+
+    /// Makes packets alike that no rule tells apart.
+    fn forget_the_rest(&self, kind: &mut Kind) {
+        let headers = &mut kind.headers;
+        if !self.class {
+            headers.class = 0;
+        }
+        if !self.id {
+            headers.id = 0;
+        }
+        if !self.fragment {
+            headers.fragment = 0;
+        }
+        if !self.next && headers.v6 {
+            headers.next = 0;
+        }
+        if !self.length {
+            headers.length = None;
+        }
+        if !self.hops {
+            // Routing drops what has no hop left.
+            headers.hops = headers.hops.min(2);
+        }
+        if let Some(transport) = &mut headers.transport {
+            transport.flow = None;
+            transport.about = None;
+            if !self.source_port && transport.source.is_some() {
+                transport.source = Some(0);
+            }
+            if !self.flags {
+                transport.flags = None;
+            }
+            if !self.options {
+                transport.options = None;
+            }
+        }
+        if !self.macs {
+            kind.link.source = None;
+            kind.link.destination = None;
+        }
+        kind.link.vlan = None;
+    }
+}
+
+/// The state of a packet that belongs to no connection.
+pub(super) fn state_alone(captured: &Captured) -> u128 {
+    let Some(transport) = captured.headers.transport else {
+        return ct_state::INVALID;
+    };
+    match (transport.protocol, transport.icmp[0]) {
+        // Neighbours and groups are not tracked (`nf_conntrack_icmpv6`).
+        (58, Some(130..=136 | 143)) => ct_state::UNTRACKED,
+        _ => ct_state::INVALID,
+    }
+}

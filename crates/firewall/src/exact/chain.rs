@@ -129,8 +129,10 @@ impl<'a> Follow<'a> {
         let ends = std::mem::take(&mut self.course.passages[index].ends);
         self.course.passages[index].ends = ends.joined(&mut self.space.store)?;
         // A packet that comes a second time may get other answers from what counts; where none
-        // comes back, none comes twice.
-        if self.space.asks == asks || self.course.passages[index].on.is_empty() {
+        // comes back, none comes twice. Of two firewalls, one may send no packet back to where the
+        // other does: there each way has answers of its own.
+        let once = self.course.passages[index].on.is_empty() && self.space.twins.is_none();
+        if self.space.asks == asks || once {
             self.known.insert(key, index);
         }
         Ok(index)
@@ -211,7 +213,9 @@ impl<'a> Follow<'a> {
             for (to, goto, called) in std::mem::take(&mut rest.jumps) {
                 for (state, packets) in self.gather(called)? {
                     let flow = (state, packets);
+                    self.space.callers.push(at);
                     self.call(t, (to, goto), flow, &mut rest, &mut passage.calls, depth)?;
+                    self.space.callers.pop();
                 }
             }
             passage.hits.push(rest.hits);
@@ -304,7 +308,9 @@ impl<'a> Follow<'a> {
                 on.push((state, packets));
                 continue;
             }
+            self.space.callers.push(here.at);
             let at = self.passage((here.at.table, call.chain), &state, call.depth)?;
+            self.space.callers.pop();
             passage.calls.push((at, packets, holds));
             let called = &self.course.passages[at];
             let (ends, accepted, back) = (

@@ -353,6 +353,32 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_gives_one_answer_whatever_rules_lead_there_for_no_packet() {
+        let limited = "-A B -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\n";
+        let rules = |jump: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n:B - [0:0]\n-A INPUT -p udp -j A\n-A INPUT -j B\n{jump}{limited}COMMIT\n"
+            ))
+        };
+        let idle = rules("-A A -p tcp -g B\n");
+        assert_eq!(compare(&idle, &rules(""), Path::Input), []);
+        let once_more = rules("-A INPUT -p tcp -j B\n");
+        let found = compare(&rules(""), &once_more, Path::Input);
+        assert_eq!(found, [(End::Dropped, End::Accepted, false, true)]);
+    }
+
+    #[test]
+    fn a_limit_gives_one_answer_where_a_rule_that_leads_there_was_changed() {
+        let rules = |jump: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n{jump}-A A -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\nCOMMIT\n"
+            ))
+        };
+        let (old, new) = (rules("-A INPUT -j A\n"), rules("-A INPUT -p tcp -j A\n"));
+        assert_eq!(compare(&old, &new, Path::Input), []);
+    }
+
+    #[test]
     fn other_destinations_are_another_fate() {
         let to = |address: &str| {
             nat(&format!(

@@ -99,6 +99,8 @@ pub(crate) struct Space {
     pub(crate) types: [Option<Word>; 2],
     /// The packets that exist.
     pub(crate) world: Packets,
+    /// The rules by which the packets that are followed came to their chain.
+    pub(crate) callers: Vec<RuleAt>,
     /// Bits that all these packets have in common: while they are followed, rules see constants.
     common: HashMap<Variable, Packets>,
 }
@@ -226,6 +228,7 @@ impl Space {
             tracking: firewalls.iter().any(|one| tracks_connections(one, v6)),
             types: [None, None],
             world: Packets::ALL,
+            callers: Vec::new(),
             common: HashMap::new(),
         };
         space.types = [
@@ -353,7 +356,7 @@ impl Space {
         let asked = self
             .twins
             .as_mut()
-            .map(|twins| twins.ask(unknown, topic, state));
+            .map(|twins| twins.ask(unknown, topic, (state, &self.callers)));
         if let Some(Asked::Before(variable)) = asked {
             return Ok(variable);
         }

@@ -19,6 +19,10 @@ use crate::semantics::RuleAt;
 pub(crate) struct Twins {
     /// The rules of the second firewall that stand in the first one, too.
     of_first: HashMap<RuleAt, RuleAt>,
+    /// The rules of the first firewall that stand in the second one, too.
+    paired: HashSet<RuleAt>,
+    /// The chains of the second firewall that the first one has by the same name.
+    chains: HashMap<(usize, usize), (usize, usize)>,
     second: bool,
     answers: HashMap<(Question, usize), Variable>,
     turns: HashMap<Question, usize>,
@@ -37,12 +41,16 @@ enum Owner {
     Rule(RuleAt),
     /// A rule that only the second one has.
     Second(RuleAt),
+    /// Some rule of a chain of the first firewall, or of the one of that name, that only one of the
+    /// two has.
+    SomeOf((usize, usize)),
     Kernel,
 }
 
-/// Who asks what, and in which state of the packets: a rule may be asked of packets that another one
-/// has marked in one firewall, and of others in both.
-type Question = (Owner, Topic, Option<State>);
+/// Who asks what, of packets in which state, and by which rules they came to the chain: what one of
+/// two firewalls asks once more, of other packets or by another way, must not be taken for what both
+/// ask.
+type Question = (Owner, Topic, Option<State>, Vec<Owner>);
 
 /// What came of asking.
 pub(crate) enum Asked {
@@ -58,8 +66,11 @@ pub(crate) struct Place(Option<(Question, usize)>);
 impl Twins {
     /// Finds the rules that are in both.
     pub(crate) fn new(first: &Firewall, second: &Firewall) -> Self {
+        let of_first = pairs(first, second);
         Self {
-            of_first: pairs(first, second),
+            paired: of_first.values().copied().collect(),
+            chains: chains(first, second),
+            of_first,
             second: false,
             answers: HashMap::new(),
             turns: HashMap::new(),
@@ -77,19 +88,24 @@ impl Twins {
     }
 
     /// The variable that the other firewall got for the same question.
-    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic, state: Option<&State>) -> Asked {
+    pub(crate) fn ask(
+        &mut self,
+        unknown: Unknown,
+        topic: &Topic,
+        (state, callers): (Option<&State>, &[RuleAt]),
+    ) -> Asked {
         if !topic.can_be_shared() {
             return Asked::First(Place(None));
         }
         let owner = match unknown {
             Unknown::Kernel => Owner::Kernel,
-            Unknown::Rule(at) if !self.second => Owner::Rule(at),
-            Unknown::Rule(at) => match self.of_first.get(&at) {
-                Some(twin) => Owner::Rule(*twin),
-                None => Owner::Second(at),
-            },
+            Unknown::Rule(at) => self.owner(at),
         };
-        let question = (owner, topic.clone(), state.cloned());
+        let callers = match state {
+            Some(_) => callers.iter().map(|at| self.caller(*at)).collect(),
+            None => Vec::new(),
+        };
+        let question = (owner, topic.clone(), state.cloned(), callers);
         let turn = self.turns.entry(question.clone()).or_default();
         let key = (question, *turn);
         *turn += 1;
@@ -99,6 +115,29 @@ impl Twins {
                 Asked::Before(*variable)
             }
             _ => Asked::First(Place(Some(key))),
+        }
+    }
+
+    fn owner(&self, at: RuleAt) -> Owner {
+        if !self.second {
+            return Owner::Rule(at);
+        }
+        match self.of_first.get(&at) {
+            Some(twin) => Owner::Rule(*twin),
+            None => Owner::Second(at),
+        }
+    }
+
+    /// A rule that calls a chain. One that was changed still leads there.
+    fn caller(&self, at: RuleAt) -> Owner {
+        let chain = (at.table, at.chain);
+        match self.owner(at) {
+            Owner::Rule(at) if !self.second && !self.paired.contains(&at) => Owner::SomeOf(chain),
+            Owner::Second(at) => match self.chains.get(&chain) {
+                Some(chain) => Owner::SomeOf(*chain),
+                None => Owner::Second(at),
+            },
+            owner => owner,
         }
     }
 
@@ -129,6 +168,27 @@ impl Twins {
             (None, _) => format!("{:?} {:?}", nat.addresses, nat.ports),
         };
     }
+}
+
+/// The chains of the second firewall that the first one has by the same name.
+fn chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize), (usize, usize)> {
+    let named = |firewall: &Firewall| -> Vec<_> {
+        let tables = firewall.tables.iter().enumerate();
+        tables
+            .flat_map(|(t, table)| {
+                let chains = table.chains.iter().enumerate();
+                chains.map(move |(c, chain)| {
+                    let name = (table.family, table.name.clone(), chain.name.clone());
+                    (name, (t, c))
+                })
+            })
+            .collect()
+    };
+    let known: HashMap<_, _> = named(first).into_iter().rev().collect();
+    let found = named(second).into_iter();
+    found
+        .filter_map(|(name, at)| Some((at, *known.get(&name)?)))
+        .collect()
 }
 
 /// The twins of the second firewall's rules.

@@ -45,6 +45,7 @@ table ip filter {
 	chain output {
 		type filter hook output priority 0; policy accept;
 		meta mark set 7
+		udp sport 53 ct state new drop
 		tcp sport 80 ip daddr 203.0.113.20-203.0.113.40 drop
 	}
 }
@@ -127,6 +128,37 @@ fn every_packet_meets_the_fates_that_the_evaluator_finds() {
 }
 
 #[test]
+fn a_connection_that_was_idle_begins_anew() {
+    let packet = |from: [u8; 4], to: [u8; 4], ports: [u8; 4]| {
+        let mut packet = vec![0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0];
+        packet.extend(from);
+        packet.extend(to);
+        packet.extend(ports);
+        packet.extend([0, 8, 0, 0]);
+        packet
+    };
+    let (client, host) = ([203, 0, 113, 9], [192, 0, 2, 1]);
+    let asks = packet(client, host, [0x20, 0, 0, 53]);
+    let answers = packet(host, client, [0, 53, 0x20, 0]);
+    // A short exchange is kept for 30 seconds, a stream for 120.
+    for (times, blocked) in [
+        ([0, 0, 25], 0),
+        ([0, 0, 31], 1),
+        ([0, 5, 100], 0),
+        ([0, 5, 126], 1),
+    ] {
+        let mut file = head();
+        for (time, packet) in times.into_iter().zip([&asks, &answers, &answers]) {
+            add(&mut file, time, packet);
+        }
+        let replayed = replay(|replay| replay.capture(file.as_slice(), |_| {}).unwrap());
+        let group = &replayed.groups[0];
+        assert_eq!(group.group, Group::NewlyBlocked);
+        assert_eq!(group.totals.packets, blocked, "{times:?}");
+    }
+}
+
+#[test]
 fn a_capture_counts_as_far_as_it_can_be_read() {
     let capture = capture(1);
     let cut = &capture[..capture.len() - 5];
@@ -173,10 +205,7 @@ fn capture(seed: u64) -> Vec<u8> {
         state % limit
     };
     let byte = |number: u64| u8::try_from(number).unwrap();
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101] {
-        file.extend(word.to_le_bytes());
-    }
+    let mut file = head();
     let host = [192, 0, 2, 1];
     for _ in 0..PACKETS {
         let client = [203, 0, 113, byte(below(48))];
@@ -223,10 +252,19 @@ fn capture(seed: u64) -> Vec<u8> {
         packet.extend(from);
         packet.extend(to);
         packet.extend(transport);
-        for word in [0, 0, u32::from(length), u32::from(length)] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(packet);
+        add(&mut file, 0, &packet);
     }
     file
+}
+
+fn head() -> Vec<u8> {
+    let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+fn add(file: &mut Vec<u8>, time: u32, packet: &[u8]) {
+    let length = u32::try_from(packet.len()).unwrap();
+    let words = [time, 0, length, length];
+    file.extend(words.into_iter().flat_map(u32::to_le_bytes));
+    file.extend(packet);
 }

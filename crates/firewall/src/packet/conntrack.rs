@@ -9,7 +9,6 @@ use surefoot_report::{Problem, Span};
 /// A connection of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    pub(crate) v6: bool,
     pub(crate) original: Ends,
     pub(crate) reply: Ends,
     /// Type and code of what began it, with ICMP.
@@ -27,12 +26,12 @@ impl Listed {
             IpAddr::V6(address) => address.to_bits(),
         };
         let original = Ends {
+            v6: from.0.is_ipv6(),
             protocol,
             from: (number(from.0), from.1),
             to: (number(to.0), to.1),
         };
         Self {
-            v6: from.0.is_ipv6(),
             original,
             reply: original.turned(),
             icmp: None,
@@ -126,13 +125,12 @@ fn connection(line: &str) -> Result<Listed, String> {
     let [original, reply, ..] = tuples.as_slice() else {
         return Err("a connection has `src=` and `dst=` twice, for both directions".into());
     };
-    let (v6, original) = ends(protocol, original)?;
-    let (v6_back, reply) = ends(protocol, reply)?;
-    if v6 != v6_back {
+    let original = ends(protocol, original)?;
+    let reply = ends(protocol, reply)?;
+    if original.v6 != reply.v6 {
         return Err("its two directions are of different families".into());
     }
     Ok(Listed {
-        v6,
         original,
         reply,
         icmp: match (protocol, icmp) {
@@ -145,7 +143,7 @@ fn connection(line: &str) -> Result<Listed, String> {
     })
 }
 
-fn ends(protocol: u8, tuple: &Tuple) -> Result<(bool, Ends), String> {
+fn ends(protocol: u8, tuple: &Tuple) -> Result<Ends, String> {
     let (Some(source), Some(destination)) = (tuple.source, tuple.destination) else {
         return Err("a direction has no `src=` or no `dst=`".into());
     };
@@ -155,7 +153,7 @@ fn ends(protocol: u8, tuple: &Tuple) -> Result<(bool, Ends), String> {
     let id = tuple.id.unwrap_or_default();
     let from = (source, tuple.source_port.unwrap_or(id));
     let to = (destination, tuple.destination_port.unwrap_or(id));
-    Ok((source.is_ipv6(), Listed::new(protocol, from, to).original))
+    Ok(Listed::new(protocol, from, to).original)
 }
 
 #[cfg(test)]
@@ -175,7 +173,7 @@ conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.
         assert_eq!((list[0].packets, list[0].bytes), (Some(5), Some(500)));
         assert_eq!(list[0].mark, Some(7));
         assert_eq!(list[0].reply, list[0].original.turned());
-        assert!(list[1].v6 && list[1].original.to.1 == 53);
+        assert!(list[1].original.v6 && list[1].original.to.1 == 53);
         assert_eq!(list[2].icmp, Some((8, 0)));
     }
 

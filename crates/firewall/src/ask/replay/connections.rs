@@ -20,11 +20,14 @@ const ACK: u8 = 16;
 pub(super) struct Connection {
     /// As its first packet has them.
     pub(super) ends: Ends,
-    pub(super) v6: bool,
     /// Whether it began before the capture.
     pub(super) earlier: bool,
     replied: bool,
     closing: bool,
+    /// Whether it was forgotten and begun again by the other end.
+    turned: bool,
+    /// When it began, and when its last packet came.
+    times: Option<(u64, u64)>,
     pub(super) all: Totals,
     /// The packets whose fate changes most.
     pub(super) changed: Totals,
@@ -55,7 +58,12 @@ pub(super) struct Connections {
 impl Connections {
     /// The connection of a packet, and the state that conntrack would give it; none if there is no
     /// room for more connections.
-    pub(super) fn place(&mut self, ends: Ends, transport: &Transport, v6: bool) -> Option<Place> {
+    pub(super) fn place(
+        &mut self,
+        ends: Ends,
+        transport: &Transport,
+        time: Option<u64>,
+    ) -> Option<Place> {
         let turned = ends.turned();
         let key = ends.min(turned);
         let at = if let Some(at) = self.places.get(&key) {
@@ -65,12 +73,12 @@ impl Connections {
         } else {
             let at = self.list.len();
             self.places.insert(key, u32::try_from(at).ok()?);
-            self.list.push(Connection::new(ends, transport, v6));
+            self.list.push(Connection::new(ends, transport));
             at
         };
         let connection = &mut self.list[at];
         let reply = connection.ends != ends;
-        let state = connection.step(reply, transport);
+        let state = connection.step(reply, transport, time);
         Some(Place {
             connection: at,
             reply,
@@ -86,14 +94,15 @@ impl Connections {
 }
 
 impl Connection {
-    pub(super) fn new(ends: Ends, transport: &Transport, v6: bool) -> Self {
+    pub(super) fn new(ends: Ends, transport: &Transport) -> Self {
         let flags = transport.flags.filter(|_| transport.protocol == 6);
         Self {
             ends,
-            v6,
             earlier: flags.is_some_and(|flags| flags & (SYN | ACK) != SYN),
             replied: false,
             closing: false,
+            turned: false,
+            times: None,
             all: Totals::default(),
             changed: Totals::default(),
             group: Group::StillAccepted,
@@ -105,7 +114,9 @@ impl Connection {
     }
 
     /// Takes a packet in and says its state.
-    fn step(&mut self, reply: bool, transport: &Transport) -> u128 {
+    fn step(&mut self, reply: bool, transport: &Transport, time: Option<u64>) -> u128 {
+        self.forget_if_idle(reply, time);
+        let reply = reply != self.turned;
         let flags = transport.flags.filter(|_| transport.protocol == 6);
         let flags = flags.unwrap_or_default();
         if self.closing && !reply && flags & (SYN | ACK) == SYN {
@@ -118,6 +129,27 @@ impl Connection {
             ct_state::ESTABLISHED
         } else {
             ct_state::NEW
+        }
+    }
+
+    /// Conntrack forgets a connection that was idle for long; whoever sends next begins it anew. Of
+    /// TCP it does not before days (`nf_conntrack_proto_tcp.c`).
+    fn forget_if_idle(&mut self, reply: bool, time: Option<u64>) {
+        let Some(now) = time else { return };
+        let (began, last) = self.times.unwrap_or((now, now));
+        let patience = match self.ends.protocol {
+            6 => u64::MAX,
+            // Two seconds make a stream (`nf_conntrack_udp_packet`).
+            17 | 136 if self.replied && last > began + 2 => 120,
+            1 | 17 | 58 | 136 => 30,
+            132 => 210,
+            _ => 600,
+        };
+        if now.saturating_sub(last) > patience {
+            (self.replied, self.turned) = (false, reply);
+            self.times = Some((now, now));
+        } else {
+            self.times = Some((began, now.max(last)));
         }
     }
 

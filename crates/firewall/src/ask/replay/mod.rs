@@ -296,7 +296,7 @@ impl<'a> Replay<'a> {
             }
             return;
         };
-        let Some(place) = self.connections.place(ends, transport, headers.v6) else {
+        let Some(place) = self.connections.place(ends, transport, captured.time) else {
             return self.not_judged("a connection beyond the first 2,000,000".into(), true);
         };
         let kind = self.judge.kind(captured, place.state);
@@ -317,7 +317,7 @@ impl<'a> Replay<'a> {
 
     /// Takes in a connection that is only listed: its first packet, and later ones both ways.
     pub fn connection(&mut self, listed: &Listed) {
-        if let Some(why) = &self.families[usize::from(listed.v6)] {
+        if let Some(why) = &self.families[usize::from(listed.original.v6)] {
             let why = why.clone();
             self.all.packets += 1;
             return self.not_judged(why, true);
@@ -328,7 +328,7 @@ impl<'a> Replay<'a> {
             protocol: original.protocol,
             ..Transport::default()
         };
-        let mut connection = Connection::new(*original, &transport, listed.v6);
+        let mut connection = Connection::new(*original, &transport);
         for (ends, state) in [
             (*original, ct_state::NEW),
             (*original, ct_state::ESTABLISHED),
@@ -428,8 +428,12 @@ impl<'a> Replay<'a> {
     }
 
     fn changed(&self, connection: &Connection) -> Changed {
-        let Ends { protocol, from, to } = connection.ends;
-        let v6 = connection.v6;
+        let Ends {
+            v6,
+            protocol,
+            from,
+            to,
+        } = connection.ends;
         let ports = crate::packet::has_ports(protocol.into());
         let end = |(address, port): (u128, u16)| {
             let address = to_address(address, v6);
@@ -484,8 +488,8 @@ fn unruled(sides: &[Side; 2], v6: bool) -> Option<String> {
 /// A packet of a connection that is only listed.
 fn listed_packet(listed: &Listed, ends: Ends, state: u128) -> Packet {
     let mut packet = Packet::new(Path::Input)
-        .from(to_address(ends.from.0, listed.v6))
-        .to(to_address(ends.to.0, listed.v6))
+        .from(to_address(ends.from.0, listed.original.v6))
+        .to(to_address(ends.to.0, listed.original.v6))
         .with(Field::L4Proto, ends.protocol)
         .with(Field::CtState, state);
     packet.path_assumed = true;
@@ -496,14 +500,14 @@ fn listed_packet(listed: &Listed, ends: Ends, state: u128) -> Packet {
     }
     if let Some((kind, code)) = listed.icmp {
         let reply = ends != listed.original;
-        let [kind_field, code_field] = if listed.v6 {
+        let [kind_field, code_field] = if listed.original.v6 {
             [Field::Icmp6Type, Field::Icmp6Code]
         } else {
             [Field::IcmpType, Field::IcmpCode]
         };
         let kind = match (kind, reply) {
-            (8, true) if !listed.v6 => 0,
-            (128, true) if listed.v6 => 129,
+            (8, true) if !listed.original.v6 => 0,
+            (128, true) if listed.original.v6 => 129,
             (kind, _) => kind,
         };
         packet = packet.with(kind_field, kind).with(code_field, code);

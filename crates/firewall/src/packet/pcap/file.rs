@@ -21,6 +21,8 @@ pub(super) struct About {
     pub(super) link: u32,
     /// The byte order of the machine that captured.
     pub(super) order: Order,
+    /// When it was captured, in seconds since 1970, where the file says so.
+    pub(super) time: Option<u64>,
     /// How long it was on the wire.
     pub(super) length: usize,
     /// The interface, where the file names it.
@@ -203,6 +205,7 @@ fn pcap(bytes: &[u8], order: Order, extra: usize, link: u32, at: usize) -> Next 
         about: About {
             link,
             order,
+            time: order.u32(bytes, 0).map(u64::from),
             length: length.max(captured),
             interface: None,
             direction: None,
@@ -221,6 +224,8 @@ pub(super) fn ends_early(at: usize) -> CaptureError {
 struct Described {
     link: u32,
     snap: usize,
+    /// How many of its units of time make a second.
+    ticks: u64,
     name: Option<Arc<str>>,
 }
 
@@ -263,6 +268,7 @@ fn pcapng(bytes: &[u8], order: &mut Order, interfaces: &mut Vec<Described>, at: 
                 .length(body, 4)
                 .filter(|snap| *snap > 0)
                 .unwrap_or(usize::MAX),
+            ticks: ticks(order, body.get(8..).unwrap_or_default()),
             name: name_option(order, body.get(8..).unwrap_or_default()),
         }),
         PACKET | OLD_PACKET | SIMPLE_PACKET => {
@@ -319,9 +325,13 @@ fn block_frame(
     } else {
         direction_option(order, options.unwrap_or_default())
     };
+    let word = |at| order.u32(body, at).map(u64::from);
+    let time = word(4).zip(word(8)).filter(|_| kind != SIMPLE_PACKET);
+    let time = time.map(|(high, low)| (high << 32 | low) / interface.ticks);
     let about = About {
         link: interface.link,
         order,
+        time,
         length: length.max(captured),
         interface: interface.name.clone(),
         direction,
@@ -329,30 +339,42 @@ fn block_frame(
     Some((start..end, about))
 }
 
-/// The option of that code: `if_name` and `epb_flags` are both 2.
-fn option_2(order: Order, mut options: &[u8]) -> Option<&[u8]> {
+/// The option of a code: `if_name` and `epb_flags` are both 2.
+fn option(order: Order, wanted: u16, mut options: &[u8]) -> Option<&[u8]> {
     loop {
         let code = order.u16(options, 0)?;
         let length = usize::from(order.u16(options, 2)?);
         let value = options.get(4..4 + length)?;
         match code {
             0 => return None,
-            2 => return Some(value),
+            code if code == wanted => return Some(value),
             _ => options = options.get(4 + length.next_multiple_of(4)..)?,
         }
     }
 }
 
 fn name_option(order: Order, options: &[u8]) -> Option<Arc<str>> {
-    let name = String::from_utf8_lossy(option_2(order, options)?).into_owned();
+    let name = String::from_utf8_lossy(option(order, 2, options)?).into_owned();
     let name = name.trim_end_matches('\0').to_owned();
     // `any` is no interface, and a name that the kernel would not take is none either.
     let plain = name.len() <= 15 && !name.is_empty() && !name.contains(['/', ' ']);
     (plain && name != "any" && !name.chars().any(char::is_control)).then(|| name.into())
 }
 
+/// `if_tsresol`: a power of 10, or of 2 if the highest bit is set; else microseconds.
+fn ticks(order: Order, options: &[u8]) -> u64 {
+    let power = option(order, 9, options).and_then(|value| value.first().copied());
+    let power = power.unwrap_or(6);
+    let (base, power) = if power & 0x80 == 0 {
+        (10_u64, power)
+    } else {
+        (2, power & 0x7f)
+    };
+    base.checked_pow(power.into()).unwrap_or(u64::MAX)
+}
+
 fn direction_option(order: Order, options: &[u8]) -> Option<Direction> {
-    match order.u32(option_2(order, options)?, 0)? & 3 {
+    match order.u32(option(order, 2, options)?, 0)? & 3 {
         1 => Some(Direction::In),
         2 => Some(Direction::Out),
         _ => None,

@@ -9,6 +9,7 @@ use crate::packet::{Packet, Value};
 /// What conntrack tells a flow by: for ICMP the identifier stands for both ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ends {
+    pub(crate) v6: bool,
     pub(crate) protocol: u8,
     pub(crate) from: (u128, u16),
     pub(crate) to: (u128, u16),
@@ -292,6 +293,7 @@ impl Headers {
             _ => (0, 0),
         };
         Some(Ends {
+            v6: self.v6,
             protocol: behind.protocol,
             from: (self.from, from),
             to: (self.to, to),

@@ -78,6 +78,8 @@ pub(crate) struct Captured {
     pub(crate) incoming: Option<bool>,
     /// The interface, where the file names it.
     pub(crate) interface: Option<Arc<str>>,
+    /// When it was captured, in seconds since 1970, where the file says so.
+    pub(crate) time: Option<u64>,
     /// How long it was on the wire.
     pub(crate) length: usize,
 }
@@ -98,6 +100,7 @@ impl<R: std::io::Read> Stream<R> {
                 link: payload.link,
                 incoming: direction.map(|direction| direction == Direction::In),
                 interface: frame.about.interface,
+                time: frame.about.time,
                 length: frame.about.length,
             })
         };

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use surefoot_sys::{RawSocket, Tap};
 
@@ -319,8 +320,31 @@ fn configure(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
     for family in ["-4", "-6"] {
         namespace.feed(&["ip", family, "-batch", "-"], &routes)?;
     }
-    Ok(())
+    wait_for_addresses(namespace, ports)
 }
+
+/// Waits until packets to the IPv6 addresses are taken for this host's: the kernel makes their routes
+/// a little later (`addrconf_dad_work`), even where it need not look for other owners.
+fn wait_for_addresses(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
+    let addresses = ports.iter().flat_map(|port| &port.addresses);
+    let wanted: Vec<String> = addresses
+        .filter(|(address, _)| address.is_ipv6())
+        .map(|(address, _)| format!("local {address} "))
+        .collect();
+    for _ in 0..TRIES {
+        let routes = namespace.run(&["ip", "-6", "route", "show", "table", "local"])?;
+        if wanted.iter().all(|route| routes.contains(route)) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(io::Error::other(
+        "the kernel has not made the routes of the IPv6 addresses in 10 seconds",
+    ))
+}
+
+/// How often it is asked whether the addresses are ready.
+const TRIES: u32 = 1000;
 
 /// An interface's name in the name of a setting.
 fn path(name: &str) -> String {

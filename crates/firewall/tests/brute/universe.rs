@@ -36,7 +36,7 @@ impl Chance {
 /// One packet of each kind that the rules below tell apart.
 pub(crate) fn packets() -> Vec<Packet> {
     let mut packets = Vec::new();
-    for interface in ["lo", "eth0", "eth1", "wlan0"] {
+    for interface in ["lo", "eth0", "eth1", "eth7", "wlan0"] {
         for source in ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3", "192.0.2.9"] {
             for state in ["new", "established", "related", "invalid"] {
                 let begin = format!("from {source} in {interface} {state}");

@@ -76,6 +76,19 @@ impl Output {
         Ok(surefoot_report::escape_json(text) + "\n")
     }
 
+    /// The answer to a question as JSON, with the question and the version of its form.
+    pub(crate) fn json_answer(
+        &self,
+        question: &'static str,
+        answer: &impl serde::Serialize,
+    ) -> Result<String, Failure> {
+        self.json(&Envelope {
+            version: 1,
+            question,
+            answer,
+        })
+    }
+
     /// Writes a remark, unless the user wants none. A remark that cannot be written is lost.
     pub(crate) fn remark(&self, text: &str) {
         if !self.voice.quiet {
@@ -88,4 +101,12 @@ impl Output {
     pub(crate) fn complain(&self, text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// What stands around every answer.
+#[derive(serde::Serialize)]
+struct Envelope<'a, T> {
+    version: u32,
+    question: &'static str,
+    answer: &'a T,
 }

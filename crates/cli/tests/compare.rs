@@ -76,7 +76,7 @@ fn rule_sets_are_compared_across_formats() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let ran = on_files(&["firewall", "diff", "--format", "json", "OLD", "NEW"]);
     let json: serde_json::Value = serde_json::from_str(&ran.out).expect("it is JSON");
-    assert_eq!(json["verdict"], "different");
+    assert_eq!(json["answer"]["verdict"], "different");
     let ran = on_files(&["firewall", "diff", "--only", "tpc", "OLD", "NEW"]);
     assert_eq!(ran.status, 2, "{ran:?}");
     let ran = on_files(&["firewall", "diff", "--live", "OLD", "NEW"]);

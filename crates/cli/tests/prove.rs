@@ -86,6 +86,11 @@ fn a_failed_sentence_shows_a_packet_that_explain_agrees_about() {
         "from 192.0.2.0/24 to :22 tcp in eth0 is accepted",
     ]);
     let proofs: serde_json::Value = serde_json::from_str(&ran.out).expect("it is JSON");
+    assert_eq!(
+        (&proofs["version"], &proofs["question"]),
+        (&1.into(), &"prove".into())
+    );
+    let proofs = &proofs["answer"];
     let witness = &proofs[0]["witness"];
     assert_eq!(proofs[0]["verdict"], "fails");
     assert_eq!(witness["answers"][0]["end"], "dropped", "{witness}");

@@ -47,7 +47,7 @@ fn it_says_what_would_change_and_ends_with_1() {
     let json = replay(&closed, LIST, &[&me[..], &["--format", "json"]].concat());
     assert_eq!(json.status, 1, "{json:?}");
     let json: serde_json::Value = serde_json::from_str(&json.out).expect("it is JSON");
-    assert_eq!(json["changes"][0]["group"], "newly-blocked");
+    assert_eq!(json["answer"]["changes"][0]["group"], "newly-blocked");
     let elsewhere = replay(OLD, LIST, &["--me", "192.0.2.77"]);
     assert_eq!(elsewhere.status, 1, "{elsewhere:?}");
     let word = "none of it is to this host or from it";

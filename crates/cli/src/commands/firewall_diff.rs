@@ -69,7 +69,7 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     }
     output.answer(&match args.format {
         AnswerFormat::Text => difference.text(output.style(), output.width()),
-        AnswerFormat::Json => output.json(&difference)?,
+        AnswerFormat::Json => output.json_answer("diff", &difference)?,
     })?;
     super::remark_on_gaps(&old, output);
     Ok(if difference.verdict == DiffVerdict::Equal {

@@ -31,7 +31,7 @@ pub(super) fn run(args: &ExplainPacketArgs, output: &Output) -> Result<Status, F
     }
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
-        AnswerFormat::Json => output.json(&answer)?,
+        AnswerFormat::Json => output.json_answer("explain", &answer)?,
     })?;
     super::remark_on_gaps(&rules, output);
     Ok(Status::Clean)

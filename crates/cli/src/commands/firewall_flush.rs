@@ -33,7 +33,7 @@ pub(super) fn run(args: &FlushArgs, output: &Output) -> Result<Status, Failure> 
     }
     output.answer(&match args.format {
         AnswerFormat::Text => ask::flush_text(&ways, output.style(), output.width()),
-        AnswerFormat::Json => output.json(&ways)?,
+        AnswerFormat::Json => output.json_answer("flush", &ways)?,
     })?;
     super::remark_on_gaps(&rules, output);
     let changes = |way: &ask::Flushed| way.difference.verdict != ask::DiffVerdict::Equal;

@@ -47,7 +47,7 @@ pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> 
                 .map(|proof| proof.text(output.style(), output.width()));
             output.answer(&texts.collect::<Vec<_>>().join("\n"))?;
         }
-        AnswerFormat::Json => output.answer(&output.json(&proofs)?)?,
+        AnswerFormat::Json => output.answer(&output.json_answer("prove", &proofs)?)?,
     }
     if left > 0 {
         output.remark(&format!(
@@ -82,7 +82,7 @@ pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> 
     }
     output.answer(&match args.format {
         AnswerFormat::Text => search.text(output.style(), output.width()),
-        AnswerFormat::Json => output.json(&search)?,
+        AnswerFormat::Json => output.json_answer("find", &search)?,
     })?;
     super::remark_on_gaps(&rules, output);
     Ok(if search.found == Found::Certainly {

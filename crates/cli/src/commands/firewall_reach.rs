@@ -33,7 +33,7 @@ pub(super) fn run(args: &ReachArgs, output: &Output) -> Result<Status, Failure> 
                 .map(|one| one.text(output.style(), output.width()));
             texts.collect::<Vec<_>>().join("\n")
         }
-        ReachFormat::Json => output.json(&all)?,
+        ReachFormat::Json => output.json_answer("reach", &all)?,
         ReachFormat::Svg => ask::reach_svg(&all),
     })?;
     super::remark_on_gaps(&rules, output);

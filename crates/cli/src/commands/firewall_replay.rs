@@ -72,7 +72,7 @@ pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure>
     }
     output.answer(&match args.format {
         AnswerFormat::Text => replayed.text(output.style(), output.width()),
-        AnswerFormat::Json => output.json(&replayed)?,
+        AnswerFormat::Json => output.json_answer("replay", &replayed)?,
     })?;
     super::remark_on_gaps(&old, output);
     Ok(status(&replayed, &[&old, &new]))

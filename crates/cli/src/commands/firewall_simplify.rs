@@ -22,7 +22,7 @@ pub(super) fn run(args: &SimplifyArgs, output: &Output) -> Result<Status, Failur
             output.answer(&simpler.text)?;
             output.remark(&simpler.summary(output.error_style(), output.width()));
         }
-        AnswerFormat::Json => output.answer(&output.json(&simpler)?)?,
+        AnswerFormat::Json => output.answer(&output.json_answer("simplify", &simpler)?)?,
     }
     Ok(Status::Clean)
 }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &SpoofArgs, output: &Output) -> Result<Status, Failure> 
     }
     output.answer(&match args.format {
         AnswerFormat::Text => ask::spoof_text(&found, output.style(), output.width()),
-        AnswerFormat::Json => output.json(&found)?,
+        AnswerFormat::Json => output.json_answer("spoof", &found)?,
     })?;
     super::remark_on_gaps(&rules, output);
     Ok(if found.iter().all(ask::Spoof::is_safe) {

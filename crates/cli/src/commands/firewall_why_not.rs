@@ -27,7 +27,7 @@ pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure>
     }
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
-        AnswerFormat::Json => output.json(&answer)?,
+        AnswerFormat::Json => output.json_answer("why-not", &answer)?,
     })?;
     super::remark_on_gaps(&rules, output);
     Ok(if answer.already {

@@ -103,8 +103,6 @@ impl Group {
 /// What new rules would have done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Replayed {
-    /// The version of this form.
-    pub version: u32,
     /// Everything that was read.
     pub all: Totals,
     /// How many connections there are.
@@ -406,7 +404,6 @@ impl<'a> Replay<'a> {
             totals: *totals,
         });
         Replayed {
-            version: 1,
             all: self.all,
             connections: u64::try_from(list.len()).unwrap_or_default(),
             groups,

@@ -290,7 +290,11 @@ impl Simpler {
             out.line(
                 0,
                 Paint::Strong,
-                "nothing can go: some packet meets every rule",
+                if self.notes.is_empty() {
+                    "nothing can go: some packet meets every rule"
+                } else {
+                    "nothing was taken away"
+                },
             );
         } else {
             let words = format!(

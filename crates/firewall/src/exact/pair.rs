@@ -379,6 +379,20 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_changes_no_answer() {
+        let rules = |comment: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -m limit --limit 5/sec {comment}-j ACCEPT\nCOMMIT\n"
+            ))
+        };
+        let plain = rules("");
+        for comment in ["ssh", "\"ssh\"", "\"ssh for \\\"us\\\" all\""] {
+            let said = rules(&format!("-m comment --comment {comment} "));
+            assert_eq!(compare(&plain, &said, Path::Input), [], "{comment}");
+        }
+    }
+
+    #[test]
     fn other_destinations_are_another_fate() {
         let to = |address: &str| {
             nat(&format!(

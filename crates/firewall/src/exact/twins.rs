@@ -257,7 +257,18 @@ fn rules(firewall: &Firewall) -> impl Iterator<Item = (RuleAt, &Table, Option<&s
     })
 }
 
-/// What makes a rule the same rule: its words without what the kernel counts and numbers.
+/// Skips a word, or several that stand in quotes.
+fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
+    let closes = |word: &str| word.ends_with('"') && !word.ends_with("\\\"");
+    let first = words.next().unwrap_or_default();
+    let open = first.starts_with('"') && !(first.len() > 1 && closes(first));
+    if open {
+        words.find(|word| closes(word));
+    }
+}
+
+/// What makes a rule the same rule: its words without its comment, and without what the kernel counts
+/// and numbers.
 fn words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
     let text = firewall.text(rule.place);
     let text = text.split(" # handle ").next().unwrap_or_default();
@@ -270,6 +281,16 @@ fn words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -
         }
         if matches!(word, "-A" | "--append") && words.is_empty() {
             all.next();
+            continue;
+        }
+        if rule.comment.is_some()
+            && (word == "--comment"
+                || word == "comment" && all.peek().is_some_and(|it| it.starts_with('"')))
+        {
+            skip_quoted(&mut all);
+            if words.ends_with(&["-m", "comment"]) {
+                words.truncate(words.len() - 2);
+            }
             continue;
         }
         words.push(word);

@@ -84,6 +84,16 @@ const TARGETS: &[Target] = &[
         dictionary: Some("iptables"),
         seeds: &[".in", ".v4", ".nft", ".rules"],
     },
+    Target {
+        name: "iperf2_wire",
+        dictionary: None,
+        seeds: &[".iperf2"],
+    },
+    Target {
+        name: "iperf3_wire",
+        dictionary: Some("iperf3"),
+        seeds: &[".iperf3"],
+    },
 ];
 
 /// Runs every target for so many seconds.

@@ -10,6 +10,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("ipset", "ipset"),
     ("ip", "iproute2"),
     ("conntrack", "conntrack"),
+    ("iperf", "iperf"),
+    ("iperf3", "iperf3"),
     ("g++", "g++"),
     ("xmllint", "libxml2-utils"),
     ("dot", "graphviz"),

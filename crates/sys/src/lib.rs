@@ -2,14 +2,22 @@
 //!
 //! All the `unsafe` of the workspace is here, each use argued. Nothing here decides anything.
 
+mod cpu_time;
+mod datagrams;
 mod memory;
 mod namespace;
 mod raw_socket;
+mod socket_options;
 mod tap;
+mod tcp_statistics;
 mod xtables;
 
+pub use cpu_time::CpuTime;
+pub use datagrams::{ReceivedDatagrams, receive_datagrams};
 pub use memory::OrEnd;
 pub use namespace::NetworkNamespace;
 pub use raw_socket::RawSocket;
+pub use socket_options::{NumberOption, get_number, set_number, unacknowledged_bytes};
 pub use tap::Tap;
+pub use tcp_statistics::TcpStatistics;
 pub use xtables::{Xtable, XtablesSocket};

@@ -59,11 +59,6 @@ pub(crate) fn has(program: &str) -> bool {
         .any(|folder| Path::new(folder).join(program).is_file())
 }
 
-/// Whether this is a run of CI, where nothing may be skipped.
-pub(crate) fn in_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
-}
-
 /// Whether we are root.
 pub(crate) fn is_root() -> bool {
     std::fs::read_to_string("/proc/self/status")

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rustix::net::{AddressFamily, RawProtocol, SocketType, ipproto, sockopt};
 use serde_json::Value;
-use surefoot_testkit::{Namespace, or_skip};
+use surefoot_testkit::{Namespace, or_fail};
 
 use common::{program, ran};
 
@@ -70,8 +70,8 @@ struct Both {
     sockets: String,
 }
 
-fn look() -> Option<Both> {
-    let namespace = or_skip(Namespace::new())?;
+fn look() -> Both {
+    let namespace = or_fail(Namespace::new());
     let tool = |words: &[&str]| namespace.run(words).expect("the tool is there");
     tool(&["sh", "-ec", SETUP]);
     let both = namespace.within(|| {
@@ -98,7 +98,7 @@ fn look() -> Option<Both> {
             sockets: print(&["ss", "-H", "-n", "-a", "-t", "-u", "-e"])?,
         })
     });
-    Some(both.expect("the namespace can be used"))
+    both.expect("the namespace can be used")
 }
 
 /// Unpacks the output of `capture -`, which is compressed.
@@ -129,7 +129,7 @@ fn text(value: &Value) -> String {
 
 #[test]
 fn interfaces_and_addresses_are_those_that_ip_shows() {
-    let Some(both) = look() else { return };
+    let both = look();
     let ours: BTreeSet<String> = list(&both.host["network"]["interfaces"])
         .iter()
         .flat_map(|it| {
@@ -185,7 +185,7 @@ fn interfaces_and_addresses_are_those_that_ip_shows() {
 
 #[test]
 fn routes_rules_and_neighbours_are_those_that_ip_shows() {
-    let Some(both) = look() else { return };
+    let both = look();
     let number = |value: &Value, other: u64| -> u64 {
         value
             .as_u64()
@@ -262,7 +262,7 @@ fn routes_rules_and_neighbours_are_those_that_ip_shows() {
 
 #[test]
 fn sockets_are_those_that_ss_shows() {
-    let Some(both) = look() else { return };
+    let both = look();
     let sockets = list(&both.host["sockets"]);
     let of_kind = |kinds: &[&str]| -> Vec<&Value> {
         sockets

@@ -14,7 +14,12 @@ fn too_little_memory_is_said_and_no_crash() {
         .chain([48_000, 64_000, 100_000, 200_000])
     {
         let output = Command::new("sh")
-            .args(["-c", "ulimit -v \"$1\"; exec \"$2\" check -q", "sh"])
+            .current_dir(program().get_current_dir().expect("it is set"))
+            .args([
+                "-c",
+                "ulimit -v \"$1\"; exec \"$2\" check -q --facts docs/examples/web1.surefoot",
+                "sh",
+            ])
             .arg(kilobytes.to_string())
             .arg(program().get_program())
             .output()

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use surefoot_testkit::{Namespace, or_skip};
+use surefoot_testkit::{Namespace, or_fail};
 
 use common::program;
 
@@ -34,8 +34,8 @@ fn copy() -> Copy {
 }
 
 /// The facts that the program writes when this shell command runs it as `$1`.
-fn facts(script: &str) -> Option<(Value, u16)> {
-    let namespace = or_skip(Namespace::new())?;
+fn facts(script: &str) -> (Value, u16) {
+    let namespace = or_fail(Namespace::new());
     let copy = copy();
     let looked = namespace.within(|| {
         namespace_is_up()?;
@@ -47,7 +47,7 @@ fn facts(script: &str) -> Option<(Value, u16)> {
             .output()?;
         Ok((unpack(&output)?, listener.local_addr()?.port()))
     });
-    or_skip(looked)
+    or_fail(looked)
 }
 
 fn namespace_is_up() -> io::Result<()> {
@@ -88,9 +88,7 @@ const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
 #[test]
 fn a_user_sees_sockets_without_owners_and_no_rules() {
-    let Some((host, port)) = facts(&format!("exec {NOBODY} \"$1\" capture -q -")) else {
-        return;
-    };
+    let (host, port) = facts(&format!("exec {NOBODY} \"$1\" capture -q -"));
     let missing = missing(&host);
     for fact in [
         "files of other users' processes",
@@ -130,9 +128,7 @@ fn a_user_is_told_that_processes_are_hidden() {
         let script = format!(
             "mount -t proc -o hidepid={hidepid} proc /proc; exec {NOBODY} \"$1\" capture -q -"
         );
-        let Some((host, _)) = facts(&script) else {
-            return;
-        };
+        let (host, _) = facts(&script);
         let missing = missing(&host);
         assert!(
             missing.iter().any(|it| it == fact),
@@ -148,9 +144,7 @@ fn root_of_a_user_namespace_is_told_that_processes_are_hidden() {
     let script = format!(
         "mount -t proc -o hidepid=2 proc /proc; exec {NOBODY} unshare --user --map-root-user \"$1\" capture -q -"
     );
-    let Some((host, _)) = facts(&script) else {
-        return;
-    };
+    let (host, _) = facts(&script);
     let missing = missing(&host);
     let fact = "processes that are hidden from here";
     assert!(missing.iter().any(|it| it == fact), "{missing:?}");
@@ -161,9 +155,7 @@ fn root_of_a_user_namespace_is_told_that_processes_are_hidden() {
 #[test]
 fn root_in_a_container_is_told_that_processes_are_outside() {
     let script = "exec unshare --pid --fork --mount-proc \"$1\" capture -q -";
-    let Some((host, port)) = facts(script) else {
-        return;
-    };
+    let (host, port) = facts(script);
     let missing = missing(&host);
     let fact = "processes that are hidden from here";
     assert!(missing.iter().any(|it| it == fact), "{missing:?}");
@@ -179,9 +171,7 @@ fn root_in_a_container_is_told_that_processes_are_outside() {
 
 #[test]
 fn root_is_told_nothing_of_the_kind() {
-    let Some((host, port)) = facts("exec \"$1\" capture -q -") else {
-        return;
-    };
+    let (host, port) = facts("exec \"$1\" capture -q -");
     let missing = missing(&host);
     // In a container or a user namespace, root is told what it cannot see.
     let first = fs::read_link("/proc/self/ns/pid").expect("proc is mounted");
@@ -211,9 +201,7 @@ fn a_file_and_a_folder_that_may_not_be_read_are_said_to_be_missing() {
          chmod 0 \"$tree/etc/hosts.deny\" \"$tree/etc/cron.d\" \"$tree/etc/iptables\"
          {NOBODY} \"$1\" capture -q --root \"$tree\" -"
     );
-    let Some((host, _)) = facts(&script) else {
-        return;
-    };
+    let (host, _) = facts(&script);
     let missing = missing(&host);
     for path in ["hosts.deny", "cron.d", "iptables/rules.v4"] {
         let fact = format!("the file /etc/{path}");
@@ -225,9 +213,7 @@ fn a_file_and_a_folder_that_may_not_be_read_are_said_to_be_missing() {
 
 #[test]
 fn whoever_may_not_read_the_rules_gets_no_answer_about_them() {
-    let Some(namespace) = or_skip(Namespace::new()) else {
-        return;
-    };
+    let namespace = or_fail(Namespace::new());
     let copy = copy();
     let asked: [&[&str]; 4] = [
         &["firewall", "show"],

@@ -6,24 +6,43 @@ use std::process::{Command, Stdio};
 
 use common::{program, run, run_with};
 
-const COMMANDS: &[&[&str]] = &[
-    &[],
-    &["check"],
-    &["capture"],
-    &["explain"],
-    &["firewall"],
-    &["firewall", "show"],
-    &["firewall", "explain"],
-    &["firewall", "why-not"],
-    &["firewall", "check"],
-    &["completions"],
-    &["man"],
-];
+/// Every command, `surefoot` itself first, as the command line's own help lists them.
+fn all_commands() -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let mut next = 0;
+    while let Some(command) = commands.get(next).cloned() {
+        commands.extend(subcommands_of(&command));
+        next += 1;
+    }
+    assert!(commands.len() >= 19, "{commands:?}");
+    commands
+}
+
+/// The commands under `Commands:` in a command's help.
+fn subcommands_of(command: &[String]) -> Vec<Vec<String>> {
+    let help = help_of(command).out;
+    let Some((_, listed)) = help.split_once("\nCommands:\n") else {
+        return Vec::new();
+    };
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    // A description that is too long for its line goes on further in.
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names
+        .filter(|name| !name.is_empty() && *name != "help")
+        .map(|name| [command, &[name.to_owned()]].concat())
+        .collect()
+}
+
+fn help_of(command: &[String]) -> common::Ran {
+    let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
+    words.push("--help");
+    run(&words)
+}
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in COMMANDS {
-        let help = run(&[command, ["--help"].as_slice()].concat());
+    for command in &all_commands() {
+        let help = help_of(command);
         assert_eq!((help.status, help.err.as_str()), (0, ""), "{command:?}");
         assert!(help.out.contains("Examples:"), "{command:?}: {}", help.out);
         assert!(help.out.contains("Usage: surefoot"), "{command:?}");
@@ -47,7 +66,9 @@ sudo() { "$@"; }
 surefoot() {
     case "$*" in
     "check --root /mnt"*) shift 3; set -- check --root "$examples/strange-server" "$@" ;;
-    *--facts*|*--rules*|*--pcap*|capture*|completions*|explain*|man*|*\ -|*rules.v4*) ;;
+    "firewall diff --live "*) shift 3; set -- firewall diff --facts "$examples/web1.surefoot" "$@" ;;
+    capture*) rm -f web1.surefoot ;;
+    *--facts*|*--rules*|*--pcap*|completions*|explain*|man*|*\ -|*rules.v4*|*old.v4*) ;;
     *) set -- "$@" --facts "$examples/web1.surefoot" ;;
     esac
     case "$1 $2 $3" in
@@ -61,7 +82,18 @@ ssh() { shift; "$@"; }
 iptables-save() { cat "$examples/web.v4"; }
 ip6tables-save() { cat "$examples/web.v6"; }
 nft() { cat "$examples/router.nft"; }
-tcpdump() { cp "$examples/trace.pcap" trace.pcap; }
+tcpdump() { case "$*" in *"-w -") cat "$examples/trace.pcap" ;; *) cp "$examples/trace.pcap" trace.pcap ;; esac; }
+conntrack() { echo 'tcp 6 431999 ESTABLISHED src=203.0.113.9 dst=192.0.2.10 sport=40000 dport=22 src=192.0.2.10 dst=203.0.113.9 sport=22 dport=40000 [ASSURED] mark=0 use=1'; }
+cp "$examples/web.v4" rules.v4
+cp "$examples/web.v4" old.v4
+cp "$examples/web.v6" old.v6
+cp "$examples/web.nft" ruleset.nft
+cp "$examples/web.nft" new.nft
+cp "$examples/office.policy" firewall.policy
+cp "$examples/trace.pcap" monday.pcap
+cp "$examples/web1.surefoot" web1.surefoot
+sed 's/--dport 22 /--dport 2222 /' "$examples/web.v4" > rules.new
+echo 'create banned hash:ip' > old.ipset
 tee() { cat > /dev/null; }
 mkdir() { case "$*" in "-p /usr/local/share/man/man8") ;; *) command mkdir "$@" ;; esac; }
 jq() { cat > /dev/null; }
@@ -73,8 +105,8 @@ less() { cat > /dev/null; }
 fn every_example_works_when_it_is_pasted() {
     let examples = std::fs::canonicalize("../../docs/examples").expect("the examples");
     let mut pasted = 0;
-    for command in COMMANDS {
-        let help = run(&[command, ["--help"].as_slice()].concat());
+    for command in &all_commands() {
+        let help = help_of(command);
         let (_, text) = help.out.split_once("Examples:\n").expect("it has examples");
         let lines: Vec<&str> = text
             .lines()
@@ -101,7 +133,7 @@ fn every_example_works_when_it_is_pasted() {
             "{command:?}: {errors}"
         );
     }
-    assert!(pasted > 30, "{pasted}");
+    assert!(pasted > 60, "{pasted}");
 }
 
 #[test]
@@ -349,12 +381,9 @@ fn there_is_a_manual_page_for_every_command() {
     let folder = tempfile::tempdir().expect("a folder for scratch");
     let path = folder.path().to_str().expect("its name is text");
     assert_eq!(run(&["man", path]).status, 0);
-    for command in COMMANDS {
-        let name = ["surefoot"]
-            .iter()
-            .chain(*command)
-            .copied()
-            .collect::<Vec<_>>()
+    for command in &all_commands() {
+        let name = [&["surefoot".to_owned()], command.as_slice()]
+            .concat()
             .join("-");
         let page = folder.path().join(format!("{name}.8"));
         let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketType, ipproto, socket};
 use serde_json::Value;
 use surefoot_host::{Host, LiveOptions, Network, Socket, SocketKind};
-use surefoot_testkit::{Namespace, or_skip};
+use surefoot_testkit::{Namespace, or_fail};
 
 fn look() -> Host {
     Host::live(&LiveOptions::default(), &|_| {})
@@ -46,20 +46,18 @@ const ROUTING: &str = "
     ip neigh add 192.0.2.8 dev br0 nud failed
 ";
 
-fn routing() -> Option<(Network, Namespace)> {
-    let namespace = or_skip(Namespace::new())?;
+fn routing() -> (Network, Namespace) {
+    let namespace = or_fail(Namespace::new());
     namespace
         .run(&["sh", "-ec", ROUTING])
         .expect("the network can be made");
     let host = namespace.within(|| Ok(look())).expect("it can be entered");
-    Some((host.network.expect("it can be read"), namespace))
+    (host.network.expect("it can be read"), namespace)
 }
 
 #[test]
 fn every_selector_of_a_policy_rule_counts() {
-    let Some((network, namespace)) = routing() else {
-        return;
-    };
+    let (network, namespace) = routing();
     let told = json(&namespace.run(&["ip", "-j", "-N", "rule"]).expect("ip runs"));
     // What is left of a rule that asks nothing.
     let plain = ["priority", "src", "table", "protocol"];
@@ -85,9 +83,7 @@ fn every_selector_of_a_policy_rule_counts() {
 
 #[test]
 fn odd_routes_keep_what_is_odd_about_them() {
-    let Some((network, _namespace)) = routing() else {
-        return;
-    };
+    let (network, _namespace) = routing();
     let route = |destination: &str, prefix: u8| {
         let found = network
             .routes
@@ -113,9 +109,7 @@ fn odd_routes_keep_what_is_odd_about_them() {
 
 #[test]
 fn interfaces_and_neighbours_are_those_that_were_made() {
-    let Some((network, namespace)) = routing() else {
-        return;
-    };
+    let (network, namespace) = routing();
     let of_name = |name: &str| network.interfaces.iter().find(|it| it.name == name);
     let bridge = of_name("br0").expect("it was made");
     assert_eq!(bridge.kind.as_deref(), Some("bridge"));
@@ -162,9 +156,7 @@ fn interfaces_and_neighbours_are_those_that_were_made() {
 
 #[test]
 fn lists_that_the_kernel_keeps_in_hash_tables_come_in_order() {
-    let Some((network, namespace)) = routing() else {
-        return;
-    };
+    let (network, namespace) = routing();
     let more =
         "for n in $(seq 20 60); do ip neigh add 192.0.2.$n lladdr 02:00:00:00:00:01 dev br0; done";
     namespace.run(&["sh", "-ec", more]).expect("ip runs");
@@ -180,9 +172,7 @@ fn lists_that_the_kernel_keeps_in_hash_tables_come_in_order() {
 
 #[test]
 fn sockets_tell_their_device_their_queues_and_their_owner() {
-    let Some(namespace) = or_skip(Namespace::new()) else {
-        return;
-    };
+    let namespace = or_fail(Namespace::new());
     namespace
         .run(&[
             "sh",
@@ -270,9 +260,7 @@ fn sockets_tell_their_device_their_queues_and_their_owner() {
 
 #[test]
 fn protocols_that_are_not_listed_are_told() {
-    let Some(namespace) = or_skip(Namespace::new()) else {
-        return;
-    };
+    let namespace = or_fail(Namespace::new());
     let (before, during) = namespace
         .within(|| {
             let before = look();
@@ -286,9 +274,7 @@ fn protocols_that_are_not_listed_are_told() {
 
 #[test]
 fn thousands_of_sockets_are_read_at_once() {
-    let Some(namespace) = or_skip(Namespace::new()) else {
-        return;
-    };
+    let namespace = or_fail(Namespace::new());
     namespace
         .run(&["ip", "link", "set", "lo", "up"])
         .expect("ip runs");

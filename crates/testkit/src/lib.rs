@@ -14,6 +14,6 @@ mod wire;
 
 pub use conntrack::{Connection, Connections};
 pub use namespace::Namespace;
-pub use privileged::or_skip;
+pub use privileged::or_fail;
 pub use referee::{Observation, Port, Referee, Step, Toward, What};
 pub use wire::{DESTINATION_OPTIONS, Frame, Transport, Wire};

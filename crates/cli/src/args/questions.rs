@@ -215,9 +215,9 @@ CAPTURE is a pcap or pcapng file, as tcpdump writes it; `-` is standard input. N
 in `--rules`; several have commas between them.
 
 Examples:
-  sudo surefoot firewall replay yesterday.pcap rules.new
+  sudo surefoot firewall replay monday.pcap rules.new
   sudo tcpdump -i eth0 -w - | sudo surefoot firewall replay - rules.new
-  surefoot firewall replay --old rules.v4 --me 192.0.2.1 yesterday.pcap rules.new
+  surefoot firewall replay --old rules.v4 --me 192.0.2.1 monday.pcap rules.new
   sudo conntrack -L | sudo surefoot firewall replay --conntrack - rules.new
   sudo surefoot firewall replay --sockets rules.new
 

@@ -35,7 +35,7 @@ use session::Session;
 use surefoot_firewall::model::Firewall;
 use surefoot_firewall::packet::Packet;
 use surefoot_firewall::semantics::Index;
-use surefoot_testkit::{Namespace, Observation, or_skip};
+use surefoot_testkit::{Namespace, Observation, or_fail};
 use tally::Tally;
 
 /// Packets in all, unless the environment says otherwise.
@@ -65,9 +65,7 @@ fn the_evaluators_agree_with_the_kernel() {
     cases.extend(random::cases(packets / PACKETS_FOR_A_RANDOM_SET, seed));
     let share = packets.div_ceil(cases.len());
     cases.retain(|case| case.name.contains(&only));
-    if or_skip(Namespace::new()).is_none() {
-        return;
-    }
+    or_fail(Namespace::new());
     let total = Mutex::new(Tally::default());
     in_parallel(&cases, |case| {
         let (tally, (met, all)) = contest::hold(case, share, seed);
@@ -109,9 +107,7 @@ struct Noticed {
 
 #[test]
 fn a_rule_set_that_is_read_wrongly_does_not_agree() {
-    if or_skip(Namespace::new()).is_none() {
-        return;
-    }
+    or_fail(Namespace::new());
     let counts = Mutex::new(vec![Noticed::default(); mutation::ALL.len()]);
     // What is misread once is misread with either mechanism.
     let cases: Vec<Case> = case::all()

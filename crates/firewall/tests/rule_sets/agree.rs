@@ -1,17 +1,10 @@
-//! All packets at once against one packet after another, and against the look-up: they share no
-//! code beyond the order of hooks, and neither may know better.
+//! Compares the evaluators on one rule set: all packets at once against one packet after another,
+//! and against the look-up. They share no code beyond the order of hooks.
 //!
 //! Packets are drawn from the sets that the exact one found: what each rule matches, and each end.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests read files"
-)]
-
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path as File, PathBuf};
+use std::path::Path as File;
 
 use surefoot_firewall::exact::{Budget, Exact, Exhausted, Packets, Question};
 use surefoot_firewall::lookup::Lookup;
@@ -28,65 +21,20 @@ const RULES: usize = if cfg!(debug_assertions) { 20 } else { 60 };
 /// Larger rule sets take too long without optimisation.
 const MOST_RULES: usize = if cfg!(debug_assertions) { 120 } else { 10_000 };
 
+/// Counts of what was compared.
 #[derive(Default)]
-struct Tally {
-    packets: usize,
+pub(crate) struct Tally {
+    pub(crate) packets: usize,
     /// Packets that the look-up answers for, too.
-    looked_up: usize,
+    pub(crate) looked_up: usize,
     /// Packets of which the slower evaluator leaves more open.
     wider: usize,
-    exhausted: Vec<String>,
+    /// Questions that the budget did not suffice for.
+    pub(crate) exhausted: Vec<String>,
 }
 
-#[test]
-fn the_evaluators_agree_on_rule_sets_of_our_own() {
-    let here = File::new(env!("CARGO_MANIFEST_DIR"));
-    let mut tally = Tally::default();
-    for folder in ["tests/rules", "tests/lints", "../testkit/tests/rulesets"] {
-        for file in files(&here.join(folder)) {
-            let is_rules = file.extension().is_none_or(|end| {
-                ["in", "v4", "v6", "rules", "nft", "save"].contains(&end.to_str().unwrap())
-            });
-            if is_rules {
-                compare(&file, &mut tally);
-            }
-        }
-    }
-    assert_eq!(tally.exhausted, Vec::<String>::new());
-    assert!(tally.packets > 5000, "{} packets", tally.packets);
-    assert!(tally.looked_up > 2500, "{} looked up", tally.looked_up);
-}
-
-#[test]
-fn the_evaluators_agree_on_rule_sets_of_others() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/rulesets");
-    let folder = std::env::var("SUREFOOT_RULESETS").unwrap_or_else(|_| beside.to_owned());
-    let files = files(&File::new(&folder).join("net-network"));
-    if files.is_empty() {
-        // The test harness swallows `eprintln!` of a test that passes, but not this.
-        let words = format!("NOT RUN: no folder {folder}; set SUREFOOT_RULESETS\n");
-        std::io::stderr().write_all(words.as_bytes()).unwrap();
-        return;
-    }
-    let mut tally = Tally::default();
-    for file in files {
-        compare(&file, &mut tally);
-    }
-    assert_eq!(tally.exhausted, Vec::<String>::new());
-}
-
-fn files(folder: &File) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let (folders, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_dir());
-    files.extend(folders.iter().flat_map(|folder| crate::files(folder)));
-    files
-}
-
-fn compare(file: &File, tally: &mut Tally) {
+/// Compares the evaluators on the rule set in a file; panics where they differ.
+pub(crate) fn compare(file: &File, tally: &mut Tally) {
     let Ok(text) = std::fs::read_to_string(file) else {
         return;
     };

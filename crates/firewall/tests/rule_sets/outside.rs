@@ -1,20 +1,17 @@
-//! Rule sets of real machines: each is read, or refused for a reason that is written down here.
+//! Rule sets of real machines, which are not part of the project for their licences' sake.
 //!
-//! They are not part of this tree. `SUREFOOT_RULESETS` names the folder; without it
-//! `../shared/rulesets` beside the workspace is used if it is there.
+//! `SUREFOOT_RULESETS` names a folder with the folders `generated` and `net-network`; `cargo xtask
+//! test` runs these tests if it is set and counts them as skipped if it is not. Each rule set is
+//! read, or refused for a reason that is written down here. The rule sets of `tests/rules` cover
+//! the same ground.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests read files"
-)]
-
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use surefoot_firewall::parse::iptables;
 use surefoot_firewall::{Input, load};
 use surefoot_report::{Level, Source};
+
+use crate::agree::{Tally, compare};
 
 /// Files that are not what iptables-restore would take, with a part of what is said about them.
 const REFUSED: &[(&str, &str)] = &[
@@ -49,20 +46,9 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-fn folder() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/rulesets");
-    let folder = std::env::var("SUREFOOT_RULESETS").unwrap_or_else(|_| beside.to_owned());
-    let folder = PathBuf::from(folder);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    // The test harness swallows `eprintln!` of a test that passes, but not this.
-    let words = format!(
-        "NOT RUN: no folder {}; set SUREFOOT_RULESETS\n",
-        folder.display()
-    );
-    std::io::stderr().write_all(words.as_bytes()).unwrap();
-    None
+fn folder() -> PathBuf {
+    let folder = std::env::var_os("SUREFOOT_RULESETS");
+    PathBuf::from(folder.expect("SUREFOOT_RULESETS names the folder of the rule sets"))
 }
 
 fn files(folder: &Path) -> Vec<(String, String)> {
@@ -84,8 +70,9 @@ fn is_nft(name: &str) -> bool {
 }
 
 #[test]
+#[ignore = "needs SUREFOOT_RULESETS"]
 fn every_rule_set_is_read_or_refused_for_a_reason() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let mut wrong = Vec::new();
     for (name, text) in files(&folder) {
         if is_nft(&name) {
@@ -135,11 +122,23 @@ fn every_rule_set_is_read_or_refused_for_a_reason() {
 }
 
 #[test]
+#[ignore = "needs SUREFOOT_RULESETS"]
 fn printing_every_rule_set_is_a_fixpoint() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     for (name, text) in files(&folder) {
         let once = iptables::print(&iptables::parse(&text).0);
         let twice = iptables::print(&iptables::parse(&once).0);
         assert_eq!(once, twice, "{name}");
     }
+}
+
+#[test]
+#[ignore = "needs SUREFOOT_RULESETS"]
+fn the_evaluators_agree_on_rule_sets_of_others() {
+    let mut tally = Tally::default();
+    for file in crate::files(&folder().join("net-network")) {
+        compare(&file, &mut tally);
+    }
+    assert_eq!(tally.exhausted, Vec::<String>::new());
+    assert!(tally.packets > 5000, "{} packets", tally.packets);
 }

@@ -11,6 +11,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("report", &[]),
     ("host", &["sys"]),
+    ("journal", &["sys"]),
     ("firewall", &["report"]),
     ("check", &["firewall", "host", "report"]),
     ("throughput", &["sys"]),

@@ -1,0 +1,155 @@
+//! What a change is: five acts and the data that they need, whatever it is that changes.
+//!
+//! A kind of change implements [`Change`]; `FileSetChange` and `LoadedTextChange` are built in. The
+//! journal records its data ([`Change::to_record`]) so that another process, the watchdog or the
+//! next start, can take the change back; [`ChangeKinds`] lists how to read it.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::JournalError;
+use crate::storage::Storage;
+use crate::vault::ContentVault;
+
+/// A change of the machine that can be taken back.
+pub trait Change: Send {
+    /// The name of the kind, as in [`ChangeKinds`].
+    fn kind(&self) -> &'static str;
+    /// Describes the change.
+    fn describe(&self, room: &EntryRoom<'_>) -> Result<ChangeDescription, JournalError>;
+    /// Keeps what apply and revert need in the vault. Nothing is changed yet.
+    fn back_up(&mut self, room: &mut EntryRoom<'_>) -> Result<(), JournalError>;
+    /// Makes the change. Must do no harm if it was made already, in part or as a whole.
+    fn apply(&self, room: &EntryRoom<'_>) -> Result<(), JournalError>;
+    /// Says how the machine stands.
+    fn verify(&self, room: &EntryRoom<'_>) -> Result<ChangeStanding, JournalError>;
+    /// Takes the change back. Must do no harm if that was done already, in part or as a whole.
+    fn revert(&self, room: &EntryRoom<'_>) -> Result<(), JournalError>;
+    /// Removes what only a quick reversal needs; called when the change is final.
+    fn clean_up(&self, _room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        Ok(())
+    }
+    /// Reads into memory what [`Change::revert`] needs from the disk.
+    fn load(&self, _room: &mut EntryRoom<'_>) -> Result<(), JournalError> {
+        Ok(())
+    }
+    /// A change from what is there now to what was there before this change.
+    fn reversal(&self, room: &EntryRoom<'_>) -> Result<Box<dyn Change>, JournalError>;
+    /// The data of the change, without the contents that the vault keeps.
+    fn to_record(&self) -> Value;
+}
+
+/// A change in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeDescription {
+    /// What it does, in a few words.
+    pub title: String,
+    /// From before to after, as a unified diff.
+    pub diff: String,
+    /// The things that it touches; two changes that touch the same one supersede each other.
+    pub touches: Vec<String>,
+}
+
+/// How the machine stands towards a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeStanding {
+    /// All is as before the change.
+    Before,
+    /// All is as after it.
+    After,
+    /// Part is before, part is after.
+    Between,
+    /// Something is neither.
+    Elsewhere {
+        /// From after the change to what is there now.
+        diff: String,
+    },
+}
+
+/// What a change works with: the storage, the entry's vault, names of its own.
+pub struct EntryRoom<'a> {
+    storage: &'a dyn Storage,
+    /// The contents that the entry keeps.
+    pub vault: ContentVault,
+    tag: String,
+    notes: RefCell<Vec<String>>,
+}
+
+impl<'a> EntryRoom<'a> {
+    pub(crate) fn new(storage: &'a dyn Storage, folder: PathBuf, tag: &str) -> Self {
+        Self {
+            storage,
+            vault: ContentVault::at(folder),
+            tag: tag.to_owned(),
+            notes: RefCell::default(),
+        }
+    }
+
+    /// The system calls that change something.
+    pub fn storage(&self) -> &'a dyn Storage {
+        self.storage
+    }
+
+    /// Keeps a content in the vault.
+    pub fn keep(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<crate::file_state::StoredContent, JournalError> {
+        self.vault.keep(self.storage, name, bytes)
+    }
+
+    /// A name beside a file that belongs to this entry alone.
+    pub fn name_beside(&self, path: &Path, what: impl std::fmt::Display) -> PathBuf {
+        path.with_file_name(format!(".surefoot-{}-{what}", self.tag))
+    }
+
+    /// Adds a sentence to the entry's log.
+    pub fn note(&self, step: impl Into<String>) {
+        self.notes.borrow_mut().push(step.into());
+    }
+
+    /// The notes so far; they are taken.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+}
+
+/// The kinds of change that a program knows.
+#[derive(Clone)]
+pub struct ChangeKinds(Vec<(&'static str, ReadRecord)>);
+
+type ReadRecord = fn(Value) -> Result<Box<dyn Change>, serde_json::Error>;
+
+impl Default for ChangeKinds {
+    /// Those that are built in.
+    fn default() -> Self {
+        Self(vec![])
+            .with::<crate::file_set::FileSetChange>(crate::file_set::FILE_SET)
+            .with::<crate::loaded_text::LoadedTextChange>(crate::loaded_text::LOADED_TEXT)
+    }
+}
+
+impl ChangeKinds {
+    /// Adds a kind.
+    #[must_use]
+    pub fn with<T: Change + DeserializeOwned + 'static>(mut self, kind: &'static str) -> Self {
+        self.0.push((kind, |record| {
+            Ok(Box::new(serde_json::from_value::<T>(record)?))
+        }));
+        self
+    }
+
+    /// Reads the record of a change; nothing if the kind is unknown.
+    pub(crate) fn read(
+        &self,
+        kind: &str,
+        record: Value,
+    ) -> Option<Result<Box<dyn Change>, serde_json::Error>> {
+        let (_, read) = self.0.iter().find(|(name, _)| *name == kind)?;
+        Some(read(record))
+    }
+}

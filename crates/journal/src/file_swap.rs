@@ -1,0 +1,443 @@
+//! The order of system calls in which files change and change back.
+//!
+//! Each function may run again after it was interrupted anywhere: it looks at what is there and does
+//! what is left.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::change::EntryRoom;
+use crate::error::JournalError;
+use crate::file_set::{FileItem, FileSetChange};
+use crate::file_state::{FileAttributes, FileState, look_at, xattr_names};
+use crate::storage::{Storage, write_whole};
+
+/// A change of files and what it works with.
+pub(crate) struct FileWork<'a> {
+    pub(crate) change: &'a FileSetChange,
+    pub(crate) room: &'a EntryRoom<'a>,
+}
+
+/// Which of an item's two states is made.
+#[derive(Clone, Copy)]
+enum WantedSide {
+    Before,
+    After,
+}
+
+/// Makes the change.
+pub(crate) fn apply_files(work: &FileWork<'_>) -> Result<(), JournalError> {
+    let items = work.change.files.iter().enumerate();
+    for item in sorted_by_depth(work.change) {
+        if item.after.is_folder() && item.before == FileState::Missing {
+            work.make_folder(item, &item.after)?;
+        }
+    }
+    // All that needs space comes before anything that can be seen.
+    for (at, item) in items.clone() {
+        let there = look_at(&item.path)?.state;
+        if !item.is_after(&there) && !item.after.is_folder() && item.after != FileState::Missing {
+            work.stage(at, WantedSide::After)?;
+        }
+    }
+    for (at, item) in items {
+        work.replace(at, item)?;
+    }
+    for item in &work.change.files {
+        if item.before.is_folder() && item.after.is_folder() {
+            work.set_folder(item, &item.after)?;
+        }
+    }
+    for item in sorted_by_depth(work.change).into_iter().rev() {
+        if item.before.is_folder() && item.after == FileState::Missing {
+            work.remove_folder(item)?;
+        }
+    }
+    work.sync_parents()
+}
+
+/// Takes the change back.
+pub(crate) fn revert_files(work: &FileWork<'_>) -> Result<(), JournalError> {
+    for item in sorted_by_depth(work.change) {
+        if item.before.is_folder() && item.after == FileState::Missing {
+            work.make_folder(item, &item.before)?;
+        }
+    }
+    // In this order, as a second name is given to what the first one has.
+    for (at, item) in work.change.files.iter().enumerate() {
+        if item.before.is_folder() && item.after.is_folder() {
+            work.set_folder(item, &item.before)?;
+        } else if !item.before.is_folder() && !item.after.is_folder() {
+            work.put_back(at, item)?;
+        }
+    }
+    for item in sorted_by_depth(work.change).into_iter().rev() {
+        if item.after.is_folder() && item.before == FileState::Missing {
+            work.remove_folder(item)?;
+        }
+    }
+    work.sync_parents()
+}
+
+/// Parents before what is in them.
+fn sorted_by_depth(change: &FileSetChange) -> Vec<&FileItem> {
+    let mut items: Vec<_> = change.files.iter().collect();
+    items.sort_by_key(|item| item.path.components().count());
+    items
+}
+
+impl FileWork<'_> {
+    fn storage(&self) -> &dyn Storage {
+        self.room.storage()
+    }
+
+    /// The temporary name of an item.
+    fn beside(&self, at: usize) -> PathBuf {
+        self.room.name_beside(&self.change.files[at].path, at)
+    }
+
+    /// The second temporary name, where two names cannot be swapped in one step.
+    fn beside_old(&self, at: usize) -> PathBuf {
+        self.room
+            .name_beside(&self.change.files[at].path, format_args!("{at}-old"))
+    }
+
+    /// The temporary name of an old file that is made again from the vault. It is never the one that
+    /// was swapped out: what is half-made must not be taken for that.
+    fn beside_again(&self, at: usize) -> PathBuf {
+        self.room
+            .name_beside(&self.change.files[at].path, format_args!("{at}-again"))
+    }
+
+    /// Makes a state under a temporary name and brings it to the disk.
+    fn stage(&self, at: usize, side: WantedSide) -> Result<(), JournalError> {
+        let item = &self.change.files[at];
+        let name = |at| match side {
+            WantedSide::Before => self.beside_again(at),
+            WantedSide::After => self.beside(at),
+        };
+        let path = name(at);
+        let (state, same_as) = match side {
+            WantedSide::Before => (&item.before, item.same_before),
+            WantedSide::After => (&item.after, item.same_after),
+        };
+        remove_if_there(self.storage(), &path)?;
+        if let Some(first) = same_as.filter(|first| *first < at) {
+            // The first name has the file under its temporary or already under its own name.
+            let places = [name(first), self.change.files[first].path.clone()];
+            let existing = places
+                .into_iter()
+                .find(|place| {
+                    look_at(place).is_ok_and(|seen| seen.state.equals_but_for_times(state))
+                })
+                .ok_or_else(|| JournalError::ChangedMeanwhile {
+                    path: item.path.clone(),
+                })?;
+            return self
+                .storage()
+                .add_name(&existing, &path)
+                .map_err(|error| JournalError::io("link", &path, error));
+        }
+        match state {
+            FileState::Regular {
+                content,
+                attributes,
+            } => {
+                let bytes = self.change.content(self.room, content)?;
+                make_regular(self.storage(), &path, &bytes, attributes)
+            }
+            FileState::Link { target, attributes } => {
+                make_link(self.storage(), &path, target, attributes)
+            }
+            FileState::Missing | FileState::Folder { .. } => Ok(()),
+        }
+    }
+
+    /// Puts an item's new state in the place of the old one, if that is what is there.
+    fn replace(&self, at: usize, item: &FileItem) -> Result<(), JournalError> {
+        if item.before.is_folder() || item.after.is_folder() {
+            return Ok(());
+        }
+        let staged = self.beside(at);
+        let there = look_at(&item.path)?.state;
+        if item.is_after(&there) {
+            return Ok(());
+        }
+        let changed = || JournalError::ChangedMeanwhile {
+            path: item.path.clone(),
+        };
+        if !item.is_before(&there) {
+            return Err(changed());
+        }
+        let storage = self.storage();
+        let failed = |error: io::Error| JournalError::io("replace", &item.path, error);
+        if item.before == FileState::Missing {
+            return match storage.rename_new(&staged, &item.path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(changed()),
+                Err(error) if lacks_flags(&error) => storage
+                    .add_name(&staged, &item.path)
+                    .and_then(|()| storage.remove_file(&staged))
+                    .map_err(failed),
+                other => other.map_err(failed),
+            };
+        }
+        if item.after == FileState::Missing {
+            storage.rename_over(&item.path, &staged).map_err(failed)?;
+        } else {
+            match storage.swap_names(&staged, &item.path) {
+                Err(error) if lacks_flags(&error) => self.replace_in_steps(at, item)?,
+                other => other.map_err(failed)?,
+            }
+        }
+        // What was swapped out is what matters: another program may have been quicker.
+        let taken = look_at(&staged)?.state;
+        if item.is_before(&taken) || taken == FileState::Missing {
+            return Ok(());
+        }
+        self.put_other_back(item, &staged)?;
+        Err(changed())
+    }
+
+    fn put_other_back(&self, item: &FileItem, staged: &Path) -> Result<(), JournalError> {
+        let failed = |error: io::Error| JournalError::io("put back", &item.path, error);
+        if item.after == FileState::Missing {
+            return self
+                .storage()
+                .rename_new(staged, &item.path)
+                .map_err(failed);
+        }
+        self.storage()
+            .swap_names(staged, &item.path)
+            .map_err(failed)
+    }
+
+    /// For file systems that cannot swap two names: the old file gets a second name first.
+    fn replace_in_steps(&self, at: usize, item: &FileItem) -> Result<(), JournalError> {
+        let (staged, old) = (self.beside(at), self.beside_old(at));
+        let failed = |error: io::Error| JournalError::io("replace", &item.path, error);
+        remove_if_there(self.storage(), &old)?;
+        // Without hard links the old file is in the vault only, which is enough to put it back.
+        let kept = self.storage().add_name(&item.path, &old).is_ok();
+        self.storage()
+            .rename_over(&staged, &item.path)
+            .map_err(failed)?;
+        if kept {
+            self.storage().rename_over(&old, &staged).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an item's old state back, from the temporary name or from the vault.
+    fn put_back(&self, at: usize, item: &FileItem) -> Result<(), JournalError> {
+        let storage = self.storage();
+        let staged = self.beside(at);
+        remove_if_there(storage, &self.beside_old(at))?;
+        remove_if_there(storage, &self.beside_again(at))?;
+        let there = look_at(&item.path)?;
+        let aside = look_at(&staged)?.state;
+        if item.is_before(&there.state) {
+            return remove_if_there(storage, &staged);
+        }
+        let failed = |error: io::Error| JournalError::io("put back", &item.path, error);
+        let ours = item.is_after(&there.state);
+        let old_is_aside = aside != FileState::Missing && !item.is_after(&aside);
+        if !ours {
+            self.keep_displaced(at, item, there.content.as_deref())?;
+        }
+        if item.before == FileState::Missing {
+            remove_if_there(storage, &item.path)?;
+            return remove_if_there(storage, &staged);
+        }
+        // What was swapped out goes back, whatever it is: if it is not the old state, another
+        // program wrote it at the last moment.
+        if old_is_aside && (ours || item.is_before(&aside)) {
+            return storage.rename_over(&staged, &item.path).map_err(failed);
+        }
+        self.stage(at, WantedSide::Before)?;
+        storage
+            .rename_over(&self.beside_again(at), &item.path)
+            .map_err(failed)?;
+        remove_if_there(storage, &staged)
+    }
+
+    /// Keeps what another program wrote after the change, before it is overwritten.
+    fn keep_displaced(
+        &self,
+        at: usize,
+        item: &FileItem,
+        content: Option<&[u8]>,
+    ) -> Result<(), JournalError> {
+        let Some(content) = content else {
+            return Ok(());
+        };
+        let shown = item.path.display();
+        let path = self.room.vault.folder().join(format!("{at}-displaced"));
+        remove_if_there(self.storage(), &path)
+            .and_then(|()| crate::vault::write_synced(self.storage(), &path, content))
+            .or_else(|_| {
+                // There may be no space in the journal. A name beside the file needs none.
+                let path = self
+                    .room
+                    .name_beside(&item.path, format_args!("{at}-displaced"));
+                remove_if_there(self.storage(), &path)?;
+                self.storage()
+                    .add_name(&item.path, &path)
+                    .map_err(|error| JournalError::io("keep", &item.path, error))
+            })?;
+        self.room.note(format!(
+            "{shown} had been changed by another program since; that content is kept as \
+             {at}-displaced"
+        ));
+        Ok(())
+    }
+
+    fn make_folder(&self, item: &FileItem, state: &FileState) -> Result<(), JournalError> {
+        let failed = |error: io::Error| JournalError::io("make the folder", &item.path, error);
+        match self.storage().make_folder(&item.path, 0o700) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !look_at(&item.path)?.state.is_folder() {
+                    return Err(JournalError::ChangedMeanwhile {
+                        path: item.path.clone(),
+                    });
+                }
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        self.set_folder(item, state)
+    }
+
+    fn set_folder(&self, item: &FileItem, state: &FileState) -> Result<(), JournalError> {
+        let Some(attributes) = state.attributes() else {
+            return Ok(());
+        };
+        let there = look_at(&item.path)?.state;
+        if there.equals_but_for_times(state) {
+            return Ok(());
+        }
+        if !there.is_folder() {
+            return Err(JournalError::ChangedMeanwhile {
+                path: item.path.clone(),
+            });
+        }
+        set_attributes(self.storage(), &item.path, attributes, false)
+            .map_err(|error| JournalError::io("set the attributes of", &item.path, error))?;
+        self.storage()
+            .sync_folder(&item.path)
+            .map_err(|error| JournalError::io("sync", &item.path, error))
+    }
+
+    fn remove_folder(&self, item: &FileItem) -> Result<(), JournalError> {
+        // Old files stay under temporary names until the change is final: not in a folder that goes.
+        for at in 0..self.change.files.len() {
+            let staged = self.beside(at);
+            if staged.parent() == Some(item.path.as_path()) {
+                remove_if_there(self.storage(), &staged)?;
+            }
+        }
+        match self.storage().remove_folder(&item.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(JournalError::io("remove the folder", &item.path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_parents(&self) -> Result<(), JournalError> {
+        for folder in self.change.parents() {
+            self.storage()
+                .sync_folder(folder)
+                .map_err(|error| JournalError::io("sync", folder, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes all temporary names.
+    pub(crate) fn remove_leftovers(&self) -> Result<(), JournalError> {
+        for at in 0..self.change.files.len() {
+            remove_if_there(self.storage(), &self.beside(at))?;
+            remove_if_there(self.storage(), &self.beside_old(at))?;
+            remove_if_there(self.storage(), &self.beside_again(at))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file system does not know the flags of `renameat2`.
+fn lacks_flags(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), JournalError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(());
+        }
+        _ => {}
+    }
+    match storage.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(JournalError::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn make_regular(
+    storage: &dyn Storage,
+    path: &Path,
+    bytes: &[u8],
+    attributes: &FileAttributes,
+) -> Result<(), JournalError> {
+    let failed = |error: io::Error| JournalError::io("write", path, error);
+    let file = storage.make_file(path, 0o600).map_err(failed)?;
+    write_whole(storage, &file, path, bytes).map_err(failed)?;
+    set_attributes(storage, path, attributes, false).map_err(failed)?;
+    storage.sync_file(&file, path).map_err(failed)
+}
+
+fn make_link(
+    storage: &dyn Storage,
+    path: &Path,
+    target: &Path,
+    attributes: &FileAttributes,
+) -> Result<(), JournalError> {
+    let failed = |error: io::Error| JournalError::io("make the link", path, error);
+    storage.make_link(target, path).map_err(failed)?;
+    set_attributes(storage, path, attributes, true).map_err(failed)
+}
+
+/// Sets everything but the content. The order matters: a new owner clears set-user-ID and file
+/// capabilities, an access control list sets the group's bits of the mode, and all of it is newer
+/// than the times.
+fn set_attributes(
+    storage: &dyn Storage,
+    path: &Path,
+    attributes: &FileAttributes,
+    is_link: bool,
+) -> io::Result<()> {
+    storage.set_owner(path, attributes.user, attributes.group)?;
+    for name in xattr_names(path)? {
+        // Labels that the kernel gives by itself stay where none is asked for.
+        let ours = name.starts_with("user.") || name.starts_with("system.posix_acl");
+        if ours && !attributes.xattrs.contains_key(&name) {
+            storage.remove_xattr(path, &name)?;
+        }
+    }
+    if !is_link {
+        storage.set_mode(path, attributes.mode)?;
+    }
+    for (name, value) in &attributes.xattrs {
+        storage.set_xattr(path, name, value)?;
+    }
+    storage.set_times(path, attributes.times)
+}

@@ -1,0 +1,275 @@
+//! The way of a change: written down, made, checked; taken back at once if anything fails.
+
+use crate::change::{Change, ChangeStanding, EntryRoom};
+use crate::entry::{ChangeOrigin, EntryArming, EntryState, JournalEntry, WorkUnderWay};
+use crate::error::JournalError;
+use crate::journal::Journal;
+use crate::lock::JournalSession;
+use crate::vault::write_synced;
+
+/// What the journal is told about a change beside the change.
+#[derive(Default)]
+pub struct ChangeRequest<'a> {
+    /// Who, from where.
+    pub origin: ChangeOrigin,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Arms a reversal before the change is made.
+    pub arm: Option<ArmRequest<'a>>,
+}
+
+/// A reversal that is to be armed.
+pub struct ArmRequest<'a> {
+    /// How long the change stays without a confirmation, in seconds.
+    pub within: u64,
+    /// Starts the watchdog for an entry, and returns when it is ready.
+    pub start: &'a dyn Fn(&JournalEntry) -> Result<(), JournalError>,
+}
+
+impl JournalSession<'_> {
+    /// Makes a change. When this fails everything is as before, unless the error is
+    /// [`JournalError::LeftHalfDone`].
+    pub fn perform(
+        &self,
+        change: Box<dyn Change>,
+        request: ChangeRequest<'_>,
+    ) -> Result<JournalEntry, JournalError> {
+        self.perform_as(change, request, None, None)
+    }
+
+    pub(crate) fn perform_as(
+        &self,
+        mut change: Box<dyn Change>,
+        request: ChangeRequest<'_>,
+        title: Option<String>,
+        undoes: Option<u64>,
+    ) -> Result<JournalEntry, JournalError> {
+        let journal = self.journal;
+        let number = journal.numbers()?.first().copied().unwrap_or(0) + 1;
+        let tag = format!("{:x}-{number}", journal.options.nonce);
+        let mut room = journal.room(number, &tag);
+        let ChangeRequest {
+            origin,
+            command,
+            arm,
+        } = request;
+        let mut entry = JournalEntry {
+            number,
+            title: title.unwrap_or_default(),
+            kind: change.kind().to_owned(),
+            origin,
+            command,
+            begun: journal.now(),
+            state: EntryState::Planned,
+            under_way: Some(WorkUnderWay::Applying),
+            undoes,
+            undone_by: None,
+            arming: None,
+            touches: vec![],
+            tag,
+            change: serde_json::Value::Null,
+            log: vec![],
+        };
+        if let Some(arm) = &arm {
+            entry.state = EntryState::Armed;
+            entry.arming = Some(EntryArming {
+                deadline: entry.begun.plus(arm.within),
+                deadline_uptime: journal.options.clock.uptime() + arm.within * 1000,
+                boot: journal.options.clock.boot(),
+            });
+        }
+        let written = self
+            .write_down(&mut *change, &mut room, &mut entry)
+            .and_then(|()| match &arm {
+                Some(arm) => (arm.start)(&entry),
+                None => Ok(()),
+            });
+        if let Err(error) = written {
+            // Nothing was changed. What stays behind if this fails too is removed at the next start.
+            let _ = self.abandon(number);
+            return Err(error);
+        }
+        self.make(&*change, &room, entry)
+    }
+
+    /// Everything up to the moment before the change.
+    fn write_down(
+        &self,
+        change: &mut dyn Change,
+        room: &mut EntryRoom<'_>,
+        entry: &mut JournalEntry,
+    ) -> Result<(), JournalError> {
+        let journal = self.journal;
+        let storage = journal.storage();
+        let (number, folder) = (entry.number, journal.entry_folder(entry.number));
+        let marker = journal.marker(number);
+        storage
+            .make_file(&marker, 0o600)
+            .map_err(|error| JournalError::io("write", &marker, error))?;
+        for path in [&folder, &folder.join("vault")] {
+            storage
+                .make_folder(path, 0o700)
+                .map_err(|error| JournalError::io("make the folder", path, error))?;
+        }
+        change.back_up(room)?;
+        journal.sync_folder(room.vault.folder())?;
+        let description = change.describe(room)?;
+        self.check_armed(&description.touches, number)?;
+        if entry.title.is_empty() {
+            entry.title = description.title;
+        }
+        entry.touches = description.touches;
+        entry.change = change.to_record();
+        let now = journal.now();
+        entry.note(now, "planned, and what it replaces is kept");
+        if let Some(arming) = entry.arming.clone() {
+            entry.note(
+                now,
+                format!("armed: reversed at {} unless confirmed", arming.deadline),
+            );
+        }
+        write_synced(storage, &folder.join("diff"), description.diff.as_bytes())?;
+        if entry.arming.is_some() {
+            journal.prewrite(entry)?;
+        }
+        journal.write_entry(entry)?;
+        journal.sync_folder(&journal.changes_folder())?;
+        journal.sync_folder(&journal.open_folder())
+    }
+
+    /// Makes the change, checks it, and takes it back if anything fails.
+    fn make(
+        &self,
+        change: &dyn Change,
+        room: &EntryRoom<'_>,
+        mut entry: JournalEntry,
+    ) -> Result<JournalEntry, JournalError> {
+        let journal = self.journal;
+        let made = change
+            .apply(room)
+            .and_then(|()| change.verify(room))
+            .and_then(|standing| match standing {
+                ChangeStanding::After => Ok(()),
+                ChangeStanding::Before => Err(not_as_planned("all is as before")),
+                ChangeStanding::Between => Err(not_as_planned("a part is as before")),
+                ChangeStanding::Elsewhere { diff } => Err(not_as_planned(&diff)),
+            })
+            .and_then(|()| {
+                if entry.state == EntryState::Planned {
+                    entry.state = EntryState::Applied;
+                }
+                entry.under_way = None;
+                journal.note_all(&mut entry, room);
+                entry.note(journal.now(), "applied and verified");
+                journal.write_entry(&entry)
+            });
+        let Err(error) = made else {
+            // What is left to tidy is no failure of the change; the next start does it.
+            let _ = self.finish(&entry);
+            return Ok(entry);
+        };
+        entry.note(journal.now(), format!("failed: {error}"));
+        entry.under_way = Some(WorkUnderWay::Applying);
+        let number = entry.number;
+        let source = Box::new(error);
+        match change.revert(room) {
+            Ok(()) => {
+                journal.note_all(&mut entry, room);
+                // If this cannot be written, the next start finds everything as before and writes it.
+                let _ = self.settle_rolled_back(&mut entry);
+                Err(JournalError::RolledBack { number, source })
+            }
+            Err(put_back) => {
+                entry.note(journal.now(), format!("could not be put back: {put_back}"));
+                let _ = journal.write_entry(&entry);
+                Err(JournalError::LeftHalfDone {
+                    number,
+                    source,
+                    put_back: Box::new(put_back),
+                })
+            }
+        }
+    }
+
+    /// Takes back the change of an entry and settles it.
+    pub(crate) fn take_back(
+        &self,
+        entry: &mut JournalEntry,
+        change: &dyn Change,
+        room: &EntryRoom<'_>,
+    ) -> Result<(), JournalError> {
+        if entry.under_way != Some(WorkUnderWay::Reverting) {
+            entry.under_way = Some(WorkUnderWay::Reverting);
+            // Where nothing can be written the entry stays armed, and is reversed again: no harm.
+            let _ = self.journal.write_entry(entry);
+        }
+        change.revert(room)?;
+        self.journal.note_all(entry, room);
+        self.settle_rolled_back(entry)
+    }
+
+    fn settle_rolled_back(&self, entry: &mut JournalEntry) -> Result<(), JournalError> {
+        entry.state = EntryState::RolledBack;
+        entry.under_way = None;
+        entry.note(self.journal.now(), "rolled back: all is as before");
+        self.journal.write_final(entry)?;
+        self.finish(entry)
+    }
+
+    /// Tidies up behind an entry that has reached its state; may run again.
+    pub(crate) fn finish(&self, entry: &JournalEntry) -> Result<(), JournalError> {
+        if entry.state == EntryState::Armed {
+            return Ok(());
+        }
+        if let Some(undone) = entry.undoes.filter(|_| entry.state.is_in_force()) {
+            self.mark_undone(undone, entry.number)?;
+        }
+        let journal = self.journal;
+        let change = journal.change_of(entry)?;
+        change.clean_up(&journal.room(entry.number, &entry.tag))?;
+        journal.drop_prewritten(entry.number)?;
+        crate::file_swap::remove_if_there(journal.storage(), &journal.marker(entry.number))
+    }
+
+    /// Refuses a change of what an armed entry holds.
+    fn check_armed(&self, touches: &[String], number: u64) -> Result<(), JournalError> {
+        for open in self.journal.open_numbers()? {
+            if open == number {
+                continue;
+            }
+            let Ok(entry) = self.journal.entry(open) else {
+                continue;
+            };
+            let held = entry.touches.iter().find(|thing| touches.contains(thing));
+            if let (EntryState::Armed, Some(thing)) = (entry.state, held) {
+                return Err(JournalError::HeldByArmed {
+                    number: open,
+                    thing: thing.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an entry whose change was never begun.
+    pub(crate) fn abandon(&self, number: u64) -> Result<(), JournalError> {
+        self.remove_entry_folder(number)?;
+        let marker = self.journal.marker(number);
+        crate::file_swap::remove_if_there(self.journal.storage(), &marker)
+    }
+}
+
+impl Journal {
+    /// Moves the notes of a change into its entry's log.
+    pub(crate) fn note_all(&self, entry: &mut JournalEntry, room: &EntryRoom<'_>) {
+        for step in room.take_notes() {
+            entry.note(self.now(), step);
+        }
+    }
+}
+
+fn not_as_planned(what: &str) -> JournalError {
+    JournalError::NotAsPlanned {
+        what: what.to_owned(),
+    }
+}

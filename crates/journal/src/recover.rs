@@ -1,0 +1,120 @@
+//! What a new start finds half-done: completed if all of it is there, else taken back.
+
+use crate::change::ChangeStanding;
+use crate::entry::{EntryArming, EntryState, JournalEntry, WorkUnderWay};
+use crate::error::JournalError;
+use crate::lock::JournalSession;
+
+/// What was done about an entry that was found half-done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The entry.
+    pub number: u64,
+    /// Its title, if it can be read.
+    pub title: String,
+    /// What was done, as a sentence without a full stop.
+    pub what: String,
+    /// Whether the machine is in a state that the journal names.
+    pub settled: bool,
+}
+
+impl JournalSession<'_> {
+    /// Settles everything that is open. An entry that cannot be settled is reported and stays open.
+    pub(crate) fn recover(&self) -> Result<Vec<RecoveryReport>, JournalError> {
+        self.remove_pruned()?;
+        let mut reports = Vec::new();
+        for number in self.journal.open_numbers()? {
+            let entry = match self.journal.entry(number) {
+                Ok(entry) => entry,
+                Err(JournalError::UnknownEntry { .. }) => {
+                    self.abandon(number)?;
+                    continue;
+                }
+                Err(error) => {
+                    reports.push(RecoveryReport {
+                        number,
+                        title: String::new(),
+                        what: format!("it may be half-done, and cannot be settled: {error}"),
+                        settled: false,
+                    });
+                    continue;
+                }
+            };
+            let title = entry.title.clone();
+            let report = |what: String, settled| RecoveryReport {
+                number,
+                title: title.clone(),
+                what,
+                settled,
+            };
+            match self.settle(entry) {
+                Ok(None) => {}
+                Ok(Some(what)) => reports.push(report(what.to_owned(), true)),
+                Err(error) => reports.push(report(format!("cannot be settled: {error}"), false)),
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Settles one entry; says what was done if the user has to know.
+    fn settle(&self, mut entry: JournalEntry) -> Result<Option<&'static str>, JournalError> {
+        let journal = self.journal;
+        let change = journal.change_of(&entry)?;
+        let room = journal.room(entry.number, &entry.tag);
+        let expired = entry
+            .arming
+            .as_ref()
+            .is_some_and(|arming| self.is_expired(arming));
+        match (entry.state, entry.under_way) {
+            (_, Some(WorkUnderWay::Applying)) => {
+                if !expired && change.verify(&room)? == ChangeStanding::After {
+                    // What was interrupted may not have reached the disk yet: once more.
+                    change.apply(&room)?;
+                    if entry.state == EntryState::Planned {
+                        entry.state = EntryState::Applied;
+                    }
+                    entry.under_way = None;
+                    entry.note(journal.now(), "was interrupted; found complete");
+                    journal.write_entry(&entry)?;
+                    self.finish(&entry)?;
+                    return Ok(Some(
+                        "was interrupted when all of it was done: it is in force",
+                    ));
+                }
+                entry.note(journal.now(), "was interrupted; taken back");
+                self.take_back(&mut entry, &*change, &room)?;
+                Ok(Some(
+                    "was interrupted: it was taken back, all is as before it",
+                ))
+            }
+            (_, Some(WorkUnderWay::Reverting)) => {
+                self.take_back(&mut entry, &*change, &room)?;
+                Ok(Some(
+                    "was interrupted while it was taken back: now all is as before it",
+                ))
+            }
+            (EntryState::Armed, None) if expired => {
+                entry.note(journal.now(), "was not confirmed in time");
+                self.take_back(&mut entry, &*change, &room)?;
+                Ok(Some("was not confirmed in time: it was taken back"))
+            }
+            (EntryState::Armed, None) => Ok(None),
+            (EntryState::Planned, None) => {
+                entry.note(journal.now(), "was never begun");
+                self.take_back(&mut entry, &*change, &room)?;
+                Ok(Some("was never begun: nothing was changed"))
+            }
+            (_, None) => {
+                self.finish(&entry)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether an armed entry should have been reversed by now: its time is over, or the machine
+    /// was started again.
+    pub(crate) fn is_expired(&self, arming: &EntryArming) -> bool {
+        let clock = &self.journal.options.clock;
+        clock.boot() != arming.boot || clock.uptime() >= arming.deadline_uptime
+    }
+}

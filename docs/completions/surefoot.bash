@@ -222,7 +222,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__check)
-            opts="-v -q -h -V --facts --root --format --fail-on --least --explain --schema --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --facts --root --area --format --fail-on --least --explain --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,6 +248,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --area)
+                    COMPREPLY=($(compgen -W "firewall exposure wrappers processes consoles storage" -- "${cur}"))
                     return 0
                     ;;
                 --format)

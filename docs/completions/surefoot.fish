@@ -40,6 +40,12 @@ complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "man" -d 'Write th
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l area -d 'Look at these areas only' -r -f -a "firewall\t''
+exposure\t''
+wrappers\t''
+processes\t''
+consoles\t''
+storage\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand check" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''
 sarif\t''"

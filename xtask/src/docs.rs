@@ -10,6 +10,12 @@ use crate::screens;
 /// Documents whose screens are real output.
 const WITH_SCREENS: &[&str] = &["README.md", "docs/GUIDE.md"];
 
+/// Commands that print a schema, and the file that publishes it.
+const SCHEMAS: &[(&[&str], &str)] = &[
+    (&["check"], "findings.json"),
+    (&["firewall", "show"], "firewall-show.json"),
+];
+
 /// Writes everything that is generated.
 pub(crate) fn write() -> Outcome {
     for (path, text) in generated()? {
@@ -72,10 +78,10 @@ fn generated() -> Outcome<Vec<(PathBuf, String)>> {
         let text = output_of(&surefoot, &["completions", shell])?;
         files.push((root().join("docs/completions").join(file), text));
     }
-    let schema = output_of(&surefoot, &["check", "--schema"])?;
-    files.push((root().join("docs/schema/findings.json"), schema));
-    let schema = output_of(&surefoot, &["firewall", "show", "--schema"])?;
-    files.push((root().join("docs/schema/firewall-show.json"), schema));
+    for (words, file) in SCHEMAS {
+        let schema = output_of(&surefoot, &[words, ["--schema"].as_slice()].concat())?;
+        files.push((root().join("docs/schema").join(file), schema));
+    }
     for document in WITH_SCREENS {
         let path = root().join(document);
         let text = fs::read_to_string(&path).map_err(|error| format!("{document}: {error}"))?;

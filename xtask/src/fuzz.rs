@@ -16,85 +16,45 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// A target, its dictionary and the endings of the test inputs that seed it.
+/// A fuzz target: a program of `fuzz/src/bin`, with what its first lines say about it.
+#[derive(Debug, PartialEq)]
 struct Target {
-    name: &'static str,
-    dictionary: Option<&'static str>,
-    seeds: &'static [&'static str],
+    name: String,
+    /// `//! Dictionary: NAME`, a file of `fuzz/dictionaries`.
+    dictionary: Option<String>,
+    /// `//! Seeds: ENDING...`, the endings of the test inputs that seed it.
+    seeds: Vec<String>,
 }
 
-const TARGETS: &[Target] = &[
-    Target {
-        name: "iptables",
-        dictionary: Some("iptables"),
-        seeds: &[".in", ".v4", ".v6"],
-    },
-    Target {
-        name: "ipset",
-        dictionary: Some("ipset"),
-        seeds: &[".ipset.in", ".ipset"],
-    },
-    Target {
-        name: "nft_text",
-        dictionary: Some("nft"),
-        seeds: &[".nft.in", ".nft"],
-    },
-    Target {
-        name: "nft_json",
-        dictionary: Some("nft"),
-        seeds: &[".json"],
-    },
-    Target {
-        name: "packet_words",
-        dictionary: Some("packet_words"),
-        seeds: &[".packet"],
-    },
-    Target {
-        name: "sentences",
-        dictionary: Some("sentences"),
-        seeds: &[".policy"],
-    },
-    Target {
-        name: "pcap",
-        dictionary: None,
-        seeds: &[".pcap", ".pcapng"],
-    },
-    Target {
-        name: "replay",
-        dictionary: None,
-        seeds: &[".pcap", ".pcapng"],
-    },
-    Target {
-        name: "capture",
-        dictionary: None,
-        seeds: &[".surefoot"],
-    },
-    Target {
-        name: "check",
-        dictionary: None,
-        seeds: &[".surefoot"],
-    },
-    Target {
-        name: "rules",
-        dictionary: Some("iptables"),
-        seeds: &[".in", ".v4", ".nft", ".rules"],
-    },
-    Target {
-        name: "show",
-        dictionary: Some("iptables"),
-        seeds: &[".in", ".v4", ".nft", ".rules"],
-    },
-    Target {
-        name: "iperf2_wire",
-        dictionary: None,
-        seeds: &[".iperf2"],
-    },
-    Target {
-        name: "iperf3_wire",
-        dictionary: Some("iperf3"),
-        seeds: &[".iperf3"],
-    },
-];
+impl Target {
+    /// Reads what the module documentation of a target says.
+    fn from_source(name: &str, source: &str) -> Self {
+        let header = |word: &str| {
+            let mut lines = source.lines().take_while(|line| line.starts_with("//!"));
+            lines.find_map(|line| line.strip_prefix("//! ")?.strip_prefix(word))
+        };
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        Self {
+            name: name.to_owned(),
+            dictionary: header("Dictionary: ").map(str::to_owned),
+            seeds: header("Seeds: ").map(words).unwrap_or_default(),
+        }
+    }
+}
+
+/// All targets, by name: the programs of `fuzz/src/bin`.
+fn all_targets() -> Outcome<Vec<Target>> {
+    let folder = root().join("fuzz/src/bin");
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let source = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        targets.push(Target::from_source(&name, &source));
+    }
+    targets.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(targets)
+}
 
 /// Runs every target for so many seconds.
 pub(crate) fn all(seconds: u32) -> Outcome {
@@ -118,11 +78,12 @@ pub(crate) fn all(seconds: u32) -> Outcome {
     let mut seeds = test_inputs(&root().join("crates"))?;
     seeds.extend(test_inputs(&root().join("docs/examples"))?);
     let mut failed = Vec::new();
-    for target in TARGETS {
-        let program = folder.join(&triple).join("release").join(target.name);
+    let targets = all_targets()?;
+    for target in &targets {
+        let program = folder.join(&triple).join("release").join(&target.name);
         if let Err(why) = fuzz(target, &program, &folder, &seeds, seconds) {
             say(&why);
-            failed.push(target.name);
+            failed.push(target.name.as_str());
         }
     }
     if failed.is_empty() {
@@ -139,8 +100,8 @@ fn fuzz(
     seeds: &[PathBuf],
     seconds: u32,
 ) -> Outcome {
-    let corpus = folder.join("corpus").join(target.name);
-    let crashes = folder.join("crashes").join(target.name);
+    let corpus = folder.join("corpus").join(&target.name);
+    let crashes = folder.join("crashes").join(&target.name);
     fs::create_dir_all(&corpus).map_err(|error| error.to_string())?;
     fs::create_dir_all(&crashes).map_err(|error| error.to_string())?;
     let mut planted = 0;
@@ -157,6 +118,7 @@ fn fuzz(
     let time = format!("-max_total_time={seconds}");
     let dictionary = target
         .dictionary
+        .as_ref()
         .map(|name| format!("-dict={}/fuzz/dictionaries/{name}.dict", root().display()));
     let program = program.display().to_string();
     let mut words = vec![
@@ -196,4 +158,19 @@ fn host_triple() -> Outcome<String> {
         .lines()
         .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
         .ok_or_else(|| "rustc does not say what it builds for".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn a_target_says_what_seeds_it() {
+        let source = "//! Why.\n//!\n//! Seeds: .in .v4\n//! Dictionary: iptables\n#![no_main]\n";
+        let target = Target::from_source("rules", source);
+        assert_eq!(target.seeds, [".in", ".v4"]);
+        assert_eq!(target.dictionary.as_deref(), Some("iptables"));
+        let bare = Target::from_source("wire", "//! Why.\n#![no_main]\n//! Seeds: .in\n");
+        assert_eq!((bare.seeds.len(), bare.dictionary), (0, None));
+    }
 }

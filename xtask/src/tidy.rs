@@ -13,7 +13,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["sys"]),
     ("journal", &["sys"]),
     ("firewall", &["report"]),
-    ("check", &["firewall", "host", "report"]),
+    ("processes", &["host", "report"]),
+    ("check", &["firewall", "host", "processes", "report"]),
     ("throughput", &["sys"]),
     (
         "cli",

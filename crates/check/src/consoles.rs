@@ -5,9 +5,14 @@ use surefoot_report::{
     Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, is_plain,
 };
 
-use crate::finding;
+/// The area of these findings.
+pub(crate) static AREA: Area = Area {
+    word: "consoles",
+    pages: PAGES,
+    advice: None,
+};
 
-pub(crate) const PAGES: &[Page] = &[
+const PAGES: &[Page] = &[
     Page {
         code: "CO001",
         title: "the kernel's console has no login prompt",
@@ -123,9 +128,8 @@ fn dead_console(host: &Host, gettys: &[Getty]) -> Option<Finding> {
     if served || generated || console == "ttynull" || console == "netcon0" {
         return None;
     }
-    let mut found = finding(
-        &PAGES[0],
-        Area::Consoles,
+    let mut found = AREA.finding(
+        "CO001",
         Certainty::Certainly,
         format!("the kernel's console is {console}, and no login prompt is set up there"),
         "When the network is down, nobody can log on at the console.",
@@ -192,9 +196,8 @@ fn missing_terminals(host: &Host, gettys: &[Getty]) -> Option<Finding> {
         return None;
     }
     let names: Vec<&str> = gone.iter().map(|getty| getty.terminal.as_str()).collect();
-    let mut found = finding(
-        &PAGES[1],
-        Area::Consoles,
+    let mut found = AREA.finding(
+        "CO002",
         Certainty::Certainly,
         format!(
             "login prompts are set up on terminals that do not exist: {}",

@@ -1,6 +1,6 @@
 //! Programs that wait for other machines, and what the firewall does about them.
 
-pub(crate) mod beside;
+mod beside;
 pub(crate) mod elsewhere;
 mod services;
 
@@ -14,7 +14,7 @@ use surefoot_host::{Host, Socket, SocketKind};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 
 use crate::surroundings::devices;
-use crate::{Rules, finding, sockets};
+use crate::{Rules, sockets};
 use services::{Service, private};
 
 /// More listeners of one program than this are counted, not asked about one by one.
@@ -23,7 +23,14 @@ const ASKED_OF_EACH: usize = 24;
 /// As many of them are shown as evidence.
 const SHOWN_OF_EACH: usize = 8;
 
-pub(crate) const PAGES: &[Page] = &[
+/// The area of these findings.
+pub(crate) static AREA: Area = Area {
+    word: "exposure",
+    pages: PAGES,
+    advice: None,
+};
+
+const PAGES: &[Page] = &[
     Page {
         code: "EX001",
         title: "a service meant for this host or a private network waits for strangers",
@@ -79,6 +86,7 @@ When it is fine
   For services that are meant for everybody.
 ",
     },
+    beside::PAGE,
 ];
 
 /// What the firewall does to a stranger's first packet to a listener.
@@ -123,6 +131,13 @@ struct Group {
 
 /// One finding for each program, and one for each service that is not made for strangers.
 pub(crate) fn check(host: &Host, rules: &Rules) -> Vec<Finding> {
+    let mut found = listeners(host, rules);
+    found.extend(beside::check(host));
+    found
+}
+
+/// Programs that take packets, each with the ports that it has, and what the firewall does.
+fn listeners(host: &Host, rules: &Rules) -> Vec<Finding> {
     let Some(sockets) = &host.sockets else {
         return Vec::new();
     };
@@ -323,7 +338,7 @@ fn describe(host: &Host, group: &Group, asked: &[Open<'_>], all: &[&Socket]) -> 
         ),
         _ => format!("{reach}; {}.", gate.words()),
     };
-    let mut found = finding(page, Area::Exposure, certainty, title, &impact);
+    let mut found = AREA.finding(page.code, certainty, title, impact);
     if reached
         && all
             .iter()

@@ -1,13 +1,13 @@
 //! The one look at a machine: facts in, every area's findings out, worst first.
 //!
-//! Each area is a file with its pages and a pure function of [`Host`]. What an area needs of the
-//! firewall it asks of [`Rules`], which are read once. Nothing here reads the machine.
+//! [`areas`] lists the areas. A large one has a crate of its own; a small one without a command is a
+//! file here. Each is its pages and a pure function of [`Host`] and of [`Rules`], which are read
+//! once. Nothing here reads the machine.
 
+mod areas;
 mod connections;
 mod consoles;
 mod exposure;
-mod no_filter;
-mod processes;
 mod rules;
 mod sockets;
 mod storage;
@@ -15,21 +15,28 @@ mod surroundings;
 mod wrappers;
 
 use surefoot_host::Host;
-use surefoot_report::{Area, Certainty, Finding, Page, Report, Unknown, sort_worst_first};
+use surefoot_report::{Area, Finding, Page, Report, Unknown, sort_worst_first};
 
+pub use areas::areas;
 pub use connections::connections;
 pub use rules::{Rules, withheld};
 
-/// Every area's findings about a machine, worst first, and what was not known.
+use areas::{AREAS, MachineFacts};
+
+/// Every area's findings about a machine, worst first, and what was unknown.
 pub fn check(host: &Host) -> Report {
+    check_areas(host, |_| true)
+}
+
+/// The findings of the areas that are wanted, worst first, and what was unknown.
+pub fn check_areas(host: &Host, wanted: impl Fn(&Area) -> bool) -> Report {
     let rules = Rules::of_host(host);
-    let mut findings = rules.findings();
-    findings.extend(exposure::check(host, &rules));
-    findings.extend(exposure::beside::check(host));
-    findings.extend(wrappers::check(host));
-    findings.extend(processes::check(host));
-    findings.extend(consoles::check(host));
-    findings.extend(storage::check(host));
+    let facts = MachineFacts {
+        host,
+        rules: &rules,
+    };
+    let wanted = AREAS.iter().filter(|(area, _)| wanted(area));
+    let mut findings: Vec<Finding> = wanted.flat_map(|(_, check)| check(&facts)).collect();
     sort_worst_first(&mut findings);
     let mut unknowns: Vec<Unknown> = host.missing.iter().map(unknown).collect();
     unknowns.extend(rules.unknowns());
@@ -56,17 +63,7 @@ pub fn check_rules(rules: &Rules) -> Report {
 
 /// The page behind every code, by code.
 pub fn pages() -> Vec<&'static Page> {
-    let areas = [
-        surefoot_firewall::lint::pages(),
-        no_filter::PAGES,
-        exposure::PAGES,
-        exposure::beside::PAGES,
-        wrappers::PAGES,
-        processes::PAGES,
-        consoles::PAGES,
-        storage::PAGES,
-    ];
-    let mut pages: Vec<&Page> = areas.into_iter().flatten().collect();
+    let mut pages: Vec<&Page> = areas().flat_map(|area| area.pages).collect();
     pages.sort_by_key(|page| page.code);
     pages
 }
@@ -96,20 +93,6 @@ fn unknown(missing: &surefoot_host::Missing) -> Unknown {
         fact: missing.fact.clone(),
         why: missing.why.clone(),
         leaves_open: missing.leaves_open.clone(),
-    }
-}
-
-/// A finding without evidence and remedies yet; severity and title come from its page.
-fn finding(page: &Page, area: Area, certainty: Certainty, title: String, impact: &str) -> Finding {
-    Finding {
-        code: page.code.to_owned(),
-        severity: page.severity,
-        certainty,
-        area,
-        title,
-        impact: impact.to_owned(),
-        evidence: Vec::new(),
-        remedies: Vec::new(),
     }
 }
 

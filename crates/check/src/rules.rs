@@ -7,7 +7,7 @@ use surefoot_firewall::{Format, Input, Loaded, Surroundings, lint, load};
 use surefoot_host::{Host, LoadedRules, Missing, RulesOrigin};
 use surefoot_report::{Finding, Level, Unknown};
 
-use crate::{no_filter, subject, surroundings};
+use crate::{subject, surroundings};
 
 /// The question that every unread rule leaves open.
 const OPEN: &str = "what the firewall lets through";
@@ -141,13 +141,12 @@ impl Rules {
 
     /// What the firewall's lints find.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let mut findings = lint::check(&lint::Facts {
+        lint::check(&lint::Facts {
             firewall: &self.loaded.firewall,
             index: &self.index,
             surroundings: &self.surroundings,
-        });
-        findings.extend(no_filter::check(self));
-        findings
+            all_rules_of: self.complete.then_some(self.subject.as_str()),
+        })
     }
 
     /// The places that could not be read in full, one entry a text.

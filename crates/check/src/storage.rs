@@ -5,9 +5,16 @@ use surefoot_report::{
     Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, is_plain, quoted,
 };
 
-use crate::{count, finding};
+use crate::count;
 
-pub(crate) const PAGES: &[Page] = &[
+/// The area of these findings.
+pub(crate) static AREA: Area = Area {
+    word: "storage",
+    pages: PAGES,
+    advice: None,
+};
+
+const PAGES: &[Page] = &[
     Page {
         code: "ST001",
         title: "fstab names disks by names that can change",
@@ -120,10 +127,9 @@ fn unstable(host: &Host, mounts: &[&Mount]) -> Option<Finding> {
     if named.is_empty() {
         return None;
     }
-    let mut found = finding(
-        &PAGES[0],
-        Area::Storage,
-        Certainty::Certainly,
+    let mut found = AREA.finding(
+            "ST001",
+Certainty::Certainly,
         format!(
             "{} of fstab name disks by the order in which the kernel finds them",
             count(named.len(), "line")
@@ -246,9 +252,8 @@ fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
         .filter(is_absent)
         .map(|mount| {
             // A container has its host's fstab or none of the disks; udev may be late.
-            let mut found = finding(
-                &PAGES[1],
-                Area::Storage,
+            let mut found = AREA.finding(
+                "ST002",
                 Certainty::Possibly,
                 format!("fstab asks for {}, which is not there", mount.device),
                 "The next boot may stop and wait for somebody at the console.",

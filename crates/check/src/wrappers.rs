@@ -3,9 +3,16 @@
 use surefoot_host::{Host, Process};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
-use crate::{count, finding};
+use crate::count;
 
-pub(crate) const PAGES: &[Page] = &[Page {
+/// The area of these findings.
+pub(crate) static AREA: Area = Area {
+    word: "wrappers",
+    pages: PAGES,
+    advice: None,
+};
+
+const PAGES: &[Page] = &[Page {
     code: "EX003",
     title: "hosts.allow or hosts.deny has rules that no running program reads",
     severity: Severity::Warning,
@@ -75,9 +82,8 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
     } else {
         Certainty::Possibly
     };
-    let mut found = finding(
-        &PAGES[0],
-        Area::Exposure,
+    let mut found = AREA.finding(
+        "EX003",
         certainty,
         if some_read {
             format!(

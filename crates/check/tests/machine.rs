@@ -1,8 +1,9 @@
 //! A strange machine as a capture, and what has to be found on it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use surefoot_check::{check, page, pages};
+use surefoot_check::{areas, check, check_areas, page, pages};
 use surefoot_host::Host;
 use surefoot_report::{Report, Severity};
 
@@ -302,4 +303,38 @@ fn disks_are_looked_for_by_every_name() {
         disk.links = None;
     }
     assert!(titles(&check(&host), "ST002").is_empty(), "an old capture");
+}
+
+#[test]
+fn the_published_schema_is_that_of_all_areas() {
+    let published = include_str!("../../../docs/schema/findings.json");
+    let schema = surefoot_report::schema(areas());
+    assert_eq!(published, schema, "`cargo xtask docs` writes it");
+}
+
+#[test]
+fn every_area_has_a_word_of_its_own_and_codes_of_its_own() {
+    let words: BTreeSet<&str> = areas().map(|area| area.word).collect();
+    assert_eq!(words.len(), areas().count());
+    let codes: BTreeSet<&str> = pages().iter().map(|page| page.code).collect();
+    assert_eq!(codes.len(), pages().len());
+    for area in areas() {
+        assert!(!area.pages.is_empty(), "{}", area.word);
+        assert!(area.word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    }
+}
+
+#[test]
+fn an_area_that_is_asked_for_gives_what_it_gives_among_all() {
+    let host = machine();
+    let all = check(&host);
+    let mut found = 0;
+    for area in areas() {
+        let report = check_areas(&host, |other| other == area);
+        let same = all.findings.iter().filter(|finding| finding.area == area);
+        assert!(report.findings.iter().eq(same), "{}", area.word);
+        assert_eq!(report.unknowns, all.unknowns);
+        found += report.findings.len();
+    }
+    assert_eq!(found, all.findings.len());
 }

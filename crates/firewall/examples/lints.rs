@@ -25,6 +25,7 @@ fn main() {
         firewall: &loaded.firewall,
         index: &index,
         surroundings: &Surroundings::default(),
+        all_rules_of: Some("these files"),
     });
     for finding in findings {
         println!(

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Area;
+
 /// How much a finding matters. The order is the order of the list: worst last, so that
 /// `a > b` reads "a is worse than b".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,35 +42,6 @@ pub enum Certainty {
     Possibly,
     /// The facts leave no other reading.
     Certainly,
-}
-
-/// The part of the machine that a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Area {
-    /// Rules, sets and what loads them.
-    Firewall,
-    /// Listeners, wrappers and who can reach them.
-    Exposure,
-    /// Processes that are stuck, dead or refuse to stop.
-    Processes,
-    /// Gettys and the kernel's console.
-    Consoles,
-    /// Mounts, disks and what names them at boot.
-    Storage,
-}
-
-impl Area {
-    /// The word that is shown.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Firewall => "firewall",
-            Self::Exposure => "exposure",
-            Self::Processes => "processes",
-            Self::Consoles => "consoles",
-            Self::Storage => "storage",
-        }
-    }
 }
 
 /// Where a piece of evidence can be looked up.
@@ -140,7 +113,7 @@ pub struct Remedy {
 }
 
 /// Something that is wrong with a machine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The rule's code, such as `FW004`; `surefoot explain CODE` prints its page.
     pub code: String,
@@ -149,7 +122,7 @@ pub struct Finding {
     /// How sure we are.
     pub certainty: Certainty,
     /// The part of the machine.
-    pub area: Area,
+    pub area: &'static Area,
     /// One line: what is wrong.
     pub title: String,
     /// What could happen because of it, in a sentence or two.
@@ -172,7 +145,7 @@ pub struct Unknown {
 }
 
 /// The answer of a command that gives findings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The machine or the file that was looked at.
     pub subject: String,

@@ -5,6 +5,7 @@
 //! a person is shown exists as JSON from the same value.
 //! This crate never reads, prints or exits: it turns values into text and text stays a value.
 
+mod area;
 mod finding;
 mod json;
 mod page;
@@ -17,8 +18,9 @@ mod style;
 mod text;
 mod wrap;
 
+pub use area::Area;
 pub use finding::{
-    Area, Certainty, Evidence, Finding, Place, Remedy, Report, Severity, Unknown, sort_worst_first,
+    Certainty, Evidence, Finding, Place, Remedy, Report, Severity, Unknown, sort_worst_first,
 };
 pub use json::{json, schema};
 pub use page::Page;

@@ -187,7 +187,8 @@ fn fingerprint(found: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Area, Remedy, Unknown};
+    use crate::area::AREA;
+    use crate::{Remedy, Unknown};
 
     const PAGE: Page = Page {
         code: "FW001",
@@ -208,7 +209,7 @@ mod tests {
                 code: "FW001".into(),
                 severity: Severity::Critical,
                 certainty,
-                area: Area::Firewall,
+                area: &AREA,
                 title: "t".into(),
                 impact: "i".into(),
                 evidence: vec![
@@ -260,7 +261,7 @@ mod tests {
             code: "FW001".into(),
             severity: Severity::High,
             certainty: Certainty::Certainly,
-            area: Area::Firewall,
+            area: &AREA,
             title: format!("rule at line {line}"),
             impact: "i".into(),
             evidence: vec![Evidence {

@@ -11,6 +11,9 @@ use crate::{Area, Certainty, Evidence, Finding, Report, Severity, Style, Unknown
 /// More evidence than this is counted, not shown; JSON has all of it.
 const SHOWN: usize = 12;
 
+/// Advice is wrapped at this column at most.
+const ADVICE_WIDTH: usize = 80;
+
 /// Gives the page of a code.
 pub type PageOf = dyn Fn(&str) -> Option<String>;
 
@@ -45,14 +48,11 @@ pub fn text(report: &Report, options: &TextOptions<'_>) -> String {
         .enumerate()
         .map(|(at, found)| (found.code.as_str(), at))
         .collect();
-    let change_rules = findings.iter().filter(|found| found.area == Area::Firewall);
-    if change_rules
-        .filter(|found| !found.remedies.is_empty())
-        .count()
-        > 1
-    {
-        out.push_str("Mend one thing at a time and look again after each: the numbers of rules\n");
-        out.push_str("move with every command that adds or deletes one.\n\n");
+    for advice in advice(&findings) {
+        for line in wrap(advice, options.width.min(ADVICE_WIDTH)) {
+            let _ = writeln!(out, "{line}");
+        }
+        out.push('\n');
     }
     for (at, found) in findings.iter().enumerate() {
         finding(&mut out, found, options);
@@ -73,6 +73,19 @@ pub fn text(report: &Report, options: &TextOptions<'_>) -> String {
     }
     let _ = writeln!(out, "{}: {}", escape(&report.subject), summary(report));
     out
+}
+
+/// The advice of each area that has several findings with remedies, in the order of the findings.
+fn advice(findings: &[&Finding]) -> Vec<&'static str> {
+    let with_remedy = findings.iter().filter(|found| !found.remedies.is_empty());
+    let areas: Vec<&'static Area> = with_remedy.map(|found| found.area).collect();
+    let mut seen: Vec<&'static Area> = Vec::new();
+    for area in &areas {
+        if !seen.contains(area) && areas.iter().filter(|other| *other == area).count() > 1 {
+            seen.push(area);
+        }
+    }
+    seen.iter().filter_map(|area| area.advice).collect()
 }
 
 fn finding(out: &mut String, found: &Finding, options: &TextOptions<'_>) {
@@ -185,7 +198,8 @@ fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Area, Place, Remedy};
+    use crate::area::AREA;
+    use crate::{Place, Remedy};
 
     const PLAIN: TextOptions<'_> = TextOptions {
         style: Style::Plain,
@@ -200,7 +214,7 @@ mod tests {
                 code: "FW001".into(),
                 severity: Severity::Critical,
                 certainty: Certainty::Possibly,
-                area: Area::Firewall,
+                area: &AREA,
                 title: "a flush locks you out".into(),
                 impact: "The policy is DROP and nothing but rules lets you in.".into(),
                 evidence: vec![Evidence {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use surefoot_host::{Host, Socket, SocketKind};
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+
+use super::AREA;
 
 use super::{name, owners};
-use crate::finding;
 
 /// As many sockets are shown as evidence.
 const SHOWN: usize = 8;
@@ -15,7 +16,7 @@ const SHOWN: usize = 8;
 const ANY_CID: u32 = u32::MAX;
 const LOCAL_CID: u32 = 1;
 
-pub(crate) const PAGES: &[Page] = &[Page {
+pub(super) const PAGE: Page = Page {
     code: "EX004",
     title: "a program waits beside the ports: frames, raw packets, vsock",
     severity: Severity::Note,
@@ -42,7 +43,7 @@ When it is fine
   For dhclient, NetworkManager, systemd-networkd, lldpd, keepalived, suricata and their like; on a
   virtual machine, vsock for sshd (systemd-ssh-generator) or a guest agent.
 ",
-}];
+};
 
 /// A thing that a program waits for, and how it is shown.
 struct Beside<'a> {
@@ -53,7 +54,7 @@ struct Beside<'a> {
 }
 
 /// One finding for each program.
-pub(crate) fn check(host: &Host) -> Vec<Finding> {
+pub(super) fn check(host: &Host) -> Vec<Finding> {
     let sockets = host.sockets.iter().flatten();
     let vsock = host.vsock.iter().flatten();
     let all = sockets.filter_map(|socket| beside(host, socket)).chain(
@@ -151,9 +152,8 @@ fn describe(host: &Host, program: &str, sockets: &[Beside<'_>]) -> Finding {
     if whats.len() > shown.len() {
         shown.push("and more");
     }
-    let mut found = finding(
-        &PAGES[0],
-        Area::Exposure,
+    let mut found = AREA.finding(
+        "EX004",
         Certainty::Certainly,
         format!("{program} {}", shown.join(", ")),
         "It has no port, so no list of ports shows it.",

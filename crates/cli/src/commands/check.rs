@@ -1,19 +1,61 @@
 //! `surefoot check`: one look at a machine, worst first.
 
-use surefoot_report::{Report, sarif};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::Status;
-use crate::args::{CheckArgs, FindingsArgs, FindingsFormat, Threshold};
+use super::findings::{self, FindingsArgs};
+use crate::args::FactsArgs;
 use crate::error::Failure;
 use crate::input;
 use crate::output::Output;
 
+/// Look at this machine once and list what matters, worst first
+///
+/// Reads interfaces, routes, sockets and their owners, processes, every firewall backend, the
+/// saved rules and what loads them, wrappers, fstab and consoles. Nothing is changed and no
+/// packet is sent. Each finding comes with its evidence and the exact command that mends it.
+/// Run it as root: without, it says which facts are missing and what that leaves unknown.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot check
+  sudo surefoot check --explain             # with the page behind each finding
+  sudo surefoot capture web1.surefoot
+  surefoot check --facts web1.surefoot      # the same answer, anywhere
+  sudo surefoot check --root /mnt           # a mounted disk, not running
+  sudo surefoot check --format sarif > surefoot.sarif
+  sudo surefoot check --least high --fail-on high
+  sudo surefoot check --area firewall,processes
+
+Exit status:
+  0  no finding at or above --fail-on
+  1  at least one finding at or above --fail-on
+  2  bad usage or bad input
+  3  not permitted, or nothing found but not all rules could be read")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) facts: FactsArgs,
+    /// Look at these areas only
+    #[arg(long = "area", value_name = "AREA", value_delimiter = ',', value_parser = area_words())]
+    pub(crate) areas: Vec<String>,
+    #[command(flatten)]
+    pub(crate) findings: FindingsArgs,
+}
+
+/// The areas that there are, as words to choose from.
+fn area_words() -> PossibleValuesParser {
+    PossibleValuesParser::new(surefoot_check::areas().map(|area| area.word))
+}
+
 pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> {
     if args.findings.schema {
-        return schema(output);
+        return findings::print_schema(output);
     }
     let host = input::host(&args.facts, output)?;
-    let report = surefoot_check::check(&host);
+    let report = surefoot_check::check_areas(&host, |area| {
+        args.areas.is_empty() || args.areas.iter().any(|word| word == area.word)
+    });
     let commands = report
         .findings
         .iter()
@@ -23,76 +65,10 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> 
             "the commands are for the system in the tree: run them in a chroot, or once it runs\n",
         );
     }
-    findings(
+    findings::print(
         report,
         surefoot_check::withheld(&host),
         &args.findings,
         output,
     )
-}
-
-/// Prints what describes the JSON form of findings.
-pub(super) fn schema(output: &Output) -> Result<Status, Failure> {
-    output.answer(&surefoot_report::schema())?;
-    Ok(Status::Clean)
-}
-
-/// Prints a report in the form that was asked for and judges it by `--fail-on`; `withheld` says that
-/// some rules of the machine could not be read.
-pub(super) fn findings(
-    mut report: Report,
-    withheld: bool,
-    args: &FindingsArgs,
-    output: &Output,
-) -> Result<Status, Failure> {
-    let all = report.findings.len();
-    let least = args.least.severity();
-    report.findings.retain(|finding| finding.severity >= least);
-    let left_out = all - report.findings.len();
-    let text = match args.format {
-        FindingsFormat::Text => surefoot_report::text(
-            &report,
-            &surefoot_report::TextOptions {
-                style: output.style(),
-                width: output.width(),
-                page: if args.explain || output.verbose() {
-                    Some(&page)
-                } else {
-                    None
-                },
-            },
-        ),
-        FindingsFormat::Json => surefoot_report::json(&report),
-        FindingsFormat::Sarif => sarif(&report, &surefoot_check::pages()),
-    };
-    output.answer(&text)?;
-    if left_out > 0 {
-        let (findings, are) = if left_out == 1 {
-            ("finding", "is")
-        } else {
-            ("findings", "are")
-        };
-        output.remark(&format!(
-            "{left_out} {findings} milder than {} {are} left out (--least)\n",
-            least.word()
-        ));
-    }
-    let failed = report
-        .findings
-        .iter()
-        .any(|finding| args.fail_on.is_met_by(finding.severity));
-    Ok(if failed {
-        Status::Findings
-    } else if withheld && args.fail_on != Threshold::Never {
-        // Nothing was found among the rules that could be read: that is no clean bill.
-        output.remark("not all rules could be read, so the exit status is 3\n");
-        Status::Incomplete
-    } else {
-        Status::Clean
-    })
-}
-
-/// The text behind a code, for a renderer that knows no areas.
-fn page(code: &str) -> Option<String> {
-    surefoot_check::page(code).map(|page| page.text.to_owned())
 }

@@ -2,13 +2,32 @@
 
 use std::fmt::Write as _;
 
-use clap::{Command, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
-use super::Status;
-use crate::args::{Cli, CompletionsArgs};
+use super::{Cli, Status};
 use crate::error::Failure;
 use crate::output::Output;
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot completions bash |
+    sudo tee /etc/bash_completion.d/surefoot > /dev/null
+  surefoot completions zsh |
+    sudo tee /usr/local/share/zsh/site-functions/_surefoot > /dev/null
+  mkdir -p ~/.config/fish/completions
+  surefoot completions fish > ~/.config/fish/completions/surefoot.fish
+
+Exit status:
+  0  printed
+  2  bad usage")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
 
 pub(super) fn run(args: &CompletionsArgs, output: &Output) -> Result<Status, Failure> {
     let mut script = Vec::new();

@@ -2,12 +2,59 @@
 
 use std::fmt::Write as _;
 
+use clap::Args;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use surefoot_report::Page;
 
 use super::Status;
-use crate::args::{AnswerFormat, ExplainArgs};
+use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::output::Output;
+
+/// Print the pages behind findings' codes, or list all codes
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot explain
+  surefoot explain FW004
+  surefoot explain FW004 FW006 | less
+
+Exit status:
+  0  printed
+  2  no finding has the code")]
+pub(crate) struct ExplainArgs {
+    /// The codes, such as FW004; without one, all codes are listed
+    #[arg(value_name = "CODE", value_parser = Codes, hide_possible_values = true)]
+    pub(crate) codes: Vec<String>,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// Takes any word as a code and offers those that there are; the command says more about a wrong
+/// one than the parser could.
+#[derive(Clone)]
+struct Codes;
+
+impl TypedValueParser for Codes {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let pages = surefoot_check::pages().into_iter();
+        Some(Box::new(
+            pages.map(|page| PossibleValue::new(page.code).help(page.title)),
+        ))
+    }
+}
 
 pub(super) fn run(args: &ExplainArgs, output: &Output) -> Result<Status, Failure> {
     let mut pages = Vec::new();

@@ -1,15 +1,32 @@
 //! `surefoot man`: the manual pages, from the definition of the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, Args, Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use super::Status;
-use crate::args::{Cli, ManArgs};
+use super::{Cli, Status};
 use crate::error::Failure;
 use crate::output::Output;
+
+/// Write the manual pages
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  surefoot man | man -l -
+  sudo mkdir -p /usr/local/share/man/man8
+  sudo surefoot man /usr/local/share/man/man8
+
+Exit status:
+  0  printed, or written
+  2  bad usage, or the folder cannot be written
+  3  not permitted")]
+pub(crate) struct ManArgs {
+    /// The folder to write one page per command to; without it, the main page is printed
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) directory: Option<PathBuf>,
+}
 
 /// Values beyond this many are not named in the synopsis, only below.
 const MOST_VALUES: usize = 8;

@@ -1,29 +1,67 @@
-//! One file per command: arguments in, an answer and an exit status out.
+//! One file per command: its arguments, and what it does with them.
+//!
+//! A new command is a file here, a line in the list of modules, one in [`Command`] and one where
+//! [`run`] calls it.
 
 mod capture;
 mod check;
 mod completions;
 mod explain;
-mod firewall_check;
-mod firewall_diff;
-mod firewall_explain;
-mod firewall_flush;
-mod firewall_prove;
-mod firewall_reach;
-mod firewall_replay;
-mod firewall_show;
-mod firewall_simplify;
-mod firewall_spoof;
-mod firewall_why_not;
+mod findings;
+mod firewall;
 mod man;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::args::{Cli, Command, FirewallCommand};
+use crate::args::Voice;
 use crate::error::Failure;
 use crate::output::Output;
+
+/// Find out what is true, exposed and broken on a Linux server, and change it without slipping
+#[derive(Debug, Parser)]
+#[command(
+    name = "surefoot",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
+                  2 bad usage, bad input or too little memory; 3 not permitted, or rules unread.",
+    after_long_help = "\
+Examples:
+  sudo surefoot check                       # what matters here, worst first
+  sudo surefoot capture web1.surefoot       # take this machine's facts along
+  surefoot check --facts web1.surefoot      # the same answer, anywhere
+  sudo surefoot firewall show               # hooks, chains, rules: one picture
+  sudo surefoot firewall explain ssh from 203.0.113.9
+  sudo surefoot firewall why-not https from 203.0.113.9
+  surefoot explain FW004                    # what a finding means
+
+Exit status:
+  0  nothing to say, or the answer is yes
+  1  findings at or above --fail-on, or the answer is no
+  2  bad usage or bad input, or too little memory
+  3  not permitted"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(check::CheckArgs),
+    Capture(capture::CaptureArgs),
+    #[command(subcommand)]
+    Firewall(firewall::FirewallCommand),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
 
 /// What a command has to say by its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +81,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         Command::Check(args) => check::run(&args, &output),
         Command::Capture(args) => capture::run(&args, &output),
-        Command::Firewall(FirewallCommand::Show(args)) => firewall_show::run(&args, &output),
-        Command::Firewall(FirewallCommand::Explain(args)) => firewall_explain::run(&args, &output),
-        Command::Firewall(FirewallCommand::WhyNot(args)) => firewall_why_not::run(&args, &output),
-        Command::Firewall(FirewallCommand::Prove(args)) => firewall_prove::run(&args, &output),
-        Command::Firewall(FirewallCommand::Find(args)) => firewall_prove::find(&args, &output),
-        Command::Firewall(FirewallCommand::Diff(args)) => firewall_diff::run(&args, &output),
-        Command::Firewall(FirewallCommand::Flush(args)) => firewall_flush::run(&args, &output),
-        Command::Firewall(FirewallCommand::Reach(args)) => firewall_reach::run(&args, &output),
-        Command::Firewall(FirewallCommand::Replay(args)) => firewall_replay::run(&args, &output),
-        Command::Firewall(FirewallCommand::Spoof(args)) => firewall_spoof::run(&args, &output),
-        Command::Firewall(FirewallCommand::Simplify(args)) => {
-            firewall_simplify::run(&args, &output)
-        }
-        Command::Firewall(FirewallCommand::Check(args)) => firewall_check::run(&args, &output),
+        Command::Firewall(command) => firewall::run(&command, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
@@ -74,15 +99,4 @@ fn fail(failure: &Failure, output: &Output) -> ExitCode {
         output.complain(&message);
     }
     ExitCode::from(failure.status())
-}
-
-/// Says what of a machine's rules is not known, as an answer about them hangs on it.
-fn remark_on_gaps(rules: &surefoot_check::Rules, output: &Output) {
-    for unknown in rules.unknowns() {
-        output.remark(&format!(
-            "not known: {} ({})\n",
-            surefoot_report::escape(&unknown.fact),
-            surefoot_report::escape(&unknown.why)
-        ));
-    }
 }

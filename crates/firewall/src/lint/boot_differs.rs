@@ -276,6 +276,7 @@ fn evidence(facts: &Facts<'_>, file: &Saved<'_>, differences: &Differences) -> V
         firewall: &file.loaded.firewall,
         index: &index,
         surroundings: facts.surroundings,
+        all_rules_of: None,
     };
     let disk = differences.only_file.iter().take(MOST_SHOWN - 2).map(|at| {
         let mut shown = saved.show_rule(*at);
@@ -317,6 +318,7 @@ fn locked_out(facts: &Facts<'_>, file: &Saved<'_>) -> bool {
         firewall: &file.loaded.firewall,
         index: &index,
         surroundings: facts.surroundings,
+        all_rules_of: None,
     };
     ssh::session(facts).is_none() && ssh::session(&saved).is_some()
 }

@@ -1,8 +1,8 @@
 //! Points at rules, chains and tables.
 
-use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
+use surefoot_report::{Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
-use super::Facts;
+use super::{AREA, Facts};
 use crate::model;
 use crate::semantics::{Decider, RuleAt};
 
@@ -15,7 +15,7 @@ pub(super) fn finding(page: &Page, title: String, impact: impl Into<String>) -> 
         code: page.code.to_owned(),
         severity: page.severity,
         certainty: Certainty::Certainly,
-        area: Area::Firewall,
+        area: &AREA,
         title,
         impact: sentence(&impact.into()),
         evidence: Vec::new(),

@@ -22,6 +22,7 @@ mod long_chain;
 mod loopback;
 mod makers;
 mod mixed_backends;
+mod no_filter;
 mod not_final;
 mod not_loaded;
 mod obscure;
@@ -34,7 +35,7 @@ mod source_port;
 mod ssh;
 mod unused;
 
-use surefoot_report::{Finding, Page};
+use surefoot_report::{Area, Finding, Page};
 
 use crate::Surroundings;
 use crate::model::Firewall;
@@ -49,6 +50,8 @@ pub struct Facts<'a> {
     pub index: &'a Index,
     /// The host they stand on.
     pub surroundings: &'a Surroundings,
+    /// The machine or the files whose rules these are; `None` where some rules may be missing.
+    pub all_rules_of: Option<&'a str>,
 }
 
 /// Finds what is wrong; the order is that of the codes.
@@ -56,15 +59,20 @@ pub fn check(facts: &Facts<'_>) -> Vec<Finding> {
     LINTS.iter().flat_map(|lint| lint(facts)).collect()
 }
 
-/// The explanations of all codes, in order.
-pub fn pages() -> &'static [Page] {
-    PAGES
-}
+/// The area of these findings.
+pub static AREA: Area = Area {
+    word: "firewall",
+    pages: PAGES,
+    advice: Some(
+        "Mend one thing at a time and look again after each: the numbers of rules move with every \
+         command that adds or deletes one.",
+    ),
+};
 
 macro_rules! lints {
     ($($lint:ident),*; $group:ident: $($of_group:ident),* $(,)?) => {
         const LINTS: &[fn(&Facts<'_>) -> Vec<Finding>] = &[$($lint::check,)* $group::check];
-        static PAGES: &[Page] = &[$($lint::PAGE,)* $($group::$of_group::PAGE),*];
+        const PAGES: &[Page] = &[$($lint::PAGE,)* $($group::$of_group::PAGE),*];
     };
 }
 
@@ -91,6 +99,7 @@ lints![
     source_port,
     anonymous_sets,
     shadowed,
+    no_filter,
     established_never;
     idle: dead, redundant, never_entered,
 ];

@@ -7,6 +7,7 @@
 //! # quiet: FW003
 //! # only: (as `fires`, and nothing else)
 //! # live
+//! # complete
 //! # listener: tcp 0.0.0.0:22 sshd
 //! # interface: eth0 203.0.113.1/24 2001:db8::1/64
 //! # route: 0.0.0.0/0 eth0
@@ -45,6 +46,8 @@ pub(crate) struct Case {
     pub(crate) only: bool,
     pub(crate) quiet: Vec<String>,
     pub(crate) surroundings: Surroundings,
+    /// Whether these are all rules that there are.
+    pub(crate) all_rules: bool,
     pub(crate) inputs: Vec<Input>,
 }
 
@@ -104,6 +107,7 @@ fn header(case: &mut Case, word: &str, rest: &str) {
             .quiet
             .extend(rest.split_whitespace().map(str::to_owned)),
         "live" => host.live = true,
+        "complete" => case.all_rules = true,
         "listener" => {
             let listeners = host.listeners.get_or_insert_default();
             if rest == "none" {
@@ -223,5 +227,6 @@ pub(crate) fn findings(case: &Case) -> Vec<Finding> {
         firewall: &loaded.firewall,
         index: &index,
         surroundings: &case.surroundings,
+        all_rules_of: case.all_rules.then_some("the rules of this case"),
     })
 }

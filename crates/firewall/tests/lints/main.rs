@@ -15,7 +15,7 @@ use std::fmt::Write;
 
 use case::{Case, cases, findings};
 use surefoot_firewall::{lint, load};
-use surefoot_report::{Area, Certainty, Finding, Place};
+use surefoot_report::{Certainty, Finding, Place};
 
 fn list(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
@@ -72,7 +72,7 @@ fn every_case_gives_the_findings_that_it_names() {
 #[test]
 fn every_lint_has_a_case_that_fires_it_and_a_near_miss_that_does_not() {
     let cases = cases();
-    for page in lint::pages() {
+    for page in lint::AREA.pages {
         let code = page.code.to_owned();
         let fires = |case: &Case| case.fires.iter().any(|expected| expected.code == code);
         assert!(cases.iter().any(fires), "no case fires {code}");
@@ -84,11 +84,11 @@ fn every_lint_has_a_case_that_fires_it_and_a_near_miss_that_does_not() {
 #[test]
 fn every_finding_can_be_looked_up_and_says_what_to_do() {
     for case in cases() {
-        let pages: BTreeSet<&str> = lint::pages().iter().map(|page| page.code).collect();
+        let pages: BTreeSet<&str> = lint::AREA.pages.iter().map(|page| page.code).collect();
         for finding in findings(&case) {
             let name = format!("{} {}", case.name, finding.code);
             assert!(pages.contains(finding.code.as_str()), "{name}");
-            assert_eq!(finding.area, Area::Firewall, "{name}");
+            assert_eq!(finding.area, &lint::AREA, "{name}");
             assert!(!finding.title.ends_with('.'), "{name}: {}", finding.title);
             let impact = &finding.impact;
             assert!(
@@ -121,7 +121,7 @@ fn every_finding_can_be_looked_up_and_says_what_to_do() {
 #[test]
 fn a_page_says_what_it_is_why_it_matters_how_to_see_and_mend_it_and_when_it_is_fine() {
     let mut codes = BTreeSet::new();
-    for page in lint::pages() {
+    for page in lint::AREA.pages {
         assert!(codes.insert(page.code), "{} is used twice", page.code);
         let number = page.code.strip_prefix("FW").unwrap();
         assert!(number.len() == 3 && number.parse::<u16>().is_ok());
@@ -143,7 +143,7 @@ fn a_page_says_what_it_is_why_it_matters_how_to_see_and_mend_it_and_when_it_is_f
         }
         assert!(!page.title.ends_with('.'), "{}", page.code);
     }
-    let pages = lint::pages();
+    let pages = lint::AREA.pages;
     assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
 }
 

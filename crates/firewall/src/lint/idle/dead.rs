@@ -155,6 +155,7 @@ mod tests {
             firewall: &loaded.firewall,
             index: &Index::new(&loaded.firewall),
             surroundings: &Surroundings::default(),
+            all_rules_of: None,
         };
         let mut findings = check_within(&facts, budget);
         findings.retain(|finding| finding.code == "FW025");

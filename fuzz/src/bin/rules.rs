@@ -1,0 +1,32 @@
+//! Rules of any format, as a user gives them: loaded, linted and asked about a packet, no panic.
+//!
+//! Seeds: .in .v4 .nft .rules
+//! Dictionary: iptables
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use surefoot_check::Rules;
+use surefoot_firewall::Input;
+use surefoot_firewall::packet::words;
+use surefoot_firewall::semantics::{Record, evaluate};
+
+const PACKETS: &[&str] =
+    &["tcp from 192.0.2.1 to 192.0.2.9:22 in eth0 new", "icmpv6 echo-request", "udp out eth1"];
+
+fuzz_target!(|text: &str| {
+    let input = Input { name: "rules".to_owned(), text: text.to_owned(), format: None };
+    let rules = Rules::of_files(vec![input]);
+    if !rules.complete {
+        return;
+    }
+    surefoot_check::check_rules(&rules);
+    for packet in PACKETS {
+        let given: Vec<String> = packet.split(' ').map(str::to_owned).collect();
+        let packet = words::parse(&given).expect("these words are right");
+        let packet = packet.settle(&rules.surroundings);
+        let firewall = &rules.loaded.firewall;
+        let evaluation =
+            evaluate(firewall, &rules.index, &rules.surroundings, &packet, Record::All);
+        assert!(!evaluation.outcomes.is_empty(), "every packet comes to some end");
+    }
+});

@@ -1,0 +1,21 @@
+//! Sentences about packets: no panic, whatever stands in a policy.
+//!
+//! Seeds: .policy
+//! Dictionary: sentences
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use surefoot_firewall::packet::{Packet, Path};
+use surefoot_firewall::traffic::{Traffic, policy};
+
+fuzz_target!(|text: &str| {
+    let packet = Packet::new(Path::Input);
+    if let Ok(assertions) = policy(text) {
+        for assertion in &assertions {
+            let _ = assertion.traffic.fits(&packet);
+        }
+    }
+    if let Ok(traffic) = Traffic::parse(text) {
+        let _ = traffic.fits(&packet);
+    }
+});

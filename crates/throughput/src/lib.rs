@@ -2,6 +2,11 @@
 //!
 //! `iperf` (2.x) and `iperf3` are two programs that measure the same thing and do not understand
 //! each other. This crate speaks both protocols. [`wire`] holds the formats as pure functions: it
-//! never opens a socket.
+//! never opens a socket. [`server`] serves clients of both programs on the same ports.
 
+mod engine;
+mod iperf2_streams;
+mod iperf3_streams;
+pub mod server;
+pub mod summary;
 pub mod wire;

@@ -319,7 +319,7 @@ impl ClientHeader {
         let mut word = self.flags.0;
         if self.extension.is_some() {
             word &= !HeaderFlags::LENGTH_MASK;
-            word |= HeaderFlags::LENGTH_IS_GIVEN;
+            word |= HeaderFlags::LENGTH_IS_GIVEN | HeaderFlags::EXTEND;
             word |= u32::try_from(bytes.len() << 1).unwrap_or(0) & HeaderFlags::LENGTH_MASK;
         }
         write_u32(&mut bytes, 0, word);

@@ -1,0 +1,92 @@
+//! The counters of a stream: one thread adds, any thread reads.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The counters of a stream, and whether its thread is to stop.
+#[derive(Debug, Default)]
+pub(crate) struct StreamMeter {
+    bytes: AtomicU64,
+    packets: AtomicU64,
+    lost: AtomicU64,
+    out_of_order: AtomicU64,
+    host_drops: AtomicU64,
+    jitter_nanoseconds: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MeterReading {
+    /// Bytes sent or received.
+    pub(crate) bytes: u64,
+    /// Datagrams: sent, or the highest number seen.
+    pub(crate) packets: u64,
+    /// Datagrams lost.
+    pub(crate) lost: u64,
+    /// Datagrams out of order.
+    pub(crate) out_of_order: u64,
+    /// Datagrams that this machine had no room for.
+    pub(crate) host_drops: u64,
+    /// Jitter.
+    pub(crate) jitter: Duration,
+}
+
+impl MeterReading {
+    /// What was added since an earlier reading; jitter is no sum and stays.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            packets: self.packets.saturating_sub(earlier.packets),
+            lost: self.lost.saturating_sub(earlier.lost),
+            out_of_order: self.out_of_order.saturating_sub(earlier.out_of_order),
+            host_drops: self.host_drops.saturating_sub(earlier.host_drops),
+            jitter: self.jitter,
+        }
+    }
+}
+
+impl StreamMeter {
+    /// Counts bytes.
+    pub(crate) fn add_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts datagrams that were sent.
+    pub(crate) fn add_packets(&self, packets: u64) {
+        self.packets.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// Takes over the figures of a receiver's ledger.
+    pub(crate) fn set_arrivals(&self, reading: MeterReading) {
+        self.packets.store(reading.packets, Ordering::Relaxed);
+        self.lost.store(reading.lost, Ordering::Relaxed);
+        self.out_of_order
+            .store(reading.out_of_order, Ordering::Relaxed);
+        self.host_drops.store(reading.host_drops, Ordering::Relaxed);
+        let jitter = u64::try_from(reading.jitter.as_nanos()).unwrap_or(u64::MAX);
+        self.jitter_nanoseconds.store(jitter, Ordering::Relaxed);
+    }
+
+    /// Reads all counters.
+    pub(crate) fn read(&self) -> MeterReading {
+        MeterReading {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            packets: self.packets.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            out_of_order: self.out_of_order.load(Ordering::Relaxed),
+            host_drops: self.host_drops.load(Ordering::Relaxed),
+            jitter: Duration::from_nanos(self.jitter_nanoseconds.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Asks the thread to stop; it does within the patience of a call.
+    pub(crate) fn request_stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// Whether the thread is to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}

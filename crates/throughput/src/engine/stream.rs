@@ -1,0 +1,231 @@
+//! A stream that runs: its socket, its thread, its counters.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use surefoot_sys::{CpuTime, TcpStatistics, unacknowledged_bytes};
+
+use super::{
+    ByteBudget, DatagramCodec, MeterReading, StreamMeter, TcpSendPlan, UdpSendPlan, Wakeup,
+    canonical, receive_tcp, receive_udp, send_tcp, send_udp,
+};
+
+/// The socket of a stream.
+#[derive(Clone, Debug)]
+pub(crate) enum StreamSocket {
+    /// TCP.
+    Tcp(Arc<TcpStream>),
+    /// UDP, connected.
+    Udp(Arc<UdpSocket>),
+}
+
+impl StreamSocket {
+    /// Our address.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Udp(socket) => socket.local_addr().ok(),
+        }
+    }
+
+    /// The peer's address.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok().map(canonical),
+            Self::Udp(socket) => socket.peer_addr().ok().map(canonical),
+        }
+    }
+
+    /// What the kernel knows of the connection, for TCP.
+    pub(crate) fn statistics(&self) -> Option<TcpStatistics> {
+        match self {
+            Self::Tcp(stream) => TcpStatistics::of(&**stream).ok(),
+            Self::Udp(_) => None,
+        }
+    }
+}
+
+/// What a stream does, for either protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamPlan {
+    /// Bytes of a block or of a datagram.
+    pub(crate) block: usize,
+    /// Bit/s, if it is limited.
+    pub(crate) rate: Option<u64>,
+    /// When to stop sending.
+    pub(crate) deadline: Option<Instant>,
+    /// What may be sent.
+    pub(crate) budget: Option<Arc<ByteBudget>>,
+    /// How datagrams are stamped.
+    pub(crate) codec: DatagramCodec,
+    /// What follows the stamp of each datagram, or what stands at the head of a TCP stream.
+    pub(crate) head: Vec<u8>,
+    /// Received bytes are copied out of the kernel.
+    pub(crate) copy: bool,
+    /// Several datagrams may go in one call.
+    pub(crate) segmentation: bool,
+    /// How long the peer may be silent.
+    pub(crate) silence: Option<Duration>,
+}
+
+/// A stream with its thread.
+#[derive(Debug)]
+pub(crate) struct RunningStream {
+    /// Whether we send.
+    pub(crate) sends: bool,
+    /// The counters.
+    pub(crate) meter: Arc<StreamMeter>,
+    /// The socket.
+    pub(crate) socket: StreamSocket,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Mutex<StreamEnd>>,
+    retransmits_before: u32,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StreamEnd {
+    /// The CPU time of its thread.
+    pub(crate) cpu: CpuTime,
+    /// The error that ended it.
+    pub(crate) failure: Option<(io::ErrorKind, String)>,
+}
+
+impl RunningStream {
+    /// Starts the thread; it rings when it is done.
+    pub(crate) fn start(
+        socket: StreamSocket,
+        sends: bool,
+        plan: StreamPlan,
+        wakeup: Arc<Wakeup>,
+    ) -> io::Result<Self> {
+        let meter = Arc::new(StreamMeter::default());
+        let shared = Arc::new(Mutex::new(StreamEnd::default()));
+        let retransmits_before = socket.statistics().map_or(0, |known| known.retransmits);
+        let thread = {
+            let (meter, shared, socket) = (meter.clone(), shared.clone(), socket.clone());
+            std::thread::Builder::new()
+                .name("stream".to_owned())
+                .stack_size(256 * 1024)
+                .spawn(move || {
+                    let outcome = run_stream(&socket, sends, &plan, &meter);
+                    if let Ok(mut end) = shared.lock() {
+                        end.cpu = CpuTime::of_thread().unwrap_or_default();
+                        end.failure = outcome.err().map(|error| (error.kind(), error.to_string()));
+                    }
+                    wakeup.ring();
+                })?
+        };
+        Ok(Self {
+            sends,
+            meter,
+            socket,
+            thread: Some(thread),
+            shared,
+            retransmits_before,
+        })
+    }
+
+    /// Segments that TCP sent again since the start.
+    pub(crate) fn retransmits(&self) -> Option<u64> {
+        let now = self.socket.statistics()?.retransmits;
+        Some(u64::from(now.wrapping_sub(self.retransmits_before)))
+    }
+
+    /// Reads the counters.
+    pub(crate) fn read(&self) -> MeterReading {
+        self.meter.read()
+    }
+
+    /// Reads the counters of a test that ends now. What TCP has taken from us and the peer has not
+    /// acknowledged is not sent: it may never arrive.
+    pub(crate) fn read_at_end(&self) -> MeterReading {
+        let mut reading = self.meter.read();
+        if let (StreamSocket::Tcp(stream), true) = (&self.socket, self.sends) {
+            let waiting = unacknowledged_bytes(&**stream).unwrap_or(0);
+            reading.bytes = reading.bytes.saturating_sub(u64::from(waiting));
+        }
+        reading
+    }
+
+    /// Asks the thread to stop.
+    pub(crate) fn request_stop(&self) {
+        self.meter.request_stop();
+    }
+
+    /// Ends our direction of a TCP connection, which wakes a thread that is blocked in sending.
+    pub(crate) fn shut_down(&self, how: Shutdown) {
+        if let StreamSocket::Tcp(stream) = &self.socket {
+            let _ = stream.shutdown(how);
+        }
+    }
+
+    /// Waits for the thread and says how it ended.
+    pub(crate) fn join(&mut self) -> StreamEnd {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.shared
+            .lock()
+            .map(|end| end.clone())
+            .unwrap_or_default()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn failure(&self) -> Option<(io::ErrorKind, String)> {
+        self.shared.lock().ok()?.failure.clone()
+    }
+}
+
+impl Drop for RunningStream {
+    /// A thread never outlives its test.
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.request_stop();
+            self.shut_down(Shutdown::Both);
+            self.join();
+        }
+    }
+}
+
+fn run_stream(
+    socket: &StreamSocket,
+    sends: bool,
+    plan: &StreamPlan,
+    meter: &StreamMeter,
+) -> io::Result<()> {
+    match (socket, sends) {
+        (StreamSocket::Tcp(stream), true) => {
+            let plan = TcpSendPlan {
+                block: plan.block,
+                rate: plan.rate,
+                deadline: plan.deadline,
+                budget: plan.budget.as_deref(),
+                preamble: &plan.head,
+                silence: plan.silence,
+            };
+            send_tcp(stream, &plan, meter)
+        }
+        (StreamSocket::Tcp(stream), false) => {
+            receive_tcp(stream, plan.copy, plan.silence, meter).map(|_| ())
+        }
+        (StreamSocket::Udp(socket), true) => {
+            let plan = UdpSendPlan {
+                length: plan.block,
+                rate: plan.rate,
+                deadline: plan.deadline,
+                budget: plan.budget.as_deref(),
+                head: &plan.head,
+                codec: &plan.codec,
+                segmentation: plan.segmentation,
+            };
+            send_udp(socket, &plan, meter).map(|_| ())
+        }
+        (StreamSocket::Udp(socket), false) => {
+            receive_udp(socket, &plan.codec, plan.silence, &[], meter).map(|_| ())
+        }
+    }
+}

@@ -62,7 +62,8 @@ pub(crate) struct TestClock {
     omit: Duration,
     /// The readings at the end of what does not count.
     baseline: Option<(Instant, Vec<MeterReading>)>,
-    ended: Option<(Instant, Vec<MeterReading>)>,
+    /// When each stream ended, with its counters.
+    ended: Vec<Option<(Instant, MeterReading)>>,
 }
 
 /// A stream that is over.
@@ -106,7 +107,7 @@ impl TestClock {
             begin,
             omit,
             baseline: None,
-            ended: None,
+            ended: Vec::new(),
         }
     }
 
@@ -125,26 +126,30 @@ impl TestClock {
         }
     }
 
-    /// Ends the test: what is counted after does not count.
-    pub(crate) fn end(&mut self, streams: &[RunningStream]) {
-        let readings = streams.iter().map(RunningStream::read_at_end).collect();
-        self.ended = Some((Instant::now(), readings));
+    /// Ends the streams of one direction: what is counted after does not count.
+    pub(crate) fn end(&mut self, streams: &[RunningStream], sends: bool) {
+        self.ended.resize(streams.len(), None);
+        let now = Instant::now();
+        for (end, stream) in self.ended.iter_mut().zip(streams) {
+            if stream.sends == sends {
+                end.get_or_insert_with(|| (now, stream.read_at_end()));
+            }
+        }
     }
 
     /// Waits for the threads and sums up.
     pub(crate) fn collect(&self, streams: &mut [RunningStream]) -> FinishedStreams {
-        let now = (Instant::now(), read_all(streams));
-        let (end, readings) = self.ended.clone().unwrap_or(now);
         let (begin, baseline) = self
             .baseline
             .clone()
             .unwrap_or_else(|| (self.begin, vec![MeterReading::default(); streams.len()]));
-        let seconds = end.saturating_duration_since(begin).as_secs_f64();
-        let whole = end.saturating_duration_since(self.begin).as_secs_f64();
+        let whole = self.begin.elapsed().as_secs_f64();
         let mut cpu = [0.0; 3];
         let mut finished = Vec::with_capacity(streams.len());
         let mut congestion = None;
         for (place, stream) in streams.iter_mut().enumerate() {
+            let end = self.ended.get(place).copied().flatten();
+            let (end, reading) = end.unwrap_or_else(|| (Instant::now(), stream.read()));
             let retransmits = if stream.sends {
                 stream.retransmits()
             } else {
@@ -162,10 +167,10 @@ impl TestClock {
                 sends: stream.sends,
                 local,
                 peer,
-                counted: readings[place].since(baseline[place]),
+                counted: reading.since(baseline[place]),
                 omitted: baseline[place],
                 retransmits,
-                seconds,
+                seconds: end.saturating_duration_since(begin).as_secs_f64(),
                 is_udp: matches!(stream.socket, StreamSocket::Udp(_)),
             });
         }

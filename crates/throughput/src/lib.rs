@@ -2,8 +2,10 @@
 //!
 //! `iperf` (2.x) and `iperf3` are two programs that measure the same thing and do not understand
 //! each other. This crate speaks both protocols. [`wire`] holds the formats as pure functions: it
-//! never opens a socket. [`server`] serves clients of both programs on the same ports.
+//! never opens a socket. [`server`] serves clients of both programs on the same ports;
+//! [`client`] runs tests with servers of both.
 
+pub mod client;
 mod engine;
 mod iperf2_streams;
 mod iperf3_streams;

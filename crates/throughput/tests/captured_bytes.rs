@@ -46,7 +46,7 @@ fn the_first_bytes_of_iperf_2_1_8() {
     let extension = header.extension.unwrap();
     assert_eq!(extension.version, [0x0002_0001, 0x0008_0003]);
     assert!(header.wants_acknowledgement());
-    assert_eq!(header.to_wire(60), bytes(PLAIN_CLIENT));
+    assert_eq!(header.to_wire(60, 0), bytes(PLAIN_CLIENT));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn amounts_of_time_are_negative() {
     header[20..24].copy_from_slice(&bytes("ffffff9c"));
     let read = ClientHeader::from_wire(&header).unwrap();
     assert_eq!(read.amount, TestAmount::Centiseconds(100));
-    assert_eq!(read.to_wire(0), header);
+    assert_eq!(read.to_wire(0, 0), header);
     header[20..24].copy_from_slice(&bytes("80000000"));
     let read = ClientHeader::from_wire(&header).unwrap();
     assert_eq!(read.amount, TestAmount::Centiseconds(1 << 31));
@@ -117,7 +117,7 @@ fn the_rate_is_shifted_on_the_wire() {
         rate: 100_000_000_000,
         ..HeaderExtension::default()
     });
-    let wire = header.to_wire(0);
+    let wire = header.to_wire(0, 0);
     // 100 Gbit/s is 17 << 32 and a rest.
     assert_eq!(wire[24 + 28..24 + 32], bytes("00001700"));
     let read = ClientHeader::from_wire(&wire).unwrap();

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
             header.rate(1470),
             header.wants_acknowledgement(),
         );
-        let again = ClientHeader::from_wire(&header.to_wire(0)).expect("what we write");
+        let again = ClientHeader::from_wire(&header.to_wire(0, 0)).expect("what we write");
         assert_eq!(again.mode(), header.mode());
         assert_eq!(again.extension, header.extension);
         assert_eq!(again.block_length, header.block_length);

@@ -1,7 +1,7 @@
 //! The counters of a stream: one thread adds, any thread reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The counters of a stream, and whether its thread is to stop.
 #[derive(Debug, Default)]
@@ -77,6 +77,20 @@ impl StreamMeter {
             out_of_order: self.out_of_order.load(Ordering::Relaxed),
             host_drops: self.host_drops.load(Ordering::Relaxed),
             jitter: Duration::from_nanos(self.jitter_nanoseconds.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Waits until nothing has been counted for a moment, at most so long.
+    pub(crate) fn wait_for_quiet(&self, most: Duration) {
+        const MOMENT: Duration = Duration::from_millis(10);
+        let begin = Instant::now();
+        let (mut seen, mut since) = (self.read().bytes, begin);
+        while since.elapsed() < MOMENT && begin.elapsed() < most {
+            std::thread::sleep(MOMENT / 10);
+            let bytes = self.read().bytes;
+            if bytes != seen {
+                (seen, since) = (bytes, Instant::now());
+            }
         }
     }
 

@@ -18,7 +18,9 @@ pub(crate) use sockets::{
     listen_tcp, open_flow, open_udp, prepare_tcp, prepare_udp, read_exactly, wait_for,
     watch_for_death, write_fully,
 };
-pub(crate) use stream::{RunningStream, StreamPlan, StreamSocket};
+pub(crate) use stream::{
+    RunningStream, StreamPlan, StreamSocket, stop_senders, wait_until_acknowledged,
+};
 pub(crate) use tcp::{ByteBudget, TcpSendPlan, close_politely, drain_tcp, receive_tcp, send_tcp};
 pub(crate) use udp::{UdpSendPlan, UdpStop, receive_udp, send_udp};
 pub(crate) use wakeup::Wakeup;

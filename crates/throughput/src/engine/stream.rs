@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use surefoot_sys::{CpuTime, TcpStatistics, unacknowledged_bytes};
 
 use super::{
-    ByteBudget, DatagramCodec, MeterReading, StreamMeter, TcpSendPlan, UdpSendPlan, Wakeup,
-    canonical, receive_tcp, receive_udp, send_tcp, send_udp,
+    ByteBudget, DatagramCodec, MeterReading, PATIENCE, StreamMeter, TcpSendPlan, UdpSendPlan,
+    Wakeup, canonical, receive_tcp, receive_udp, send_tcp, send_udp,
 };
 
 /// The socket of a stream.
@@ -90,6 +90,8 @@ pub(crate) struct RunningStream {
 pub(crate) struct StreamEnd {
     /// The CPU time of its thread.
     pub(crate) cpu: CpuTime,
+    /// Whether it is over.
+    pub(crate) is_over: bool,
     /// The error that ended it.
     pub(crate) failure: Option<(io::ErrorKind, String)>,
 }
@@ -113,6 +115,7 @@ impl RunningStream {
                 .spawn(move || {
                     let outcome = run_stream(&socket, sends, &plan, &meter);
                     if let Ok(mut end) = shared.lock() {
+                        end.is_over = true;
                         end.cpu = CpuTime::of_thread().unwrap_or_default();
                         end.failure = outcome.err().map(|error| (error.kind(), error.to_string()));
                     }
@@ -145,10 +148,17 @@ impl RunningStream {
     pub(crate) fn read_at_end(&self) -> MeterReading {
         let mut reading = self.meter.read();
         if let (StreamSocket::Tcp(stream), true) = (&self.socket, self.sends) {
+            // The end of a stream counts as a byte there.
             let waiting = unacknowledged_bytes(&**stream).unwrap_or(0);
-            reading.bytes = reading.bytes.saturating_sub(u64::from(waiting));
+            let waiting = u64::from(waiting).saturating_sub(1);
+            reading.bytes = reading.bytes.saturating_sub(waiting);
         }
         reading
+    }
+
+    /// Whether the thread is done.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.shared.lock().is_ok_and(|end| end.is_over)
     }
 
     /// Asks the thread to stop.
@@ -177,6 +187,40 @@ impl RunningStream {
     /// How it ended, if it has.
     pub(crate) fn failure(&self) -> Option<(io::ErrorKind, String)> {
         self.shared.lock().ok()?.failure.clone()
+    }
+}
+
+/// Stops the streams that send and waits until they have. `shut` ends their direction at once, which
+/// also wakes one that is blocked.
+pub(crate) fn stop_senders(streams: &[RunningStream], shut: bool) {
+    let senders = || streams.iter().filter(|stream| stream.sends);
+    for stream in senders() {
+        stream.request_stop();
+        if shut {
+            stream.shut_down(Shutdown::Write);
+        }
+    }
+    let end = Instant::now() + 2 * PATIENCE;
+    for stream in senders() {
+        while !stream.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+}
+
+/// Waits until the peers have acknowledged all that TCP streams sent, at most so long.
+pub(crate) fn wait_until_acknowledged(streams: &[RunningStream], most: Duration) {
+    let end = Instant::now() + most;
+    for stream in streams.iter().filter(|stream| stream.sends) {
+        let StreamSocket::Tcp(socket) = &stream.socket else {
+            continue;
+        };
+        while unacknowledged_bytes(&**socket).is_ok_and(|waiting| waiting > 0) {
+            if Instant::now() >= end {
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn send_udp(
     };
     let mut buffer = datagrams(length, burst, plan);
     let mut number: i64 = 0;
-    let mut refused = 0;
+    let (mut refused, mut since_refusal) = (0, 0);
     loop {
         let now = Instant::now();
         if meter.is_stopping() || plan.deadline.is_some_and(|end| now >= end) {
@@ -79,7 +79,10 @@ pub(crate) fn send_udp(
         let count = stamp_all(&mut buffer[..allowed], length, number, time, plan.codec);
         match socket.send(&buffer[..allowed]) {
             Ok(_) => {
-                refused = 0;
+                since_refusal += 1;
+                if since_refusal > 100 {
+                    refused = 0;
+                }
                 number += count;
                 meter.add_bytes(allowed);
                 meter.add_packets(count.unsigned_abs());
@@ -90,7 +93,9 @@ pub(crate) fn send_udp(
             }
             Err(error) if is_timeout(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && refused < 3 => {
+                // An answer to a datagram that went before; one alone may belong to another.
                 refused += 1;
+                since_refusal = 0;
             }
             Err(error) if is_full(&error) => std::thread::sleep(Duration::from_micros(100)),
             // The device cannot cut what is larger than its MTU.

@@ -12,7 +12,8 @@ use super::ServerEvent;
 use super::admission::ServerState;
 use crate::engine::{
     ByteBudget, LONGEST_SILENCE, PATIENCE, RunningStream, SocketSettings, StreamPlan, StreamSocket,
-    Wakeup, drain_tcp, has_data, prepare_tcp, prepare_udp, read_exactly, wait_for, write_fully,
+    Wakeup, drain_tcp, has_data, prepare_tcp, prepare_udp, read_exactly, stop_senders, wait_for,
+    write_fully,
 };
 use crate::iperf3_streams::{self, ControlError, results_of, stream_summaries};
 use crate::summary::{ProtocolKind, TestOutcome, TestSummary, TransportName};
@@ -332,11 +333,13 @@ impl Session<'_> {
         let omit = Duration::from_secs(u64::from(parameters.omit));
         let mut clock = iperf3_streams::TestClock::new(begin, omit);
         let outcome = self.await_end(&mut streams, parameters, &mut clock, &wakeup);
+        stop_senders(&streams, true);
+        clock.end(&streams, true);
         if outcome == TestOutcome::Complete {
             let expected = (parameters.bytes > 0 && streams.len() == 1).then_some(parameters.bytes);
             drain_received(&streams, expected);
         }
-        clock.end(&streams);
+        clock.end(&streams, false);
         for stream in &streams {
             stream.request_stop();
             stream.shut_down(if stream.sends {
@@ -492,10 +495,11 @@ fn sending_budget(parameters: &TestParameters) -> Option<Arc<ByteBudget>> {
 
 /// Counts what is still on its way when the client says that it has sent all.
 fn drain_received(streams: &[RunningStream], expected: Option<u64>) {
+    const MOST: Duration = Duration::from_secs(1);
     for stream in streams.iter().filter(|stream| !stream.sends) {
-        if let StreamSocket::Tcp(socket) = &stream.socket {
-            // The thread of the stream reads too; both count into the same meter.
-            drain_tcp(socket, expected, Duration::from_secs(1), &stream.meter);
+        match &stream.socket {
+            StreamSocket::Tcp(socket) => drain_tcp(socket, expected, MOST, &stream.meter),
+            StreamSocket::Udp(_) => stream.meter.wait_for_quiet(MOST),
         }
     }
 }

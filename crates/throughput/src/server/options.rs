@@ -19,6 +19,17 @@ pub enum AddressFamilies {
     OnlyV6,
 }
 
+impl AddressFamilies {
+    /// Whether an address is of the IP versions.
+    pub fn takes(self, address: IpAddr) -> bool {
+        match self {
+            Self::Both => true,
+            Self::OnlyV4 => address.is_ipv4(),
+            Self::OnlyV6 => address.is_ipv6(),
+        }
+    }
+}
+
 /// What a server is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOptions {

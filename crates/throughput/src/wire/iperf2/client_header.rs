@@ -312,15 +312,17 @@ impl ClientHeader {
     }
 
     /// The bytes to send. The extension is written if there is one; the length that the flag word
-    /// names follows from `padded`, which fills up with zeros.
-    pub fn to_wire(&self, padded: usize) -> Vec<u8> {
+    /// names is that of the bytes, which `padded` fills up with zeros, and of the datagram's head in
+    /// front of them, if there is one.
+    pub fn to_wire(&self, padded: usize, in_front: usize) -> Vec<u8> {
         let own = SHORT_HEADER + self.extension.map_or(0, |_| HeaderExtension::LENGTH);
         let mut bytes = vec![0; own.max(padded.min(LONGEST_HEADER))];
         let mut word = self.flags.0;
         if self.extension.is_some() {
             word &= !HeaderFlags::LENGTH_MASK;
             word |= HeaderFlags::LENGTH_IS_GIVEN | HeaderFlags::EXTEND;
-            word |= u32::try_from(bytes.len() << 1).unwrap_or(0) & HeaderFlags::LENGTH_MASK;
+            word |= u32::try_from((in_front + bytes.len()) << 1).unwrap_or(0)
+                & HeaderFlags::LENGTH_MASK;
         }
         write_u32(&mut bytes, 0, word);
         write_u32(&mut bytes, 4, self.thread_count);

@@ -15,7 +15,13 @@ fn iperf3(words: &[&str]) {
     } else {
         "127.0.0.1"
     });
-    command.extend(words);
+    let seconds = common::seconds();
+    command.extend(
+        words
+            .iter()
+            .map(|word| if *word == "1" { seconds.as_str() } else { word }),
+    );
+    let percent = common::percent();
     let text = bench.client(&command);
     let json: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["error"], Value::Null, "{words:?}: {}", json["error"]);
@@ -26,7 +32,7 @@ fn iperf3(words: &[&str]) {
         let (sent, received) = totals(&summary, direction);
         if udp {
             // What is in flight when the client says that it is done is in neither count.
-            agree(&format!("{words:?} {direction:?}"), sent, received, 1.0);
+            agree(&format!("{words:?} {direction:?}"), sent, received, percent);
         } else {
             let number = |key: &str| json["end"][format!("{key}{suffix}")]["bytes"].as_u64();
             let client_sent = number("sum_sent").expect("bytes");
@@ -35,14 +41,14 @@ fn iperf3(words: &[&str]) {
                 &format!("{words:?} client"),
                 client_sent,
                 client_received,
-                1.0,
+                percent,
             );
             agree(&format!("{words:?} sent"), client_sent, sent, 0.01);
             agree(
                 &format!("{words:?} received"),
                 client_received,
                 received,
-                1.0,
+                percent,
             );
         }
     }

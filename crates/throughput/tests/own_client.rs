@@ -80,7 +80,9 @@ impl Drop for ForeignServer {
 
 fn client() -> ClientOptions {
     ClientOptions {
-        length: TestLength::Time(Duration::from_secs(1)),
+        length: TestLength::Time(Duration::from_secs(
+            common::seconds().parse().expect("seconds"),
+        )),
         interval: Duration::ZERO,
         ..ClientOptions::new("127.0.0.1")
     }
@@ -136,13 +138,13 @@ fn with_ours(client: &ClientOptions) {
         "to the server",
         from,
         sum(&report, StreamDirection::ToServer, false).bytes,
-        1.0,
+        common::percent(),
     );
     agree(
         "to the client",
         to,
         sum(&report, StreamDirection::ToClient, true).bytes,
-        1.0,
+        common::percent(),
     );
 }
 
@@ -151,7 +153,12 @@ fn check(report: &ClientReport, options: &ClientOptions) {
     for direction in [StreamDirection::ToServer, StreamDirection::ToClient] {
         let sent = sum(report, direction, false).bytes;
         let received = sum(report, direction, true).bytes;
-        agree(&format!("{direction:?} {options:?}"), sent, received, 1.0);
+        agree(
+            &format!("{direction:?} {options:?}"),
+            sent,
+            received,
+            common::percent(),
+        );
         moved += sent;
     }
     assert!(moved > 0);

@@ -173,3 +173,14 @@ pub(crate) fn agree(what: &str, one: u64, other: u64, percent: f64) {
         "{what}: {one} and {other} are {apart:.2} % apart"
     );
 }
+
+/// How long the tests with foreign programs measure; the long run sets more.
+pub(crate) fn seconds() -> String {
+    std::env::var("SUREFOOT_THROUGHPUT_SECONDS").unwrap_or_else(|_| "1".to_owned())
+}
+
+/// How far the counts of both sides may be apart. Within one second a moment in which a busy machine
+/// did not let one side run is soon a percent.
+pub(crate) fn percent() -> f64 {
+    if seconds() == "1" { 3.0 } else { 1.0 }
+}

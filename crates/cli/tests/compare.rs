@@ -123,3 +123,49 @@ fn a_smaller_rule_set_is_written_and_does_the_same() {
     assert!(ran.err.contains("1 rule and 0 chains can go"), "{ran:?}");
     assert!(ran.err.contains("rule 4 of filter INPUT"), "{ran:?}");
 }
+
+/// Rules that the wrong set of packets passes if a set is taken to have room, or to stay as it is.
+const FULL: &str = "\
+table ip filter {
+	set seen {
+		type ipv4_addr
+		size 2
+		flags dynamic
+	}
+	chain input {
+		type filter hook input priority filter; policy accept;
+		tcp dport 22 add @seen { ip saddr } accept
+		tcp dport 22 drop
+	}
+}
+";
+
+#[test]
+fn no_command_takes_a_set_to_have_room() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        path.display().to_string()
+    };
+    let full = write("full.nft", FULL);
+    let without = FULL.replace("\t\ttcp dport 22 drop\n", "");
+    let without = write("without.nft", &without);
+    let packet = ["tcp", "from", "203.0.113.9", "to", ":22", "in", "eth0"];
+    let ran = run(&[&["firewall", "explain", "--rules", &full], &packet[..]].concat());
+    assert!(
+        ran.out.contains("\npossibly accepted or dropped\n"),
+        "{ran:?}"
+    );
+    let sentence = "tcp to :22 in eth0 is accepted";
+    let ran = run(&["firewall", "prove", "--rules", &full, sentence]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.out.starts_with("not proved"), "{ran:?}");
+    let ran = run(&["firewall", "diff", &full, &without]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let ran = run(&["firewall", "simplify", &full]);
+    assert!(ran.out.contains("tcp dport 22 drop"), "{ran:?}");
+    let ran = run(&["firewall", "check", "--format", "json", &full]);
+    assert!(!ran.out.contains("FW022"), "{ran:?}");
+    assert!(!ran.out.contains("FW025"), "{ran:?}");
+}

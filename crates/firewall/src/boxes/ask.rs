@@ -99,11 +99,6 @@ impl Reader<'_> {
                 Statement::Match(wanted) => {
                     whole &= self.narrow(&mut asked.parts, wanted);
                 }
-                // A full set, or an option that is not there, ends the rule here.
-                Statement::Effect(Effect::UpdateSet { .. }) => whole = false,
-                Statement::Effect(Effect::Other { text }) => {
-                    whole &= !text.starts_with("tcp option");
-                }
                 Statement::Effect(_) | Statement::Verdict(Verdict::Continue) => {}
                 Statement::Verdict(verdict) => {
                     asked.takes = whole && self.leaves(verdict);

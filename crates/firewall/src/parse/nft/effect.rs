@@ -83,8 +83,8 @@ impl<'t> Reader<'_, 't, '_> {
         }))
     }
 
-    /// `add @s { ip saddr timeout 1m }`; a `limit` inside may end the rule.
-    pub(super) fn update(&mut self) -> Option<()> {
+    /// `add @s { ip saddr timeout 1m }`, `delete @s { ip saddr }`; a `limit` inside may end the rule.
+    pub(super) fn update(&mut self, word: &str) -> Option<()> {
         let name = self.next()?.text.strip_prefix('@')?;
         let words = self.braced()?;
         let set = self.scope.set(name);
@@ -97,8 +97,14 @@ impl<'t> Reader<'_, 't, '_> {
                 stateful: true,
             }));
         }
-        // A full set, or a key that the packet does not have, ends the rule here.
-        Some(())
+        if word == "delete" {
+            return Some(());
+        }
+        // A full set ends the rule here (kernel 6.18); how full it is depends on earlier packets.
+        self.test(Match::Opaque(Opaque {
+            text: format!("room in @{name}"),
+            stateful: true,
+        }))
     }
 
     /// `meter m { ip saddr limit rate 3/minute }`, `flow add @f`: goes on or ends the rule, and which

@@ -266,7 +266,7 @@ impl<'t> Reader<'_, 't, '_> {
             "add" | "update" | "delete"
                 if self.peek().is_some_and(|word| word.starts_with('@')) =>
             {
-                self.update()
+                self.update(first.text)
             }
             "ct" | "meta" | "mark" if self.is_set(first.text) => self.set_statement(first.text),
             _ => {

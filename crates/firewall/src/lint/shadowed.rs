@@ -1,11 +1,7 @@
 //! Rules that can never match because one earlier rule of the chain takes every packet they ask
 //! for.
 //!
-//! Only what is plain from *one* earlier rule is said.
-
-mod cover;
-#[cfg(test)]
-mod tests;
+//! Only what is plain from *one* earlier rule is reported; the interval engine finds it.
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
@@ -13,8 +9,10 @@ use super::Facts;
 use super::commands::{iptables, nft_checked, quoted, shell_words};
 use super::evidence::{Say, count, finding, full_name, likewise};
 use super::makers;
+use crate::boxes::{self, Budget};
+use crate::exact::Why;
+use crate::model::{Chain, Rule, Statement, Table, Verdict};
 use crate::semantics::RuleAt;
-use cover::{Pair, changed_fields, covered, kind};
 
 pub(super) const PAGE: Page = Page {
     code: "FW022",
@@ -50,57 +48,90 @@ chain covers is reported here; what several rules together hide is FW025.
 /// Pairs that a finding shows.
 const MOST_PAIRS: usize = 3;
 
+/// Steps of the search, for one rule and for all.
+const BUDGET: Budget = Budget {
+    rule: 2_000,
+    all: 4_000_000,
+};
+
+/// A rule and the one earlier rule that takes all its packets.
+struct ShadowedRule {
+    at: RuleAt,
+    by: RuleAt,
+    /// Whether the earlier rule does something else with them.
+    differs: bool,
+}
+
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let shadowed = shadowed_rules(facts);
     let mut findings = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
-        let changed = changed_fields(table);
-        let mut repeated = Vec::new();
-        for (c, chain) in table.chains.iter().enumerate() {
-            if makers::of_chain(table, chain).is_some() || chain.rules.len() < 2 {
-                continue;
+    for in_table in shadowed.chunk_by(|a, b| a.at.table == b.at.table) {
+        for in_chain in in_table.chunk_by(|a, b| a.at.chain == b.at.chain) {
+            let differ = in_chain.iter().filter(|rule| rule.differs);
+            let pairs: Vec<_> = differ.map(|rule| (rule.at, rule.by)).collect();
+            if let Some((first, _)) = pairs.first() {
+                findings.push(report(facts, &chain_of(facts, *first), &pairs, true));
             }
-            let at = |rule| RuleAt {
-                table: t,
-                chain: c,
-                rule,
-            };
-            let pairs = covered(table, chain, &changed);
-            let (differ, same): (Vec<Pair>, Vec<Pair>) =
-                pairs.into_iter().partition(|pair| pair.differ);
-            let placed = |pair: Pair| (at(pair.dead), at(pair.by));
-            if !differ.is_empty() {
-                let pairs: Vec<_> = differ.into_iter().map(placed).collect();
-                findings.push(report(facts, &full_name(table, chain), &pairs, true));
-            }
-            repeated.extend(same.into_iter().map(placed));
         }
-        if let Some((first, _)) = repeated.first() {
-            let one_chain = repeated.iter().all(|(dead, _)| dead.chain == first.chain);
-            let name = match facts.chain(*first) {
-                Some(chain) if one_chain => full_name(table, chain),
-                _ => format!("the table {} {}", table.family.word(), table.name),
+        let same = in_table.iter().filter(|rule| !rule.differs);
+        let pairs: Vec<_> = same.map(|rule| (rule.at, rule.by)).collect();
+        if let Some((first, _)) = pairs.first() {
+            let one_chain = pairs.iter().all(|(dead, _)| dead.chain == first.chain);
+            let name = if one_chain {
+                chain_of(facts, *first)
+            } else {
+                table_of(facts, *first)
             };
-            findings.push(report(facts, &name, &repeated, false));
+            findings.push(report(facts, &name, &pairs, false));
         }
     }
     findings
 }
 
-/// The rules that one earlier rule of their chain hides.
+fn chain_of(facts: &Facts<'_>, at: RuleAt) -> String {
+    let (table, chain) = (facts.table(at), facts.chain(at));
+    let both = table.zip(chain);
+    both.map_or_else(String::new, |(table, chain)| full_name(table, chain))
+}
+
+fn table_of(facts: &Facts<'_>, at: RuleAt) -> String {
+    facts.table(at).map_or_else(String::new, |table| {
+        format!("the table {} {}", table.family.word(), table.name)
+    })
+}
+
+/// Returns the rules that one earlier rule of their chain hides.
 pub(super) fn hidden(facts: &Facts<'_>) -> Vec<RuleAt> {
-    let mut hidden = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
-        let changed = changed_fields(table);
-        for (c, chain) in table.chains.iter().enumerate() {
-            let pairs = covered(table, chain, &changed).into_iter();
-            hidden.extend(pairs.map(|pair| RuleAt {
-                table: t,
-                chain: c,
-                rule: pair.dead,
-            }));
-        }
-    }
-    hidden
+    shadowed_rules(facts).iter().map(|rule| rule.at).collect()
+}
+
+fn shadowed_rules(facts: &Facts<'_>) -> Vec<ShadowedRule> {
+    let written_by_hand = |table: &Table, chain: &Chain| {
+        chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
+    };
+    let dead = boxes::dead_rules_of(facts.firewall, BUDGET, written_by_hand).dead;
+    let shadowed = dead.into_iter().filter_map(|rule| match rule.why {
+        Why::Hidden(by) => match by.as_slice() {
+            [one] => Some(ShadowedRule {
+                at: rule.at,
+                by: one.at,
+                differs: one.differs,
+            }),
+            _ => None,
+        },
+        Why::Impossible | Why::NeverSent => None,
+    });
+    shadowed.collect()
+}
+
+/// The verdict that a rule gives to what it matches.
+fn verdict(rule: &Rule) -> Option<&Verdict> {
+    rule.statements
+        .iter()
+        .find_map(|statement| match statement {
+            Statement::Verdict(verdict) => Some(verdict),
+            _ => None,
+        })
 }
 
 fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: bool) -> Finding {
@@ -127,7 +158,7 @@ fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: boo
         &PAGE,
         title,
         if differ {
-            "whoever wrote them wants something else done with these packets, and it is not done"
+            "they have no effect: an earlier rule decides every packet that they match, in another way"
         } else {
             "they change nothing and make the chain harder to read"
         },
@@ -170,7 +201,11 @@ fn remedy(facts: &Facts<'_>, dead: RuleAt, by: RuleAt) -> Vec<String> {
         return Vec::new();
     };
     let words = facts.firewall.text(rule.place).trim();
-    let rescue = kind(rule) == 1 && kind(earlier) == 2;
+    let rescue = matches!(verdict(rule), Some(Verdict::Accept))
+        && matches!(
+            verdict(earlier),
+            Some(Verdict::Drop | Verdict::Reject { .. })
+        );
     if table.backend.is_iptables() {
         let (program, name) = (iptables(table), quoted(&chain.name));
         let rest = words

@@ -12,6 +12,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("conntrack", "conntrack"),
     ("iperf", "iperf"),
     ("iperf3", "iperf3"),
+    ("gcc", "gcc"),
     ("g++", "g++"),
     ("xmllint", "libxml2-utils"),
     ("dot", "graphviz"),

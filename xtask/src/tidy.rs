@@ -13,12 +13,20 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["sys"]),
     ("journal", &["sys"]),
     ("firewall", &["report"]),
-    ("processes", &["host", "report"]),
+    ("processes", &["host", "report", "sys"]),
     ("check", &["firewall", "host", "processes", "report"]),
     ("throughput", &["sys"]),
     (
         "cli",
-        &["check", "firewall", "host", "report", "sys", "throughput"],
+        &[
+            "check",
+            "firewall",
+            "host",
+            "processes",
+            "report",
+            "sys",
+            "throughput",
+        ],
     ),
     ("testkit", &["sys", "firewall", "host", "report"]),
 ];

@@ -68,6 +68,9 @@ surefoot() {
     "check --root /mnt"*) shift 3; set -- check --root "$examples/strange-server" "$@" ;;
     "firewall diff --live "*) shift 3; set -- firewall diff --facts "$examples/web1.surefoot" "$@" ;;
     capture*) rm -f web1.surefoot ;;
+    # A process of our own stands for those in the examples.
+    "signals "[0-9]*) shift 2; set -- signals $$ "$@" ;;
+    signals*) ;;
     *--facts*|*--rules*|*--pcap*|completions*|explain*|man*|*\ -|*rules.v4*|*old.v4*) ;;
     *) set -- "$@" --facts "$examples/web1.surefoot" ;;
     esac

@@ -8,6 +8,7 @@
 
 mod capture;
 mod config;
+mod detail;
 mod live;
 mod network;
 mod process;
@@ -23,7 +24,10 @@ use serde::{Deserialize, Serialize};
 
 pub use capture::CaptureError;
 pub use config::{BlockDevice, Consoles, Getty, Mount, TextFile};
-pub use live::LiveOptions;
+pub use detail::{
+    FrozenGroup, MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
+};
+pub use live::{LiveOptions, control_group_members};
 pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
 pub use rules::{LoadedRules, RulesOrigin, SavedRules};

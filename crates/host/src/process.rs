@@ -44,6 +44,18 @@ pub struct Process {
     /// The inode of its network namespace; none without permission.
     #[serde(default)]
     pub network: Option<u64>,
+    /// Its process group.
+    #[serde(default)]
+    pub group: u32,
+    /// Its session.
+    #[serde(default)]
+    pub session: u32,
+    /// When it began, in ticks since the kernel was started; with the number this is its identity.
+    #[serde(default)]
+    pub start_ticks: u64,
+    /// Its numbers in the PID namespaces that it is in, outermost first; the last is its own view.
+    #[serde(default)]
+    pub namespace_pids: Vec<u32>,
     /// Whether libwrap, the library of tcpwrappers, is in its memory; none if not looked at.
     pub wrapped: Option<bool>,
 }

@@ -10,6 +10,7 @@ mod explain;
 mod findings;
 mod firewall;
 mod man;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Capture(capture::CaptureArgs),
     #[command(subcommand)]
     Firewall(firewall::FirewallCommand),
+    Signals(signals::SignalsArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -82,6 +84,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args, &output),
         Command::Capture(args) => capture::run(&args, &output),
         Command::Firewall(command) => firewall::run(&command, &output),
+        Command::Signals(args) => signals::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),

@@ -3,6 +3,8 @@
 //! Every source is read in a thread of its own, since the slow ones (the programs that print
 //! rules, the scan of `/proc/PID/fd`) wait for different things.
 
+mod control_group;
+mod detail;
 mod netfilter;
 mod netlink;
 mod network;
@@ -12,11 +14,14 @@ mod rules;
 mod session;
 mod settings;
 mod socket;
+mod system_call;
 
 use std::path::Path;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::Host;
+
+pub use control_group::control_group_members;
 
 /// What reading a machine live depends on, beside the machine.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +89,38 @@ impl Host {
         }
         step("kernel settings");
         host.read_running_settings();
+        if !options.keep_secrets {
+            host.hide_secrets();
+        }
+        host.put_in_order();
+        host.find_session(std::process::id());
+        host.missing.sort();
+        host
+    }
+}
+
+impl Host {
+    /// Reads the processes and sockets of this machine and nothing else.
+    pub fn live_processes(options: &LiveOptions) -> Self {
+        let mut host = Self {
+            running: true,
+            taken: options.now,
+            booted: process::boot_time(),
+            kernel: read_line("/proc/sys/kernel/osrelease"),
+            name: read_line("/proc/sys/kernel/hostname"),
+            ..Self::default()
+        };
+        // Sockets first: a process that ends meanwhile leaves a socket without an owner, not an
+        // owner without its socket.
+        let sockets = socket::read();
+        let holders = host.take_processes(process::read(options.keep_secrets));
+        match sockets {
+            Ok(sockets) => {
+                host.missing.extend(sockets.missing);
+                host.take_sockets(sockets.all, sockets.vsock, &holders);
+            }
+            Err(error) => host.miss("sockets", error, "which programs wait for connections"),
+        }
         if !options.keep_secrets {
             host.hide_secrets();
         }

@@ -45,11 +45,7 @@ pub(super) fn read(keep_secrets: bool) -> Processes {
             };
         }
     };
-    let setting = Setting {
-        boot: boot_time().unwrap_or(0),
-        network: fs::read_link("/proc/thread-self/ns/net").ok(),
-        keep_secrets,
-    };
+    let setting = ProcessSetting::live(keep_secrets);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs: Vec<_> = (0..workers)
         .map(|worker| {
@@ -83,17 +79,28 @@ pub(super) fn read(keep_secrets: bool) -> Processes {
 }
 
 /// What is the same for all processes.
-struct Setting {
+pub(super) struct ProcessSetting {
     boot: u64,
     network: Option<std::path::PathBuf>,
     keep_secrets: bool,
 }
 
+impl ProcessSetting {
+    /// Reads it for this machine.
+    pub(super) fn live(keep_secrets: bool) -> Self {
+        Self {
+            boot: boot_time().unwrap_or(0),
+            network: fs::read_link("/proc/thread-self/ns/net").ok(),
+            keep_secrets,
+        }
+    }
+}
+
 impl Processes {
     /// Adds a process, unless it has ended meanwhile.
-    fn add(&mut self, pid: u32, setting: &Setting) {
+    fn add(&mut self, pid: u32, setting: &ProcessSetting) {
         let folder = format!("/proc/{pid}");
-        let mut process = match process(pid, &folder, setting) {
+        let mut process = match read_process(pid, &folder, setting) {
             Ok(Some(process)) => process,
             Ok(None) => return,
             // `hidepid=1` shows that there is a process, and nothing of it.
@@ -253,7 +260,7 @@ fn hides(mounts: &str) -> bool {
     })
 }
 
-fn pids() -> io::Result<Vec<u32>> {
+pub(super) fn pids() -> io::Result<Vec<u32>> {
     let entries = fs::read_dir("/proc")?;
     Ok(entries
         .flatten()
@@ -267,7 +274,11 @@ fn socket_inode(target: &[u8]) -> Option<u64> {
 }
 
 /// A process; none if it ends meanwhile.
-fn process(pid: u32, folder: &str, setting: &Setting) -> io::Result<Option<Process>> {
+pub(super) fn read_process(
+    pid: u32,
+    folder: &str,
+    setting: &ProcessSetting,
+) -> io::Result<Option<Process>> {
     let status = fs::read(format!("{folder}/status"))?;
     let stat = fs::read(format!("{folder}/stat"))?;
     let mut process = parse_status(pid, &String::from_utf8_lossy(&status));
@@ -326,6 +337,10 @@ fn parse_status(pid: u32, text: &str) -> Process {
             "SigBlk" => signals.blocked = mask(),
             "SigIgn" => signals.ignored = mask(),
             "SigCgt" => signals.caught = mask(),
+            "NSpid" => {
+                let numbers = value.split_whitespace();
+                process.namespace_pids = numbers.filter_map(|word| word.parse().ok()).collect();
+            }
             "CapEff" => process.capabilities = mask(),
             _ => {}
         }
@@ -335,7 +350,7 @@ fn parse_status(pid: u32, text: &str) -> Process {
 }
 
 /// Reads `/proc/PID/stat`; the name may hold spaces and brackets, so it ends at the last one.
-fn parse_stat(process: &mut Process, text: &str, boot: u64) -> Option<()> {
+pub(super) fn parse_stat(process: &mut Process, text: &str, boot: u64) -> Option<()> {
     /// `PF_KTHREAD` of `include/linux/sched.h`.
     const KERNEL_THREAD: u64 = 0x0020_0000;
     /// `USER_HZ`: what user space is told, on every architecture that Debian has but one.
@@ -345,11 +360,16 @@ fn parse_stat(process: &mut Process, text: &str, boot: u64) -> Option<()> {
     let fields: Vec<&str> = text.get(name.end + 1..)?.split_whitespace().collect();
     process.state = fields.first()?.chars().next()?;
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+    let small = |at: usize| number(at).and_then(|value| u32::try_from(value).ok());
     // Field N of proc_pid_stat(5) is at N - 3 here.
+    process.parent = small(1)?;
+    process.group = small(2).unwrap_or(0);
+    process.session = small(3).unwrap_or(0);
     let terminal = fields.get(4).and_then(|field| field.parse::<i32>().ok());
     process.terminal = terminal.map_or(0, i32::cast_unsigned);
     process.kernel = number(6)? & KERNEL_THREAD != 0;
-    process.started = boot.saturating_add(number(19)? / TICKS);
+    process.start_ticks = number(19)?;
+    process.started = boot.saturating_add(process.start_ticks / TICKS);
     Some(())
 }
 
@@ -447,7 +467,7 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_is_no_process() {
         let mut processes = Processes::default();
-        let setting = Setting {
+        let setting = ProcessSetting {
             boot: 0,
             network: None,
             keep_secrets: false,

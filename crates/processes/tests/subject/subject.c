@@ -1,0 +1,174 @@
+/* Puts itself into one of the states that a process can be in; the first word says which.
+   It prints one line when it is there, and ends by itself after five minutes. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void ready(long number)
+{
+	printf("ready %ld\n", number);
+	fflush(stdout);
+}
+
+static volatile int thread_runs;
+
+static void *wait_for_ever(void *unused)
+{
+	(void)unused;
+	thread_runs = 1;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static void end_on_term(int signal)
+{
+	(void)signal;
+	_exit(7);
+}
+
+static void go_on(int signal)
+{
+	(void)signal;
+}
+
+static void second_thread(void)
+{
+	pthread_t thread;
+	if (pthread_create(&thread, 0, wait_for_ever, 0))
+		exit(3);
+	/* Until it runs, the C library blocks every signal in it. */
+	while (!thread_runs)
+		usleep(100);
+}
+
+/* Children of every kind: plain, in a session of their own, with a parent that is gone, deaf to TERM. */
+static void grow(int left)
+{
+	while (left-- > 0) {
+		int kind = left % 4;
+		pid_t child = fork();
+		if (child < 0)
+			exit(3);
+		if (child > 0) {
+			if (kind == 2) {
+				int status;
+				waitpid(child, &status, 0);
+			}
+			continue;
+		}
+		if (kind == 1)
+			setsid();
+		if (kind == 2) {
+			/* The group of the leader above is what is left to know it by. */
+			if (fork() != 0)
+				_exit(0);
+		}
+		if (kind == 3)
+			signal(SIGTERM, SIG_IGN);
+		for (;;)
+			pause();
+	}
+}
+
+int main(int count, char **words)
+{
+	const char *kind = count > 1 ? words[1] : "";
+	int number = count > 2 ? atoi(words[2]) : 0;
+	sigset_t set;
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	alarm(300);
+	if (!strcmp(kind, "plain")) {
+		ready(getpid());
+	} else if (!strcmp(kind, "ignores")) {
+		signal(SIGTERM, SIG_IGN);
+		ready(getpid());
+	} else if (!strcmp(kind, "catches")) {
+		signal(SIGTERM, end_on_term);
+		ready(getpid());
+	} else if (!strcmp(kind, "catches-only")) {
+		signal(SIGTERM, go_on);
+		ready(getpid());
+	} else if (!strcmp(kind, "blocks")) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, 0);
+		second_thread();
+		ready(getpid());
+	} else if (!strcmp(kind, "blocks-in-one")) {
+		second_thread();
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		pthread_sigmask(SIG_BLOCK, &set, 0);
+		ready(getpid());
+	} else if (!strcmp(kind, "zombie")) {
+		pid_t child = fork();
+		if (child == 0)
+			_exit(0);
+		siginfo_t info;
+		waitid(P_PID, child, &info, WEXITED | WNOWAIT);
+		ready(child);
+	} else if (!strcmp(kind, "dead-leader")) {
+		second_thread();
+		ready(getpid());
+		pthread_exit(0);
+	} else if (!strcmp(kind, "vfork-parent")) {
+		ready(getpid());
+		if (vfork() == 0) {
+			for (;;)
+				pause();
+		}
+	} else if (!strncmp(kind, "traced", 6)) {
+		pid_t child = fork();
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
+		int status;
+		if (ptrace(PTRACE_ATTACH, child, 0, 0))
+			return 3;
+		waitpid(child, &status, __WALL);
+		if (!strcmp(kind, "traced-to-the-end") && ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACEEXIT))
+			return 3;
+		ready(child);
+		raise(SIGSTOP);
+	} else if (!strcmp(kind, "write")) {
+		/* Opens a file for writing when it is told to. */
+		char line[8];
+		ready(getpid());
+		if (!fgets(line, sizeof line, stdin))
+			return 3;
+		open(words[2], O_CREAT | O_WRONLY, 0600);
+	} else if (!strcmp(kind, "tree")) {
+		setpgid(0, 0);
+		grow(number);
+		ready(getpid());
+	} else if (!strcmp(kind, "fork-on")) {
+		/* Each generation forks the next one and ends: none lives long. */
+		setpgid(0, 0);
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGCHLD, SIG_IGN);
+		ready(getpid());
+		for (;;) {
+			if (fork() == 0) {
+				usleep(30000);
+				_exit(0);
+			}
+			usleep(3000);
+		}
+	} else {
+		return 2;
+	}
+	for (;;)
+		pause();
+}

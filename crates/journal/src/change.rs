@@ -75,15 +75,22 @@ pub struct EntryRoom<'a> {
     /// The contents that the entry keeps.
     pub vault: ContentVault,
     tag: String,
+    is_complete: bool,
     notes: RefCell<Vec<String>>,
 }
 
 impl<'a> EntryRoom<'a> {
-    pub(crate) fn new(storage: &'a dyn Storage, folder: PathBuf, tag: &str) -> Self {
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        folder: PathBuf,
+        tag: &str,
+        is_complete: bool,
+    ) -> Self {
         Self {
             storage,
             vault: ContentVault::at(folder),
             tag: tag.to_owned(),
+            is_complete,
             notes: RefCell::default(),
         }
     }
@@ -91,6 +98,11 @@ impl<'a> EntryRoom<'a> {
     /// The system calls that change something.
     pub fn storage(&self) -> &'a dyn Storage {
         self.storage
+    }
+
+    /// Whether the change was made as a whole once, so that all of it is the entry's to take back.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Keeps a content in the vault.

@@ -35,6 +35,9 @@ pub struct JournalEntry {
     pub state: EntryState,
     /// What is under way; what a crash interrupts is seen here.
     pub under_way: Option<WorkUnderWay>,
+    /// Whether the change was made as a whole.
+    #[serde(default)]
+    pub complete: bool,
     /// The entry that it undoes.
     #[serde(default)]
     pub undoes: Option<u64>,
@@ -224,6 +227,7 @@ mod tests {
             begun: UnixMoment::at(1_795_794_000),
             state: EntryState::Applied,
             under_way: None,
+            complete: true,
             undoes: None,
             undone_by: None,
             arming: None,

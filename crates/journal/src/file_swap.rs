@@ -241,6 +241,14 @@ impl FileWork<'_> {
         let failed = |error: io::Error| JournalError::io("put back", &item.path, error);
         let ours = item.is_after(&there.state);
         let old_is_aside = aside != FileState::Missing && !item.is_after(&aside);
+        if !ours && !self.room.is_complete() && !item.is_before(&aside) {
+            // The swap never happened: what another program wrote is not ours to take back.
+            let shown = item.path.display();
+            self.room.note(format!(
+                "{shown} was changed by another program and is left as it is"
+            ));
+            return remove_if_there(storage, &staged);
+        }
         if !ours {
             self.keep_displaced(at, item, there.content.as_deref())?;
         }
@@ -359,7 +367,8 @@ impl FileWork<'_> {
             remove_if_there(self.storage(), &self.beside_old(at))?;
             remove_if_there(self.storage(), &self.beside_again(at))?;
         }
-        Ok(())
+        // Before the entry counts as settled: a power loss must not bring the names back unseen.
+        self.sync_parents()
     }
 }
 

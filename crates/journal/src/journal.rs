@@ -117,6 +117,20 @@ impl Journal {
         self.open_folder().join(format!("{number:06}"))
     }
 
+    /// Makes the folder of the journal, without which there is no lock.
+    pub(crate) fn make_root(&self) -> Result<(), JournalError> {
+        self.make_folder(&self.options.state_dir)
+    }
+
+    fn make_folder(&self, folder: &Path) -> Result<(), JournalError> {
+        match self.storage().make_folder(folder, 0o700) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(JournalError::io("make the folder", folder, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the folders that are missing, and refuses those of a newer surefoot.
     pub(crate) fn make_folders(&self) -> Result<(), JournalError> {
         let root = &self.options.state_dir;
@@ -124,14 +138,8 @@ impl Journal {
         if self.check_format()? {
             return Ok(());
         }
-        for folder in [root.clone(), self.changes_folder(), self.open_folder()] {
-            match self.storage().make_folder(&folder, 0o700) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(JournalError::io("make the folder", &folder, error));
-                }
-                _ => {}
-            }
-        }
+        self.make_folder(&self.changes_folder())?;
+        self.make_folder(&self.open_folder())?;
         let fresh = root.join("format.new");
         remove_if_there(self.storage(), &fresh)?;
         write_synced(
@@ -375,9 +383,9 @@ impl Journal {
     }
 
     /// The room in which the change of an entry works.
-    pub(crate) fn room(&self, number: u64, tag: &str) -> EntryRoom<'_> {
-        let vault = self.entry_folder(number).join("vault");
-        EntryRoom::new(self.storage(), vault, tag)
+    pub(crate) fn room(&self, entry: &JournalEntry) -> EntryRoom<'_> {
+        let vault = self.entry_folder(entry.number).join("vault");
+        EntryRoom::new(self.storage(), vault, &entry.tag, entry.complete)
     }
 
     /// The change of an entry.

@@ -26,8 +26,11 @@ pub struct JournalSession<'a> {
 impl Journal {
     /// Waits for the lock, then settles what an interrupted surefoot left half-done.
     pub fn lock(&self) -> Result<JournalSession<'_>, JournalError> {
-        self.make_folders()?;
+        if !self.options.state_dir.is_dir() {
+            self.make_root()?;
+        }
         let mut session = self.lock_only(self.options.lock_wait)?;
+        self.make_folders()?;
         session.recovered = session.recover()?;
         Ok(session)
     }

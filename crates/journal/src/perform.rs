@@ -47,7 +47,6 @@ impl JournalSession<'_> {
         let journal = self.journal;
         let number = journal.numbers()?.first().copied().unwrap_or(0) + 1;
         let tag = format!("{:x}-{number}", journal.options.nonce);
-        let mut room = journal.room(number, &tag);
         let ChangeRequest {
             origin,
             command,
@@ -62,6 +61,7 @@ impl JournalSession<'_> {
             begun: journal.now(),
             state: EntryState::Planned,
             under_way: Some(WorkUnderWay::Applying),
+            complete: false,
             undoes,
             undone_by: None,
             arming: None,
@@ -78,6 +78,7 @@ impl JournalSession<'_> {
                 boot: journal.options.clock.boot(),
             });
         }
+        let mut room = journal.room(&entry);
         let written = self
             .write_down(&mut *change, &mut room, &mut entry)
             .and_then(|()| match &arm {
@@ -132,9 +133,10 @@ impl JournalSession<'_> {
         if entry.arming.is_some() {
             journal.prewrite(entry)?;
         }
+        // An entry is never there without the marker that makes the next start look at it.
+        journal.sync_folder(&journal.open_folder())?;
         journal.write_entry(entry)?;
-        journal.sync_folder(&journal.changes_folder())?;
-        journal.sync_folder(&journal.open_folder())
+        journal.sync_folder(&journal.changes_folder())
     }
 
     /// Makes the change, checks it, and takes it back if anything fails.
@@ -159,6 +161,7 @@ impl JournalSession<'_> {
                     entry.state = EntryState::Applied;
                 }
                 entry.under_way = None;
+                entry.complete = true;
                 journal.note_all(&mut entry, room);
                 entry.note(journal.now(), "applied and verified");
                 journal.write_entry(&entry)
@@ -170,6 +173,7 @@ impl JournalSession<'_> {
         };
         entry.note(journal.now(), format!("failed: {error}"));
         entry.under_way = Some(WorkUnderWay::Applying);
+        entry.complete = false;
         let number = entry.number;
         let source = Box::new(error);
         match change.revert(room) {
@@ -226,7 +230,7 @@ impl JournalSession<'_> {
         }
         let journal = self.journal;
         let change = journal.change_of(entry)?;
-        change.clean_up(&journal.room(entry.number, &entry.tag))?;
+        change.clean_up(&journal.room(entry))?;
         journal.drop_prewritten(entry.number)?;
         crate::file_swap::remove_if_there(journal.storage(), &journal.marker(entry.number))
     }

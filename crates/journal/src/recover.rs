@@ -60,7 +60,7 @@ impl JournalSession<'_> {
     fn settle(&self, mut entry: JournalEntry) -> Result<Option<&'static str>, JournalError> {
         let journal = self.journal;
         let change = journal.change_of(&entry)?;
-        let room = journal.room(entry.number, &entry.tag);
+        let room = journal.room(&entry);
         let expired = entry
             .arming
             .as_ref()
@@ -74,6 +74,7 @@ impl JournalSession<'_> {
                         entry.state = EntryState::Applied;
                     }
                     entry.under_way = None;
+                    entry.complete = true;
                     entry.note(journal.now(), "was interrupted; found complete");
                     journal.write_entry(&entry)?;
                     self.finish(&entry)?;

@@ -45,7 +45,7 @@ impl Journal {
     /// From what an entry left to what is there now; nothing if it is as the entry left it.
     pub fn changed_since(&self, entry: &JournalEntry) -> Result<Option<String>, JournalError> {
         let change = self.change_of(entry)?;
-        Ok(match change.verify(&self.room(entry.number, &entry.tag))? {
+        Ok(match change.verify(&self.room(entry))? {
             ChangeStanding::After => None,
             ChangeStanding::Before => Some("all is as before the entry\n".to_owned()),
             ChangeStanding::Between => Some("a part is as before the entry\n".to_owned()),
@@ -73,7 +73,7 @@ impl JournalSession<'_> {
             });
         }
         let change = journal.change_of(&entry)?;
-        let room = journal.room(number, &entry.tag);
+        let room = journal.room(&entry);
         let standing = change.verify(&room)?;
         if standing == ChangeStanding::Before {
             entry.state = EntryState::Undone;
@@ -154,7 +154,7 @@ impl JournalSession<'_> {
             entry = self.armed(number, "rolled back")?;
         }
         let change = self.journal.change_of(&entry)?;
-        let mut room = self.journal.room(number, &entry.tag);
+        let mut room = self.journal.room(&entry);
         // Best effort: what cannot be read now may not be needed.
         let _ = change.load(&mut room);
         self.take_back(&mut entry, &*change, &room)?;

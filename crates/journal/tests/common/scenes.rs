@@ -12,7 +12,7 @@ use surefoot_journal::{
     look_at,
 };
 
-use super::faults::{Fault, FaultyStorage};
+use super::faults::{Fault, FaultyStorage, UnsyncedStorage};
 use super::{NOW, Picture, journal, picture_of};
 
 /// What is done, with all that was done before it.
@@ -63,7 +63,7 @@ impl Scene {
     /// Makes the machine and does what comes before.
     pub(crate) fn prepare(self, folder: &Path) {
         build_tree(&folder.join("etc"));
-        let real = || -> Arc<dyn Storage> { Arc::new(RealStorage) };
+        let real = || -> Arc<dyn Storage> { Arc::new(UnsyncedStorage) };
         let now = journal(folder, real(), 1000);
         match self {
             // The journal is there already: its first making is part of `ArmedEdit`.
@@ -162,7 +162,8 @@ impl Scene {
         if self == Self::Recovery {
             old = tree_before(&folder);
         }
-        self.act(&folder, Arc::new(RealStorage)).expect("it works");
+        self.act(&folder, Arc::new(UnsyncedStorage))
+            .expect("it works");
         let new = picture_of(&folder.join("etc"));
         fs::remove_dir_all(&folder).expect("it is removed");
         if self != Self::Recovery {
@@ -184,7 +185,7 @@ impl Scene {
         } else {
             3000
         };
-        let journal = journal(folder, Arc::new(RealStorage), later);
+        let journal = journal(folder, Arc::new(UnsyncedStorage), later);
         let session = journal
             .lock()
             .unwrap_or_else(|error| panic!("{context}: the next start: {error}"));
@@ -218,6 +219,11 @@ impl Scene {
             assert!(temporary.is_empty(), "{context}: {temporary:?} is left");
             let open = fs::read_dir(folder.join("state/open")).expect("it is there");
             assert_eq!(open.count(), 0, "{context}: an entry is open");
+            if self == Self::Edit && done {
+                // What was kept is whole: all of it comes back.
+                undo(&journal, 1).unwrap_or_else(|error| panic!("{context}: undo: {error}"));
+                assert!(&picture_of(&etc) == old, "{context}: undo brings all back");
+            }
             // Life goes on.
             let session = journal.lock().expect("it is locked");
             let wanted = WantedFile::content(etc.join("hosts"), b"later\n".to_vec());

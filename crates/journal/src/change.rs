@@ -105,6 +105,10 @@ impl<'a> EntryRoom<'a> {
         self.is_complete
     }
 
+    pub(crate) fn set_complete(&mut self, is_complete: bool) {
+        self.is_complete = is_complete;
+    }
+
     /// Keeps a content in the vault.
     pub fn keep(
         &mut self,

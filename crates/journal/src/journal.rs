@@ -372,14 +372,14 @@ impl Journal {
         self.sync_folder(&folder)
     }
 
-    /// Removes what is prewritten.
+    /// Removes what is prewritten, and what the watchdog left.
     pub(crate) fn drop_prewritten(&self, number: u64) -> Result<(), JournalError> {
         for state in [EntryState::Confirmed, EntryState::RolledBack] {
             if let Some(path) = self.prewritten(number, state) {
                 remove_if_there(self.storage(), &path)?;
             }
         }
-        Ok(())
+        remove_if_there(self.storage(), &self.ready_file(number))
     }
 
     /// The room in which the change of an entry works.

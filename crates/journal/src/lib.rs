@@ -46,6 +46,7 @@ mod recover;
 mod storage;
 mod undo;
 mod vault;
+mod watchdog;
 
 pub use change::{Change, ChangeDescription, ChangeKinds, ChangeStanding, EntryRoom};
 pub use clock::{JournalClock, SystemClock};
@@ -66,3 +67,4 @@ pub use prune::PrunePolicy;
 pub use recover::RecoveryReport;
 pub use storage::{RealStorage, Storage};
 pub use vault::ContentVault;
+pub use watchdog::{WatchOutcome, WatchdogStarter, systemd_runs};

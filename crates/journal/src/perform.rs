@@ -257,7 +257,7 @@ impl JournalSession<'_> {
 
     /// Removes an entry whose change was never begun.
     pub(crate) fn abandon(&self, number: u64) -> Result<(), JournalError> {
-        self.remove_entry_folder(number)?;
+        self.remove_entry_folders(&[number])?;
         let marker = self.journal.marker(number);
         crate::file_swap::remove_if_there(self.journal.storage(), &marker)
     }

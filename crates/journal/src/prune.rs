@@ -46,25 +46,28 @@ impl JournalSession<'_> {
         Ok(prunable)
     }
 
-    /// Forgets an entry that [`JournalSession::prunable`] names.
-    pub fn prune(&self, number: u64) -> Result<(), JournalError> {
-        self.remove_entry_folder(number)
+    /// Forgets entries that [`JournalSession::prunable`] names.
+    pub fn prune(&self, numbers: &[u64]) -> Result<(), JournalError> {
+        self.remove_entry_folders(numbers)
     }
 
-    /// Removes the folder of an entry.
-    pub(crate) fn remove_entry_folder(&self, number: u64) -> Result<(), JournalError> {
+    /// Removes the folders of entries: each is renamed, and only when that is on the disk emptied.
+    pub(crate) fn remove_entry_folders(&self, numbers: &[u64]) -> Result<(), JournalError> {
         let journal = self.journal;
-        let folder = journal.entry_folder(number);
-        if !folder.exists() {
-            return Ok(());
+        self.remove_pruned()?;
+        for number in numbers {
+            let folder = journal.entry_folder(*number);
+            if !folder.exists() {
+                continue;
+            }
+            let gone = journal.changes_folder().join(format!("{GONE}{number:06}"));
+            journal
+                .storage()
+                .rename_over(&folder, &gone)
+                .map_err(|error| JournalError::io("remove", &folder, error))?;
         }
-        let gone = journal.changes_folder().join(format!("{GONE}{number:06}"));
-        remove_tree(journal.storage(), &gone)?;
-        journal
-            .storage()
-            .rename_over(&folder, &gone)
-            .map_err(|error| JournalError::io("remove", &folder, error))?;
-        remove_tree(journal.storage(), &gone)
+        journal.sync_folder(&journal.changes_folder())?;
+        self.remove_pruned()
     }
 
     /// Removes what an interrupted removal left.

@@ -118,10 +118,7 @@ impl Scene {
                     keep_newest: Some(1),
                     keep_since: None,
                 };
-                for number in session.prunable(&policy)? {
-                    session.prune(number)?;
-                }
-                Ok(())
+                session.prune(&session.prunable(&policy)?)
             }
             Self::Recovery | Self::RecoveryOfExpired => journal.lock().map(drop),
         }

@@ -1,0 +1,312 @@
+//! The watchdog: reverse entry N unless it is confirmed by T.
+//!
+//! It is a process of its own that is ready before the change is made. All that it needs is in memory
+//! that cannot be swapped out, and on the disk under names that need no space to be renamed; so it
+//! works when the program that started it is gone, when the file system is full, and, by making it
+//! writable for a moment, when it is read-only. A surefoot that holds the lock when the time is over,
+//! stopped or stuck, is killed: the machine comes first.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::mm::MlockAllFlags;
+use rustix::mount::MountFlags;
+use rustix::process::{Pid, Signal};
+
+use crate::entry::{EntryState, JournalEntry};
+use crate::error::JournalError;
+use crate::file_swap::remove_if_there;
+use crate::journal::Journal;
+use crate::lock::JournalSession;
+
+/// How long the start of a watchdog may take.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// How often a confirmation is looked for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// How long another surefoot may hold the lock when the time is over.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchOutcome {
+    /// The entry was confirmed or rolled back by another process.
+    Settled,
+    /// The entry was reversed.
+    Reversed,
+}
+
+impl Journal {
+    pub(crate) fn ready_file(&self, number: u64) -> PathBuf {
+        self.entry_folder(number).join("watchdog")
+    }
+
+    /// Watches an armed entry until it is settled, and reverses it when its time is over.
+    pub fn watch(&self, number: u64) -> Result<WatchOutcome, JournalError> {
+        let entry = self.entry(number)?;
+        let Some(arming) = entry.arming.clone() else {
+            return Ok(WatchOutcome::Settled);
+        };
+        let change = self.change_of(&entry)?;
+        let mut room = self.room(&entry);
+        change.load(&mut room)?;
+        hold_on();
+        let ready = self.ready_file(number);
+        self.storage()
+            .make_file(&ready, 0o600)
+            .map_err(|error| JournalError::io("write", &ready, error))?;
+        while self.options.clock.uptime() < arming.deadline_uptime {
+            if self.is_settled(number) {
+                return Ok(WatchOutcome::Settled);
+            }
+            let left = arming
+                .deadline_uptime
+                .saturating_sub(self.options.clock.uptime());
+            std::thread::sleep(BETWEEN_LOOKS.min(Duration::from_millis(left)));
+        }
+        let session = self.lock_or_kill()?;
+        if self.is_settled(number) {
+            return Ok(WatchOutcome::Settled);
+        }
+        // What cannot be read now was read when the watch began.
+        let mut entry = self.entry(number).unwrap_or(entry);
+        room.set_complete(entry.complete);
+        entry.note(
+            self.now(),
+            "was not confirmed in time; the watchdog reverses it",
+        );
+        session.reverse_at_any_rate(&mut entry, &*change, &room)?;
+        Ok(WatchOutcome::Reversed)
+    }
+
+    fn is_settled(&self, number: u64) -> bool {
+        match self.entry(number) {
+            Ok(entry) => entry.state != EntryState::Armed,
+            // It was abandoned, as the change was never begun. Whatever else keeps it from being
+            // read is no confirmation.
+            Err(JournalError::UnknownEntry { .. }) => !self.entry_folder(number).exists(),
+            Err(_) => false,
+        }
+    }
+
+    /// Takes the lock; ends whatever holds it for too long.
+    fn lock_or_kill(&self) -> Result<JournalSession<'_>, JournalError> {
+        let begun = Instant::now();
+        loop {
+            match self.lock_only(PATIENCE) {
+                Err(JournalError::JournalLocked { holder }) => {
+                    if begun.elapsed() > READY_WITHIN {
+                        return Err(JournalError::JournalLocked { holder });
+                    }
+                    let process = self.lock_holder().and_then(|id| i32::try_from(id).ok());
+                    if let Some(process) = process.and_then(Pid::from_raw) {
+                        let _ = rustix::process::kill_process(process, Signal::KILL);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+impl JournalSession<'_> {
+    /// Reverses an entry, on a file system that is read-only too.
+    fn reverse_at_any_rate(
+        &self,
+        entry: &mut JournalEntry,
+        change: &dyn crate::change::Change,
+        room: &crate::change::EntryRoom<'_>,
+    ) -> Result<(), JournalError> {
+        let mut opened = Vec::new();
+        let outcome = loop {
+            let error = match self.take_back(entry, change, room) {
+                Ok(()) => break Ok(()),
+                Err(error) => error,
+            };
+            match read_only_mount(&error) {
+                Some(mount) if opened.len() < 4 && !opened.contains(&mount) => {
+                    let flags = mount.flags;
+                    if let Err(errno) = rustix::mount::mount_remount(&mount.place, flags, "") {
+                        break Err(JournalError::io("make writable", &mount.place, errno));
+                    }
+                    entry.note(
+                        self.journal.now(),
+                        format!("{} was made writable for this", mount.place.display()),
+                    );
+                    opened.push(mount);
+                }
+                _ => break Err(error),
+            }
+        };
+        for mount in opened {
+            let flags = mount.flags | MountFlags::RDONLY;
+            let _ = rustix::mount::mount_remount(&mount.place, flags, "");
+        }
+        outcome
+    }
+}
+
+/// Gets out of the way of everything that ends processes.
+fn hold_on() {
+    // Each may fail where this is not root, and none is needed on a machine that has enough of all.
+    let _ = rustix::process::setsid();
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+    let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE);
+}
+
+/// A mount that is read-only.
+#[derive(Debug, PartialEq)]
+struct ReadOnlyMount {
+    place: PathBuf,
+    /// Its other flags.
+    flags: MountFlags,
+}
+
+/// The mount that an error is about, if it is that it is read-only.
+fn read_only_mount(error: &JournalError) -> Option<ReadOnlyMount> {
+    let JournalError::Io { path, source, .. } = error else {
+        return None;
+    };
+    if source.kind() != io::ErrorKind::ReadOnlyFilesystem {
+        return None;
+    }
+    let folder = path.ancestors().find(|folder| folder.exists())?;
+    let device = std::fs::metadata(folder).ok()?.dev();
+    let text = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let folder = folder.canonicalize().ok()?;
+    text.lines()
+        .filter_map(parse_mount)
+        .filter(|(number, mount)| *number == device && folder.starts_with(&mount.place))
+        .map(|(_, mount)| mount)
+        .max_by_key(|mount| mount.place.as_os_str().len())
+}
+
+/// A line of `/proc/self/mountinfo`: the device, and the mount.
+fn parse_mount(line: &str) -> Option<(u64, ReadOnlyMount)> {
+    let mut words = line.split(' ').skip(2);
+    let (major, minor) = words.next()?.split_once(':')?;
+    let device = rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?);
+    let place = unescape(words.nth(1)?);
+    let mut flags = MountFlags::empty();
+    for option in words.next()?.split(',') {
+        flags |= match option {
+            "nosuid" => MountFlags::NOSUID,
+            "nodev" => MountFlags::NODEV,
+            "noexec" => MountFlags::NOEXEC,
+            "noatime" => MountFlags::NOATIME,
+            "nodiratime" => MountFlags::NODIRATIME,
+            "relatime" => MountFlags::RELATIME,
+            _ => MountFlags::empty(),
+        };
+    }
+    Some((device, ReadOnlyMount { place, flags }))
+}
+
+/// Undoes the kernel's `\040` for a blank and the like.
+fn unescape(text: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let octal = after.get(..3).filter(|_| *first == b'\\');
+        let value = octal
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(value.unwrap_or(*first));
+        rest = if value.is_some() { &after[3..] } else { after };
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}
+
+/// How a watchdog is started.
+#[derive(Clone, Debug)]
+pub struct WatchdogStarter {
+    /// The program, which calls [`Journal::watch`] when it is given these words and the number.
+    pub program: PathBuf,
+    /// The words before the number.
+    pub words: Vec<String>,
+    /// Whether systemd runs here and keeps the watchdog as a unit of its own.
+    pub systemd: bool,
+}
+
+impl WatchdogStarter {
+    /// Starts the watchdog of an entry and returns when it is ready.
+    pub fn start(&self, journal: &Journal, entry: &JournalEntry) -> Result<(), JournalError> {
+        let number = entry.number;
+        let ready = journal.ready_file(number);
+        remove_if_there(journal.storage(), &ready)?;
+        let by_systemd = self.systemd && self.run_under_systemd(entry).is_ok();
+        if !by_systemd {
+            self.run_alone(number)?;
+        }
+        let begun = Instant::now();
+        while !ready.exists() {
+            if begun.elapsed() > READY_WITHIN {
+                return Err(JournalError::WatchdogFailed {
+                    why: format!("it is not ready after {} s", READY_WITHIN.as_secs()),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// As a transient unit: it survives a logout with `KillUserProcesses`, and what ends the session.
+    fn run_under_systemd(&self, entry: &JournalEntry) -> Result<(), JournalError> {
+        let mut command = Command::new("systemd-run");
+        command
+            .args(["--quiet", "--collect", "--property=OOMScoreAdjust=-1000"])
+            .arg(format!("--unit=surefoot-watchdog-{}", entry.tag))
+            .arg("--")
+            .arg(&self.program)
+            .args(&self.words)
+            .arg(entry.number.to_string())
+            .stdin(Stdio::null());
+        let failed = |why: String| JournalError::WatchdogFailed { why };
+        let output = command
+            .output()
+            .map_err(|error| failed(format!("`systemd-run` cannot be run: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(failed(format!("`systemd-run`: {}", said.trim())))
+    }
+
+    /// As a process that makes a session of its own.
+    fn run_alone(&self, number: u64) -> Result<(), JournalError> {
+        Command::new(&self.program)
+            .args(&self.words)
+            .arg(number.to_string())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map(drop)
+            .map_err(|error| JournalError::WatchdogFailed {
+                why: format!("`{}` cannot be run: {error}", self.program.display()),
+            })
+    }
+}
+
+/// Whether systemd runs this machine.
+pub fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_read_with_its_flags_and_blanks() {
+        let line = r"36 35 98:0 /mnt1 /mnt\040two ro,noatime,nosuid master:1 - ext3 /dev/root ro";
+        let (device, mount) = parse_mount(line).expect("it is a mount");
+        assert_eq!(device, rustix::fs::makedev(98, 0));
+        assert_eq!(mount.place, Path::new("/mnt two"));
+        assert_eq!(mount.flags, MountFlags::NOATIME | MountFlags::NOSUID);
+    }
+}

@@ -35,6 +35,7 @@ complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "check" -d 'Look a
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "capture" -d 'Write the facts of this machine to a file that `--facts` reads anywhere'
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "firewall" -d 'Understand a rule set: what it holds, what it does, what is wrong with it'
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "signals" -d 'Show which signals a process catches, ignores, blocks or has pending'
+complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "throughput" -d 'Measure a network; the other end may be iperf, iperf3 or surefoot'
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "explain" -d 'Print the pages behind findings\' codes, or list all codes'
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c surefoot -n "__fish_surefoot_needs_command" -f -a "man" -d 'Write the manual pages'
@@ -355,6 +356,79 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s p -l port -d 'A port; may be repeated [default: 5201 and 5001]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s B -l bind -d 'The address to listen on [default: all]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l allow -d 'Serve clients of this network only; may be repeated' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-rate -d 'The most bit/s of a test; one that asks for more, or for no limit, is refused (iperf3) or slowed down (iperf 2, where the server sends)' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-time -d 'The longest test in seconds' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-streams -d 'The most streams of a test in each direction' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t'A line of JSON for each test'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s 4 -l version4 -d 'IPv4 only'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s 6 -l version6 -d 'IPv6 only'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s 1 -l one-off -d 'End after one test'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l copy -d 'Copy what is received out of the kernel, as iperf does, instead of discarding it there'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l keep-root -d 'Stay root'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s p -l port -d 'The port of the server [default: 5201, then 5001]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s P -l parallel -d 'Streams in each direction' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s t -l time -d 'Seconds to measure; iperf3 takes whole ones' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s n -l bytes -d 'Bytes to send instead: of all streams together (iperf3), of each (iperf 2)' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s k -l blockcount -d 'Blocks to send instead' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s O -l omit -d 'Seconds at the start that do not count (iperf3 only)' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s i -l interval -d 'Seconds between two reports; 0 is none' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s b -l bitrate -d 'Bit/s of each stream; 0 is without a limit [default: 1.05M for UDP, no limit for TCP]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s l -l length -d 'Bytes of a block or datagram [default: 128K for TCP, what fits into a packet for UDP]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s w -l window -d 'Bytes of the socket buffers [default: the system\'s for TCP, up to 8M for UDP]' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s M -l set-mss -d 'The maximum segment size of TCP' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s C -l congestion -d 'The congestion control algorithm of TCP' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s S -l tos -d 'Type of service, 0 to 255' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s B -l bind -d 'The local address' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l cport -d 'The local port of the first stream (iperf3 only)' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s T -l title -d 'A title for the answer' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l fq-rate -d 'Let the kernel pace at so many bit/s' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l connect-timeout -d 'Milliseconds that a connection may take to be made' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l iperf2 -d 'Speak the protocol of iperf 2'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l iperf3 -d 'Speak the protocol of iperf3'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s u -l udp -d 'UDP instead of TCP'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s R -l reverse -d 'The server sends'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s d -l both -d 'Both send at once; an iperf 2 server connects back for it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l bidir -d 'Both send at once over our own connections, as NAT and firewalls want it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s r -l in-turns -d 'We send, then the server does'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s N -l no-delay -d 'Send small segments at once (`TCP_NODELAY`)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s 4 -l version4 -d 'IPv4 only'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s 6 -l version6 -d 'IPv6 only'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l dont-fragment -d 'Never fragment datagrams over IPv4'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l copy -d 'Copy what is received out of the kernel, as iperf does, instead of discarding it there'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l no-gso -d 'One call for each datagram, as iperf does'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
@@ -378,14 +452,15 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s v -l verbose -
 complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand man" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "check" -d 'Look at this machine once and list what matters, worst first'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "capture" -d 'Write the facts of this machine to a file that `--facts` reads anywhere'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "firewall" -d 'Understand a rule set: what it holds, what it does, what is wrong with it'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "signals" -d 'Show which signals a process catches, ignores, blocks or has pending'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "explain" -d 'Print the pages behind findings\' codes, or list all codes'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "man" -d 'Write the manual pages'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "check" -d 'Look at this machine once and list what matters, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "capture" -d 'Write the facts of this machine to a file that `--facts` reads anywhere'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "firewall" -d 'Understand a rule set: what it holds, what it does, what is wrong with it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "signals" -d 'Show which signals a process catches, ignores, blocks or has pending'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "throughput" -d 'Measure a network; the other end may be iperf, iperf3 or surefoot'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "explain" -d 'Print the pages behind findings\' codes, or list all codes'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and not __fish_seen_subcommand_from check capture firewall signals throughput explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
@@ -398,6 +473,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "simplify" -d 'Take away what no packet ever meets, and prove that the rest does the same'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from throughput" -f -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from throughput" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -f -a 'CO001' -d 'the kernel\'s console has no login prompt'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -f -a 'CO002' -d 'a login prompt is set up on a terminal that does not exist'
 complete -c surefoot -n "__fish_surefoot_using_subcommand explain" -f -a 'EX001' -d 'a service meant for this host or a private network waits for strangers'

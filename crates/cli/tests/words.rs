@@ -63,7 +63,30 @@ fn every_command_has_help_with_examples() {
 /// What the examples need from a machine, with nothing of this one.
 const MACHINE: &str = r#"
 sudo() { "$@"; }
+# A network of its own, with a server of ours in it.
+in_network() {
+    words="${*//192.0.2.1/127.0.0.1}"
+    case "$words" in *"-t "*) words="${words/-t 30/-t 1}" ;; *) words="$words -n 1K" ;; esac
+    unshare -n bash -c '
+        ip link set lo up
+        "$0" throughput server > /dev/null 2>&1 &
+        sleep 0.3
+        $1
+        status=$?
+        kill $!
+        exit $status' "$program" "$words"
+}
+iperf() { in_network iperf "$@"; }
+iperf3() { in_network iperf3 "$@"; }
 surefoot() {
+    case "$*" in
+    "throughput client"*) in_network "$program" "$@" || exit 9; return ;;
+    "throughput server"*)
+        unshare -n timeout 0.3 "$program" "$@"
+        # It serves until it is ended.
+        [ $? -eq 124 ] || exit 9
+        return ;;
+    esac
     case "$*" in
     "check --root /mnt"*) shift 3; set -- check --root "$examples/strange-server" "$@" ;;
     "firewall diff --live "*) shift 3; set -- firewall diff --facts "$examples/web1.surefoot" "$@" ;;

@@ -60,6 +60,8 @@ pub(crate) struct TestClock {
     /// The beginning.
     pub(crate) begin: Instant,
     omit: Duration,
+    /// How long it is to take, if it is timed.
+    meant: Option<Duration>,
     /// The readings at the end of what does not count.
     baseline: Option<(Instant, Vec<MeterReading>)>,
     /// When each stream ended, with its counters.
@@ -102,8 +104,9 @@ pub(crate) struct FinishedStreams {
 
 impl TestClock {
     /// Starts.
-    pub(crate) fn new(begin: Instant, omit: Duration) -> Self {
+    pub(crate) fn new(begin: Instant, omit: Duration, time: Option<Duration>) -> Self {
         Self {
+            meant: time.map(|time| omit + time),
             begin,
             omit,
             baseline: None,
@@ -131,9 +134,17 @@ impl TestClock {
         self.ended.resize(streams.len(), None);
         let now = Instant::now();
         for (end, stream) in self.ended.iter_mut().zip(streams) {
-            if stream.sends == sends {
-                end.get_or_insert_with(|| (now, stream.read_at_end()));
+            if stream.sends != sends {
+                continue;
             }
+            // What a receiver waited for after its last bytes is no time of the test.
+            let moment = if sends {
+                now
+            } else {
+                let meant = self.meant.map_or(self.begin, |meant| self.begin + meant);
+                stream.meter.last_counted().max(meant).min(now)
+            };
+            end.get_or_insert_with(|| (moment, stream.read_at_end()));
         }
     }
 

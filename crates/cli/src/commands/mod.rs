@@ -11,6 +11,7 @@ mod findings;
 mod firewall;
 mod man;
 mod signals;
+mod throughput;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Firewall(firewall::FirewallCommand),
     Signals(signals::SignalsArgs),
+    #[command(subcommand)]
+    Throughput(throughput::ThroughputCommand),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -85,6 +88,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Capture(args) => capture::run(&args, &output),
         Command::Firewall(command) => firewall::run(&command, &output),
         Command::Signals(args) => signals::run(&args, &output),
+        Command::Throughput(command) => throughput::run(&command, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),

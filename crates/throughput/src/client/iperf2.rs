@@ -425,7 +425,7 @@ impl<'a> Iperf2Client<'a> {
                 id: 0,
                 direction,
                 local: stream.socket.local(),
-                peer: stream.socket.peer(),
+                peer: stream.socket.peer().or(Some(self.server)),
                 sent: if stream.sends { Some(ours) } else { theirs },
                 received: if stream.sends { theirs } else { Some(ours) },
             }

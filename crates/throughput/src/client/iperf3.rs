@@ -64,6 +64,13 @@ impl<'a> Iperf3Client<'a> {
         greeted: bool,
         tell: &mut dyn FnMut(ClientEvent),
     ) -> Result<TestSummary, ClientError> {
+        if let TestLength::Time(time) = self.options.length
+            && time.subsec_nanos() > 0
+        {
+            return Err(ClientError::Impossible(
+                "iperf3 measures whole seconds only (-t)".to_owned(),
+            ));
+        }
         let session = ControlSession {
             control,
             server: self.server,
@@ -233,7 +240,11 @@ impl<'a> Iperf3Client<'a> {
                 source,
             })?);
         }
-        let mut clock = TestClock::new(begin, self.options.omit);
+        let time = match self.options.length {
+            TestLength::Time(time) => Some(time),
+            TestLength::Bytes(_) | TestLength::Blocks(_) => None,
+        };
+        let mut clock = TestClock::new(begin, self.options.omit, time);
         let mut watch =
             ProgressWatch::new(begin, self.options.omit, self.options.interval, ids, tell);
         session.run_test(&streams, &wakeup, &mut clock, &mut watch, until, wanted)?;

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The counters of a stream, and whether its thread is to stop.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StreamMeter {
+    made: Instant,
+    /// Nanoseconds after it was made at which bytes were last counted.
+    last: AtomicU64,
     bytes: AtomicU64,
     packets: AtomicU64,
     lost: AtomicU64,
@@ -46,10 +49,33 @@ impl MeterReading {
     }
 }
 
+impl Default for StreamMeter {
+    fn default() -> Self {
+        Self {
+            made: Instant::now(),
+            last: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            packets: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            out_of_order: AtomicU64::new(0),
+            host_drops: AtomicU64::new(0),
+            jitter_nanoseconds: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+        }
+    }
+}
+
 impl StreamMeter {
     /// Counts bytes.
     pub(crate) fn add_bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let now = u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// When bytes were last counted.
+    pub(crate) fn last_counted(&self) -> Instant {
+        self.made + Duration::from_nanos(self.last.load(Ordering::Relaxed))
     }
 
     /// Counts datagrams that were sent.

@@ -166,10 +166,18 @@ impl RunningStream {
         self.meter.request_stop();
     }
 
-    /// Ends our direction of a TCP connection, which wakes a thread that is blocked in sending.
+    /// Ends a direction of a connection, which wakes a thread that is blocked in it.
     pub(crate) fn shut_down(&self, how: Shutdown) {
-        if let StreamSocket::Tcp(stream) = &self.socket {
-            let _ = stream.shutdown(how);
+        match &self.socket {
+            StreamSocket::Tcp(stream) => {
+                let _ = stream.shutdown(how);
+            }
+            // Nothing goes over the network; the thread wakes all the same.
+            StreamSocket::Udp(socket) => {
+                if matches!(how, Shutdown::Read | Shutdown::Both) {
+                    let _ = rustix::net::shutdown(&**socket, rustix::net::Shutdown::Read);
+                }
+            }
         }
     }
 

@@ -331,7 +331,8 @@ impl Session<'_> {
             streams.push(stream);
         }
         let omit = Duration::from_secs(u64::from(parameters.omit));
-        let mut clock = iperf3_streams::TestClock::new(begin, omit);
+        let time = (parameters.time > 0).then(|| Duration::from_secs(u64::from(parameters.time)));
+        let mut clock = iperf3_streams::TestClock::new(begin, omit, time);
         let outcome = self.await_end(&mut streams, parameters, &mut clock, &wakeup);
         stop_senders(&streams, true);
         clock.end(&streams, true);

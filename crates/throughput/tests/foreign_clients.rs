@@ -156,6 +156,9 @@ fn iperf2(words: &[&str], tests: usize) {
             && *id != "-1"
         {
             counted += bytes.parse::<u64>().expect("bytes");
+            // What a slow client loses in its own buffer was sent all the same.
+            let lost = fields.get(9).and_then(|lost| lost.parse::<u64>().ok());
+            counted += lost.unwrap_or(0) * 1470;
         }
     }
     // The client counts the datagram that ends a stream; that may be one of 90.

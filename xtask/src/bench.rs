@@ -30,6 +30,10 @@ pub(crate) fn all() -> Outcome {
         "build",
         "--release",
         "--package",
+        "surefoot-ruleset",
+        "--package",
+        "surefoot-netfilter",
+        "--package",
         "surefoot-firewall",
         "--examples",
     ])?;

@@ -14,12 +14,16 @@ pub(crate) fn run(name: &str) -> Outcome {
     packages::for_tests()?;
     match name {
         "agreement" => referee::run(&["--packets", PACKETS]),
-        "boxes" => firewall_tests(
+        "boxes" => release_tests(
+            "surefoot-netfilter",
             &["boxes", "boxes_and_diagrams"],
-            "SUREFOOT_BOXES_SETS",
-            SETS,
+            ("SUREFOOT_BOXES_SETS", SETS),
         ),
-        "brute" => firewall_tests(&["brute"], "SUREFOOT_BRUTE_SETS", SETS),
+        "brute" => release_tests(
+            "surefoot-firewall",
+            &["brute"],
+            ("SUREFOOT_BRUTE_SETS", SETS),
+        ),
         "fuzz" => fuzz::all(600),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, fuzz"
@@ -27,9 +31,9 @@ pub(crate) fn run(name: &str) -> Outcome {
     }
 }
 
-/// Tests of the firewall crate, with a number that says how much they do.
-fn firewall_tests(tests: &[&str], variable: &str, number: &str) -> Outcome {
-    let mut words = vec!["cargo", "test", "--release", "-p", "surefoot-firewall"];
+/// Runs tests of a crate with a variable that says how much they do.
+fn release_tests(package: &str, tests: &[&str], (variable, number): (&str, &str)) -> Outcome {
+    let mut words = vec!["cargo", "test", "--release", "-p", package];
     for test in tests {
         words.extend(["--test", test]);
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use surefoot_firewall::packet::conntrack::Listed;
 use surefoot_host::{Host, Socket, SocketKind};
+use surefoot_netfilter::packet::conntrack::Listed;
 
 /// TCP and UDP connections, as whoever began them sees it: where a socket of the same port waits,
 /// the peer did. None if the sockets are not known.

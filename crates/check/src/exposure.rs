@@ -7,11 +7,11 @@ mod services;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use surefoot_firewall::model::{Family, Field, ct_state};
-use surefoot_firewall::packet::{Interface, Packet, Path};
-use surefoot_firewall::semantics::{End, Record, evaluate};
 use surefoot_host::{Host, Socket, SocketKind};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{End, Record, evaluate};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
+use surefoot_ruleset::model::{Family, Field, ct_state};
 
 use crate::surroundings::devices;
 use crate::{Rules, sockets};

@@ -1,11 +1,13 @@
 //! The rules of a host or of files, read once for every question.
 
-use surefoot_firewall::model::{Backend, Family, Table};
-use surefoot_firewall::packet::Packet;
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Format, Input, Loaded, Surroundings, lint, load};
+use surefoot_firewall::lint;
 use surefoot_host::{Host, LoadedRules, Missing, RulesOrigin};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::Index;
 use surefoot_report::{Finding, Level, Unknown};
+use surefoot_ruleset::model::{Backend, Family, Table};
+use surefoot_ruleset::{Format, Input, Loaded, load};
 
 use crate::{subject, surroundings};
 

@@ -1,7 +1,9 @@
 //! From the facts of a host to what a firewall's answers depend on.
 
-use surefoot_firewall::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};
 use surefoot_host::{Host, Socket, SocketKind};
+use surefoot_netfilter::{
+    Connected, Interface, Listener, Route, SavedRules, Session, Surroundings,
+};
 
 use crate::sockets;
 

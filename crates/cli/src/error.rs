@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use surefoot_firewall::packet::words::WordError;
+use surefoot_netfilter::packet::words::WordError;
 use surefoot_report::escape;
 
 /// A command that could not answer.

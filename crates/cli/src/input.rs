@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use surefoot_check::Rules;
-use surefoot_firewall::model::{Backend, Family};
-use surefoot_firewall::{Format, Input};
 use surefoot_host::Host;
 use surefoot_report::{Level, Problem};
+use surefoot_ruleset::model::{Backend, Family};
+use surefoot_ruleset::{Format, Input};
 
 use crate::args::{FactsArgs, RulesFormat};
 use crate::error::Failure;

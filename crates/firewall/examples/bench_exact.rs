@@ -15,12 +15,13 @@
 use std::time::Instant;
 
 use surefoot_firewall::ask::{Side, diff, reach};
-use surefoot_firewall::exact::{Budget, Exact, Question, dead_rules};
-use surefoot_firewall::model::Firewall;
-use surefoot_firewall::packet::Path;
-use surefoot_firewall::semantics::{End, Index};
-use surefoot_firewall::traffic::Traffic;
-use surefoot_firewall::{Input, Surroundings, load};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Exact, Question, dead_rules};
+use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::Firewall;
+use surefoot_ruleset::{Input, load};
 
 const RUNS: usize = 7;
 

@@ -7,14 +7,16 @@
     reason = "an example measures and prints"
 )]
 
+#[path = "../../ruleset/examples/rules/mod.rs"]
 mod rules;
 
 use std::time::{Duration, Instant};
 
 use surefoot_firewall::ask::explain;
-use surefoot_firewall::packet::words;
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Input, Surroundings, load};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::words;
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::{Input, load};
 
 fn main() {
     let loaded = load(vec![Input {

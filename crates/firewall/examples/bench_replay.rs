@@ -8,6 +8,7 @@
     reason = "an example measures and prints"
 )]
 
+#[path = "../../ruleset/examples/rules/mod.rs"]
 mod rules;
 
 use std::fs::File;
@@ -15,8 +16,9 @@ use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use surefoot_firewall::ask::{Replay, Side};
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Input, Interface, Surroundings, load};
+use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::{Interface, Surroundings};
+use surefoot_ruleset::{Input, load};
 
 const PACKETS: u32 = 2_000_000;
 const RUNS: u32 = 3;

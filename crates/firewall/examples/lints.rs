@@ -7,8 +7,9 @@
 )]
 
 use surefoot_firewall::lint::{self, Facts};
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Input, Surroundings, load};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::{Input, load};
 
 fn main() {
     let inputs = std::env::args().skip(1).filter_map(|name| {

@@ -7,8 +7,8 @@
 )]
 
 use surefoot_firewall::show::{self, Selection, picture};
-use surefoot_firewall::{Input, load};
 use surefoot_report::Style;
+use surefoot_ruleset::{Input, load};
 
 fn main() {
     let mut words = std::env::args().skip(1);

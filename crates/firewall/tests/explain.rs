@@ -18,10 +18,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use surefoot_firewall::ask::{Want, explain, why_not};
-use surefoot_firewall::packet::words;
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Connected, Input, Interface, Listener, Loaded, Route, Surroundings, load};
+use surefoot_netfilter::packet::words;
+use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::{Connected, Interface, Listener, Route, Surroundings};
 use surefoot_report::Style;
+use surefoot_ruleset::{Input, Loaded, load};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/explain")
@@ -176,7 +177,7 @@ const QUESTIONS: [&str; 9] = [
 fn all_rules() -> Vec<(String, Loaded)> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut found = Vec::new();
-    for folder in ["rules", "lints", "explain"] {
+    for folder in ["../../ruleset/tests/rules", "lints", "explain"] {
         for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let end = path.extension().unwrap_or_default().to_str().unwrap();

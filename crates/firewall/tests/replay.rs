@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use surefoot_firewall::ask::{Group, Replay, Replayed, Side};
-use surefoot_firewall::model::Firewall;
-use surefoot_firewall::packet::conntrack;
-use surefoot_firewall::packet::pcap;
-use surefoot_firewall::semantics::{End, Index, Record, evaluate};
-use surefoot_firewall::{Input, Interface, Surroundings, load};
+use surefoot_netfilter::packet::{conntrack, pcap};
+use surefoot_netfilter::semantics::{End, Index, Record, evaluate};
+use surefoot_netfilter::{Interface, Surroundings};
+use surefoot_ruleset::model::Firewall;
+use surefoot_ruleset::{Input, load};
 
 const OLD: &str = "\
 *filter

@@ -9,8 +9,8 @@
 use std::fmt::Write as _;
 
 use surefoot_firewall::show::{self, Drawn, Picture, Selection, Why, picture};
-use surefoot_firewall::{Input, load};
 use surefoot_report::Style;
+use surefoot_ruleset::{Input, load};
 
 fn draw(texts: &[&str], selection: &Selection) -> Picture {
     let inputs = texts.iter().enumerate().map(|(at, text)| Input {
@@ -643,7 +643,7 @@ fn the_json_has_everything_that_the_text_shows() {
 
 #[test]
 fn no_rule_of_the_parsers_inputs_is_lost() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ruleset/tests/rules");
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use surefoot_firewall::show::{self, Picture, Selection, picture};
-use surefoot_firewall::{Input, load};
+use surefoot_ruleset::{Input, load};
 
 fn all(text: &str) -> Picture {
     let input = Input {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use surefoot_firewall::show::{self, Selection, picture};
-use surefoot_firewall::{Input, load};
+use surefoot_ruleset::{Input, load};
 
 /// Says where a value is not what a schema wants; knows the words that our schemas use.
 fn breach(schema: &Value, value: &Value, at: &str) -> Option<String> {

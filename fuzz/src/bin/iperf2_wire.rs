@@ -5,9 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use surefoot_throughput::wire::first_bytes::{recognise_datagram, recognise_stream};
-use surefoot_throughput::wire::iperf2::{
-    ClientHeader, DatagramHeader, DatagramShape, ServerReport,
-};
+use surefoot_throughput::wire::iperf2::{ClientHeader, DatagramHeader, DatagramShape, ServerReport};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = recognise_stream(bytes);

@@ -5,9 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_throughput::wire::iperf3::{
-    ControlState, CounterWidth, DatagramStamp, ServerFault, TestParameters, TestResults,
-};
+use surefoot_throughput::wire::iperf3::{ControlState, CounterWidth, DatagramStamp, ServerFault, TestParameters, TestResults};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = bytes.first().map(|byte| ControlState::from_byte(*byte));

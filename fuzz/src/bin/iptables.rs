@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::parse::iptables;
+use surefoot_ruleset::parse::iptables;
 use surefoot_report::{Level, Problem};
 
 fuzz_target!(|text: &str| {

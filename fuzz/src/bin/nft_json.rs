@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::parse::nft;
+use surefoot_ruleset::parse::nft;
 
 fuzz_target!(|json: &str| {
     if let Ok(text) = nft::json_to_text(json) {

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::parse::nft;
+use surefoot_ruleset::parse::nft;
 use surefoot_report::Level;
 
 fuzz_target!(|text: &str| {

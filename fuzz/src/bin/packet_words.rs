@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::packet::words;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::words;
 
 fuzz_target!(|text: &str| {
     let given: Vec<String> = text.split(' ').map(str::to_owned).collect();

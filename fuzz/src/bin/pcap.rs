@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::packet::pcap;
+use surefoot_netfilter::packet::pcap;
 
 fuzz_target!(|bytes: &[u8]| {
     for number in [1, 2, 1000] {

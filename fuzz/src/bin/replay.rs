@@ -5,9 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use surefoot_firewall::ask::{Replay, Side};
-use surefoot_firewall::packet::conntrack;
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{Input, Interface, Surroundings, load};
+use surefoot_netfilter::packet::conntrack;
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::{Input, load};
+use surefoot_netfilter::{Interface, Surroundings};
 
 const RULES: &str = "table inet t { chain i { type filter hook input priority 0; policy drop;
 ct state established accept

@@ -6,9 +6,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use surefoot_check::Rules;
-use surefoot_firewall::Input;
-use surefoot_firewall::packet::words;
-use surefoot_firewall::semantics::{Record, evaluate};
+use surefoot_ruleset::Input;
+use surefoot_netfilter::packet::words;
+use surefoot_netfilter::semantics::{Record, evaluate};
 
 const PACKETS: &[&str] =
     &["tcp from 192.0.2.1 to 192.0.2.9:22 in eth0 new", "icmpv6 echo-request", "udp out eth1"];

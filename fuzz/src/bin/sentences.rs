@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::packet::{Packet, Path};
-use surefoot_firewall::traffic::{Traffic, policy};
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::traffic::{Traffic, policy};
 
 fuzz_target!(|text: &str| {
     let packet = Packet::new(Path::Input);

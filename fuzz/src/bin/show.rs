@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_firewall::show::{self, Selection};
-use surefoot_firewall::{Input, load};
+use surefoot_firewall::show::{Selection, self};
+use surefoot_ruleset::{Input, load};
 use surefoot_report::Style;
 
 fuzz_target!(|text: &str| {

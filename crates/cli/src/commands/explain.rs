@@ -78,7 +78,7 @@ pub(super) fn run(args: &ExplainArgs, output: &Output) -> Result<Status, Failure
 fn no_such(code: &str, words: &[String]) -> Failure {
     let failure = Failure::input(format!("there is no finding with the code `{code}`"))
         .hint("`surefoot explain` lists all codes");
-    let packet = surefoot_firewall::packet::words::parse(words).is_ok();
+    let packet = surefoot_netfilter::packet::words::parse(words).is_ok();
     if packet {
         failure.hint(format!(
             "a packet is followed by `surefoot firewall explain {}`",

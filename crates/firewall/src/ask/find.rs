@@ -6,12 +6,12 @@ use surefoot_report::{Paint, Problem, Style};
 use super::explain::{Explanation, explain};
 use super::lines::Lines;
 use super::prove::{Scope, claimed, named_are_there, scopes};
-use crate::Surroundings;
-use crate::exact::{Budget, Exact, Exhausted, Question, asked_fields};
-use crate::model::Firewall;
-use crate::packet::Packet;
-use crate::semantics::{End, Index};
-use crate::traffic::{Assertion, Traffic};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Question, asked_fields};
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::traffic::{Assertion, Traffic};
+use surefoot_ruleset::model::Firewall;
 
 /// Whether there is such a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -161,10 +161,11 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::{Found, find};
-    use crate::exact::Budget;
-    use crate::semantics::Index;
-    use crate::traffic::Assertion;
-    use crate::{Input, Surroundings, load};
+    use surefoot_netfilter::Surroundings;
+    use surefoot_netfilter::exact::Budget;
+    use surefoot_netfilter::semantics::Index;
+    use surefoot_netfilter::traffic::Assertion;
+    use surefoot_ruleset::{Input, load};
 
     fn search(sentence: &str) -> (Found, Option<String>) {
         let text = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT\n-A INPUT -p tcp --dport 80 -m limit --limit 1/s -j ACCEPT\n-A INPUT -p udp --dport 5000:6000 -j REJECT\nCOMMIT\n";

@@ -8,12 +8,12 @@ use surefoot_report::{Paint, Style};
 
 use super::diff::{Difference, Side, change_lines, diff};
 use super::lines::Lines;
-use crate::Surroundings;
-use crate::exact::Budget;
-use crate::model::{Backend, Family, Field, Firewall, Policy, Table, ct_state};
-use crate::packet::{Interface, Packet, Path, Value};
-use crate::semantics::{End, Index, Record, evaluate};
-use crate::traffic::Traffic;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::Budget;
+use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
+use surefoot_netfilter::semantics::{End, Index, Record, evaluate};
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::{Backend, Family, Field, Firewall, Policy, Table, ct_state};
 
 /// One way to flush, and what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -282,7 +282,8 @@ fn part(out: &mut Lines, way: &Flushed, title: &str, fits: impl Fn(End, End) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Input, Session, load};
+    use surefoot_netfilter::Session;
+    use surefoot_ruleset::{Input, load};
 
     type Outcome = (String, Option<SessionAfter>, Vec<(End, End)>);
 

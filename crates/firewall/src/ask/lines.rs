@@ -4,8 +4,8 @@ use surefoot_report::{Paint, Place, Style, escape, wrap};
 
 use super::name::Named;
 use super::phrase::shortened;
-use crate::packet::Path;
-use crate::semantics::End;
+use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::semantics::End;
 
 /// Characters of a rule that are shown; the JSON has them all.
 pub(super) const MOST_OF_A_RULE: usize = 400;
@@ -229,7 +229,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::possibly;
-    use crate::semantics::End::{Accepted, Dropped, Rejected, Unknown};
+    use surefoot_netfilter::semantics::End::{Accepted, Dropped, Rejected, Unknown};
 
     #[test]
     fn possible_ends_make_a_sentence() {

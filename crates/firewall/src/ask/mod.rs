@@ -22,7 +22,6 @@ pub use explain::{
 pub use find::{Found, Search, find};
 pub use flush::{Flushed, SessionAfter, flush, flush_text};
 pub use name::Named;
-pub(crate) use name::chain_name;
 pub use prove::{Proof, Scope, Verdict, prove};
 pub use reach::{Reach, Row, ServiceKind, reach, reach_svg};
 pub use replay::{Changed, Deciding, Group, InGroup, NotJudged, Replay, Replayed, Totals};

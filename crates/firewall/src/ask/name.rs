@@ -2,8 +2,9 @@
 
 use surefoot_report::Place;
 
-use crate::model::{Backend, Chain, Firewall, Rule, Table};
-use crate::semantics::{Decider, RuleAt};
+use surefoot_netfilter::semantics::Decider;
+use surefoot_ruleset::model::chain_name;
+use surefoot_ruleset::model::{Chain, Firewall, Rule, RuleAt, Table};
 
 /// A rule, a policy or the kernel itself, as an administrator finds it again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -70,37 +71,13 @@ pub(crate) fn find(firewall: &Firewall, at: RuleAt) -> (&Table, &Chain, &Rule) {
     (table, chain, &chain.rules[at.rule])
 }
 
-/// `filter INPUT`, or with nft `inet filter input`.
-pub(crate) fn chain_name(table: &Table, chain: &Chain) -> String {
-    format!("{} {}", table_name(table), chain.name)
-}
-
-/// `filter`, `IPv6 filter` or `inet filter`.
-pub(crate) fn table_name(table: &Table) -> String {
-    match (table.backend, table.family) {
-        (Backend::Nft, family) => format!("{} {}", family.word(), table.name),
-        (_, crate::model::Family::Ip6) => format!("IPv6 {}", table.name),
-        _ => table.name.clone(),
-    }
-}
-
-/// What holds a table, in the words of the tool that wrote it.
-pub(crate) fn backend_word(backend: Backend) -> &'static str {
-    match backend {
-        Backend::IptablesLegacy => "iptables-legacy",
-        Backend::IptablesNft => "iptables-nft",
-        Backend::Iptables => "iptables",
-        Backend::Nft => "nft",
-    }
-}
-
 /// The rule's own words on one line.
 pub(crate) fn rule_text(firewall: &Firewall, rule: &Rule) -> String {
     let words = firewall.text(rule.place).split_whitespace();
     words.collect::<Vec<_>>().join(" ")
 }
 
-pub(crate) fn place(firewall: &Firewall, place: crate::model::Place) -> Option<Place> {
+pub(crate) fn place(firewall: &Firewall, place: surefoot_ruleset::model::Place) -> Option<Place> {
     let (source, position) = firewall.position(place)?;
     Some(Place::Line {
         source: source.to_owned(),

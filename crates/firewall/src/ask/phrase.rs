@@ -4,8 +4,10 @@
 //! look the words up in the rule's text by the spellings that a field has; where that is not
 //! plain we say it in words of ours.
 
-use crate::model::{Field, Firewall, Match, NamePattern, Range, Rule, SetRef, Statement, Table};
-use crate::packet::{field_words, value_words};
+use surefoot_netfilter::packet::{field_words, value_words};
+use surefoot_ruleset::model::{
+    Field, Firewall, Match, NamePattern, Range, Rule, SetRef, Statement, Table,
+};
 
 /// The words of a statement, in backticks if they are the rule's own.
 pub(crate) fn phrase(firewall: &Firewall, table: &Table, rule: &Rule, statement: usize) -> String {

@@ -1,9 +1,9 @@
 //! Why a rule matched a packet, why it did not, and why nobody can tell.
 
 use super::phrase::phrase;
-use crate::model::{Content, Field, Firewall, Match, Rule, SetRef, Statement, Table};
-use crate::packet::{Interface, Packet, Value, field_words, value_words};
-use crate::semantics::{Saw, Sight, resolve};
+use surefoot_netfilter::packet::{Interface, Packet, Value, field_words, value_words};
+use surefoot_netfilter::semantics::{Saw, Sight, resolve};
+use surefoot_ruleset::model::{Content, Field, Firewall, Match, Rule, SetRef, Statement, Table};
 
 /// What a reason needs to know beside the packet.
 #[derive(Clone, Copy)]

@@ -11,15 +11,17 @@ use surefoot_report::{Level, Paint, Problem, Source, Span, Style};
 
 use super::diff::{Difference, Side, Verdict, diff};
 use super::lines::Lines;
-use super::name::{Named, chain_name};
-use crate::exact::{Budget, Exhausted, Hider, Why, dead_rules};
-use crate::model::{
-    Chain, ChainId, Content, ElementValue, Firewall, Place, SetRef, Statement, Table,
+use super::name::Named;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Exhausted, Hider, Why, dead_rules};
+use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::chain_name;
+use surefoot_ruleset::model::{
+    Chain, ChainId, Content, ElementValue, Firewall, Place, RuleAt, SetRef, Statement, Table,
     Verdict as RuleVerdict,
 };
-use crate::semantics::{Index, RuleAt};
-use crate::traffic::Traffic;
-use crate::{Input, Surroundings, load};
+use surefoot_ruleset::{Input, load};
 
 /// What was taken away, and what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

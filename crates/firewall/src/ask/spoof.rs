@@ -13,12 +13,12 @@ use surefoot_report::{Paint, Style};
 
 use super::lines::{Lines, path_words};
 use super::phrase::shortened;
-use crate::Surroundings;
-use crate::exact::{Budget, Cube, Exact, Exhausted, Limit, Question};
-use crate::model::{Field, Firewall, Range};
-use crate::packet::{Path, covers, to_address};
-use crate::semantics::End;
-use crate::traffic::Traffic;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Cube, Exact, Exhausted, Limit, Question};
+use surefoot_netfilter::packet::{Path, covers, to_address};
+use surefoot_netfilter::semantics::End;
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::{Field, Firewall, Range};
 
 /// How a note begins that leaves the answer open.
 const UNKNOWN: &str = "not known";
@@ -452,7 +452,8 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Input, Interface, Route, load};
+    use surefoot_netfilter::{Interface, Route};
+    use surefoot_ruleset::{Input, load};
 
     fn surroundings(rp_filter: &str) -> Surroundings {
         let interface = |name: &str, address: &str, length| Interface {

@@ -12,13 +12,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::name::Named;
-use crate::Surroundings;
-use crate::model::{Effect, Firewall, Policy, Statement, Verdict};
-use crate::packet::{Packet, Path};
-use crate::semantics::{
-    Decider, End, Evaluation, Happened, Index, Record, RuleAt, Supposed, evaluate,
-    evaluate_supposing,
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{
+    Decider, End, Evaluation, Happened, Index, Record, Supposed, evaluate, evaluate_supposing,
 };
+use surefoot_ruleset::model::{Effect, Firewall, Policy, RuleAt, Statement, Verdict};
 
 pub use command::Insertion;
 

@@ -4,8 +4,7 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::Facts;
 use super::evidence::{MOST_SHOWN, Say, finding};
-use crate::model::{Backend, Field, Match, Rule, SetRef, Statement, Table};
-use crate::semantics::RuleAt;
+use surefoot_ruleset::model::{Backend, Field, Match, Rule, RuleAt, SetRef, Statement, Table};
 
 pub(super) const PAGE: Page = Page {
     code: "FW021",

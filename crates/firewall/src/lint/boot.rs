@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::Facts;
-use super::makers;
-use crate::model::{
-    Backend, Chain, ChainId, Content, Effect, Family, Firewall, KeyPart, Match, Rule, Set, SetKind,
-    SetRef, Statement, Table, Verdict,
+use super::{Facts, makers};
+use surefoot_netfilter::SavedRules;
+use surefoot_ruleset::model::{
+    Backend, Chain, ChainId, Content, Effect, Family, Firewall, KeyPart, Match, Rule, RuleAt, Set,
+    SetKind, SetRef, Statement, Table, Verdict,
 };
-use crate::semantics::RuleAt;
-use crate::{Format, Input, Loaded, SavedRules, load};
+use surefoot_ruleset::{Format, Input, Loaded, load};
 
 /// Rules that one program loads for one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,8 +173,8 @@ fn statement_words(firewall: &Firewall, table: &Table, statement: &Statement) ->
 }
 
 /// What nft adds or leaves out of its own accord.
-fn implied(field: crate::model::Field) -> bool {
-    use crate::model::Field;
+fn implied(field: surefoot_ruleset::model::Field) -> bool {
+    use surefoot_ruleset::model::Field;
     matches!(field, Field::L4Proto | Field::NfProto | Field::EtherType)
 }
 
@@ -214,7 +213,7 @@ fn set_words(firewall: &Firewall, table: &Table, set: &SetRef) -> String {
                 Content::Known(elements) | Content::Dynamic(elements) => elements
                     .iter()
                     .map(|element| match &element.value {
-                        Some(crate::model::ElementValue::Verdict(
+                        Some(surefoot_ruleset::model::ElementValue::Verdict(
                             Verdict::Jump(to) | Verdict::Goto(to),
                         )) => format!("{:?} {}", element.key, chain_name(table, *to)),
                         value => format!("{:?} {value:?}", element.key),

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
-use super::Facts;
 use super::boot::{Difference, Group, Saved, compare, saved};
 use super::commands::quoted;
 use super::evidence::{MOST_SHOWN, Say, count, finding};
-use super::makers;
-use super::ssh;
-use crate::model::{Chain, Firewall, Policy, Table};
-use crate::semantics::{Index, RuleAt};
+use super::{Facts, makers, ssh};
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::model::{Chain, Firewall, Policy, RuleAt, Table};
 
 pub(super) const PAGE: Page = Page {
     code: "FW011",
@@ -151,7 +149,7 @@ fn nothing_in(table: &Table) -> bool {
 
 fn differences(facts: &Facts<'_>, group: Group, file: &Firewall) -> Option<Differences> {
     let live = facts.firewall;
-    let of = |firewall: &'_ Firewall| -> BTreeSet<(crate::model::Family, String)> {
+    let of = |firewall: &'_ Firewall| -> BTreeSet<(surefoot_ruleset::model::Family, String)> {
         firewall
             .tables
             .iter()

@@ -1,6 +1,6 @@
 //! Commands in the words of the backend that holds the rules.
 
-use crate::model::{Backend, Chain, Family, Table};
+use surefoot_ruleset::model::{Backend, Chain, Family, Table};
 
 /// The program that changes an iptables table, with `-t` where it is needed.
 pub(super) fn iptables(table: &Table) -> String {
@@ -115,7 +115,7 @@ pub(super) use surefoot_report::quoted;
 #[cfg(test)]
 mod tests {
     use super::{add, shell_words};
-    use crate::{Format, Input, load};
+    use surefoot_ruleset::{Format, Input, load};
 
     #[test]
     fn a_place_is_a_handle_or_says_how_to_find_one() {

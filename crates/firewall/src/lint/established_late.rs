@@ -6,9 +6,11 @@ use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, strangers};
-use crate::model::{Chain, Field, Hook, Match, Rule, Statement, Verdict, ct_state, ct_status};
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{Decider, End, Happened, Record, RuleAt};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
+use surefoot_ruleset::model::{
+    Chain, Field, Hook, Match, Rule, RuleAt, Statement, Verdict, ct_state, ct_status,
+};
 
 pub(super) const PAGE: Page = Page {
     code: "FW007",

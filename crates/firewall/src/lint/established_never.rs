@@ -7,9 +7,9 @@ use super::commands::add;
 use super::established_late::begins_with_loopback;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, UDP, strangers};
-use crate::model::{Field, Hook, ct_state, ct_status};
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{End, Outcome};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{End, Outcome};
+use surefoot_ruleset::model::{Field, Hook, ct_state, ct_status};
 
 pub(super) const PAGE: Page = Page {
     code: "FW024",

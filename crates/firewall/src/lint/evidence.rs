@@ -3,8 +3,9 @@
 use surefoot_report::{Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
 use super::{AREA, Facts};
-use crate::model;
-use crate::semantics::{Decider, RuleAt};
+use surefoot_netfilter::semantics::Decider;
+use surefoot_ruleset::model;
+use surefoot_ruleset::model::RuleAt;
 
 /// Most places that one finding shows; it says how many there are.
 pub(super) const MOST_SHOWN: usize = 5;

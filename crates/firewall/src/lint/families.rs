@@ -9,8 +9,8 @@ use super::Facts;
 use super::commands::{add, twin};
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::{Access, TCP, UDP};
-use crate::model::{Backend, Field, Hook, Match, Statement};
-use crate::semantics::Decider;
+use surefoot_netfilter::semantics::Decider;
+use surefoot_ruleset::model::{Backend, Field, Hook, Match, Statement};
 
 pub(super) const PAGE: Page = Page {
     code: "FW013",

@@ -9,8 +9,8 @@ use super::commands::{iptables, nft_checked, program, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
 use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
 use super::probe::{TCP, UDP, is_filter};
-use crate::Listener;
-use crate::model::{Backend, Chain, Hook, Policy, Table};
+use surefoot_netfilter::Listener;
+use surefoot_ruleset::model::{Backend, Chain, Hook, Policy, Table};
 
 pub(super) const PAGE: Page = Page {
     code: "FW002",

@@ -2,13 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
-use super::makers;
 use super::probe::{ICMP, ICMPV6};
-use crate::model::{Field, Match, Rule, Statement};
-use crate::semantics::{Decider, RuleAt};
+use super::{Facts, makers};
+use surefoot_netfilter::semantics::Decider;
+use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement};
 
 pub(super) const PAGE: Page = Page {
     code: "FW005",

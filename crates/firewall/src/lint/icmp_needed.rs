@@ -8,9 +8,9 @@ use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding};
 use super::probe::{ICMP, ICMPV6, TCP};
-use crate::model::{Field, Hook, ct_state};
-use crate::packet::{Packet, Value};
-use crate::semantics::Outcome;
+use surefoot_netfilter::packet::{Packet, Value};
+use surefoot_netfilter::semantics::Outcome;
+use surefoot_ruleset::model::{Field, Hook, ct_state};
 
 pub(super) const PAGE: Page = Page {
     code: "FW006",

@@ -8,8 +8,8 @@ use super::Facts;
 use super::commands::add;
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::TCP;
-use crate::model::Hook;
-use crate::semantics::{Decider, Outcome};
+use surefoot_netfilter::semantics::{Decider, Outcome};
+use surefoot_ruleset::model::Hook;
 
 pub(super) const PAGE: Page = Page {
     code: "FW004",

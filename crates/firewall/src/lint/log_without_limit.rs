@@ -2,12 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, nft_checked, quoted, shell_words};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
-use super::makers;
-use crate::model::{ChainId, Effect, Match, Rule, Statement, Table, Verdict};
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
+use surefoot_ruleset::model::{ChainId, Effect, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW018",

@@ -8,9 +8,9 @@ use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
-use crate::model::{Field, Hook, Statement, Verdict, ct_state};
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{Decider, End, Outcome, RuleAt};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{Decider, End, Outcome};
+use surefoot_ruleset::model::{Field, Hook, RuleAt, Statement, Verdict, ct_state};
 
 pub(super) const PAGE: Page = Page {
     code: "FW003",

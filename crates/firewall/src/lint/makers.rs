@@ -4,7 +4,7 @@
 //! gone when the program starts again.
 
 use super::probe::made_for_containers;
-use crate::model::{Chain, Match, Rule, Statement, Table, Verdict};
+use surefoot_ruleset::model::{Chain, Match, Rule, Statement, Table, Verdict};
 
 /// Starts of chain names, and the program that uses them.
 const CHAINS: &[(&str, &str)] = &[

@@ -5,7 +5,7 @@ use surefoot_report::{Finding, Page, Severity};
 use super::Facts;
 use super::commands::program;
 use super::evidence::{MOST_SHOWN, Say, count, finding};
-use crate::model::{Backend, Policy, Table};
+use surefoot_ruleset::model::{Backend, Policy, Table};
 
 pub(super) const PAGE: Page = Page {
     code: "FW017",

@@ -37,9 +37,9 @@ mod unused;
 
 use surefoot_report::{Area, Finding, Page};
 
-use crate::Surroundings;
-use crate::model::Firewall;
-use crate::semantics::Index;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::model::Firewall;
 
 /// What the lints look at.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
 use super::Facts;
 use super::evidence::{Say, finding};
-use crate::model::{Hook, Policy, Statement, Table, Verdict};
+use surefoot_ruleset::model::{Hook, Policy, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW023",

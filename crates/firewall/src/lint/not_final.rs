@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
-use super::makers;
 use super::probe::{TCP, as_the_rule_asks, strangers};
-use crate::model::{Field, Hook, Rule, Statement, Table, Verdict};
-use crate::packet::Packet;
-use crate::semantics::{Decider, End, Happened, Record, RuleAt};
+use super::{Facts, makers};
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
+use surefoot_ruleset::model::{Field, Hook, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW016",
@@ -101,7 +100,7 @@ fn filters(table: &Table) -> bool {
 
 fn accepts_a_port(rule: &Rule) -> bool {
     let asks = rule.statements.iter().any(|statement| {
-        matches!(statement, Statement::Match(crate::model::Match::Field { operand, negated: false, .. })
+        matches!(statement, Statement::Match(surefoot_ruleset::model::Match::Field { operand, negated: false, .. })
             if operand.field == Field::DstPort)
     });
     asks && rule
@@ -165,7 +164,11 @@ fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding>
     };
     let mut commands = vec![list];
     if let Some(words) = port_words(facts, first) {
-        let base = facts.base_of(by, Hook::Input, table.family == crate::model::Family::Ip6)?;
+        let base = facts.base_of(
+            by,
+            Hook::Input,
+            table.family == surefoot_ruleset::model::Family::Ip6,
+        )?;
         let base_table = facts.firewall.tables.get(base.0)?;
         let base_chain = base_table.chains.get(base.1)?;
         commands.extend(super::commands::add(
@@ -201,7 +204,10 @@ fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding>
 
 /// The rule's protocol and port in the words of both programs.
 fn port_words(facts: &Facts<'_>, at: RuleAt) -> Option<(String, String)> {
-    let packet = as_the_rule_asks(Packet::new(crate::packet::Path::Input), facts.rule(at)?);
+    let packet = as_the_rule_asks(
+        Packet::new(surefoot_netfilter::packet::Path::Input),
+        facts.rule(at)?,
+    );
     let protocol = match packet.known(Field::L4Proto)? {
         6 => "tcp",
         17 => "udp",

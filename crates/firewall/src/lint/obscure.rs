@@ -2,12 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, quoted, shell_words};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
-use super::makers;
-use crate::model::{Field, Match, Rule, Statement, Table, Verdict};
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
+use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW009",

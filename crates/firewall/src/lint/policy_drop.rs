@@ -3,12 +3,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{Say, finding, full_name};
-use super::makers;
 use super::probe::is_filter;
-use crate::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
+use super::{Facts, makers};
+use surefoot_ruleset::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW001",

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Facts;
-use crate::model::{
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, Record, evaluate};
+use surefoot_ruleset::model::{
     Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, Table, Verdict, ct_state,
 };
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{Decider, End, Evaluation, Outcome, Record, evaluate};
 
 /// Ordinary public addresses in different corners of the net. Those that are set aside for
 /// examples would not do: many rule sets drop them as bogons.
@@ -206,9 +206,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The default routes of both families, best first.
-    fn default_routes(&self) -> Vec<&'a crate::Route> {
+    fn default_routes(&self) -> Vec<&'a surefoot_netfilter::Route> {
         let routes = self.surroundings.routes.iter().flatten();
-        let mut routes: Vec<&crate::Route> = routes
+        let mut routes: Vec<&surefoot_netfilter::Route> = routes
             .filter(|route| route.destination.1 == 0 && route.kind == 1)
             .collect();
         routes.sort_by_key(|route| (route.destination.0.is_ipv6(), route.metric));

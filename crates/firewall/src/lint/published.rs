@@ -6,11 +6,11 @@ use super::Facts;
 use super::commands::{add, quoted};
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::{TCP, as_the_rule_asks, is_filter, reaches, strangers};
-use crate::model::{Field, Hook, Match, NatKind, Rule, Statement, Verdict};
-use crate::packet::Packet;
-use crate::semantics::{
-    Decider, End, Happened, Outcome, Record, RuleAt, Supposed, evaluate_supposing,
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{
+    Decider, End, Happened, Outcome, Record, Supposed, evaluate_supposing,
 };
+use surefoot_ruleset::model::{Field, Hook, Match, NatKind, Rule, RuleAt, Statement, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW015",
@@ -246,7 +246,7 @@ fn refuse(facts: &Facts<'_>, one: &Published) -> Vec<String> {
     );
     let v6 = facts
         .table(one.rule)
-        .is_some_and(|table| table.family == crate::model::Family::Ip6);
+        .is_some_and(|table| table.family == surefoot_ruleset::model::Family::Ip6);
     let Some((t, c)) = facts.base_of(one.by.by, Hook::Forward, v6) else {
         return Vec::new();
     };

@@ -5,14 +5,12 @@
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, nft_checked, quoted, shell_words};
 use super::evidence::{Say, count, finding, full_name, likewise};
-use super::makers;
-use crate::boxes::{self, Budget};
-use crate::exact::Why;
-use crate::model::{Chain, Rule, Statement, Table, Verdict};
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
+use surefoot_netfilter::boxes::{self, Budget};
+use surefoot_netfilter::exact::Why;
+use surefoot_ruleset::model::{Chain, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW022",

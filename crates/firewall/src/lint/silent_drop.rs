@@ -2,14 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, finding, full_name};
-use super::makers;
 use super::policy_drop::decides_all;
 use super::probe::is_filter;
-use crate::model::{Chain, Hook, Rule, Statement, Table, Verdict};
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
+use surefoot_ruleset::model::{Chain, Hook, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
     code: "FW008",

@@ -2,14 +2,13 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, likewise};
-use super::makers;
 use super::probe::{as_the_rule_asks, strangers};
-use crate::model::{Field, Match, Rule, Statement, Verdict, ct_state};
-use crate::packet::Packet;
-use crate::semantics::{Decider, End, RuleAt};
+use super::{Facts, makers};
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{Decider, End};
+use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Verdict, ct_state};
 
 pub(super) const PAGE: Page = Page {
     code: "FW020",

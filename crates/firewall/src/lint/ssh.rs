@@ -4,14 +4,13 @@ use std::net::IpAddr;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding};
-use super::makers;
 use super::probe::TCP;
-use crate::model::{Family, Field, Hook, ct_state};
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{Decider, End, Outcome};
+use super::{Facts, makers};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{Decider, End, Outcome};
+use surefoot_ruleset::model::{Family, Field, Hook, ct_state};
 
 pub(super) const PAGE: Page = Page {
     code: "FW014",

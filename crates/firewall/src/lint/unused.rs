@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
-use super::makers;
-use crate::model::{
+use super::{Facts, makers};
+use surefoot_ruleset::model::{
     Chain, ChainId, Effect, ElementValue, Firewall, Match, Nat, Rule, SetKind, SetRef, Statement,
     Table, Verdict,
 };

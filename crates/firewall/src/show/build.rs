@@ -12,7 +12,7 @@ use super::select::Chosen;
 use super::sets::{Uses, sets};
 use super::values::{Most, element};
 use super::words::Speaker;
-use crate::model::{
+use surefoot_ruleset::model::{
     Backend, Base, Chain, ChainKind, Firewall, KeyPart, Policy, Rule, Statement, Table, Verdict,
 };
 

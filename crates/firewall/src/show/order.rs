@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::picture::{Drawn, Why};
-use crate::model::{ChainId, Content, ElementValue, Rule, SetRef, Statement, Table, Verdict};
+use surefoot_ruleset::model::{
+    ChainId, Content, ElementValue, Rule, SetRef, Statement, Table, Verdict,
+};
 
 /// Deeper calls are drawn apart: no terminal is wide enough, and the kernel allows 16.
 const DEEPEST: usize = 24;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::order::ChainAt;
 use super::picture::Selection;
 use super::values::Most;
-use crate::model::{Base, Family, Firewall, Hook, Table};
+use surefoot_ruleset::model::{Base, Family, Firewall, Hook, Table};
 
 /// The parts of a rule set that a selection leaves.
 pub(super) struct Chosen<'s> {

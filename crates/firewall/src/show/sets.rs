@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::picture::SetView;
 use super::select::Chosen;
-use crate::model::{
+use surefoot_ruleset::model::{
     Content, Effect, Firewall, Match, Rule, Set, SetKind, SetRef, Statement, Verdict,
 };
 

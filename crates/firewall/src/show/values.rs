@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Component, Field, KeyPart, NamePattern, Operand, Range};
-use crate::packet::to_address;
-use crate::parse::nft;
+use surefoot_netfilter::packet::to_address;
+use surefoot_ruleset::model::{Component, Field, KeyPart, NamePattern, Operand, Range};
+use surefoot_ruleset::parse::nft;
 
 /// More values than this in a row are counted, unless everything is asked for.
 const SHOWN: usize = 8;

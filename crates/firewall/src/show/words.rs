@@ -4,7 +4,7 @@
 //! understood. The text as written stands beside them in the picture.
 
 use super::values::{Most, bits, element, field_word, key_words, name, number, values};
-use crate::model::{
+use surefoot_ruleset::model::{
     Effect, Field, Firewall, Lookup, Match, Nat, NatKind, Operand, Range, Rule, Set, SetRef,
     Statement, Table, Verdict,
 };
@@ -204,7 +204,7 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    fn chain(&self, at: crate::model::ChainId) -> String {
+    fn chain(&self, at: surefoot_ruleset::model::ChainId) -> String {
         let chain = usize::try_from(at.0).ok();
         let chain = chain.and_then(|at| self.table.chains.get(at));
         chain.map_or_else(|| "?".to_owned(), |chain| chain.name.clone())

@@ -16,14 +16,15 @@ use std::collections::BTreeSet;
 use surefoot_firewall::ask::{
     DiffVerdict, Found, Side, Verdict, diff, find, prove, reach, simplify,
 };
-use surefoot_firewall::exact::{Budget, Cell, Survey, dead_rules};
-use surefoot_firewall::model::Firewall;
-use surefoot_firewall::packet::Packet;
-use surefoot_firewall::semantics::{
-    End, Happened, Index, Record, RuleAt, Supposed, evaluate, evaluate_supposing,
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Cell, Survey, dead_rules};
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{
+    End, Happened, Index, Record, Supposed, evaluate, evaluate_supposing,
 };
-use surefoot_firewall::traffic::{Assertion, Traffic};
-use surefoot_firewall::{Input, Surroundings, load};
+use surefoot_netfilter::traffic::{Assertion, Traffic};
+use surefoot_ruleset::model::{Firewall, RuleAt};
+use surefoot_ruleset::{Input, load};
 use universe::{Chance, changed, packets, rules};
 
 fn sets() -> u64 {

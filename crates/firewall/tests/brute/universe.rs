@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::packet::{Packet, words};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Packet, words};
 
 /// Chance that is the same on every run (xorshift64).
 pub(crate) struct Chance(u64);

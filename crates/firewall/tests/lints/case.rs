@@ -23,12 +23,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use surefoot_firewall::lint::{self, Facts};
-use surefoot_firewall::model::{Backend, Family};
-use surefoot_firewall::semantics::Index;
-use surefoot_firewall::{
-    Format, Input, Interface, Listener, Route, SavedRules, Session, Surroundings, load,
-};
+use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::{Interface, Listener, Route, SavedRules, Session, Surroundings};
 use surefoot_report::Finding;
+use surefoot_ruleset::model::{Backend, Family};
+use surefoot_ruleset::{Format, Input, load};
 
 /// What a case expects of one code.
 #[derive(Clone, Debug, PartialEq)]

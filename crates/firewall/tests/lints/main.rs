@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use case::{Case, cases, findings};
-use surefoot_firewall::{lint, load};
+use surefoot_firewall::lint;
 use surefoot_report::{Certainty, Finding, Place};
+use surefoot_ruleset::load;
 
 fn list(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use surefoot_firewall::model::{Backend, Family};
-use surefoot_firewall::{Format, Input};
 use surefoot_report::Finding;
+use surefoot_ruleset::model::{Backend, Family};
+use surefoot_ruleset::{Format, Input};
 
 use super::case::{Case, cases, findings};
 

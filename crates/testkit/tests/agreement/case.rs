@@ -1,17 +1,17 @@
 //! A rule set in a folder, loaded into the kernel and into the model.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use surefoot_firewall::model::{
+use surefoot_netfilter::{Interface, Surroundings};
+use surefoot_report::Level;
+use surefoot_ruleset::model::{
     Backend, Component, Effect, Family, Field, Firewall, KeyPart, Match, Operand, SetKind,
     Statement, Verdict,
 };
-use surefoot_firewall::{Format, Input, Interface, Surroundings, load};
-use surefoot_report::Level;
+use surefoot_ruleset::{Format, Input, load};
 use surefoot_testkit::{Port, Referee};
 
 /// A rule set, with one of the two mechanisms behind iptables.

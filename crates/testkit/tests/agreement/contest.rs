@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::exact::{Budget, Exact, Question};
-use surefoot_firewall::lookup::Lookup;
-use surefoot_firewall::model::{Field, Firewall};
-use surefoot_firewall::packet::{Packet, Path};
-use surefoot_firewall::semantics::{End, Index};
-use surefoot_firewall::traffic::Traffic;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Exact, Question};
+use surefoot_netfilter::lookup::Lookup;
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::{Field, Firewall};
 use surefoot_testkit::Observation;
 
 use crate::case::Case;

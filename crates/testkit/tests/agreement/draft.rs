@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use surefoot_firewall::model::{
+use surefoot_netfilter::packet::Path;
+use surefoot_ruleset::model::{
     Component, Effect, Element, Field, Firewall, KeyPart, Match, NamePattern, Operand, Range,
     SetRef, Statement, Table, Verdict,
 };
-use surefoot_firewall::packet::Path;
 
 use crate::case::{is_list, matches};
 use crate::chance::Chance;
@@ -302,7 +302,7 @@ fn elements<'a>(firewall: &'a Firewall, table: &'a Table, set: &'a SetRef) -> Ve
         SetRef::Missing(_) => return Vec::new(),
     };
     if is_list(&set.kind)
-        && let surefoot_firewall::model::SetKind::List { members } = &set.kind
+        && let surefoot_ruleset::model::SetKind::List { members } = &set.kind
     {
         return members
             .iter()

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use surefoot_firewall::model::{Field, ct_state};
-use surefoot_firewall::packet::Packet;
+use surefoot_netfilter::packet::Packet;
+use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_testkit::{Connection, Connections, Namespace, Transport, Wire};
 
 use crate::chance::Chance;

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::lookup::Lookup;
-use surefoot_firewall::model::{
-    Backend, ChainKind, Effect, Family, Firewall, Hook, Match, Policy, SetRef, Statement, Table,
-    Verdict,
-};
-use surefoot_firewall::packet::Packet;
-use surefoot_firewall::semantics::{
-    Decider, End, Evaluation, Happened, Index, Record, RuleAt, evaluate,
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::lookup::Lookup;
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Happened, Index, Record, evaluate};
+use surefoot_ruleset::model::{
+    Backend, ChainKind, Effect, Family, Firewall, Hook, Match, Policy, RuleAt, SetRef, Statement,
+    Table, Verdict,
 };
 use surefoot_testkit::{Observation, Step, What};
 
@@ -71,7 +69,7 @@ fn compare(
         .map(|step| Place::of_step(firewall, step).ok_or(format!("not in the model: {step:?}")))
         .collect::<Result<_, String>>()?;
     let (end, by) = decided(firewall, seen, &steps);
-    let fits = |outcome: &surefoot_firewall::semantics::Outcome| {
+    let fits = |outcome: &surefoot_netfilter::semantics::Outcome| {
         outcome.end == End::Unknown || outcome.end == end && by.is_none_or(|by| outcome.by == by)
     };
     let open = evaluation
@@ -294,7 +292,7 @@ fn decided(firewall: &Firewall, seen: &Observation, steps: &[Place]) -> (End, Op
     (end, Some(place.decider()))
 }
 
-/// What accepted it, by the rule that [`surefoot_firewall::semantics::Outcome::by`] tells of. The
+/// What accepted it, by the rule that [`surefoot_netfilter::semantics::Outcome::by`] tells of. The
 /// order in which legacy tables were met is not known, and so neither is this.
 fn accepted_by(firewall: &Firewall, seen: &Observation, steps: &[Place]) -> Option<Decider> {
     if seen.steps.iter().any(|step| step.legacy) {

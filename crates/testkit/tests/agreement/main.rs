@@ -32,9 +32,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use case::Case;
 use judge::{Judgement, judge};
 use session::Session;
-use surefoot_firewall::model::Firewall;
-use surefoot_firewall::packet::Packet;
-use surefoot_firewall::semantics::Index;
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::Index;
+use surefoot_ruleset::model::Firewall;
 use surefoot_testkit::{Namespace, Observation, or_fail};
 use tally::Tally;
 

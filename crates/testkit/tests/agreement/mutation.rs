@@ -1,6 +1,6 @@
 //! Rule sets read wrongly on purpose. A comparison that does not notice would prove nothing.
 
-use surefoot_firewall::model::{
+use surefoot_ruleset::model::{
     Component, Effect, Element, Field, Firewall, KeyPart, Match, Nat, Operand, Policy, Range, Rule,
     SetKind, SetRef, Statement, Table, Verdict, ct_state,
 };
@@ -489,7 +489,7 @@ fn at_turn<'a, T: Clone + 'a>(
 fn in_chains(
     firewall: &mut Firewall,
     left: &mut usize,
-    change: impl Fn(&mut surefoot_firewall::model::Chain) -> bool,
+    change: impl Fn(&mut surefoot_ruleset::model::Chain) -> bool,
 ) -> bool {
     let chains = firewall
         .tables
@@ -543,7 +543,7 @@ fn becomes(
     left: &mut usize,
     new: fn(&Verdict) -> Option<Verdict>,
 ) -> bool {
-    use surefoot_firewall::model::ElementValue;
+    use surefoot_ruleset::model::ElementValue;
     in_statements(firewall, left, |statement| match statement {
         Statement::Verdict(verdict) => new(verdict).is_some_and(|new| {
             *verdict = new;
@@ -565,7 +565,7 @@ fn in_elements(
     left: &mut usize,
     change: impl Fn(&mut Element) -> bool + Copy,
 ) -> bool {
-    use surefoot_firewall::model::{Content, Set};
+    use surefoot_ruleset::model::{Content, Set};
     fn elements(set: &mut Set) -> &mut [Element] {
         match &mut set.content {
             Content::Known(elements) if !matches!(set.kind, SetKind::List { .. }) => elements,

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::model::{Field, ct_state, ct_status};
-use surefoot_firewall::packet::{Interface, Packet, Path, Value};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
+use surefoot_ruleset::model::{Field, ct_state, ct_status};
 use surefoot_testkit::{DESTINATION_OPTIONS, Frame, Port, Transport, Wire};
 
 use crate::chance::Chance;

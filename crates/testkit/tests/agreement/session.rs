@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use surefoot_firewall::Surroundings;
-use surefoot_firewall::model::Field;
-use surefoot_firewall::packet::Path;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::Path;
+use surefoot_ruleset::model::Field;
 use surefoot_testkit::{Observation, Toward};
 
 use crate::case::{Case, Loaded, Model, Uses};

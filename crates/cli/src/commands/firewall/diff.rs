@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use surefoot_check::Rules;
 use surefoot_firewall::ask::{self, DiffVerdict, Side};
-use surefoot_firewall::exact::Budget;
-use surefoot_firewall::traffic::Traffic;
+use surefoot_netfilter::exact::Budget;
+use surefoot_netfilter::traffic::Traffic;
 use surefoot_report::Source;
 
 use super::Status;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use surefoot_firewall::ask;
-use surefoot_firewall::packet::{Packet, pcap, words};
+use surefoot_netfilter::packet::{Packet, pcap, words};
 use surefoot_report::Certainty;
 
 use super::Status;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use surefoot_firewall::ask;
-use surefoot_firewall::exact::Budget;
+use surefoot_netfilter::exact::Budget;
 
 use super::Status;
 use crate::args::{AnswerFormat, RulesArgs};

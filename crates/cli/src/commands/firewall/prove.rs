@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use surefoot_firewall::ask::{self, Found, Proof, Verdict};
-use surefoot_firewall::exact::Budget;
-use surefoot_firewall::traffic::{Assertion, policy};
+use surefoot_netfilter::exact::Budget;
+use surefoot_netfilter::traffic::{Assertion, policy};
 use surefoot_report::{Problem, Source};
 
 use super::Status;

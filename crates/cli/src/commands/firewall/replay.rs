@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use surefoot_check::Rules;
 use surefoot_firewall::ask::{Replay, Replayed};
-use surefoot_firewall::packet::conntrack::{self, Listed};
-use surefoot_firewall::{Interface, Surroundings};
+use surefoot_netfilter::packet::conntrack::{self, Listed};
+use surefoot_netfilter::{Interface, Surroundings};
 use surefoot_report::Source;
 
 use super::Status;

@@ -2,8 +2,9 @@
 
 use clap::Args;
 use std::path::PathBuf;
-use surefoot_firewall::exact::Budget;
-use surefoot_firewall::{Surroundings, ask};
+use surefoot_firewall::ask;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::Budget;
 
 use super::Status;
 use crate::args::{AnswerFormat, RulesFormat};

@@ -14,12 +14,14 @@ use serde::Serialize;
 
 use super::name::Named;
 use super::prove::Scope;
-use crate::Surroundings;
-use crate::exact::{Budget, Comparison, Cube, Differing, Exhausted, Pair, Whose, asked_fields};
-use crate::model::{Field, Firewall};
-use crate::packet::{Packet, Path};
-use crate::semantics::{End, Index, Record, evaluate, sees};
-use crate::traffic::Traffic;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{
+    Budget, Comparison, Cube, Differing, Exhausted, Pair, Whose, asked_fields,
+};
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{End, Index, Record, evaluate, sees};
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::{Field, Firewall};
 
 /// One of the two rule sets.
 #[derive(Clone, Copy, Debug)]

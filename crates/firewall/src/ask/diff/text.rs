@@ -4,7 +4,7 @@ use surefoot_report::{Paint, Style};
 
 use super::super::lines::{Lines, by_words, end_word};
 use super::{Change, Decided, Difference, Verdict};
-use crate::semantics::End;
+use surefoot_netfilter::semantics::End;
 
 impl Difference {
     /// The answer, and for each change the packets and one that shows it.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Answer, Condition};
-use crate::Surroundings;
 use crate::ask::name::{Named, find};
 use crate::ask::reason::{Where, unknown};
-use crate::model::Firewall;
-use crate::packet::Packet;
-use crate::semantics::{
-    Decider, End, Evaluation, Happened, Index, Record, RuleAt, Saw, Supposed, evaluate_supposing,
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::Packet;
+use surefoot_netfilter::semantics::{
+    Decider, End, Evaluation, Happened, Index, Record, Saw, Supposed, evaluate_supposing,
 };
+use surefoot_ruleset::model::{Firewall, RuleAt};
 
 /// The unknown rules that are supposed one way and the other; more would take too long.
 const MOST_SUPPOSED: usize = 64;

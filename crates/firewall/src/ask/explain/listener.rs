@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Field, ct_state};
-use crate::packet::{Interface, Packet, Path};
-use crate::semantics::{End, Evaluation, Event, Happened};
-use crate::{Connected, Listener, Surroundings};
+use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::semantics::{End, Evaluation, Event, Happened};
+use surefoot_netfilter::{Connected, Listener, Surroundings};
+use surefoot_ruleset::model::{Field, ct_state};
 
 /// A socket at the packet's port, and whether it takes the packet; none where that is not known.
 struct Candidate<'a> {

@@ -14,10 +14,10 @@ use serde::Serialize;
 use surefoot_report::{Certainty, Place};
 
 use super::name::Named;
-use crate::Surroundings;
-use crate::model::Firewall;
-use crate::packet::{Packet, Path};
-use crate::semantics::{Decider, End, Evaluation, Index, Record, evaluate};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Index, Record, evaluate};
+use surefoot_ruleset::model::Firewall;
 
 /// What happens to a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -232,8 +232,8 @@ fn decided(evaluation: &Evaluation, by: Decider) -> Option<End> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::words;
-    use crate::{Input, load};
+    use surefoot_netfilter::packet::words;
+    use surefoot_ruleset::{Input, load};
 
     fn notes(output: &str) -> Vec<String> {
         let text = format!(

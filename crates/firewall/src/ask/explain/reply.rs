@@ -1,10 +1,10 @@
 //! The answer to a packet: a connection that nobody may answer never opens.
 
 use super::super::name::Named;
-use crate::Surroundings;
-use crate::model::{Field, Firewall, ct_state};
-use crate::packet::{Packet, Path};
-use crate::semantics::{End, Evaluation, Index, Record, evaluate};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{End, Evaluation, Index, Record, evaluate};
+use surefoot_ruleset::model::{Field, Firewall, ct_state};
 
 /// The fields of a packet and of the answer to it.
 const SWAPPED: &[(Field, Field)] = &[

@@ -1,11 +1,12 @@
 //! From what the evaluator recorded to the steps that a person reads.
 
 use super::{BaseChain, HookPart, Matched, Step, StepKind, decided};
-use crate::ask::name::{backend_word, chain_name, find, place, rule_text};
+use crate::ask::name::{find, place, rule_text};
 use crate::ask::reason::{Where, failed, matched, unknown};
-use crate::model::{Base, Field, Firewall, Hook, Policy, Verdict};
-use crate::packet::{Packet, Value, value_words};
-use crate::semantics::{Decider, Evaluation, Event, Happened, Rewrite, RuleAt};
+use surefoot_netfilter::packet::{Packet, Value, value_words};
+use surefoot_netfilter::semantics::{Decider, Evaluation, Event, Happened, Rewrite};
+use surefoot_ruleset::model::{Base, Field, Firewall, Hook, Policy, RuleAt, Verdict};
+use surefoot_ruleset::model::{backend_word, chain_name};
 
 /// `NF_IP_PRI_CONNTRACK`.
 const CONNTRACK: i32 = -200;
@@ -308,19 +309,20 @@ fn end_words(field: Field, (address, port): (Value, Value)) -> String {
     }
 }
 
-fn always(statement: &crate::model::Statement) -> bool {
+fn always(statement: &surefoot_ruleset::model::Statement) -> bool {
     !matches!(
         statement,
-        crate::model::Statement::Match(_) | crate::model::Statement::VerdictMap(_)
+        surefoot_ruleset::model::Statement::Match(_)
+            | surefoot_ruleset::model::Statement::VerdictMap(_)
     )
 }
 
 /// Whether a rule that matches is the last one of its chain that is looked at.
-fn leaves_chain(statement: &crate::model::Statement) -> bool {
+fn leaves_chain(statement: &surefoot_ruleset::model::Statement) -> bool {
     matches!(
         statement,
-        crate::model::Statement::Verdict(Verdict::Return | Verdict::Goto(_))
-            | crate::model::Statement::VerdictMap(_)
+        surefoot_ruleset::model::Statement::Verdict(Verdict::Return | Verdict::Goto(_))
+            | surefoot_ruleset::model::Statement::VerdictMap(_)
     )
 }
 

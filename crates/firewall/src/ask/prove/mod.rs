@@ -10,14 +10,14 @@ use surefoot_report::Problem;
 
 use super::explain::{Explanation, explain};
 use super::name::Named;
-use crate::Surroundings;
-use crate::exact::{
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{
     Budget, Exact, Exhausted, Packets, Question, Unknown, asked_fields, set_problem,
 };
-use crate::model::{Field, Firewall};
-use crate::packet::{Packet, Path};
-use crate::semantics::{End, Index, Record, evaluate, sees};
-use crate::traffic::{Assertion, Claim, Traffic};
+use surefoot_netfilter::packet::{Packet, Path};
+use surefoot_netfilter::semantics::{End, Index, Record, evaluate, sees};
+use surefoot_netfilter::traffic::{Assertion, Claim, Traffic};
+use surefoot_ruleset::model::{Field, Firewall};
 
 /// Whether a sentence holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -10,12 +10,12 @@ use surefoot_report::{Paint, Style};
 use super::lines::Lines;
 use super::phrase::shortened;
 use super::prove::{Scope, scopes};
-use crate::Surroundings;
-use crate::exact::{Budget, Cell, Cube, Exact, Exhausted, Limit, Question, Service};
-use crate::model::{Field, Firewall, Range};
-use crate::packet::value_words;
-use crate::packet::words::port_name;
-use crate::traffic::Traffic;
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::{Budget, Cell, Cube, Exact, Exhausted, Limit, Question, Service};
+use surefoot_netfilter::packet::value_words;
+use surefoot_netfilter::packet::words::port_name;
+use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::model::{Field, Firewall, Range};
 
 /// What the packets of one family and one way reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::Reach;
-use crate::exact::Cell;
 use crate::show::xml;
+use surefoot_netfilter::exact::Cell;
 
 const STYLE: &str = "
 text { font: 12px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #1f2328; white-space: pre; }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Group;
-use super::Totals;
 use super::judge::{Fates, Known};
-use crate::model::ct_state;
-use crate::packet::pcap::{Ends, Transport};
+use super::{Group, Totals};
+use surefoot_netfilter::packet::pcap::{Ends, Transport};
+use surefoot_ruleset::model::ct_state;
 
 /// Connections that are kept apart; the packets of more are counted only.
 const MOST: usize = 2_000_000;

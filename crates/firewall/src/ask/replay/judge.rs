@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::diff::Side;
-use crate::Surroundings;
-use crate::exact::asked_fields;
-use crate::lookup::Lookup;
-use crate::model::{Field, ct_state};
-use crate::packet::pcap::{Captured, Headers, Link};
-use crate::packet::{Interface, Packet, Path, Value};
-use crate::semantics::{Decider, End, Record, evaluate};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::asked_fields;
+use surefoot_netfilter::lookup::Lookup;
+use surefoot_netfilter::packet::pcap::{Captured, Headers, Link};
+use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
+use surefoot_netfilter::semantics::{Decider, End, Record, evaluate};
+use surefoot_ruleset::model::{Field, ct_state};
 
 /// Kinds that are remembered; then they are forgotten, so that memory has a bound.
 const MOST_KINDS: usize = 1 << 18;
@@ -135,7 +135,7 @@ impl<'a> Judge<'a> {
             let answer = evaluate(firewall, index, self.surroundings, packet, Record::Nothing);
             let end = answer.certain();
             // Of an open answer, what may refuse the packet says most.
-            let refuses = |one: &&crate::semantics::Outcome| one.end != End::Accepted;
+            let refuses = |one: &&surefoot_netfilter::semantics::Outcome| one.end != End::Accepted;
             let outcome = answer.outcomes.iter().find(refuses);
             let by = outcome.or(answer.outcomes.first());
             Fate {
@@ -183,7 +183,7 @@ impl<'a> Judge<'a> {
     fn forwards(&self, packet: &Packet) -> bool {
         let kind = packet
             .source()
-            .and_then(|source| crate::packet::address_type(source, self.surroundings));
+            .and_then(|source| surefoot_netfilter::packet::address_type(source, self.surroundings));
         !matches!(kind, Some(2) | None)
     }
 }

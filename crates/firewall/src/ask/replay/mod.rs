@@ -15,14 +15,14 @@ use serde::Serialize;
 
 use super::diff::{Decided, Side};
 use super::name::Named;
-use crate::Surroundings;
-use crate::model::{Field, ct_state, ct_status};
-use crate::packet::conntrack::Listed;
-use crate::packet::pcap::{CaptureError, Captured, Ends, Stream, Transport};
-use crate::packet::{Packet, Path, Value, to_address};
-use crate::semantics::{End, sees};
 use connections::{Connection, Connections};
 use judge::{Fate, Fates, Judge, Known, state_alone};
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::conntrack::Listed;
+use surefoot_netfilter::packet::pcap::{CaptureError, Captured, Ends, Stream, Transport};
+use surefoot_netfilter::packet::{Packet, Path, Value, to_address};
+use surefoot_netfilter::semantics::{End, sees};
+use surefoot_ruleset::model::{Field, ct_state, ct_status};
 
 /// A replay under way.
 pub struct Replay<'a> {
@@ -431,7 +431,7 @@ impl<'a> Replay<'a> {
             from,
             to,
         } = connection.ends;
-        let ports = crate::packet::has_ports(protocol.into());
+        let ports = surefoot_netfilter::packet::has_ports(protocol.into());
         let end = |(address, port): (u128, u16)| {
             let address = to_address(address, v6);
             match (ports, v6) {
@@ -490,7 +490,7 @@ fn listed_packet(listed: &Listed, ends: Ends, state: u128) -> Packet {
         .with(Field::L4Proto, ends.protocol)
         .with(Field::CtState, state);
     packet.path_assumed = true;
-    if crate::packet::has_ports(ends.protocol.into()) {
+    if surefoot_netfilter::packet::has_ports(ends.protocol.into()) {
         packet = packet
             .with(Field::SrcPort, ends.from.1)
             .with(Field::DstPort, ends.to.1);

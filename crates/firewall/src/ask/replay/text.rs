@@ -5,7 +5,7 @@ use surefoot_report::{Paint, Style};
 use super::super::diff::Decided;
 use super::super::lines::{Lines, by_words, end_word};
 use super::{Changed, Group, Replayed, Totals};
-use crate::semantics::End;
+use surefoot_netfilter::semantics::End;
 
 impl Replayed {
     /// The answer, the totals, what decides, and the connections whose fate changes.

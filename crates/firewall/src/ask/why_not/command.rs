@@ -3,14 +3,16 @@
 use serde::Serialize;
 
 use super::Want;
-use crate::Surroundings;
 use crate::ask::name::Named;
-use crate::model::{
-    Backend, Chain, Family, Field, Firewall, Hook, Match, NamePattern, Place, Range, Rule,
+use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::packet::{Interface, Packet, Path, Value, value_words};
+use surefoot_netfilter::semantics::{
+    Decider, Evaluation, Event, Happened, Index, Record, evaluate,
+};
+use surefoot_ruleset::model::{
+    Backend, Chain, Family, Field, Firewall, Hook, Match, NamePattern, Place, Range, Rule, RuleAt,
     Statement, Table, Verdict,
 };
-use crate::packet::{Interface, Packet, Path, Value, value_words};
-use crate::semantics::{Decider, Evaluation, Event, Happened, Index, Record, RuleAt, evaluate};
 
 /// Insertions that are tried, one after the other.
 const MOST_INSERTIONS: usize = 6;

@@ -5,7 +5,7 @@ use surefoot_report::{Paint, Style};
 use super::{Obstacle, Want, WhyNot};
 use crate::ask::lines::{Lines, by_words, end_word, path_words, place_words, possibly};
 use crate::ask::phrase::shortened;
-use crate::semantics::End;
+use surefoot_netfilter::semantics::End;
 
 impl WhyNot {
     /// The answer as text of about `width` columns.

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
-use crate::exact::{DeadRule, Why};
-use crate::lint::Facts;
 use crate::lint::evidence::{Say, count, finding, full_name};
-use crate::lint::{makers, shadowed};
-use crate::semantics::RuleAt;
+use crate::lint::{Facts, makers, shadowed};
+use surefoot_netfilter::exact::{DeadRule, Why};
+use surefoot_ruleset::model::RuleAt;
 
 pub(in crate::lint) const PAGE: Page = Page {
     code: "FW025",
@@ -140,10 +139,11 @@ mod tests {
     use surefoot_report::Finding;
 
     use super::super::{BUDGET, check_within};
-    use crate::exact::Budget;
     use crate::lint::Facts;
-    use crate::semantics::Index;
-    use crate::{Input, Surroundings, load};
+    use surefoot_netfilter::Surroundings;
+    use surefoot_netfilter::exact::Budget;
+    use surefoot_netfilter::semantics::Index;
+    use surefoot_ruleset::{Input, load};
 
     fn findings(text: &str, budget: Budget) -> Vec<Finding> {
         let loaded = load(vec![Input {

@@ -8,13 +8,11 @@ pub(super) mod redundant;
 
 use surefoot_report::Finding;
 
-use super::Facts;
 use super::commands::{iptables, quoted};
-use super::makers;
-use crate::boxes;
-use crate::exact::{Budget, Survey};
-use crate::model::{Chain, Table};
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
+use surefoot_netfilter::boxes;
+use surefoot_netfilter::exact::{Budget, Survey};
+use surefoot_ruleset::model::{Chain, RuleAt, Table};
 
 /// Beyond it each chain is looked at by itself.
 const BUDGET: Budget = Budget {

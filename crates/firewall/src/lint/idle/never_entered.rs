@@ -3,11 +3,9 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
-use crate::lint::Facts;
 use crate::lint::evidence::{MOST_SHOWN, Say, finding, full_name};
-use crate::lint::makers;
-use crate::model::{Statement, Verdict};
-use crate::semantics::RuleAt;
+use crate::lint::{Facts, makers};
+use surefoot_ruleset::model::{RuleAt, Statement, Verdict};
 
 pub(in crate::lint) const PAGE: Page = Page {
     code: "FW027",

@@ -3,10 +3,9 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
-use crate::lint::Facts;
 use crate::lint::evidence::{MOST_SHOWN, Say, count, finding, full_name};
-use crate::lint::makers;
-use crate::semantics::RuleAt;
+use crate::lint::{Facts, makers};
+use surefoot_ruleset::model::RuleAt;
 
 pub(in crate::lint) const PAGE: Page = Page {
     code: "FW026",

@@ -6,8 +6,7 @@ use super::PAGE;
 use crate::lint::Facts;
 use crate::lint::commands::{iptables, quoted, shell_words};
 use crate::lint::evidence::{Say, finding, full_name};
-use crate::model::{Chain, Effect, Field, Match, Rule, Statement};
-use crate::semantics::RuleAt;
+use surefoot_ruleset::model::{Chain, Effect, Field, Match, Rule, RuleAt, Statement};
 
 /// Neighbouring rules that are the same but for one field.
 pub(super) struct Run {

@@ -5,11 +5,10 @@ mod split;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
-use super::makers;
-use crate::semantics::RuleAt;
+use super::{Facts, makers};
 use gather::{gather, propose_set};
 use split::{propose_split, split};
+use surefoot_ruleset::model::RuleAt;
 
 pub(super) const PAGE: Page = Page {
     code: "FW010",

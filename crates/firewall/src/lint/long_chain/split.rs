@@ -11,8 +11,9 @@ use super::PAGE;
 use crate::lint::Facts;
 use crate::lint::commands::{add, iptables, nft_checked, program, quoted};
 use crate::lint::evidence::{Say, finding, full_name};
-use crate::model::{Chain, Field, Match, Range, Rule, Statement, Table, Verdict};
-use crate::semantics::RuleAt;
+use surefoot_ruleset::model::{
+    Chain, Field, Match, Range, Rule, RuleAt, Statement, Table, Verdict,
+};
 
 /// What a rule is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,142 @@
+//! Which earlier rules hide a dead one.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::cover::{Cover, Search, holds};
+use super::product::Boxes;
+use super::scale::Run;
+use super::tree::Tree;
+use super::world::World;
+use crate::exact::Hider;
+use surefoot_ruleset::model::{Rule, RuleAt};
+
+/// Rules that take something from a dead one and are looked at one by one.
+const MOST_TAKERS: usize = 64;
+/// Boxes that meet a dead rule and could take something from it.
+const MOST_CANDIDATES: usize = 1024;
+/// Steps for the names of one rule's hiders.
+const STEPS: u64 = 20_000;
+
+/// What the hiders of a rule are looked for with.
+pub(super) struct Dead<'a> {
+    pub(super) rules: &'a [Rule],
+    pub(super) boxes: &'a Boxes,
+    pub(super) tree: &'a Tree,
+    pub(super) world: &'a World,
+    pub(super) at: RuleAt,
+    /// Boxes that are known to hold all that the rule asks for.
+    pub(super) proof: &'a [usize],
+}
+
+impl Dead<'_> {
+    /// The rules that take its packets, all those that do something else among them; of the others
+    /// none could be missing. Where more than 64 rules take part, or it takes long to find them, it
+    /// is those that prove it dead.
+    pub(super) fn hiders(&self, search: &mut Search) -> Vec<Hider> {
+        let takers = self.takers(search).unwrap_or_else(|| {
+            let proof = self.proof.iter().map(|one| self.boxes.rule(*one));
+            proof.collect()
+        });
+        let mut kept = self.named(takers.into_iter());
+        if kept.len() > MOST_TAKERS {
+            return kept;
+        }
+        let others: Vec<Hider> = kept
+            .iter()
+            .rev()
+            .filter(|one| !one.differs)
+            .copied()
+            .collect();
+        for candidate in others {
+            if kept.len() < 2 {
+                break;
+            }
+            let rest: Vec<usize> = kept
+                .iter()
+                .filter(|hider| hider.at != candidate.at)
+                .flat_map(|hider| self.taken_by(hider.at.rule))
+                .collect();
+            if self.is_held(search, &rest) {
+                kept.retain(|hider| hider.at != candidate.at);
+            }
+        }
+        kept
+    }
+
+    /// The rules that something of what it asks for comes to and stops at, up to where all has.
+    fn takers(&self, search: &mut Search) -> Option<Vec<u32>> {
+        let own = self.boxes.of(self.at.rule);
+        let rule = u32::try_from(self.at.rule).unwrap_or(u32::MAX);
+        // Behind a rule that takes all of it alone nobody gets any.
+        let mut end = rule;
+        if own.len() == 1 {
+            let sides = self.boxes.sides(own.start);
+            let corner: Vec<Run> = sides.iter().map(|(lo, _)| (*lo, *lo)).collect();
+            let _ = self.tree.meeting::<()>(self.boxes, &corner, rule, |one| {
+                if holds(self.boxes.sides(one), sides) {
+                    end = end.min(self.boxes.rule(one) + 1);
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        let mut candidates: Vec<(u32, usize, usize)> = Vec::new();
+        for own in own {
+            let sides = self.boxes.sides(own);
+            let all = self.tree.meeting(self.boxes, sides, end, |one| {
+                candidates.push((self.boxes.rule(one), one, own));
+                if candidates.len() > MOST_CANDIDATES {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            if all.is_break() {
+                return None;
+            }
+        }
+        candidates.sort_unstable();
+        let mut takers: Vec<u32> = Vec::new();
+        search.steps = STEPS;
+        for (theirs, one, own) in candidates {
+            if takers.last() == Some(&theirs) {
+                continue;
+            }
+            let both: Vec<Run> = self
+                .boxes
+                .sides(one)
+                .iter()
+                .zip(self.boxes.sides(own))
+                .map(|(a, b)| (a.0.max(b.0), a.1.min(b.1)))
+                .collect();
+            let cover = Cover::Before(self.tree, theirs);
+            let both = std::iter::once(both.as_slice());
+            let found = search.outside(self.boxes, self.world, both, cover).ok()?;
+            if found.is_some() {
+                if takers.len() == MOST_TAKERS {
+                    return None;
+                }
+                takers.push(theirs);
+            }
+        }
+        Some(takers)
+    }
+
+    fn is_held(&self, search: &mut Search, by: &[usize]) -> bool {
+        let own = self.boxes.of(self.at.rule).map(|one| self.boxes.sides(one));
+        search.steps = STEPS;
+        let outside = search.outside(self.boxes, self.world, own, Cover::These(by));
+        outside == Ok(None)
+    }
+
+    fn taken_by(&self, rule: usize) -> impl Iterator<Item = usize> + '_ {
+        self.boxes.of(rule).filter(|one| self.boxes.takes(*one))
+    }
+
+    fn named(&self, rules: impl Iterator<Item = u32>) -> Vec<Hider> {
+        let rules: BTreeSet<u32> = rules.collect();
+        rules
+            .into_iter()
+            .map(|rule| Hider::new(self.rules, self.at, rule as usize))
+            .collect()
+    }
+}

@@ -1,0 +1,544 @@
+//! The walk of all packets at once through one chain, rule by rule.
+
+use super::condition::{Here, reads_transport};
+use super::diagram::{Exhausted, Packets};
+use super::ends::Ends;
+use super::follow::{Flows, Follow, Passage};
+use super::lookup;
+use super::space::{Topic, Unknown};
+use super::state::State;
+use crate::semantics::{DEEPEST, DEEPEST_JUMP, End, matters};
+use surefoot_ruleset::model::{
+    Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, Statement, Verdict,
+};
+
+#[derive(Clone, Copy)]
+pub(super) struct Depth {
+    pub(super) jumps: u32,
+    pub(super) all: u32,
+}
+
+impl Depth {
+    /// The depth of a chain that is called here; none if that is too deep.
+    fn below(self, goto: bool) -> Option<Self> {
+        let deeper = Self {
+            jumps: self.jumps + u32::from(!goto),
+            all: self.all + 1,
+        };
+        (deeper.jumps <= DEEPEST_JUMP && deeper.all <= DEEPEST).then_some(deeper)
+    }
+}
+
+/// A chain of the same table that a rule calls, by index.
+#[derive(Clone, Copy)]
+struct Call {
+    chain: usize,
+    goto: bool,
+    depth: Depth,
+}
+
+/// What a rule does with the packets that reach it.
+#[derive(Default)]
+struct Rest {
+    on: Vec<(State, Packets)>,
+    accepted: Vec<(State, Packets)>,
+    returned: Vec<(State, Packets)>,
+    ends: Ends,
+    jumps: Vec<Jump>,
+    hits: Vec<(Packets, Packets)>,
+}
+
+/// The chain that packets jump to, whether by goto, and who they are.
+type Jump = (ChainId, bool, Vec<(State, Packets)>);
+
+/// What has left a chain other than by its end.
+#[derive(Default)]
+struct Gone {
+    accepted: Vec<(State, Packets)>,
+    returned: Vec<(State, Packets)>,
+    ends: Ends,
+}
+
+/// How packets leave a chain by a rule that changes nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    Accepted,
+    Returned,
+    Ended(End),
+}
+
+/// Rules behind each other by which packets leave in the same way. What they match together is
+/// what is missing after them, which costs less than to join what each of them matches.
+struct Run {
+    leaves: Leaves,
+    start: Flows,
+}
+
+fn asks_stateful(wanted: &Match) -> bool {
+    match wanted {
+        Match::Opaque(opaque) => opaque.stateful,
+        Match::Any { of, .. } => of.iter().any(asks_stateful),
+        _ => false,
+    }
+}
+
+/// The verdict of a rule that changes nothing else.
+fn only_verdict(rule: &Rule) -> Option<&Verdict> {
+    let (last, before) = rule.statements.split_last()?;
+    let Statement::Verdict(verdict) = last else {
+        return None;
+    };
+    let changes = before.iter().any(|one| {
+        !matches!(
+            one,
+            Statement::Match(_)
+                | Statement::Effect(
+                    Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
+                )
+        )
+    });
+    (!changes).then_some(verdict)
+}
+
+/// How packets leave by the rule, if it changes nothing else.
+fn leaves(verdict: &Verdict) -> Option<Leaves> {
+    match verdict {
+        Verdict::Accept => Some(Leaves::Accepted),
+        Verdict::Return => Some(Leaves::Returned),
+        Verdict::Drop => Some(Leaves::Ended(End::Dropped)),
+        Verdict::Reject { .. } => Some(Leaves::Ended(End::Rejected)),
+        Verdict::Queue { .. } => Some(Leaves::Ended(End::Queued)),
+        _ => None,
+    }
+}
+
+impl<'a> Follow<'a> {
+    /// What a chain does to packets in this state; `on` and RETURN both leave it by its end.
+    fn passage(
+        &mut self,
+        (t, c): (usize, usize),
+        state: &State,
+        depth: Depth,
+    ) -> Result<usize, Exhausted> {
+        let key = (self.place, t, c, state.clone());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let asks = self.space.asks;
+        let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
+        let ends = std::mem::take(&mut self.course.passages[index].ends);
+        self.course.passages[index].ends = ends.joined(&mut self.space.store)?;
+        // A packet that comes a second time may get other answers from what counts; where none
+        // comes back, none comes twice. Of two firewalls, one may send no packet back to where the
+        // other does: there each way has answers of its own.
+        let once = self.course.passages[index].on.is_empty() && self.space.twins.is_none();
+        if self.space.asks == asks || once {
+            self.known.insert(key, index);
+        }
+        Ok(index)
+    }
+
+    /// Goes through a chain with these packets.
+    pub(super) fn pass_chain(
+        &mut self,
+        (t, c): (usize, usize),
+        (state, packets): (&State, Packets),
+        depth: Depth,
+    ) -> Result<usize, Exhausted> {
+        let firewall = self.firewall;
+        let table = &firewall.tables[t];
+        let mut passage = Passage {
+            chain: (t, c),
+            ..Passage::default()
+        };
+        let mut flows = Flows::from([(state.clone(), packets)]);
+        let mut gone = Gone::default();
+        let mut run: Option<Run> = None;
+        for (r, rule) in table.chains[c].rules.iter().enumerate() {
+            let at = RuleAt {
+                table: t,
+                chain: c,
+                rule: r,
+            };
+            let here = Here {
+                firewall,
+                table,
+                at,
+            };
+            let reach = self.space.store.any(flows.values().copied().collect())?;
+            passage.reach.push(reach);
+            if flows.is_empty() {
+                // Nobody comes; what the rule asks for tells why.
+                let holds = self.holds(here, rule, state, false)?;
+                passage.hits.push(vec![(Packets::NONE, holds)]);
+                continue;
+            }
+            if !matters(rule) {
+                let mut hits = Vec::with_capacity(flows.len());
+                for (state, packets) in &flows {
+                    hits.push((*packets, self.holds(here, rule, state, false)?));
+                }
+                passage.hits.push(hits);
+                continue;
+            }
+            let verdict = only_verdict(rule).filter(|_| self.reads_fragments_right());
+            let plain = verdict.and_then(leaves);
+            if run.as_ref().map(|run| run.leaves) != plain
+                && let Some(run) = run.take()
+            {
+                self.end_run(run, &flows, &mut gone)?;
+            }
+            if let Some(leaves) = plain {
+                run.get_or_insert_with(|| Run {
+                    leaves,
+                    start: flows.clone(),
+                });
+                let mut hits = Vec::with_capacity(flows.len());
+                for (state, packets) in &mut flows {
+                    let holds = self.holds(here, rule, state, true)?;
+                    hits.push((*packets, holds));
+                    *packets = self.space.store.minus(*packets, holds)?;
+                }
+                passage.hits.push(hits);
+                continue;
+            }
+            if let Some(call) = verdict.and_then(|verdict| self.callee(t, verdict, depth)) {
+                flows = self.jump(here, rule, call, flows, (&mut passage, &mut gone))?;
+                continue;
+            }
+            let mut rest = Rest::default();
+            for (state, packets) in flows {
+                self.rule(here, rule, (state, packets), &mut rest)?;
+            }
+            for (to, goto, called) in std::mem::take(&mut rest.jumps) {
+                for (state, packets) in self.gather(called)? {
+                    let flow = (state, packets);
+                    self.space.callers.push(at);
+                    self.call(t, (to, goto), flow, &mut rest, &mut passage.calls, depth)?;
+                    self.space.callers.pop();
+                }
+            }
+            passage.hits.push(rest.hits);
+            gone.ends.extend(rest.ends);
+            gone.accepted.extend(rest.accepted);
+            gone.returned.extend(rest.returned);
+            flows = self.gather(rest.on)?;
+        }
+        if let Some(run) = run {
+            self.end_run(run, &flows, &mut gone)?;
+        }
+        passage.ends = gone.ends;
+        passage.accepted = self.gather(gone.accepted)?;
+        passage.on = self.gather(flows.into_iter().chain(gone.returned).collect())?;
+        self.course.passages.push(passage);
+        Ok(self.course.passages.len() - 1)
+    }
+
+    /// Whether every later fragment is seen for what it is.
+    fn reads_fragments_right(&self) -> bool {
+        self.space.tracking || self.place.backend == Backend::IptablesLegacy
+    }
+
+    /// The packets in this state for which all conditions of a rule hold that changes nothing;
+    /// where nothing is to be decided, whatever counters and clocks may say.
+    fn holds(
+        &mut self,
+        here: Here<'a>,
+        rule: &Rule,
+        state: &State,
+        decides: bool,
+    ) -> Result<Packets, Exhausted> {
+        let mut holds = Vec::with_capacity(rule.statements.len());
+        for statement in &rule.statements {
+            if let Statement::Match(wanted) = statement
+                && (decides || !asks_stateful(wanted))
+            {
+                holds.push(self.space.condition(here, state, wanted)?);
+            }
+        }
+        self.space.store.all(holds)
+    }
+
+    /// What has left the chain since a run of rules began, left as those rules say.
+    fn end_run(&mut self, run: Run, flows: &Flows, gone: &mut Gone) -> Result<(), Exhausted> {
+        for (state, packets) in run.start {
+            let stays = flows.get(&state).copied().unwrap_or(Packets::NONE);
+            if run.leaves == Leaves::Ended(End::Dropped) {
+                continue;
+            }
+            let left = self.space.store.minus(packets, stays)?;
+            match run.leaves {
+                Leaves::Accepted => gone.accepted.push((state, left)),
+                Leaves::Returned => gone.returned.push((state, left)),
+                Leaves::Ended(end) => gone.ends.add(end, left),
+            }
+        }
+        Ok(())
+    }
+
+    /// The chain that a verdict leads to, whether by goto, and how deep that is.
+    fn callee(&self, t: usize, verdict: &Verdict, depth: Depth) -> Option<Call> {
+        let (Verdict::Jump(to) | Verdict::Goto(to)) = verdict else {
+            return None;
+        };
+        let chains = self.firewall.tables[t].chains.len();
+        let chain = usize::try_from(to.0).ok().filter(|to| *to < chains)?;
+        let goto = matches!(verdict, Verdict::Goto(_));
+        let depth = depth.below(goto)?;
+        Some(Call { chain, goto, depth })
+    }
+
+    /// Runs a rule that does nothing but send packets to another chain. Few rules look at as many
+    /// fields as the packets differ in: what the rule and the chain do is joined first, so that the
+    /// packets themselves are split as few times as can be.
+    fn jump(
+        &mut self,
+        here: Here<'a>,
+        rule: &Rule,
+        call: Call,
+        flows: Flows,
+        (passage, gone): (&mut Passage, &mut Gone),
+    ) -> Result<Flows, Exhausted> {
+        let mut on = Vec::with_capacity(flows.len());
+        let mut hits = Vec::with_capacity(flows.len());
+        for (state, packets) in flows {
+            let holds = self.holds(here, rule, &state, true)?;
+            hits.push((packets, holds));
+            if !self.space.store.meet(packets, holds) {
+                on.push((state, packets));
+                continue;
+            }
+            self.space.callers.push(here.at);
+            let at = self.passage((here.at.table, call.chain), &state, call.depth)?;
+            self.space.callers.pop();
+            passage.calls.push((at, packets, holds));
+            let called = &self.course.passages[at];
+            let (ends, accepted, back) = (
+                called.ends.clone(),
+                called.accepted.clone(),
+                called.on.clone(),
+            );
+            let store = &mut self.space.store;
+            let ends = ends.among(store, holds)?;
+            gone.ends.extend(ends.among(store, packets)?);
+            for (after, part) in accepted {
+                let part = store.and(holds, part)?;
+                gone.accepted.push((after, store.and(packets, part)?));
+            }
+            let mut stays = !holds;
+            for (after, part) in back {
+                let part = store.and(holds, part)?;
+                if !call.goto && after == state {
+                    stays = store.or(stays, part)?;
+                    continue;
+                }
+                let part = store.and(packets, part)?;
+                if call.goto {
+                    // The end of a chain that was gone to is the end of the chain that went.
+                    gone.returned.push((after, part));
+                } else {
+                    on.push((after, part));
+                }
+            }
+            on.push((state, store.and(packets, stays)?));
+        }
+        passage.hits.push(hits);
+        self.gather(on)
+    }
+
+    /// Runs one rule for the packets of one state.
+    fn rule(
+        &mut self,
+        here: Here<'a>,
+        rule: &'a Rule,
+        (mut state, mut packets): (State, Packets),
+        rest: &mut Rest,
+    ) -> Result<(), Exhausted> {
+        let (start, mut asked) = (packets, Packets::ALL);
+        let mut next = 0;
+        while let Some(statement) = rule.statements.get(next) {
+            match statement {
+                Statement::Match(_) => {
+                    let matches = rule.statements[next..].iter().map_while(|one| match one {
+                        Statement::Match(wanted) => Some(wanted),
+                        _ => None,
+                    });
+                    let mut holds = Packets::ALL;
+                    let mut doubt = self.fragments(packets)?;
+                    let mut transport = false;
+                    for wanted in matches {
+                        next += 1;
+                        let one = self.space.condition(here, &state, wanted)?;
+                        holds = self.space.store.and(holds, one)?;
+                        if reads_transport(wanted) {
+                            transport = true;
+                        } else if !doubt.is_none() {
+                            doubt = self.space.store.and(doubt, one)?;
+                        }
+                    }
+                    if transport && !doubt.is_none() {
+                        // `nf_tables` may read a later fragment's data as a header.
+                        rest.ends.add(End::Unknown, doubt);
+                        packets = self.space.store.minus(packets, doubt)?;
+                    }
+                    asked = self.space.store.and(asked, holds)?;
+                    let missed = self.space.store.minus(packets, holds)?;
+                    packets = self.space.store.and(packets, holds)?;
+                    rest.on.push((state.clone(), missed));
+                    if packets.is_none() {
+                        rest.hits.push((start, asked));
+                        return Ok(());
+                    }
+                }
+                Statement::Effect(effect) => {
+                    next += 1;
+                    self.space.apply(here.at, &mut state, effect)?;
+                }
+                Statement::Verdict(Verdict::Continue) => next += 1,
+                Statement::Verdict(verdict) => {
+                    rest.hits.push((start, asked));
+                    return self.verdict(here.at, verdict, (state, packets), rest);
+                }
+                Statement::VerdictMap(map) => {
+                    next += 1;
+                    let found = lookup::values(self.space, here, &state, &map.key, &map.map)?;
+                    let Some(found) = found else {
+                        rest.hits.push((start, asked));
+                        return self.perhaps(here.at, (state, packets), rest);
+                    };
+                    let mut missed = packets;
+                    let mut continued = Packets::NONE;
+                    for (value, fits) in found {
+                        let taken = self.space.store.and(packets, fits)?;
+                        missed = self.space.store.minus(missed, fits)?;
+                        if taken.is_none() {
+                            continue;
+                        }
+                        match value {
+                            ElementValue::Verdict(Verdict::Continue) => {
+                                continued = self.space.store.or(continued, taken)?;
+                            }
+                            ElementValue::Verdict(verdict) => {
+                                rest.hits.push((taken, Packets::ALL));
+                                self.verdict(here.at, verdict, (state.clone(), taken), rest)?;
+                            }
+                            ElementValue::Data(_) => rest.ends.add(End::Unknown, taken),
+                        }
+                    }
+                    rest.on.push((state.clone(), missed));
+                    packets = continued;
+                    if packets.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        rest.hits.push((start, asked));
+        rest.on.push((state, packets));
+        Ok(())
+    }
+
+    /// Nobody knows whether the rule decides about these packets, or how.
+    fn perhaps(
+        &mut self,
+        at: RuleAt,
+        (state, packets): (State, Packets),
+        rest: &mut Rest,
+    ) -> Result<(), Exhausted> {
+        let decides = self
+            .space
+            .ask_in(&state, Unknown::Rule(at), &Topic::Target)?;
+        let taken = self.space.store.and(packets, decides)?;
+        rest.ends.add(End::Unknown, taken);
+        let missed = self.space.store.minus(packets, decides)?;
+        rest.on.push((state, missed));
+        Ok(())
+    }
+
+    /// The later fragments among the packets, where the kernel may misread them.
+    fn fragments(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+        if self.reads_fragments_right() {
+            return Ok(Packets::NONE);
+        }
+        let later = self.space.is(Field::IsLaterFragment, 1)?;
+        self.space.store.and(packets, later)
+    }
+
+    fn verdict(
+        &mut self,
+        at: RuleAt,
+        verdict: &Verdict,
+        (state, packets): (State, Packets),
+        rest: &mut Rest,
+    ) -> Result<(), Exhausted> {
+        match verdict {
+            Verdict::Accept => rest.accepted.push((state, packets)),
+            Verdict::Drop => rest.ends.add(End::Dropped, packets),
+            Verdict::Reject { .. } => rest.ends.add(End::Rejected, packets),
+            Verdict::Queue { .. } => rest.ends.add(End::Queued, packets),
+            Verdict::Return => rest.returned.push((state, packets)),
+            Verdict::Continue => rest.on.push((state, packets)),
+            Verdict::Nat(nat) => {
+                let flow = (&state, packets);
+                let (hook, surroundings) = (self.place.hook, self.surroundings);
+                let translated = self.space.translate(at, flow, nat, hook, surroundings)?;
+                let mut lost = packets;
+                for (_, packets) in &translated {
+                    lost = self.space.store.minus(lost, *packets)?;
+                }
+                rest.ends.add_nowhere(lost);
+                rest.accepted.extend(translated);
+            }
+            Verdict::Jump(to) | Verdict::Goto(to) => {
+                let goto = matches!(verdict, Verdict::Goto(_));
+                let mut jumps = rest.jumps.iter_mut();
+                match jumps.find(|(chain, kind, _)| chain == to && *kind == goto) {
+                    Some((.., flows)) => flows.push((state, packets)),
+                    None => rest.jumps.push((*to, goto, vec![(state, packets)])),
+                }
+            }
+            Verdict::Unknown(_) => self.perhaps(at, (state, packets), rest)?,
+        }
+        Ok(())
+    }
+
+    /// Sends packets of one state through another chain of the table.
+    fn call(
+        &mut self,
+        table: usize,
+        (to, goto): (ChainId, bool),
+        (state, packets): (State, Packets),
+        rest: &mut Rest,
+        calls: &mut Vec<(usize, Packets, Packets)>,
+        depth: Depth,
+    ) -> Result<(), Exhausted> {
+        let chains = self.firewall.tables[table].chains.len();
+        let Some(to) = usize::try_from(to.0).ok().filter(|to| *to < chains) else {
+            rest.on.push((state, packets));
+            return Ok(());
+        };
+        let Some(deeper) = depth.below(goto) else {
+            rest.ends.add(End::Unknown, packets);
+            return Ok(());
+        };
+        let at = self.passage((table, to), &state, deeper)?;
+        calls.push((at, packets, Packets::ALL));
+        let passage = self.course.passages[at].clone();
+        let ends = passage.ends.among(&mut self.space.store, packets)?;
+        rest.ends.extend(ends);
+        for (state, part) in passage.accepted {
+            rest.accepted
+                .push((state, self.space.store.and(part, packets)?));
+        }
+        for (state, part) in passage.on {
+            let part = self.space.store.and(part, packets)?;
+            if goto {
+                // The end of a chain that was gone to is the end of the chain that went.
+                rest.returned.push((state, part));
+            } else {
+                rest.on.push((state, part));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! What effects and NAT do to a set of packets.
+
+use std::net::IpAddr;
+
+use super::diagram::{Exhausted, Packets};
+use super::space::{Space, Topic, Unknown};
+use super::state::{Out, State};
+use super::word::Word;
+use crate::Surroundings;
+use crate::packet::{Interface, Value, address_type, to_address};
+use crate::semantics::own_address;
+use surefoot_ruleset::model::{Effect, Field, Hook, Nat, NatKind, Range, RuleAt, ct_state};
+
+impl Space {
+    /// Applies an effect to packets in a state.
+    pub(crate) fn apply(
+        &mut self,
+        at: RuleAt,
+        state: &mut State,
+        effect: &Effect,
+    ) -> Result<(), Exhausted> {
+        match effect {
+            Effect::SetMark { field, and, xor } => {
+                let mut word = state.word(self, *field)?;
+                for (place, bit) in word.bits.iter_mut().rev().enumerate() {
+                    if place >= 32 || and >> place & 1 == 0 {
+                        *bit = Packets::NONE;
+                    }
+                    if place < 32 && xor >> place & 1 == 1 {
+                        *bit = !*bit;
+                    }
+                }
+                self.put(state, *field, word)
+            }
+            Effect::CopyMark {
+                from,
+                from_mask,
+                to,
+                to_mask,
+            } => {
+                let source = state.word(self, *from)?;
+                let old = state.word(self, *to)?;
+                let added = source.clone().masked(Some((*from_mask).into()));
+                let mut word = old.clone().masked(Some((!*to_mask).into()));
+                for (bit, added) in word.bits.iter_mut().zip(&added.bits) {
+                    *bit = self.store.differ(*bit, *added)?;
+                }
+                // Without a connection there is nothing to copy from.
+                let word = self.store.either_word(source.there, &word, &old)?;
+                self.put(
+                    state,
+                    *to,
+                    Word {
+                        there: old.there,
+                        ..word
+                    },
+                )
+            }
+            Effect::NoTrack if state.hidden => {
+                state.untrack();
+                Ok(())
+            }
+            // Once a packet is tracked it stays so (`nft_notrack_eval`).
+            Effect::NoTrack => {
+                let old = state.word(self, Field::CtState)?;
+                let loose = self.store.among(&old, &[Range::one(ct_state::INVALID)])?;
+                let untracked = Word::constant(ct_state::UNTRACKED, 7);
+                let word = self.store.either_word(loose, &untracked, &old)?;
+                state.put(Field::CtState, word);
+                Ok(())
+            }
+            Effect::Set { field, value } => {
+                let old = state.word(self, *field)?;
+                let width = u32::try_from(old.bits.len()).unwrap_or_default();
+                let mut word = Word::constant(*value, width);
+                word.there = old.there;
+                self.put(state, *field, word)
+            }
+            Effect::Forget { field } => state.forget(self, *field, Unknown::Rule(at)),
+            Effect::CtZone(_)
+            | Effect::Log { .. }
+            | Effect::UpdateSet { .. }
+            | Effect::Other { .. } => Ok(()),
+        }
+    }
+
+    /// A change that changes nothing keeps the states together.
+    fn put(&mut self, state: &mut State, field: Field, word: Word) -> Result<(), Exhausted> {
+        if state.word(self, field)? != word {
+            state.put(field, word);
+        }
+        Ok(())
+    }
+
+    /// Rewrites the packets as the target says: the states that they are in afterwards.
+    pub(crate) fn translate(
+        &mut self,
+        at: RuleAt,
+        (state, packets): (&State, Packets),
+        nat: &Nat,
+        hook: Hook,
+        surroundings: &Surroundings,
+    ) -> Result<Vec<(State, Packets)>, Exhausted> {
+        if let Some(twins) = &mut self.twins {
+            twins.write(at, nat);
+        }
+        let source = match nat.kind {
+            NatKind::Snat | NatKind::Masquerade => true,
+            NatKind::Dnat | NatKind::Redirect => false,
+            NatKind::Netmap => matches!(hook, Hook::Postrouting | Hook::Input),
+        };
+        let address = self.address(source);
+        let (port, kind) = if source {
+            (Field::SrcPort, Field::SrcAddressType)
+        } else {
+            (Field::DstPort, Field::DstAddressType)
+        };
+        let old_address = state.word(self, address)?;
+        let old_port = state.word(self, port)?;
+        let mut packets = packets;
+        let new_address = self.new_address(at, state, nat, (source, hook), surroundings)?;
+        if let (Some((first, last)), None, false) =
+            (nat.addresses, &nat.by_map, nat.kind == NatKind::Netmap)
+        {
+            let range = Range {
+                lo: number(first),
+                hi: number(last),
+            };
+            let inside = self.store.among(&new_address, &[range])?;
+            packets = self.store.and(packets, inside)?;
+        }
+        let mut new_port = match nat.ports {
+            _ if nat.by_map.is_some() => self.rewritten_word(at, port)?,
+            Some((first, last)) if first == last => Word::constant(first.into(), 16),
+            Some((first, last)) => {
+                let word = self.rewritten_word(at, port)?;
+                let range = Range {
+                    lo: first.into(),
+                    hi: last.into(),
+                };
+                let inside = self.store.among(&word, &[range])?;
+                let fits = self.store.or(inside, !old_port.there)?;
+                packets = self.store.and(packets, fits)?;
+                word
+            }
+            None => old_port.clone(),
+        };
+        new_port.there = old_port.there;
+        let why = Unknown::Rule(at);
+        let same = self.same_number(why, &new_address, &old_address)?;
+        let same_port = self.same_number(why, &new_port, &old_port)?;
+        let same_port = self.store.or(same_port, !old_port.there)?;
+        let same = self.store.and(same, same_port)?;
+        let mut after = state.clone();
+        let type_word = if nat.kind == NatKind::Redirect {
+            Word::constant(2, 4)
+        } else {
+            self.type_afterwards(at, &new_address, source, surroundings)?
+        };
+        if new_address != old_address {
+            after.put(address, new_address);
+            after.put(kind, type_word);
+        }
+        if new_port != old_port {
+            after.put(port, new_port);
+        }
+        let mut untouched = after.clone();
+        untouched.fix(source);
+        after.fix(source);
+        after.set_rewritten(source);
+        let changed = self.store.minus(packets, same)?;
+        let unchanged = self.store.and(packets, same)?;
+        Ok([(after, changed), (untouched, unchanged)]
+            .into_iter()
+            .filter(|(_, packets)| !packets.is_none())
+            .collect())
+    }
+
+    fn new_address(
+        &mut self,
+        at: RuleAt,
+        state: &State,
+        nat: &Nat,
+        (source, hook): (bool, Hook),
+        surroundings: &Surroundings,
+    ) -> Result<Word, Exhausted> {
+        let field = self.address(source);
+        let width = if self.v6 { 128 } else { 32 };
+        if nat.by_map.is_some() {
+            return self.rewritten_word(at, field);
+        }
+        match (nat.kind, nat.addresses) {
+            (NatKind::Netmap, Some((first, last))) => {
+                let old = state.word(self, field)?;
+                let network = Word::constant(number(first), width);
+                let host = Word::constant(number(first) ^ number(last), width);
+                let bits = old.bits.iter().zip(&network.bits).zip(&host.bits);
+                Ok(Word {
+                    there: old.there,
+                    bits: bits
+                        .map(|((old, network), host)| if host.is_all() { *old } else { *network })
+                        .collect(),
+                })
+            }
+            (_, Some((first, last))) if first == last => Ok(Word::constant(number(first), width)),
+            (_, Some(_)) => self.rewritten_word(at, field),
+            (NatKind::Redirect, None) if hook == Hook::Output => {
+                let loopback = if self.v6 { 1 } else { 0x7f00_0001 };
+                Ok(Word::constant(loopback, width))
+            }
+            (NatKind::Masquerade | NatKind::Redirect, None) => {
+                self.own_address_of(at, state, source, surroundings)
+            }
+            (_, None) => state.word(self, field),
+        }
+    }
+
+    /// The address of the interface that the packet leaves or comes by, where it has just one.
+    fn own_address_of(
+        &mut self,
+        at: RuleAt,
+        state: &State,
+        source: bool,
+        surroundings: &Surroundings,
+    ) -> Result<Word, Exhausted> {
+        let width = if self.v6 { 128 } else { 32 };
+        let mut word = self.rewritten_word(at, self.address(source))?;
+        let own =
+            |space: &Self, name: &str| own_address(&Interface::named(name), space.v6, surroundings);
+        if let (true, Out::Letter(letter)) = (source, &state.output) {
+            let name = self.names.name(*letter).unwrap_or_default();
+            return Ok(match own(self, &name) {
+                Value::Known(number) => Word::constant(number, width),
+                _ => word,
+            });
+        }
+        if source && state.output != Out::Packet {
+            return Ok(word);
+        }
+        for interface in surroundings.interfaces.iter().flatten() {
+            if let Value::Known(number) = own(self, &interface.name) {
+                let letter = self.names.letter(&interface.name);
+                let block = self.interface(!source);
+                let here = self.lettered(block, [letter])?;
+                word = self
+                    .store
+                    .either_word(here, &Word::constant(number, width), &word)?;
+            }
+        }
+        Ok(word)
+    }
+
+    /// The type of an address that NAT wrote.
+    fn type_afterwards(
+        &mut self,
+        at: RuleAt,
+        address: &Word,
+        source: bool,
+        surroundings: &Surroundings,
+    ) -> Result<Word, Exhausted> {
+        let kind = if source {
+            Field::SrcAddressType
+        } else {
+            Field::DstAddressType
+        };
+        if let Some(number) = address.as_constant()
+            && let Some(known) = address_type(to_address(number, self.v6), surroundings)
+        {
+            return Ok(Word::constant(known, 4));
+        }
+        let open = self.rewritten_word(at, kind)?;
+        self.type_word(address, open, surroundings)
+    }
+
+    /// The packets in which NAT's new number is the old one. Where the new one is not known,
+    /// neither is that: to compare two open numbers bit by bit would be exact, and too large.
+    pub(crate) fn same_number(
+        &mut self,
+        why: Unknown,
+        new: &Word,
+        old: &Word,
+    ) -> Result<Packets, Exhausted> {
+        if new.bits == old.bits {
+            return Ok(Packets::ALL);
+        }
+        let mut open = Packets::NONE;
+        for bit in &new.bits {
+            let on = self.store.possibly(*bit, self.first_unknown)?;
+            let off = self.store.possibly(!*bit, self.first_unknown)?;
+            let either = self.store.and(on, off)?;
+            open = self.store.or(open, either)?;
+        }
+        let mut known = new.clone();
+        for bit in &mut known.bits {
+            *bit = self.store.minus(*bit, open)?;
+        }
+        let same = self.store.same(&known, old)?;
+        if open.is_none() {
+            return Ok(same);
+        }
+        let perhaps = self.ask(why, &Topic::Same)?;
+        self.store.either(open, perhaps, same)
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}

@@ -1,0 +1,115 @@
+//! The packets that a match holds for.
+
+use super::diagram::{Exhausted, Packets};
+use super::lookup;
+use super::space::{Space, Topic, Unknown};
+use super::state::State;
+use surefoot_ruleset::model::{Field, Firewall, KeyPart, Match, RuleAt, SetRef, Table};
+
+/// Where a match stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'a> {
+    pub(crate) firewall: &'a Firewall,
+    pub(crate) table: &'a Table,
+    pub(crate) at: RuleAt,
+}
+
+impl Space {
+    /// The packets, in this state, that the match holds for.
+    pub(crate) fn condition(
+        &mut self,
+        here: Here,
+        state: &State,
+        wanted: &Match,
+    ) -> Result<Packets, Exhausted> {
+        let turned = |set: Packets, negated: bool| if negated { !set } else { set };
+        match wanted {
+            Match::Field {
+                operand,
+                negated,
+                ranges,
+            } => {
+                let word = state.word(self, operand.field)?.masked(operand.mask);
+                let inside = self.store.among(&word, ranges)?;
+                self.store.and(word.there, turned(inside, *negated))
+            }
+            Match::InInterface { negated, names } => {
+                Ok(turned(State::input_is(self, names)?, *negated))
+            }
+            Match::OutInterface { negated, names } => {
+                Ok(turned(state.output_is(self, names)?, *negated))
+            }
+            Match::Lookup(look) => {
+                // An ipset match on a field that the packet lacks is "not in the set", which a `!`
+                // turns round; nft gives the rule up before it asks.
+                let ipset = matches!(look.set, SetRef::Ipset(_));
+                let mut there = Packets::ALL;
+                for part in &look.key {
+                    if let KeyPart::Number(operand) = part {
+                        let word = state.word(self, operand.field)?;
+                        there = self.store.and(there, word.there)?;
+                    }
+                }
+                let found = lookup::holds(self, here, state, &look.key, &look.set)?;
+                let found = self.store.and(there, turned(found, look.negated))?;
+                if ipset && look.negated {
+                    return self.store.or(found, !there);
+                }
+                Ok(found)
+            }
+            Match::Any { negated, of } => {
+                let mut sets = Vec::with_capacity(of.len());
+                for one in of {
+                    sets.push(self.condition(here, state, one)?);
+                }
+                Ok(turned(self.store.any(sets)?, *negated))
+            }
+            Match::Never => Ok(Packets::NONE),
+            Match::Opaque(opaque) if opaque.stateful => {
+                let topic = Topic::Words(opaque.text.clone());
+                self.ask_in(state, Unknown::Rule(here.at), &topic)
+            }
+            Match::Opaque(opaque) => {
+                let key = (opaque.text.clone(), state.clone());
+                let variable = if let Some(variable) = self.shared.get(&key) {
+                    *variable
+                } else {
+                    let variable = self.new_unknown(Unknown::Rule(here.at), &Topic::Own, None)?;
+                    self.shared.insert(key, variable);
+                    variable
+                };
+                self.store.bit(variable)
+            }
+        }
+    }
+}
+
+/// Whether a match reads a transport header, which in `nf_tables` a later fragment may seem to have.
+pub(crate) fn reads_transport(wanted: &Match) -> bool {
+    let field = |field: Field| {
+        matches!(
+            field,
+            Field::SrcPort
+                | Field::DstPort
+                | Field::SetSrcPort
+                | Field::SetDstPort
+                | Field::TcpFlags
+                | Field::IcmpType
+                | Field::IcmpCode
+                | Field::Icmp6Type
+                | Field::Icmp6Code
+        )
+    };
+    match wanted {
+        Match::Field { operand, .. } => field(operand.field),
+        Match::Lookup(lookup) => lookup
+            .key
+            .iter()
+            .any(|part| matches!(part, KeyPart::Number(operand) if field(operand.field))),
+        Match::Any { of, .. } => of.iter().any(reads_transport),
+        Match::InInterface { .. }
+        | Match::OutInterface { .. }
+        | Match::Never
+        | Match::Opaque(_) => false,
+    }
+}

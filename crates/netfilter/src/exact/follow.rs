@@ -1,0 +1,502 @@
+//! The walk of all packets at once through hooks, base chains, rules and jumps.
+//!
+//! It goes the way that the evaluator of single packets goes, with a set of packets wherever that
+//! has one. Packets that rules have changed in the same way walk together.
+
+use std::collections::BTreeMap;
+
+use super::chain::Depth;
+use super::diagram::{Exhausted, Packets};
+use super::ends::Ends;
+use super::space::{Space, Topic, Unknown};
+use super::state::{Out, State};
+use crate::Surroundings;
+use crate::packet::{Path, to_address};
+use crate::semantics::{
+    BaseAt, CONNTRACK, End, Order, bases, bridge_chains, can_do_nothing, has_flowtable,
+    interface_to, sees,
+};
+use surefoot_ruleset::model::{
+    Backend, Base, ChainKind, Field, Firewall, Hook, NamePattern, Policy, Range, Statement,
+    Verdict, ct_state, ct_status,
+};
+
+/// Packets by what rules have made of them.
+pub(crate) type Flows = BTreeMap<State, Packets>;
+
+/// States at which the walk gives up.
+const MOST_STATES: usize = 4096;
+
+/// A walk under way.
+pub(crate) struct Follow<'a> {
+    pub(super) firewall: &'a Firewall,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) space: &'a mut Space,
+    texts_in_order: bool,
+    pub(super) place: Place,
+    pub(super) known: BTreeMap<(Place, usize, usize, State), usize>,
+    pub(super) course: Course,
+}
+
+/// Where all packets ended up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Course {
+    /// Where the packets end.
+    pub(crate) ends: Ends,
+    /// The accepted ones by what they had become.
+    pub(crate) passed: Vec<(State, Packets)>,
+    /// What each chain does; a chain stands behind those that it calls.
+    pub(crate) passages: Vec<Passage>,
+    /// The packets that the kernel sent through a passage.
+    pub(crate) entered: Vec<(usize, Packets)>,
+    /// Whether base chains met whose order the texts do not tell.
+    pub(crate) order_unknown: bool,
+}
+
+/// What a chain does to packets in one state, whoever calls it. To ask this of all packets, and not
+/// of those only that come, keeps what callers test out of the sets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Passage {
+    /// The chain, by table and index.
+    pub(crate) chain: (usize, usize),
+    /// The packets that come to each rule.
+    pub(crate) reach: Vec<Packets>,
+    /// The packets that each rule matches: those that reach it, and of these the ones for which
+    /// its conditions hold.
+    pub(crate) hits: Vec<Vec<(Packets, Packets)>>,
+    /// The packets that go through another passage: those that come to the rule, and of these
+    /// the ones that it matches.
+    pub(crate) calls: Vec<(usize, Packets, Packets)>,
+    pub(super) ends: Ends,
+    pub(super) on: Flows,
+    pub(super) accepted: Flows,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) hook: Hook,
+    pub(super) backend: Backend,
+    /// The base chain, by table and index.
+    base: (usize, usize),
+}
+
+impl<'a> Follow<'a> {
+    pub(crate) fn new(
+        firewall: &'a Firewall,
+        surroundings: &'a Surroundings,
+        space: &'a mut Space,
+        texts_in_order: bool,
+    ) -> Self {
+        Self {
+            firewall,
+            surroundings,
+            space,
+            texts_in_order,
+            place: Place {
+                hook: Hook::Prerouting,
+                backend: Backend::Nft,
+                base: (0, 0),
+            },
+            known: BTreeMap::new(),
+            course: Course::default(),
+        }
+    }
+
+    /// Follows these packets to their ends.
+    pub(crate) fn run(mut self, packets: Packets) -> Result<Course, Exhausted> {
+        let start = Flows::from([(State::default(), packets)]);
+        if self.space.path == Path::Output {
+            let flows = self.established(start, Hook::Output)?;
+            let flows = self.hook(Hook::Output, flows)?;
+            let mut routed = Flows::new();
+            for (mut state, packets) in flows {
+                if state.destination_rewritten {
+                    state.output = self.unknown_output(&state)?;
+                }
+                self.join(&mut routed, state, packets)?;
+            }
+            let flows = self.hook(Hook::Postrouting, routed)?;
+            let flows = self.hook(Hook::Egress, flows)?;
+            let flows = self.bridged(flows, &[Hook::Output, Hook::Postrouting])?;
+            self.pass(flows);
+            return Ok(self.course);
+        }
+        let start = self.hook(Hook::Ingress, start)?;
+        let flows = self.established(start, Hook::Prerouting)?;
+        let flows = self.at_prerouting(flows)?;
+        let (mut input, mut forward) = (Flows::new(), Flows::new());
+        for (state, packets) in flows {
+            let (here, through) = self.route(&state, packets)?;
+            if !here.is_none() {
+                let mut state = state.clone();
+                state.output = Out::None;
+                self.join(&mut input, state, here)?;
+            }
+            if !through.is_none() {
+                self.join(&mut forward, state, through)?;
+            }
+        }
+        let input = self.hook(Hook::Input, input)?;
+        let input = self.bridged(input, &[Hook::Prerouting, Hook::Input])?;
+        self.pass(input);
+        self.forward(forward)?;
+        Ok(self.course)
+    }
+
+    fn forward(&mut self, flows: Flows) -> Result<(), Exhausted> {
+        let (setting, hops) = if self.space.v6 {
+            ("net.ipv6.conf.all.forwarding", Field::HopLimit)
+        } else {
+            ("net.ipv4.ip_forward", Field::Ttl)
+        };
+        let value = self.surroundings.sysctls.get(setting);
+        if value.is_some_and(|value| value.trim() == "0") {
+            for packets in flows.into_values() {
+                self.end(End::Dropped, packets);
+            }
+            return Ok(());
+        }
+        let mut later = Flows::new();
+        for (mut state, packets) in flows {
+            // What has no hop left is dropped by routing (`ip_forward`, `ip6_forward`).
+            let word = state.word(self.space, hops)?;
+            let last = self.space.store.among(&word, &[Range { lo: 0, hi: 1 }])?;
+            let dies = self.space.store.and(packets, last)?;
+            self.end(End::Dropped, dies);
+            let lives = self.space.store.minus(packets, last)?;
+            let word = self.space.store.less_one(&word)?;
+            state.put(hops, word);
+            self.join(&mut later, state, lives)?;
+        }
+        let later = self.offloaded(later)?;
+        let flows = self.hook(Hook::Forward, later)?;
+        let flows = self.hook(Hook::Postrouting, flows)?;
+        let flows = self.hook(Hook::Egress, flows)?;
+        let around = [
+            Hook::Prerouting,
+            Hook::Input,
+            Hook::Output,
+            Hook::Postrouting,
+        ];
+        let flows = self.bridged(flows, &around)?;
+        self.pass(flows);
+        Ok(())
+    }
+
+    /// Frames that come or leave by a bridge meet rules that are not followed.
+    fn bridged(&mut self, flows: Flows, hooks: &[Hook]) -> Result<Flows, Exhausted> {
+        if !bridge_chains(self.firewall, hooks) {
+            return Ok(flows);
+        }
+        let by_bridge = self.space.ask(Unknown::Kernel, &Topic::Bridge)?;
+        let mut passed = Flows::new();
+        for (state, packets) in flows {
+            let perhaps = self.space.store.and(packets, by_bridge)?;
+            self.end(End::Unknown, perhaps);
+            let rest = self.space.store.minus(packets, by_bridge)?;
+            self.join(&mut passed, state, rest)?;
+        }
+        Ok(passed)
+    }
+
+    /// Once a flow is in a flowtable, its packets no longer meet the forward hook
+    /// (`nf_flow_offload_ip_hook`).
+    fn offloaded(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        if !has_flowtable(self.firewall, self.space.v6) {
+            return Ok(flows);
+        }
+        let in_table = self.space.ask(Unknown::Kernel, &Topic::Flowtable)?;
+        let mut rest = Flows::new();
+        for (state, packets) in flows {
+            let word = state.word(self.space, Field::CtState)?;
+            let old = [Range::one(ct_state::ESTABLISHED)];
+            let old = self.space.store.among(&word, &old)?;
+            let protocol = self.space.has(Field::L4Proto, &[6, 17].map(Range::one))?;
+            let may = self.space.store.and(old, protocol)?;
+            let may = self.space.store.and(may, in_table)?;
+            let passes = self.space.store.and(packets, may)?;
+            self.end(End::Accepted, passes);
+            self.course.passed.push((state.clone(), passes));
+            let meets = self.space.store.minus(packets, may)?;
+            self.join(&mut rest, state, meets)?;
+        }
+        Ok(rest)
+    }
+
+    /// The outgoing interface is not yet known at prerouting.
+    fn at_prerouting(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let mut before = Flows::new();
+        for (mut state, packets) in flows {
+            state.output = Out::None;
+            self.join(&mut before, state, packets)?;
+        }
+        let mut after = Flows::new();
+        for (mut state, packets) in self.hook(Hook::Prerouting, before)? {
+            state.output = if state.destination_rewritten {
+                self.routed(&state)?
+            } else {
+                Out::Packet
+            };
+            self.join(&mut after, state, packets)?;
+        }
+        Ok(after)
+    }
+
+    /// The interface by which a packet with a new destination leaves, where the routes tell.
+    fn routed(&mut self, state: &State) -> Result<Out, Exhausted> {
+        let word = state.word(self.space, self.space.address(false))?;
+        let name = word
+            .as_constant()
+            .and_then(|number| interface_to(to_address(number, self.space.v6), self.surroundings));
+        match name {
+            Some(name) => Ok(Out::Letter(self.space.names.letter(name))),
+            None => self.unknown_output(state),
+        }
+    }
+
+    fn unknown_output(&mut self, state: &State) -> Result<Out, Exhausted> {
+        let destination = state.word(self.space, self.space.address(false))?;
+        self.space.routed_letter(destination).map(Out::Unknown)
+    }
+
+    /// Which of the packets stay on this host, and which go through it.
+    fn route(&mut self, state: &State, packets: Packets) -> Result<(Packets, Packets), Exhausted> {
+        if !state.destination_rewritten {
+            return Ok(match self.space.path {
+                Path::Input => (packets, Packets::NONE),
+                _ => (Packets::NONE, packets),
+            });
+        }
+        let word = state.word(self.space, Field::DstAddressType)?;
+        let here = self.space.store.among(&word, &[Range { lo: 2, hi: 5 }])?;
+        let stay = self.space.store.and(packets, here)?;
+        let leave = self.space.store.minus(packets, here)?;
+        Ok((stay, leave))
+    }
+
+    /// A packet of a connection that was set up earlier is rewritten as that was, without the rules
+    /// being asked; whether and how, they do not tell.
+    fn established(&mut self, flows: Flows, hook: Hook) -> Result<Flows, Exhausted> {
+        if !self.has_nat() {
+            return Ok(flows);
+        }
+        let established = self.space.in_state(ct_state::ESTABLISHED)?;
+        let related = self.space.in_state(ct_state::RELATED)?;
+        let old = self.space.store.or(established, related)?;
+        let status = self
+            .space
+            .word(Field::CtStatus)?
+            .masked(Some(ct_status::SNAT | ct_status::DNAT));
+        let plain = self.space.store.among(&status, &[Range::one(0)])?;
+        let perhaps = self.space.store.minus(old, plain)?;
+        let rewritten = self.space.ask(Unknown::Kernel, &Topic::Earlier)?;
+        let rewritten = self.space.store.and(perhaps, rewritten)?;
+        let mut both = Flows::new();
+        for (state, packets) in flows {
+            let stay = self.space.store.minus(packets, rewritten)?;
+            let change = self.space.store.and(packets, rewritten)?;
+            if !change.is_none() {
+                let mut state = state.clone();
+                for field in [self.space.address(false), Field::DstPort] {
+                    let mut word = self.space.rewritten_by_kernel(field)?;
+                    word.there = state.word(self.space, field)?.there;
+                    state.put(field, word);
+                }
+                let kind = self.space.rewritten_by_kernel(Field::DstAddressType)?;
+                state.put(Field::DstAddressType, kind);
+                state.destination_rewritten = hook == Hook::Prerouting;
+                self.join(&mut both, state, change)?;
+            }
+            self.join(&mut both, state, stay)?;
+        }
+        Ok(both)
+    }
+
+    fn has_nat(&self) -> bool {
+        let tables = self.firewall.tables.iter();
+        tables
+            .filter(|table| sees(table, self.space.v6))
+            .flat_map(|table| &table.chains)
+            .flat_map(|chain| &chain.rules)
+            .any(|rule| {
+                let mut statements = rule.statements.iter();
+                statements.any(|one| matches!(one, Statement::Verdict(Verdict::Nat(_))))
+            })
+    }
+
+    fn pass(&mut self, flows: Flows) {
+        for (state, packets) in flows {
+            self.end(End::Accepted, packets);
+            self.course.passed.push((state, packets));
+        }
+    }
+
+    fn end(&mut self, end: End, packets: Packets) {
+        self.course.ends.add(end, packets);
+    }
+
+    fn join(&mut self, flows: &mut Flows, state: State, packets: Packets) -> Result<(), Exhausted> {
+        if packets.is_none() {
+            return Ok(());
+        }
+        if flows.len() >= MOST_STATES {
+            return Err(Exhausted);
+        }
+        let joined = flows.entry(state).or_insert(Packets::NONE);
+        *joined = self.space.store.or(*joined, packets)?;
+        Ok(())
+    }
+
+    /// Joins what has the same state, in pairs.
+    pub(super) fn gather(&mut self, parts: Vec<(State, Packets)>) -> Result<Flows, Exhausted> {
+        let mut by_state: BTreeMap<State, Vec<Packets>> = BTreeMap::new();
+        for (state, packets) in parts {
+            by_state.entry(state).or_default().push(packets);
+        }
+        if by_state.len() > MOST_STATES {
+            return Err(Exhausted);
+        }
+        let mut flows = Flows::new();
+        for (state, parts) in by_state {
+            let packets = self.space.store.any(parts)?;
+            if !packets.is_none() {
+                flows.insert(state, packets);
+            }
+        }
+        Ok(flows)
+    }
+
+    /// Runs the base chains of a hook; gives what passes all of them.
+    fn hook(&mut self, hook: Hook, mut flows: Flows) -> Result<Flows, Exhausted> {
+        let (bases, order) = bases(self.firewall, hook, self.space.v6, self.texts_in_order);
+        self.course.order_unknown |= order == Order::Unknown;
+        for base in bases {
+            if flows.is_empty() {
+                break;
+            }
+            self.place = Place {
+                hook,
+                backend: self.firewall.tables[base.table].backend,
+                base: (base.table, base.chain),
+            };
+            let early = hook == Hook::Ingress
+                || base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
+            let elsewhere;
+            (flows, elsewhere) = self.on_device(base, flows)?;
+            flows = if early {
+                let hidden = self.connection(flows, true)?;
+                let flows = self.base_chain(base, hidden)?;
+                self.connection(flows, false)?
+            } else if base.kind == ChainKind::Nat {
+                if can_do_nothing(self.firewall, &base) {
+                    continue;
+                }
+                let (first, later) = self.asks_nat(flows, hook)?;
+                let first = self.base_chain(base, first)?;
+                self.gather(first.into_iter().chain(later).collect())?
+            } else {
+                self.base_chain(base, flows)?
+            };
+            if !elsewhere.is_empty() {
+                flows = self.gather(flows.into_iter().chain(elsewhere).collect())?;
+            }
+        }
+        Ok(flows)
+    }
+
+    /// Which packets pass a device that the chain is hooked to, and which do not; other chains
+    /// see all.
+    fn on_device(&mut self, base: BaseAt, flows: Flows) -> Result<(Flows, Flows), Exhausted> {
+        let chain = &self.firewall.tables[base.table].chains[base.chain];
+        let on_device = |base: &&Base| matches!(base.hook, Hook::Ingress | Hook::Egress);
+        let Some(base) = chain.base.as_ref().filter(on_device) else {
+            return Ok((flows, Flows::new()));
+        };
+        let names: Vec<NamePattern> = base
+            .devices
+            .iter()
+            .map(|name| NamePattern {
+                text: name.clone(),
+                prefix: false,
+            })
+            .collect();
+        let (mut here, mut elsewhere) = (Flows::new(), Flows::new());
+        for (state, packets) in flows {
+            // `nft -j` of version 1.0.6 does not tell the device.
+            let passes = if names.is_empty() {
+                self.space.ask(Unknown::Kernel, &Topic::Own)?
+            } else if base.hook == Hook::Ingress {
+                State::input_is(self.space, &names)?
+            } else {
+                state.output_is(self.space, &names)?
+            };
+            let inside = self.space.store.and(packets, passes)?;
+            self.join(&mut here, state.clone(), inside)?;
+            let outside = self.space.store.minus(packets, passes)?;
+            self.join(&mut elsewhere, state, outside)?;
+        }
+        Ok((here, elsewhere))
+    }
+
+    /// Before conntrack a packet has no connection.
+    fn connection(&mut self, flows: Flows, hidden: bool) -> Result<Flows, Exhausted> {
+        let parts = flows.into_iter().map(|(mut state, packets)| {
+            state.hidden = hidden;
+            (state, packets)
+        });
+        self.gather(parts.collect())
+    }
+
+    /// Which packets visit a nat chain: the first one of a connection does. An ICMP error about a
+    /// connection is rewritten as that was (`nf_nat_ipv4_fn`); what else is RELATED is a first
+    /// packet. Once one nat chain has fixed an end, the others of the hook are not asked. Without a
+    /// connection none is (`nf_nat_inet_fn`).
+    fn asks_nat(&mut self, flows: Flows, hook: Hook) -> Result<(Flows, Flows), Exhausted> {
+        let (mut first, mut later) = (Flows::new(), Flows::new());
+        let tracked = self.space.tracked()?;
+        for (state, packets) in flows {
+            let fixed = match hook {
+                Hook::Prerouting | Hook::Output => state.destination_rewritten,
+                _ => state.source_rewritten,
+            };
+            if fixed {
+                later.insert(state, packets);
+                continue;
+            }
+            let word = state.word(self.space, Field::CtState)?;
+            let protocol = state.word(self.space, Field::L4Proto)?;
+            let store = &mut self.space.store;
+            let new = store.among(&word, &[Range::one(ct_state::NEW)])?;
+            let related = store.among(&word, &[Range::one(ct_state::RELATED)])?;
+            let icmp = store.among(&protocol, &[Range::one(1), Range::one(58)])?;
+            let related = store.minus(related, icmp)?;
+            let asks = store.or(new, related)?;
+            let asks = store.and(asks, tracked)?;
+            let visits = store.and(packets, asks)?;
+            let passes = store.minus(packets, asks)?;
+            if !visits.is_none() {
+                first.insert(state.clone(), visits);
+            }
+            if !passes.is_none() {
+                later.insert(state, passes);
+            }
+        }
+        Ok((first, later))
+    }
+
+    fn base_chain(&mut self, base: BaseAt, flows: Flows) -> Result<Flows, Exhausted> {
+        let start = Depth { jumps: 0, all: 0 };
+        let mut accepted = Vec::new();
+        for (state, packets) in flows {
+            let at = self.pass_chain((base.table, base.chain), (&state, packets), start)?;
+            self.course.entered.push((at, packets));
+            let passage = &self.course.passages[at];
+            accepted.extend(passage.accepted.clone());
+            if base.policy == Policy::Accept {
+                accepted.extend(passage.on.clone());
+            }
+            self.course.ends.extend(passage.ends.clone());
+        }
+        self.gather(accepted)
+    }
+}

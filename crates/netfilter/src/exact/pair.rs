@@ -1,0 +1,418 @@
+//! Two firewalls side by side over the same packets: for which of them the fate differs.
+
+use super::diagram::{Exhausted, Packets};
+use super::space::{Space, Unknown};
+use super::state::State;
+use super::twins::Twins;
+use super::word::Word;
+use super::{Budget, Cube, Followed};
+use crate::Surroundings;
+use crate::packet::{Packet, Path};
+use crate::semantics::End;
+use crate::traffic::Traffic;
+use surefoot_ruleset::model::{Field, Firewall, RuleAt};
+
+/// All packets of one family and one way, followed through two firewalls.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    space: Space,
+    old: Followed,
+    new: Followed,
+    /// The packets that both accept as the same packets, over what is unknown, too.
+    alike: Packets,
+    /// Whether later fragments were left out: what `nf_tables` reads in place of the header that
+    /// they lack hangs on their data.
+    pub without_fragments: bool,
+}
+
+/// Packets whose fate differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// Where the first firewall lets them end.
+    pub old: End,
+    /// Where the second one does; the same if they are accepted as other packets.
+    pub new: End,
+    /// The packets for which that is so whatever is not known.
+    pub certainly: Packets,
+    /// The others for which it may be so.
+    pub possibly: Packets,
+    /// Both over what is unknown, too.
+    all: Packets,
+}
+
+/// Whose rule an answer hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// A rule of the first firewall.
+    Old(RuleAt),
+    /// A rule of the second one.
+    New(RuleAt),
+}
+
+/// Two firewalls, and the packets that are asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison<'a> {
+    /// The old rules.
+    pub old: &'a Firewall,
+    /// The new rules.
+    pub new: &'a Firewall,
+    /// The machine that both stand on.
+    pub surroundings: &'a Surroundings,
+    /// Whether packets of IPv6 are compared.
+    pub v6: bool,
+    /// The way of the packets.
+    pub path: Path,
+    /// The packets that are compared.
+    pub about: &'a Traffic,
+    /// How long to look.
+    pub budget: Budget,
+}
+
+/// What a packet can have become when it is accepted.
+const BECOMES: &[Field] = &[
+    Field::Ip4Src,
+    Field::Ip6Src,
+    Field::Ip4Dst,
+    Field::Ip6Dst,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::Mark,
+    Field::CtMark,
+    Field::Tos,
+    Field::TrafficClass,
+    Field::Ttl,
+    Field::HopLimit,
+    Field::CtState,
+];
+
+impl Pair {
+    /// Follows all packets through both.
+    pub fn new(question: Comparison) -> Result<Self, Exhausted> {
+        let mut space = Space::new(
+            &[question.old, question.new],
+            question.surroundings,
+            (question.v6, question.path),
+            false,
+            &question.about.names(),
+            question.budget,
+        )?;
+        let about = space.about(question.old, &State::default(), question.about)?;
+        space.world = space.store.and(space.world, about)?;
+        let fragments = space.later_fragments()?;
+        let whole = space.store.minus(space.world, fragments)?;
+        let without_fragments = whole != space.world;
+        space.world = whole;
+        space.find_common()?;
+        space.twins = Some(Twins::new(question.old, question.new));
+        let mut old = Followed::new(&mut space, question.old, question.surroundings)?;
+        if let Some(twins) = &mut space.twins {
+            twins.turn_to_second();
+        }
+        let mut new = Followed::new(&mut space, question.new, question.surroundings)?;
+        let alike = accepted_alike(&mut space, &mut old, &mut new)?;
+        space.forget_common();
+        Ok(Self {
+            space,
+            old,
+            new,
+            alike,
+            without_fragments,
+        })
+    }
+
+    /// Whether there are packets at all.
+    pub fn is_empty(&self) -> bool {
+        self.space.world.is_none()
+    }
+
+    /// Whether answers that hang on the past were taken to be the same in both.
+    pub fn shares_answers(&self) -> bool {
+        self.space.twins.as_ref().is_some_and(|twins| twins.any)
+    }
+
+    /// The packets whose fate differs, by their fates.
+    pub fn differing(&mut self) -> Result<Vec<Differing>, Exhausted> {
+        let mut found = Vec::new();
+        let after = self.new.all_ends(&mut self.space)?;
+        for (old, before) in self.old.all_ends(&mut self.space)? {
+            for (new, after) in after.iter().copied() {
+                let mut all = self.space.store.and(before, after)?;
+                if old == new {
+                    if old != End::Accepted {
+                        continue;
+                    }
+                    all = self.space.store.minus(all, self.alike)?;
+                }
+                let first = self.space.first_unknown;
+                let perhaps = self.space.store.possibly(all, first)?;
+                if perhaps.is_none() {
+                    continue;
+                }
+                // Nothing unknown is in it.
+                if perhaps == all {
+                    found.push(Differing {
+                        old,
+                        new,
+                        certainly: all,
+                        possibly: Packets::NONE,
+                        all,
+                    });
+                    continue;
+                }
+                let others = self.space.store.minus(self.space.world, all)?;
+                let others = self.space.store.possibly(others, first)?;
+                found.push(Differing {
+                    old,
+                    new,
+                    certainly: self.space.store.minus(perhaps, others)?,
+                    possibly: self.space.store.and(perhaps, others)?,
+                    all,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Readable parts of a set, so many at most, and whether they are all.
+    pub fn cubes(&mut self, packets: Packets, most: usize) -> Result<(Vec<Cube>, bool), Exhausted> {
+        self.space.cubes(packets, most)
+    }
+
+    /// One packet of a set, as ordinary as it can be.
+    pub fn witness(&mut self, packets: Packets) -> Option<Packet> {
+        self.space.witness(packets)
+    }
+
+    /// What it hangs on whether the fate of this packet differs so.
+    pub fn hangs(
+        &mut self,
+        differing: &Differing,
+        packet: &Packet,
+    ) -> Result<Vec<Whose>, Exhausted> {
+        let like = self.space.like(packet)?;
+        let here = self.space.store.and(differing.all, like)?;
+        let first = self.space.first_unknown;
+        let mut whose = Vec::new();
+        for variable in self.space.store.looks_at(here, first) {
+            let at = usize::try_from(variable - first).unwrap_or(usize::MAX);
+            let second = self.space.twins.as_ref();
+            let second = second.is_some_and(|twins| twins.only_second.contains(&variable));
+            whose.extend(match self.space.unknown.get(at) {
+                Some(Unknown::Rule(at)) if second => Some(Whose::New(*at)),
+                Some(Unknown::Rule(at)) => Some(Whose::Old(*at)),
+                _ => None,
+            });
+        }
+        whose.sort_unstable();
+        whose.dedup();
+        Ok(whose)
+    }
+}
+
+/// The packets that both accept and that are the same packets when they leave or arrive.
+fn accepted_alike(
+    space: &mut Space,
+    old: &mut Followed,
+    new: &mut Followed,
+) -> Result<Packets, Exhausted> {
+    let (before, after) = (
+        old.end(space, End::Accepted)?,
+        new.end(space, End::Accepted)?,
+    );
+    let both = space.store.and(before, after)?;
+    let before = by_words(space, &old.passed)?;
+    let after = by_words(space, &new.passed)?;
+    let mut alike = Vec::new();
+    for (words, packets) in &before {
+        if let Some((_, others)) = after.iter().find(|(other, _)| other == words) {
+            alike.push(space.store.and(*packets, *others)?);
+        }
+    }
+    let same_words = space.store.any(alike)?;
+    let mut left = space.store.minus(both, same_words)?;
+    let mut alike = vec![same_words];
+    for (words, packets) in &before {
+        if left.is_none() {
+            break;
+        }
+        let packets = space.store.and(*packets, left)?;
+        for (others, after) in after.iter().filter(|(other, _)| other != words) {
+            let here = space.store.and(packets, *after)?;
+            if here.is_none() {
+                continue;
+            }
+            let mut same = here;
+            for (a, b) in words.iter().zip(others).filter(|(a, b)| a != b) {
+                let equal = space.same_number(Unknown::Kernel, a, b)?;
+                let missing = space.store.or(a.there, b.there)?;
+                let equal = space.store.or(equal, !missing)?;
+                same = space.store.and(same, equal)?;
+            }
+            alike.push(same);
+            left = space.store.minus(left, here)?;
+        }
+    }
+    space.store.any(alike)
+}
+
+type Leaving = Vec<(Vec<Word>, Packets)>;
+
+/// The accepted packets by what they are when they leave or arrive.
+fn by_words(space: &mut Space, passed: &[(State, Packets)]) -> Result<Leaving, Exhausted> {
+    let mut parts: std::collections::BTreeMap<Vec<Word>, Vec<Packets>> =
+        std::collections::BTreeMap::new();
+    for (state, packets) in passed {
+        let mut words = Vec::with_capacity(BECOMES.len());
+        for field in BECOMES {
+            words.push(state.word(space, *field)?);
+        }
+        parts.entry(words).or_default().push(*packets);
+    }
+    let mut leaving = Vec::with_capacity(parts.len());
+    for (words, parts) in parts {
+        leaving.push((words, space.store.any(parts)?));
+    }
+    Ok(leaving)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use surefoot_ruleset::{Input, load};
+
+    fn firewall(rules: &str) -> Firewall {
+        let text = format!(
+            "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n"
+        );
+        nat(&text)
+    }
+
+    fn nat(text: &str) -> Firewall {
+        load(vec![Input {
+            name: "t".into(),
+            text: text.into(),
+            format: None,
+        }])
+        .firewall
+    }
+
+    fn compare(old: &Firewall, new: &Firewall, path: Path) -> Vec<(End, End, bool, bool)> {
+        let mut pair = Pair::new(Comparison {
+            old,
+            new,
+            surroundings: &Surroundings::default(),
+            v6: false,
+            path,
+            about: &Traffic::default(),
+            budget: Budget::default(),
+        })
+        .unwrap();
+        let found = pair.differing().unwrap();
+        found
+            .iter()
+            .map(|one| {
+                let (sure, open) = (!one.certainly.is_none(), !one.possibly.is_none());
+                (one.old, one.new, sure, open)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_is_equal_and_what_differs_is_found() {
+        let old = firewall(
+            "-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -p tcp --dport 80 -j ACCEPT\n",
+        );
+        let turned = firewall(
+            "-A INPUT -p tcp --dport 80 -j ACCEPT\n-A INPUT -p tcp --dport 22 -j ACCEPT\n",
+        );
+        let less = firewall("-A INPUT -p tcp --dport 22 -j ACCEPT\n");
+        assert_eq!(compare(&old, &turned, Path::Input), []);
+        let found = compare(&old, &less, Path::Input);
+        assert_eq!(found, [(End::Accepted, End::Dropped, true, false)]);
+        assert_eq!(compare(&old, &less, Path::Forward), []);
+    }
+
+    #[test]
+    fn a_limit_in_both_is_one_answer_and_in_one_an_open_one() {
+        let limited = "-A INPUT -p tcp --dport 22 -m limit --limit 5/min -j ACCEPT\n";
+        let more = format!("-A INPUT -p udp -j ACCEPT\n{limited}");
+        let found = compare(&firewall(limited), &firewall(&more), Path::Input);
+        assert_eq!(found, [(End::Dropped, End::Accepted, true, false)]);
+        let open = firewall("-A INPUT -p tcp --dport 22 -j ACCEPT\n");
+        let found = compare(&firewall(limited), &open, Path::Input);
+        assert_eq!(found, [(End::Dropped, End::Accepted, false, true)]);
+    }
+
+    #[test]
+    fn a_limit_gives_one_answer_whatever_other_packets_are_marked() {
+        let limited = "-A A -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\n";
+        let rules = |marks: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp -j A\n-A INPUT -p tcp -j A\n{marks}{limited}COMMIT\n"
+            ))
+        };
+        let marks = rules("-A A -p icmp -j MARK --set-mark 2\n");
+        assert_eq!(compare(&marks, &rules(""), Path::Input), []);
+    }
+
+    #[test]
+    fn a_limit_gives_one_answer_whatever_rules_lead_there_for_no_packet() {
+        let limited = "-A B -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\n";
+        let rules = |jump: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n:B - [0:0]\n-A INPUT -p udp -j A\n-A INPUT -j B\n{jump}{limited}COMMIT\n"
+            ))
+        };
+        let idle = rules("-A A -p tcp -g B\n");
+        assert_eq!(compare(&idle, &rules(""), Path::Input), []);
+        let once_more = rules("-A INPUT -p tcp -j B\n");
+        let found = compare(&rules(""), &once_more, Path::Input);
+        assert_eq!(found, [(End::Dropped, End::Accepted, false, true)]);
+    }
+
+    #[test]
+    fn a_limit_gives_one_answer_where_a_rule_that_leads_there_was_changed() {
+        let rules = |jump: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n{jump}-A A -p tcp --dport 22 -m limit --limit 5/sec -j ACCEPT\nCOMMIT\n"
+            ))
+        };
+        let (old, new) = (rules("-A INPUT -j A\n"), rules("-A INPUT -p tcp -j A\n"));
+        assert_eq!(compare(&old, &new, Path::Input), []);
+    }
+
+    #[test]
+    fn a_comment_changes_no_answer() {
+        let rules = |comment: &str| {
+            nat(&format!(
+                "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -m limit --limit 5/sec {comment}-j ACCEPT\nCOMMIT\n"
+            ))
+        };
+        let plain = rules("");
+        for comment in ["ssh", "\"ssh\"", "\"ssh for \\\"us\\\" all\""] {
+            let said = rules(&format!("-m comment --comment {comment} "));
+            assert_eq!(compare(&plain, &said, Path::Input), [], "{comment}");
+        }
+    }
+
+    #[test]
+    fn other_destinations_are_another_fate() {
+        let to = |address: &str| {
+            nat(&format!(
+                "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination {address}\nCOMMIT\n"
+            ))
+        };
+        let found = compare(&to("10.0.0.1"), &to("10.0.0.2"), Path::Forward);
+        assert!(
+            found
+                .iter()
+                .any(|(old, new, sure, _)| (*old, *new) == (End::Accepted, End::Accepted) && *sure),
+            "{found:?}"
+        );
+        assert_eq!(compare(&to("10.0.0.1"), &to("10.0.0.1"), Path::Forward), []);
+        let range = to("10.0.0.1-10.0.0.9");
+        assert_eq!(compare(&range, &range, Path::Forward), []);
+        let wider = compare(&range, &to("10.0.0.1-10.0.0.10"), Path::Forward);
+        assert!(!wider.is_empty());
+    }
+}

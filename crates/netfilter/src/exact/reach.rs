@@ -1,0 +1,253 @@
+//! Who comes through to what: kinds of sources by kinds of services.
+//!
+//! Services are protocols and ports that the rules treat alike, whoever asks; sources are interfaces
+//! and addresses that they treat alike for every service. Both fall out of the accepted packets, so
+//! that no cell mixes what is let in with what is not, unless that hangs on more than the two.
+
+use std::collections::HashMap;
+
+use super::diagram::{Exhausted, Packets, Variable};
+use super::space::Block;
+use super::{Cube, Exact};
+use crate::semantics::End;
+use surefoot_ruleset::model::{Field, Range};
+
+/// A matrix of sources by services.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    pub services: Vec<Service>,
+    pub sources: Vec<Vec<Cube>>,
+    /// A row for each source, a cell for each service.
+    pub cells: Vec<Vec<Cell>>,
+}
+
+/// A protocol and ports that are treated alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The protocols; one alone if there are ports.
+    pub protocols: Vec<Range>,
+    /// Its ports; none for protocols that are not told apart by them.
+    pub ports: Option<Vec<Range>>,
+}
+
+/// Whether packets come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// None does.
+    Closed,
+    /// It hangs on more than source and service, or on something that is not known.
+    Partly,
+    /// All do.
+    Open,
+}
+
+/// More kinds of sources or services are no table for people.
+const MOST: usize = 200;
+const TCP: u128 = 6;
+const UDP: u128 = 17;
+
+/// A kind of service with what may and what may not come through to it, by source.
+struct Kind {
+    service: Service,
+    may: Packets,
+    may_not: Packets,
+}
+
+/// Values that two sets treat alike, with what the sets are for them.
+type Class = ([Packets; 2], Vec<Range>);
+
+impl Exact {
+    /// The matrix of all packets that are asked about; none if there are too many kinds.
+    pub fn matrix(&mut self) -> Result<Option<Matrix>, Exhausted> {
+        let (may, may_not) = self.through()?;
+        let source = self.space.address(true);
+        let fields = [Some(source), Some(Field::L4Proto), Some(Field::DstPort)];
+        let mut kept: Vec<Block> = vec![self.space.interface(true)];
+        if self.space.path == crate::packet::Path::Forward {
+            kept.push(self.space.interface(false));
+        }
+        kept.extend(
+            fields
+                .into_iter()
+                .flatten()
+                .filter_map(|field| self.space.block(field)),
+        );
+        let may = self.only(may, &kept)?;
+        let may_not = self.only(may_not, &kept)?;
+        let world = self.only(self.space.world, &kept)?;
+        let Some(kinds) = self.kinds(may, may_not, world)? else {
+            return Ok(None);
+        };
+        let ports = [Field::L4Proto, Field::DstPort];
+        let ports: Vec<Block> = ports
+            .iter()
+            .filter_map(|field| self.space.block(*field))
+            .collect();
+        kept.retain(|block| !ports.contains(block));
+        let sources = self.only(world, &kept)?;
+        let mut atoms = vec![sources];
+        for kind in &kinds {
+            for set in [kind.may, kind.may_not] {
+                let mut split = Vec::with_capacity(atoms.len() + 1);
+                for atom in atoms {
+                    let inside = self.space.store.and(atom, set)?;
+                    let outside = self.space.store.minus(atom, set)?;
+                    split.extend([inside, outside].into_iter().filter(|one| !one.is_none()));
+                }
+                atoms = split;
+                if atoms.len() > MOST {
+                    return Ok(None);
+                }
+            }
+        }
+        let mut matrix = Matrix {
+            services: Vec::new(),
+            sources: Vec::new(),
+            cells: Vec::new(),
+        };
+        for atom in atoms {
+            let row = kinds.iter().map(|kind| {
+                let may = self.space.store.meet(atom, kind.may);
+                let may_not = self.space.store.meet(atom, kind.may_not);
+                match (may, may_not) {
+                    (true, false) => Cell::Open,
+                    (true, true) => Cell::Partly,
+                    (false, _) => Cell::Closed,
+                }
+            });
+            matrix.cells.push(row.collect());
+            let others = self.space.store.minus(sources, atom)?;
+            matrix
+                .sources
+                .push(self.space.cubes_apart(atom, others, MOST)?.0);
+        }
+        matrix.services = kinds.into_iter().map(|kind| kind.service).collect();
+        Ok(Some(matrix))
+    }
+
+    /// The packets that may be accepted, and those that may not be.
+    fn through(&mut self) -> Result<(Packets, Packets), Exhausted> {
+        let may = self.possibly(End::Accepted)?;
+        let surely = self.certainly(End::Accepted)?;
+        let may_not = self.space.store.minus(self.space.world, surely)?;
+        Ok((may, may_not))
+    }
+
+    /// For which of some blocks' values there are such packets.
+    fn only(&mut self, packets: Packets, kept: &[Block]) -> Result<Packets, Exhausted> {
+        let inside = |variable: &Variable| {
+            kept.iter()
+                .any(|block| (block.first..block.first + block.width).contains(variable))
+        };
+        let mut others = self.space.store.looks_at(packets, 0);
+        others.retain(|variable| !inside(variable));
+        self.space.store.forget(packets, &others)
+    }
+
+    fn kinds(
+        &mut self,
+        may: Packets,
+        may_not: Packets,
+        world: Packets,
+    ) -> Result<Option<Vec<Kind>>, Exhausted> {
+        let mut kinds = Vec::new();
+        let (Some(protocol), Some(port)) = (
+            self.space.block(Field::L4Proto),
+            self.space.block(Field::DstPort),
+        ) else {
+            return Ok(Some(kinds));
+        };
+        for number in [TCP, UDP] {
+            let such = self.space.is(Field::L4Proto, number)?;
+            if !self.space.store.meet(such, world) {
+                continue;
+            }
+            let mut sets = [may, may_not];
+            for set in &mut sets {
+                *set = self.space.store.given(*set, protocol, number)?;
+            }
+            let Some(classes) = self.classes(port, sets)? else {
+                return Ok(None);
+            };
+            for (sets, values) in classes {
+                kinds.push(Kind {
+                    service: Service {
+                        protocols: vec![Range::one(number)],
+                        ports: Some(values),
+                    },
+                    may: sets[0],
+                    may_not: sets[1],
+                });
+            }
+        }
+        let with_ports = self
+            .space
+            .has(Field::L4Proto, &[TCP, UDP].map(Range::one))?;
+        let mut sets = [may, may_not];
+        for set in &mut sets {
+            let here = self.space.store.minus(*set, with_ports)?;
+            *set = self.space.store.forget(here, &variables(port))?;
+        }
+        let Some(classes) = self.classes(protocol, sets)? else {
+            return Ok(None);
+        };
+        for (sets, values) in classes {
+            // TCP and UDP stand above; in their place there is nothing.
+            if sets.iter().all(|set| set.is_none()) {
+                continue;
+            }
+            kinds.push(Kind {
+                service: Service {
+                    protocols: values,
+                    ports: None,
+                },
+                may: sets[0],
+                may_not: sets[1],
+            });
+        }
+        Ok((kinds.len() <= MOST).then_some(kinds))
+    }
+
+    /// The values of a block that both sets treat alike, with what the sets are for them.
+    fn classes(
+        &mut self,
+        block: Block,
+        sets: [Packets; 2],
+    ) -> Result<Option<Vec<Class>>, Exhausted> {
+        let store = &mut self.space.store;
+        let (Some(mut cuts), Some(more)) = (store.cuts(sets[0], block), store.cuts(sets[1], block))
+        else {
+            return Ok(None);
+        };
+        cuts.extend(more);
+        let last = (1_u128 << block.width) - 1;
+        let ends = cuts.iter().skip(1).map(|cut| cut - 1).chain([last]);
+        let mut classes: Vec<Class> = Vec::new();
+        let mut known: HashMap<[Packets; 2], usize> = HashMap::new();
+        for (lo, hi) in cuts.iter().copied().zip(ends) {
+            let [may, may_not] = sets;
+            let here = [
+                store.given(may, block, lo)?,
+                store.given(may_not, block, lo)?,
+            ];
+            let at = *known.entry(here).or_insert(classes.len());
+            if at == classes.len() {
+                if classes.len() >= MOST {
+                    return Ok(None);
+                }
+                classes.push((here, Vec::new()));
+            }
+            let ranges = &mut classes[at].1;
+            match ranges.last_mut() {
+                Some(before) if before.hi + 1 == lo => before.hi = hi,
+                _ => ranges.push(Range { lo, hi }),
+            }
+        }
+        Ok(Some(classes))
+    }
+}
+
+fn variables(block: Block) -> Vec<Variable> {
+    (block.first..block.first + block.width).collect()
+}

@@ -1,0 +1,191 @@
+//! What rules have changed of a packet, the same for a whole set of packets.
+
+use std::collections::BTreeMap;
+
+use super::diagram::{Exhausted, Packets};
+use super::space::{Space, Topic, Unknown};
+use super::word::Word;
+use crate::packet::Packet;
+use surefoot_ruleset::model::{Field, NamePattern, ct_state, ct_status};
+
+/// The changes; a field without one is as it came in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct State {
+    changed: BTreeMap<Field, Word>,
+    pub(crate) output: Out,
+    /// Whether conntrack has not yet seen the packet.
+    pub(crate) hidden: bool,
+    untracked: bool,
+    pub(crate) destination_rewritten: bool,
+    pub(crate) source_rewritten: bool,
+    /// Bits of the connection's status that NAT has set.
+    status: u32,
+}
+
+/// The outgoing interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Out {
+    /// The packet's own.
+    #[default]
+    Packet,
+    /// Not yet routed, or to this host.
+    None,
+    /// The letter of this name: routed again.
+    Letter(usize),
+    /// Routed again, nobody knows where to: a letter that no packet answers.
+    Unknown(Word),
+}
+
+impl State {
+    /// A field as the next rule sees it.
+    pub(crate) fn word(&self, space: &mut Space, field: Field) -> Result<Word, Exhausted> {
+        if let Some(word) = self.changed.get(&field) {
+            return Ok(word.clone());
+        }
+        if self.untracked || self.hidden {
+            if field == Field::CtState {
+                let state = if self.untracked {
+                    ct_state::UNTRACKED
+                } else {
+                    ct_state::INVALID
+                };
+                return Ok(Word::constant(state, 7));
+            }
+            if Packet::connection_fields().contains(&field) {
+                return Ok(Word::absent());
+            }
+        }
+        if field == Field::CtStatus && self.status != 0 {
+            let mut word = space.word(field)?;
+            let set = Word::constant(self.status.into(), 16);
+            for (bit, set) in word.bits.iter_mut().zip(set.bits) {
+                if set.is_all() {
+                    *bit = Packets::ALL;
+                }
+            }
+            return Ok(word);
+        }
+        let moved = match field {
+            Field::SetSrcPort => Some(Field::SrcPort),
+            Field::SetDstPort => Some(Field::DstPort),
+            _ => None,
+        };
+        let mut word = space.word(field)?;
+        if let Some(port) = moved.and_then(|port| self.changed.get(&port)) {
+            let dccp = space.is(Field::L4Proto, 33)?;
+            let ports = space.store.minus(port.there, dccp)?;
+            let mut there = port.clone();
+            there.there = ports;
+            word = space.store.either_word(ports, &there, &word)?;
+        }
+        if field == Field::Ip4Dscp
+            && let Some(tos) = self.changed.get(&Field::Tos)
+        {
+            word = tos.clone();
+            word.bits.truncate(6);
+        }
+        if field == Field::Ip6Dscp
+            && let Some(class) = self.changed.get(&Field::TrafficClass)
+        {
+            word = class.clone();
+            word.bits.truncate(6);
+        }
+        Ok(word)
+    }
+
+    /// Gives a field another value from here on.
+    pub(crate) fn put(&mut self, field: Field, word: Word) {
+        self.changed.insert(field, word);
+    }
+
+    /// The field has a value from here on that nobody knows; it is there if it was.
+    pub(crate) fn forget(
+        &mut self,
+        space: &mut Space,
+        field: Field,
+        why: Unknown,
+    ) -> Result<(), Exhausted> {
+        let before = self.word(space, field)?;
+        let width = u32::try_from(before.bits.len()).unwrap_or_default();
+        let mut word = space.ask_word(why, &Topic::Number(field), width)?;
+        word.there = before.there;
+        self.put(field, word);
+        Ok(())
+    }
+
+    /// The packet has no connection from here on.
+    pub(crate) fn untrack(&mut self) {
+        self.untracked = true;
+        self.changed
+            .retain(|field, _| !Packet::connection_fields().contains(field));
+    }
+
+    /// NAT has decided on an end of the connection: no later nat chain is asked about it.
+    pub(crate) fn fix(&mut self, source: bool) {
+        if source {
+            self.source_rewritten = true;
+        } else {
+            self.destination_rewritten = true;
+        }
+    }
+
+    /// NAT has given an end of the connection another address or port.
+    pub(crate) fn set_rewritten(&mut self, source: bool) {
+        let bit = if source {
+            ct_status::SNAT
+        } else {
+            ct_status::DNAT
+        };
+        self.status |= u32::try_from(bit).unwrap_or_default();
+    }
+
+    /// The packets whose incoming interface has one of these names.
+    pub(crate) fn input_is(space: &mut Space, names: &[NamePattern]) -> Result<Packets, Exhausted> {
+        let letters = fitting(space, names);
+        let block = space.interface(true);
+        space.lettered(block, letters)
+    }
+
+    /// The packets whose outgoing interface has one of these names.
+    pub(crate) fn output_is(
+        &self,
+        space: &mut Space,
+        names: &[NamePattern],
+    ) -> Result<Packets, Exhausted> {
+        let letters = fitting(space, names);
+        let here = |letter: &usize| letters.contains(letter);
+        match &self.output {
+            Out::Packet => {
+                let block = space.interface(false);
+                space.lettered(block, letters)
+            }
+            Out::None => Ok(if here(&space.names.letter("")) {
+                Packets::ALL
+            } else {
+                Packets::NONE
+            }),
+            Out::Letter(letter) => Ok(if here(letter) {
+                Packets::ALL
+            } else {
+                Packets::NONE
+            }),
+            Out::Unknown(word) => {
+                let ranges: Vec<_> = letters
+                    .iter()
+                    .map(|letter| {
+                        surefoot_ruleset::model::Range::one(u128::try_from(*letter).unwrap_or(0))
+                    })
+                    .collect();
+                space.store.among(word, &ranges)
+            }
+        }
+    }
+}
+
+fn fitting(space: &Space, names: &[NamePattern]) -> Vec<usize> {
+    let letters: std::collections::BTreeSet<usize> = names
+        .iter()
+        .flat_map(|pattern| space.names.fitting(pattern))
+        .collect();
+    letters.into_iter().collect()
+}

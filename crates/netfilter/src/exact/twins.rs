@@ -1,0 +1,305 @@
+//! Answers that are not known, of two firewalls that are compared.
+//!
+//! A `limit` that stands in both is one and the same answer, else every comparison would end in
+//! "possibly". Rules are twins if their words are the same: first those in chains of one name, then
+//! the others, each with the one in the same place of the order.
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagram::Variable;
+use super::space::{Topic, Unknown};
+use super::state::State;
+use surefoot_ruleset::model::{
+    Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, Statement, Table, Verdict,
+};
+
+/// The unknown answers of the first firewall, for the second one to share.
+#[derive(Clone, Debug)]
+pub(crate) struct Twins {
+    /// The rules of the second firewall that stand in the first one, too.
+    of_first: HashMap<RuleAt, RuleAt>,
+    /// The rules of the first firewall that stand in the second one, too.
+    paired: HashSet<RuleAt>,
+    /// The chains of the second firewall that the first one has by the same name.
+    chains: HashMap<(usize, usize), (usize, usize)>,
+    second: bool,
+    answers: HashMap<(Question, usize), Variable>,
+    turns: HashMap<Question, usize>,
+    /// The first variables that only the second firewall has.
+    pub(crate) only_second: Vec<Variable>,
+    /// Whether an answer was taken to be the same in both.
+    pub(crate) any: bool,
+    /// What the NAT rule under way writes.
+    pub(crate) writes: String,
+}
+
+/// Who has an unknown answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    /// A rule of the first firewall, or its twin.
+    Rule(RuleAt),
+    /// A rule that only the second one has.
+    Second(RuleAt),
+    /// Some rule of a chain of the first firewall, or of the one of that name, that only one of the
+    /// two has.
+    SomeOf((usize, usize)),
+    Kernel,
+}
+
+/// Who asks what, of packets in which state, and by which rules they came to the chain: what one of
+/// two firewalls asks once more, of other packets or by another way, must not be taken for what both
+/// ask.
+type Question = (Owner, Topic, Option<State>, Vec<Owner>);
+
+/// What came of asking.
+pub(crate) enum Asked {
+    /// The other firewall has asked the same.
+    Before(Variable),
+    /// Nobody has.
+    First(Place),
+}
+
+/// Where an answer is kept.
+pub(crate) struct Place(Option<(Question, usize)>);
+
+impl Twins {
+    /// Finds the rules that are in both.
+    pub(crate) fn new(first: &Firewall, second: &Firewall) -> Self {
+        let of_first = pairs(first, second);
+        Self {
+            paired: of_first.values().copied().collect(),
+            chains: chains(first, second),
+            of_first,
+            second: false,
+            answers: HashMap::new(),
+            turns: HashMap::new(),
+            only_second: Vec::new(),
+            any: false,
+            writes: String::new(),
+        }
+    }
+
+    /// From here on the second firewall asks.
+    pub(crate) fn turn_to_second(&mut self) {
+        self.second = true;
+        self.turns.clear();
+        self.writes.clear();
+    }
+
+    /// The variable that the other firewall got for the same question.
+    pub(crate) fn ask(
+        &mut self,
+        unknown: Unknown,
+        topic: &Topic,
+        (state, callers): (Option<&State>, &[RuleAt]),
+    ) -> Asked {
+        if !topic.can_be_shared() {
+            return Asked::First(Place(None));
+        }
+        let owner = match unknown {
+            Unknown::Kernel => Owner::Kernel,
+            Unknown::Rule(at) => self.owner(at),
+        };
+        let callers = match state {
+            Some(_) => callers.iter().map(|at| self.caller(*at)).collect(),
+            None => Vec::new(),
+        };
+        let question = (owner, topic.clone(), state.cloned(), callers);
+        let turn = self.turns.entry(question.clone()).or_default();
+        let key = (question, *turn);
+        *turn += 1;
+        match self.answers.get(&key) {
+            Some(variable) if self.second => {
+                self.any |= unknown != Unknown::Kernel;
+                Asked::Before(*variable)
+            }
+            _ => Asked::First(Place(Some(key))),
+        }
+    }
+
+    fn owner(&self, at: RuleAt) -> Owner {
+        if !self.second {
+            return Owner::Rule(at);
+        }
+        match self.of_first.get(&at) {
+            Some(twin) => Owner::Rule(*twin),
+            None => Owner::Second(at),
+        }
+    }
+
+    /// A rule that calls a chain. One that was changed still leads there.
+    fn caller(&self, at: RuleAt) -> Owner {
+        let chain = (at.table, at.chain);
+        match self.owner(at) {
+            Owner::Rule(at) if !self.second && !self.paired.contains(&at) => Owner::SomeOf(chain),
+            Owner::Second(at) => match self.chains.get(&chain) {
+                Some(chain) => Owner::SomeOf(*chain),
+                None => Owner::Second(at),
+            },
+            owner => owner,
+        }
+    }
+
+    /// Keeps a new answer's variable.
+    pub(crate) fn answer(&mut self, place: Place, variable: Variable) {
+        if self.second {
+            self.only_second.push(variable);
+        }
+        if let Some(key) = place.0 {
+            self.answers.insert(key, variable);
+        }
+    }
+
+    /// Sets what a NAT rule writes: two that write the same rewrite a packet alike.
+    pub(crate) fn write(&mut self, at: RuleAt, nat: &Nat) {
+        self.writes = match (&nat.by_map, nat.kind) {
+            (Some(_), _) => {
+                let twin = self.of_first.get(&at).filter(|_| self.second);
+                match twin {
+                    Some(twin) => format!("map {twin:?}"),
+                    None => format!("map {} {at:?}", self.second),
+                }
+            }
+            // The address is that of an interface.
+            (None, NatKind::Masquerade | NatKind::Redirect) => {
+                format!("own {:?}", nat.ports)
+            }
+            (None, _) => format!("{:?} {:?}", nat.addresses, nat.ports),
+        };
+    }
+}
+
+/// The chains of the second firewall that the first one has by the same name.
+fn chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize), (usize, usize)> {
+    let named = |firewall: &Firewall| -> Vec<_> {
+        let tables = firewall.tables.iter().enumerate();
+        tables
+            .flat_map(|(t, table)| {
+                let chains = table.chains.iter().enumerate();
+                chains.map(move |(c, chain)| {
+                    let name = (table.family, table.name.clone(), chain.name.clone());
+                    (name, (t, c))
+                })
+            })
+            .collect()
+    };
+    let known: HashMap<_, _> = named(first).into_iter().rev().collect();
+    let found = named(second).into_iter();
+    found
+        .filter_map(|(name, at)| Some((at, *known.get(&name)?)))
+        .collect()
+}
+
+/// The twins of the second firewall's rules.
+fn pairs(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
+    let mut twins = HashMap::new();
+    let mut taken: HashSet<RuleAt> = HashSet::new();
+    for by_chain in [true, false] {
+        let mut known: HashMap<Words, Vec<RuleAt>> = HashMap::new();
+        for (at, table, chain, rule) in rules(first) {
+            if !taken.contains(&at) && asks(rule) {
+                let words = words(first, table, chain.filter(|_| by_chain), rule);
+                known.entry(words).or_default().push(at);
+            }
+        }
+        for list in known.values_mut() {
+            list.reverse();
+        }
+        for (at, table, chain, rule) in rules(second) {
+            if twins.contains_key(&at) || !asks(rule) {
+                continue;
+            }
+            let words = words(second, table, chain.filter(|_| by_chain), rule);
+            if let Some(twin) = known.get_mut(&words).and_then(Vec::pop) {
+                twins.insert(at, twin);
+                taken.insert(twin);
+            }
+        }
+    }
+    twins
+}
+
+type Words = (Family, Option<(String, String)>, String);
+
+/// Whether there may be something unknown about a rule.
+fn asks(rule: &Rule) -> bool {
+    fn of_match(wanted: &Match) -> bool {
+        match wanted {
+            Match::Opaque(_) | Match::Lookup(_) => true,
+            Match::Any { of, .. } => of.iter().any(of_match),
+            _ => false,
+        }
+    }
+    rule.statements.iter().any(|one| match one {
+        Statement::Match(wanted) => of_match(wanted),
+        Statement::Effect(effect) => matches!(effect, Effect::Forget { .. }),
+        Statement::Verdict(verdict) => !matches!(
+            verdict,
+            Verdict::Accept | Verdict::Drop | Verdict::Reject { .. } | Verdict::Return
+        ),
+        Statement::VerdictMap(_) => true,
+    })
+}
+
+fn rules(firewall: &Firewall) -> impl Iterator<Item = (RuleAt, &Table, Option<&str>, &Rule)> {
+    firewall.tables.iter().enumerate().flat_map(|(t, table)| {
+        table.chains.iter().enumerate().flat_map(move |(c, chain)| {
+            chain.rules.iter().enumerate().map(move |(r, rule)| {
+                let at = RuleAt {
+                    table: t,
+                    chain: c,
+                    rule: r,
+                };
+                (at, table, Some(chain.name.as_str()), rule)
+            })
+        })
+    })
+}
+
+/// Skips a word, or several that stand in quotes.
+fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
+    let closes = |word: &str| word.ends_with('"') && !word.ends_with("\\\"");
+    let first = words.next().unwrap_or_default();
+    let open = first.starts_with('"') && !(first.len() > 1 && closes(first));
+    if open {
+        words.find(|word| closes(word));
+    }
+}
+
+/// What makes a rule the same rule: its words without its comment, and without what the kernel counts
+/// and numbers.
+fn words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
+    let text = firewall.text(rule.place);
+    let text = text.split(" # handle ").next().unwrap_or_default();
+    let mut words: Vec<&str> = Vec::new();
+    let mut all = text.split_whitespace().peekable();
+    while let Some(word) = all.next() {
+        let counted = word.starts_with('[') && word.ends_with(']') && word.contains(':');
+        if counted && words.is_empty() {
+            continue;
+        }
+        if matches!(word, "-A" | "--append") && words.is_empty() {
+            all.next();
+            continue;
+        }
+        if rule.comment.is_some()
+            && (word == "--comment"
+                || word == "comment" && all.peek().is_some_and(|it| it.starts_with('"')))
+        {
+            skip_quoted(&mut all);
+            if words.ends_with(&["-m", "comment"]) {
+                words.truncate(words.len() - 2);
+            }
+            continue;
+        }
+        words.push(word);
+        if word == "packets" && words.len() > 1 && words[words.len() - 2] == "counter" {
+            words.pop();
+            for _ in 0..3 {
+                all.next();
+            }
+        }
+    }
+    let chain = chain.map(|chain| (table.name.clone(), chain.to_owned()));
+    (table.family, chain, words.join(" "))
+}

@@ -1,0 +1,202 @@
+//! One packet out of a set, and one packet's bits.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::diagram::{Exhausted, Packets, Variable};
+use super::space::{Block, STATES, Space};
+use crate::packet::{Interface, Packet, Path, Value};
+use surefoot_ruleset::model::{Field, Range, ct_state};
+
+/// What a packet has in the bits that its set leaves open, in the order of preference: a new TCP
+/// packet that a person would recognise.
+const LIKELY: &[(Field, u128)] = &[
+    (Field::CtState, 0),
+    (Field::L4Proto, 6),
+    (Field::TcpFlags, 2),
+    (Field::IcmpType, 8),
+    (Field::Icmp6Type, 128),
+    (Field::Ip4Src, 0xc633_6401),
+    (Field::Ip4Dst, 0xc000_0201),
+    (Field::Ip6Src, 0x2001_0db8_0000_0000_0000_0000_0000_0001),
+    (Field::Ip6Dst, 0x2001_0db8_0000_0001_0000_0000_0000_0001),
+    (Field::SrcPort, 40_000),
+    (Field::DstPort, 12_345),
+    (Field::Ttl, 64),
+    (Field::HopLimit, 64),
+    (Field::Length, 60),
+    (Field::Ip6NextHeader, 6),
+];
+
+impl Space {
+    /// One packet of the set, as ordinary as it can be.
+    pub(crate) fn witness(&mut self, packets: Packets) -> Option<Packet> {
+        let bits = self.ordinary(packets)?;
+        Some(self.packet(|variable| bits.contains(&variable)))
+    }
+
+    /// The bits of one packet of the set that are on, as ordinary as it can be.
+    pub(crate) fn ordinary(&mut self, packets: Packets) -> Option<BTreeSet<Variable>> {
+        let mut left = packets;
+        for (field, number) in LIKELY {
+            let Some(block) = self.block(*field) else {
+                continue;
+            };
+            left = self.prefer(left, block, *number);
+        }
+        let bits = self.store.one(left)?;
+        let on = bits.into_iter().filter(|(_, on)| *on);
+        Some(on.map(|(variable, _)| variable).collect())
+    }
+
+    /// The packets with this number, if there are any; else those with as many of its bits as there
+    /// are, the upper ones first.
+    fn prefer(&mut self, packets: Packets, block: Block, number: u128) -> Packets {
+        let mut left = packets;
+        for at in 0..block.width {
+            let on = number >> (block.width - 1 - at) & 1 == 1;
+            let Ok(bit) = self.store.bit(block.first + at) else {
+                return left;
+            };
+            let Ok(narrowed) = self.store.and(left, if on { bit } else { !bit }) else {
+                return left;
+            };
+            // Where a bit cannot be as it should, the later ones still can.
+            if !narrowed.is_none() {
+                left = narrowed;
+            }
+        }
+        left
+    }
+
+    /// A packet of the set, chosen by these random numbers, and its bits.
+    pub(crate) fn sample(
+        &mut self,
+        packets: Packets,
+        mut random: impl FnMut() -> u64,
+    ) -> Option<(Packet, Vec<bool>)> {
+        if packets.is_none() {
+            return None;
+        }
+        let mut fixed = HashMap::new();
+        let mut at = packets;
+        while !at.is_all() {
+            let variable = self.store.variable(at);
+            let (low, high) = self.store.halves(at, variable);
+            let on = low.is_none() || !high.is_none() && random() & 1 == 1;
+            fixed.insert(variable, on);
+            at = if on { high } else { low };
+        }
+        let bits: Vec<bool> = (0..self.first_unknown)
+            .map(|variable| match fixed.get(&variable) {
+                Some(on) => *on,
+                None => random() & 1 == 1,
+            })
+            .collect();
+        let packet = self.packet(|variable| {
+            usize::try_from(variable)
+                .ok()
+                .and_then(|at| bits.get(at).copied())
+                .unwrap_or(false)
+        });
+        Some((packet, bits))
+    }
+
+    /// The packets that have every value which is known of this one.
+    pub(crate) fn like(&mut self, packet: &Packet) -> Result<Packets, Exhausted> {
+        let mut like = self.world;
+        for (field, value) in packet.values().clone() {
+            // An option that no rule asks for has no bit.
+            if matches!(field, Field::TcpOption(_)) && self.block(field).is_none() {
+                continue;
+            }
+            let word = self.word(field)?;
+            let fits = match value {
+                Value::Known(number) => {
+                    let set = self.store.among(&word, &[Range::one(number)])?;
+                    self.store.and(set, word.there)?
+                }
+                Value::Absent => !word.there,
+                Value::Unknown => continue,
+            };
+            like = self.store.and(like, fits)?;
+        }
+        for (input, interface) in [(true, &packet.input), (false, &packet.output)] {
+            let name = match interface {
+                Interface::Named(name) => name,
+                Interface::None => "",
+                Interface::Unknown => continue,
+            };
+            let letter = self.names.letter(name);
+            let fits = self.lettered(self.interface(input), [letter])?;
+            like = self.store.and(like, fits)?;
+        }
+        Ok(like)
+    }
+
+    /// The packet with these bits.
+    fn packet(&mut self, bit: impl Fn(Variable) -> bool) -> Packet {
+        let mut packet = Packet::new(self.path);
+        let number = |block: Block| {
+            (block.first..block.first + block.width).fold(0_u128, |number, variable| {
+                number << 1 | u128::from(bit(variable))
+            })
+        };
+        packet.put(Field::NfProto, Value::Known(if self.v6 { 10 } else { 2 }));
+        let blocks: Vec<(Field, Block)> = self.fields().collect();
+        for (field, block) in blocks {
+            let derived = match field {
+                Field::SrcAddressType => self.types[0].is_some(),
+                Field::DstAddressType => self.types[1].is_some(),
+                _ => false,
+            };
+            if derived {
+                continue;
+            }
+            let value = number(block);
+            let value = match field {
+                Field::CtState => STATES
+                    .iter()
+                    .find(|(_, code)| *code == value)
+                    .map_or(ct_state::NEW, |(state, _)| *state),
+                _ => value,
+            };
+            let there = self.word(field).map(|word| word.there);
+            let there = there.is_ok_and(|there| self.store.holds(there, &bit));
+            let word = match field {
+                Field::CtStatus
+                | Field::CtDirection
+                | Field::CtMark
+                | Field::CtOriginalIp4Src
+                | Field::CtOriginalIp4Dst
+                | Field::CtOriginalIp6Src
+                | Field::CtOriginalIp6Dst
+                | Field::CtOriginalSrcPort
+                | Field::CtOriginalDstPort
+                | Field::CtProtocol => self.word(field).ok().map(|word| {
+                    word.bits.iter().fold(0_u128, |number, set| {
+                        number << 1 | u128::from(self.store.holds(*set, &bit))
+                    })
+                }),
+                _ => Some(value),
+            };
+            packet.put(
+                field,
+                match word {
+                    Some(word) if there => Value::Known(word),
+                    _ => Value::Absent,
+                },
+            );
+        }
+        for (input, interface) in [(true, &mut packet.input), (false, &mut packet.output)] {
+            let letter = usize::try_from(number(self.interface(input))).unwrap_or_default();
+            *interface = match self.names.name(letter) {
+                Some(name) if !name.is_empty() => Interface::Named(name),
+                _ => Interface::None,
+            };
+        }
+        if self.path == Path::Input {
+            packet.output = Interface::None;
+        }
+        packet
+    }
+}

@@ -1,0 +1,16 @@
+//! What the kernel does with rules.
+//!
+//! [`packet`] and [`traffic`] are packets, one and many, and the words for them; [`semantics`] follows
+//! one packet, [`exact`] all packets at once, [`boxes`] one chain of any size, [`lookup`] is the
+//! compiled form for millions of packets a second. This crate does no I/O: what it needs to know of a
+//! machine comes as [`Surroundings`].
+
+pub mod boxes;
+pub mod exact;
+pub mod lookup;
+pub mod packet;
+pub mod semantics;
+mod surroundings;
+pub mod traffic;
+
+pub use surroundings::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};

@@ -1,0 +1,318 @@
+//! What a rule asks and does, ready to be run on numbers in slots.
+
+use super::key::Seen;
+use crate::packet::Interface;
+use surefoot_ruleset::model::{Component, NamePattern, Range, ct_state};
+
+/// One step of a rule: small, as a look-up reads many.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// A number lies between two others.
+    Between {
+        slot: u8,
+        negated: bool,
+        lo: u32,
+        hi: u32,
+    },
+    Test(Box<Test>),
+    Effect(Box<Effect>),
+    /// The action of the first element that fits.
+    Map(Box<Map>),
+    Decide(Action),
+}
+
+/// A test of any kind.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    /// A number, or some of its bits, lies in one of several ranges: ascending, not overlapping.
+    Among {
+        slot: u8,
+        mask: Option<u128>,
+        negated: bool,
+        ranges: Box<[Range]>,
+        /// The answer for packets that lack the field.
+        lacking: bool,
+    },
+    Interface {
+        coming: bool,
+        negated: bool,
+        names: Box<[NamePattern]>,
+    },
+    /// Several parts together are those of one of the elements.
+    Together {
+        parts: Box<[Part]>,
+        negated: bool,
+        elements: Box<[Box<[Component]>]>,
+        lacking: bool,
+    },
+    Any {
+        negated: bool,
+        of: Box<[Step]>,
+    },
+    Never,
+    /// Nobody knows.
+    Open,
+}
+
+/// What changes the packet.
+#[derive(Clone, Debug)]
+pub(super) enum Effect {
+    /// `slot = (slot & and) ^ xor`
+    Mark {
+        slot: u8,
+        and: u128,
+        xor: u128,
+    },
+    CopyMark {
+        from: u8,
+        from_mask: u128,
+        to: u8,
+        to_mask: u128,
+    },
+    Set {
+        slot: u8,
+        value: Option<u128>,
+    },
+    NoTrack,
+}
+
+/// A verdict map.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    pub(super) parts: Box<[Part]>,
+    pub(super) elements: Box<[(Box<[Component]>, Action)]>,
+}
+
+/// One part of a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Number { slot: u8, mask: Option<u128> },
+    Coming,
+    Leaving,
+}
+
+/// What a verdict does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Accept,
+    Drop,
+    Reject,
+    Queue,
+    Return,
+    Continue,
+    Jump(u32),
+    Goto(u32),
+    /// The evaluator has to be asked.
+    Ask,
+}
+
+/// The answer of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    No,
+    Yes,
+    Maybe,
+}
+
+impl Truth {
+    fn of(answer: bool) -> Self {
+        if answer { Self::Yes } else { Self::No }
+    }
+
+    fn turned(self, negated: bool) -> Self {
+        match self {
+            Self::No if negated => Self::Yes,
+            Self::Yes if negated => Self::No,
+            other => other,
+        }
+    }
+}
+
+impl Step {
+    /// The answer, if this is a test.
+    #[inline]
+    pub(super) fn test(&self, seen: &Seen<'_>) -> Option<Truth> {
+        match self {
+            Self::Between {
+                slot,
+                negated,
+                lo,
+                hi,
+            } => Some(match seen.number(*slot) {
+                Ok(Some(number)) => {
+                    let inside = u128::from(*lo) <= number && number <= u128::from(*hi);
+                    Truth::of(inside != *negated)
+                }
+                Ok(None) => Truth::No,
+                Err(Unknown) => Truth::Maybe,
+            }),
+            Self::Test(test) => Some(test.ask(seen)),
+            Self::Effect(_) | Self::Map(_) | Self::Decide(_) => None,
+        }
+    }
+}
+
+impl Test {
+    fn ask(&self, seen: &Seen<'_>) -> Truth {
+        match self {
+            Self::Among {
+                slot,
+                mask,
+                negated,
+                ranges,
+                lacking,
+            } => match seen.number(*slot) {
+                Ok(Some(number)) => {
+                    let number = mask.map_or(number, |mask| number & mask);
+                    Truth::of(holds(ranges, number) != *negated)
+                }
+                Ok(None) => Truth::of(*lacking),
+                Err(Unknown) if ranges.is_empty() && !*negated => Truth::No,
+                Err(Unknown) => Truth::Maybe,
+            },
+            Self::Interface {
+                coming,
+                negated,
+                names,
+            } => {
+                let interface = if *coming { seen.input } else { seen.output };
+                has_name(interface, names).turned(*negated)
+            }
+            Self::Together {
+                parts,
+                negated,
+                elements,
+                lacking,
+            } => {
+                let lacks = |part: &Part| match part {
+                    Part::Number { slot, .. } => seen.number(*slot) == Ok(None),
+                    Part::Coming | Part::Leaving => false,
+                };
+                if parts.iter().any(lacks) {
+                    return Truth::of(*lacking);
+                }
+                let mut answer = Truth::No;
+                for element in elements {
+                    match fits(seen, parts, element) {
+                        Truth::No => {}
+                        Truth::Maybe => answer = Truth::Maybe,
+                        Truth::Yes => {
+                            answer = Truth::Yes;
+                            break;
+                        }
+                    }
+                }
+                answer.turned(*negated)
+            }
+            Self::Any { negated, of } => {
+                let mut answer = Truth::No;
+                for one in of {
+                    match one.test(seen) {
+                        Some(Truth::Yes) => {
+                            answer = Truth::Yes;
+                            break;
+                        }
+                        Some(Truth::Maybe) => answer = Truth::Maybe,
+                        Some(Truth::No) | None => {}
+                    }
+                }
+                answer.turned(*negated)
+            }
+            Self::Never => Truth::No,
+            Self::Open => Truth::Maybe,
+        }
+    }
+}
+
+impl Effect {
+    /// Changes what is seen of the packet.
+    pub(super) fn apply(&self, seen: &mut Seen<'_>) {
+        match self {
+            Self::Mark { slot, and, xor } => match seen.number(*slot) {
+                Ok(Some(old)) => seen.put(*slot, Some((old & and) ^ xor)),
+                Err(Unknown) if *and == 0 => seen.put(*slot, Some(*xor)),
+                Ok(None) | Err(Unknown) => {}
+            },
+            Self::CopyMark {
+                from,
+                from_mask,
+                to,
+                to_mask,
+            } => match (seen.number(*from), seen.number(*to)) {
+                (Ok(None), _) | (_, Ok(None)) => {}
+                (Ok(Some(from)), Ok(Some(old))) => {
+                    seen.put(*to, Some((old & !to_mask) ^ (from & from_mask)));
+                }
+                (Ok(Some(from)), Err(Unknown)) if *to_mask == u128::from(u32::MAX) => {
+                    seen.put(*to, Some(from & from_mask));
+                }
+                (_, _) => seen.put(*to, None),
+            },
+            Self::Set { slot, value } => {
+                if seen.number(*slot) != Ok(None) {
+                    seen.put(*slot, *value);
+                }
+            }
+            Self::NoTrack => {
+                if let Ok(Some(ct_state::INVALID | ct_state::UNTRACKED)) = seen.state() {
+                    seen.untrack();
+                }
+            }
+        }
+    }
+}
+
+/// The packet's number is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+fn holds(ranges: &[Range], number: u128) -> bool {
+    let at = ranges.partition_point(|range| range.hi < number);
+    ranges.get(at).is_some_and(|range| range.lo <= number)
+}
+
+fn has_name(interface: &Interface, names: &[NamePattern]) -> Truth {
+    let name = match interface {
+        Interface::Named(name) => name,
+        Interface::None => "",
+        Interface::Unknown => {
+            let all = |name: &NamePattern| name.prefix && name.text.is_empty();
+            return if names.iter().any(all) {
+                Truth::Yes
+            } else {
+                Truth::Maybe
+            };
+        }
+    };
+    Truth::of(names.iter().any(|pattern| pattern.matches(name)))
+}
+
+/// Whether the packet's parts are those of an element.
+pub(super) fn fits(seen: &Seen<'_>, parts: &[Part], element: &[Component]) -> Truth {
+    let mut answer = Truth::Yes;
+    for (part, component) in parts.iter().zip(element) {
+        let interface = match (part, component) {
+            (Part::Number { slot, mask }, Component::Numbers(range)) => {
+                match seen.number(*slot) {
+                    Ok(Some(number)) if range.contains(mask.map_or(number, |it| number & it)) => {}
+                    Ok(_) => return Truth::No,
+                    Err(Unknown) => answer = Truth::Maybe,
+                }
+                continue;
+            }
+            (Part::Coming, Component::Name(_)) => seen.input,
+            (Part::Leaving, Component::Name(_)) => seen.output,
+            _ => return Truth::No,
+        };
+        let Component::Name(pattern) = component else {
+            return Truth::No;
+        };
+        match interface {
+            Interface::Named(name) if pattern.matches(name) => {}
+            Interface::None if pattern.matches("") => {}
+            Interface::Named(_) | Interface::None => return Truth::No,
+            Interface::Unknown => answer = Truth::Maybe,
+        }
+    }
+    answer
+}

@@ -1,0 +1,54 @@
+//! What conntrack will have known of a packet, as far as the capture shows it.
+
+use super::file::Frame;
+use super::ip::{Headers, Transport};
+use super::link;
+use crate::packet::{Packet, Value};
+use surefoot_ruleset::model::{Field, ct_state};
+
+/// How a note about a guessed state begins; words that say the state take it away.
+pub(crate) const STATE_NOTE: &str = "its state is taken";
+
+/// Guesses the state from the packets before.
+pub(super) fn guess(before: &[Frame<'_>], transport: &Transport, packet: &mut Packet) {
+    let earlier = |wanted| {
+        before.iter().position(|frame| {
+            let seen = link::payload(frame)
+                .and_then(|payload| Headers::read(payload.ip, frame.about.length))
+                .ok()
+                .and_then(|headers| headers.transport?.flow);
+            seen == Some(wanted)
+        })
+    };
+    let (state, why) = if let Some(about) = transport.about {
+        match earlier(about).or_else(|| earlier(about.turned())) {
+            Some(at) => (
+                ct_state::RELATED,
+                format!(
+                    "as related: it speaks of the connection of packet {}",
+                    at + 1
+                ),
+            ),
+            None => (
+                ct_state::RELATED,
+                "as related, though the capture does not hold the connection that it speaks of"
+                    .into(),
+            ),
+        }
+    } else if let Some(flow) = transport.flow {
+        match earlier(flow.turned()) {
+            Some(at) => (
+                ct_state::ESTABLISHED,
+                format!("as established: packet {} went the other way", at + 1),
+            ),
+            None => (
+                ct_state::NEW,
+                "as new: no earlier packet of the capture went the other way".into(),
+            ),
+        }
+    } else {
+        return;
+    };
+    packet.put(Field::CtState, Value::Known(state));
+    packet.notes.push(format!("{STATE_NOTE} {why}"));
+}

@@ -1,0 +1,285 @@
+//! One of the ways in which a packet may be alive at a rule.
+//!
+//! A match that is not known splits a flow in two. Flows that agree again are merged, so that a
+//! long list of unknown matches stays linear.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+
+use super::Decider;
+use super::matching::always_there;
+use crate::packet::{Interface, Packet, Value};
+use surefoot_ruleset::model::RuleAt;
+use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range};
+
+/// A packet with what rules have changed and what was assumed on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) values: BTreeMap<Field, Value>,
+    pub(crate) input: Interface,
+    pub(crate) output: Interface,
+    /// What the main hook's chains have decided so far.
+    pub(crate) decided: Option<Decided>,
+    /// Whether the address rewriting of a source or destination was already fixed.
+    pub(crate) rewritten: Rewritten,
+    /// Whether a rule said that it is not to be tracked.
+    pub(crate) untracked: bool,
+    /// Static matches that were assumed to hold, or not to.
+    assumed: Vec<(Match, bool)>,
+    /// What is left of a field that is not known but there.
+    left: BTreeMap<Field, Left>,
+    /// The rules with unknown statements that this flow went past.
+    pub(crate) hangs: BTreeSet<(RuleAt, usize)>,
+}
+
+/// Which ends were rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rewritten {
+    pub(crate) destination: bool,
+    pub(crate) source: bool,
+}
+
+/// Who accepted the packet, and how much that decision weighs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) weight: u8,
+    pub(crate) by: Decider,
+}
+
+/// Most assumptions a flow keeps; more would cost time and only sharpen rare answers.
+const MOST_ASSUMED: usize = 64;
+
+impl Flow {
+    pub(crate) fn new(packet: &Packet) -> Self {
+        Self {
+            values: packet.values().clone(),
+            input: packet.input.clone(),
+            output: packet.output.clone(),
+            decided: None,
+            rewritten: Rewritten::default(),
+            untracked: false,
+            assumed: loopback_assumed(packet),
+            left: packet
+                .among()
+                .iter()
+                .map(|(field, ranges)| (*field, Left(ranges.clone())))
+                .collect(),
+            hangs: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, field: Field) -> Value {
+        self.values.get(&field).copied().unwrap_or(Value::Unknown)
+    }
+
+    /// Changes a field; what was assumed about it no longer counts.
+    pub(crate) fn put(&mut self, field: Field, value: Value) {
+        if value == Value::Unknown {
+            self.values.remove(&field);
+        } else {
+            self.values.insert(field, value);
+        }
+        self.left.remove(&field);
+        self.assumed.retain(|(wanted, _)| !looks_at(wanted, field));
+    }
+
+    pub(crate) fn assumed(&self, wanted: &Match) -> Option<bool> {
+        self.assumed
+            .iter()
+            .find(|(known, _)| known == wanted)
+            .map(|(_, answer)| *answer)
+    }
+
+    pub(crate) fn narrowed(&self, operand: Operand) -> Option<&Left> {
+        (operand.mask.is_none()).then(|| self.left.get(&operand.field))?
+    }
+
+    /// Records that an unknown match holds, or does not.
+    pub(crate) fn assume(&mut self, wanted: &Match, answer: bool) {
+        match wanted {
+            Match::Opaque(opaque) if opaque.stateful => return,
+            // A set may change between two rules, and a list may hold something stateful.
+            Match::Lookup(_) | Match::Any { .. } => return,
+            Match::Field {
+                operand,
+                negated,
+                ranges,
+            } if operand.mask.is_none() && always_there(self, operand.field) => {
+                let left = self.left.entry(operand.field).or_insert_with(Left::all);
+                left.keep(ranges, answer != *negated);
+                return;
+            }
+            _ => {}
+        }
+        if self.assumed.len() < MOST_ASSUMED {
+            self.assumed.push((wanted.clone(), answer));
+        }
+    }
+
+    fn same_packet(&self, other: &Self) -> bool {
+        self.values == other.values
+            && self.input == other.input
+            && self.output == other.output
+            && self.rewritten == other.rewritten
+            && self.untracked == other.untracked
+    }
+
+    fn join(&mut self, other: Self) {
+        self.assumed.retain(|pair| other.assumed.contains(pair));
+        self.left = std::mem::take(&mut self.left)
+            .into_iter()
+            .filter_map(|(field, left)| Some((field, left.union(other.left.get(&field)?))))
+            .collect();
+        self.hangs.extend(other.hangs);
+    }
+}
+
+/// What is known of `-i lo` where the interface is not.
+fn loopback_assumed(packet: &Packet) -> Vec<(Match, bool)> {
+    if !packet.not_by_loopback || packet.input != Interface::Unknown {
+        return Vec::new();
+    }
+    let names = vec![NamePattern {
+        text: "lo".into(),
+        prefix: false,
+    }];
+    let asked = |negated| Match::InInterface {
+        negated,
+        names: names.clone(),
+    };
+    vec![(asked(false), false), (asked(true), true)]
+}
+
+/// Merges the flows that agree. Beyond `most` the ones that differ only in who decided are
+/// merged too.
+pub(crate) fn merge(flows: Vec<Flow>, most: usize) -> Vec<Flow> {
+    let lax = flows.len() > most;
+    let agree =
+        |one: &Flow, other: &Flow| one.same_packet(other) && (lax || one.decided == other.decided);
+    if flows.len() > FEW {
+        return merge_many(flows, agree);
+    }
+    let mut merged: Vec<Flow> = Vec::with_capacity(flows.len());
+    for flow in flows {
+        match merged.iter_mut().find(|one| agree(one, &flow)) {
+            Some(one) => one.join(flow),
+            None => merged.push(flow),
+        }
+    }
+    merged
+}
+
+/// Flows that are compared with each other; of more, only those of one hash.
+const FEW: usize = 8;
+
+fn merge_many(flows: Vec<Flow>, agree: impl Fn(&Flow, &Flow) -> bool) -> Vec<Flow> {
+    let hasher = RandomState::new();
+    let mut alike: HashMap<u64, Vec<usize>> = HashMap::with_capacity(flows.len());
+    let mut merged: Vec<Flow> = Vec::new();
+    for flow in flows {
+        let places = alike
+            .entry(hasher.hash_one((&flow.values, &flow.input, &flow.output)))
+            .or_default();
+        if let Some(at) = places.iter().find(|at| agree(&merged[**at], &flow)) {
+            merged[*at].join(flow);
+        } else {
+            places.push(merged.len());
+            merged.push(flow);
+        }
+    }
+    merged
+}
+
+fn looks_at(wanted: &Match, field: Field) -> bool {
+    match wanted {
+        Match::Field { operand, .. } => operand.field == field,
+        Match::Any { of, .. } => of.iter().any(|one| looks_at(one, field)),
+        Match::Lookup(lookup) => lookup.key.iter().any(
+            |part| matches!(part, surefoot_ruleset::model::KeyPart::Number(operand) if operand.field == field),
+        ),
+        // Words that are not modelled could look at anything.
+        Match::Opaque(_) => true,
+        Match::InInterface { .. } | Match::OutInterface { .. } | Match::Never => false,
+    }
+}
+
+/// The numbers that a field may still have: ascending, not overlapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left(Vec<Range>);
+
+impl Left {
+    fn all() -> Self {
+        Self(vec![Range {
+            lo: 0,
+            hi: u128::MAX,
+        }])
+    }
+
+    /// Whether what is left lies in the ranges.
+    pub(crate) fn compare(&self, ranges: &[Range]) -> super::matching::Truth {
+        use super::matching::Truth;
+        let inside = cut(&self.0, ranges);
+        if inside.is_empty() {
+            Truth::No
+        } else if inside == self.0 {
+            Truth::Yes
+        } else {
+            Truth::Maybe
+        }
+    }
+
+    fn keep(&mut self, ranges: &[Range], inside: bool) {
+        let left = if inside {
+            cut(&self.0, ranges)
+        } else {
+            cut(&self.0, &complement(ranges))
+        };
+        if left.len() <= MOST_ASSUMED {
+            self.0 = left;
+        }
+    }
+
+    fn union(&self, other: &Self) -> Self {
+        Self(complement(&cut(
+            &complement(&self.0),
+            &complement(&other.0),
+        )))
+    }
+}
+
+/// What two ascending lists of ranges have in common.
+fn cut(a: &[Range], b: &[Range]) -> Vec<Range> {
+    let mut common = Vec::new();
+    let (mut at, mut bt) = (0, 0);
+    while let (Some(x), Some(y)) = (a.get(at), b.get(bt)) {
+        let (lo, hi) = (x.lo.max(y.lo), x.hi.min(y.hi));
+        if lo <= hi {
+            common.push(Range { lo, hi });
+        }
+        if x.hi < y.hi {
+            at += 1;
+        } else {
+            bt += 1;
+        }
+    }
+    common
+}
+
+/// The numbers that are in none of the ranges.
+fn complement(ranges: &[Range]) -> Vec<Range> {
+    let mut rest = Vec::new();
+    let mut next = Some(0);
+    for range in ranges {
+        let Some(start) = next else { break };
+        if let Some(hi) = range.lo.checked_sub(1)
+            && start <= hi
+        {
+            rest.push(Range { lo: start, hi });
+        }
+        next = range.hi.checked_add(1);
+    }
+    if let Some(lo) = next {
+        rest.push(Range { lo, hi: u128::MAX });
+    }
+    rest
+}

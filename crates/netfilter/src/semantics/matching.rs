@@ -1,0 +1,151 @@
+//! Whether one match holds, in three values.
+
+use super::flow::Flow;
+use super::lookup::{Found, find};
+use crate::packet::{Interface, Value};
+use surefoot_ruleset::model::{
+    Field, Firewall, KeyPart, Lookup, Match, NamePattern, Operand, SetRef, Table,
+};
+
+/// The answer of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Truth {
+    /// It does not hold.
+    No,
+    /// It holds.
+    Yes,
+    /// Not known.
+    Maybe,
+}
+
+impl Truth {
+    fn of(answer: bool) -> Self {
+        if answer { Self::Yes } else { Self::No }
+    }
+
+    fn turned(self, negated: bool) -> Self {
+        match self {
+            Self::No if negated => Self::Yes,
+            Self::Yes if negated => Self::No,
+            other => other,
+        }
+    }
+}
+
+/// Whether the match holds for the flow.
+pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Match) -> Truth {
+    if let Some(answer) = flow.assumed(wanted) {
+        return Truth::of(answer);
+    }
+    match wanted {
+        Match::Field {
+            operand,
+            negated,
+            ranges,
+        } => match number(flow, *operand) {
+            Value::Known(number) => {
+                Truth::of(ranges.iter().any(|range| range.contains(number)) != *negated)
+            }
+            Value::Absent => Truth::No,
+            Value::Unknown if ranges.is_empty() && !*negated => Truth::No,
+            Value::Unknown => match flow.narrowed(*operand) {
+                Some(left) => left.compare(ranges).turned(*negated),
+                None => Truth::Maybe,
+            },
+        },
+        Match::InInterface { negated, names } => name_in(&flow.input, names).turned(*negated),
+        Match::OutInterface { negated, names } => name_in(&flow.output, names).turned(*negated),
+        Match::Lookup(lookup) => look_up(firewall, table, flow, lookup),
+        Match::Any { negated, of } => {
+            let mut answer = Truth::No;
+            for one in of {
+                match test(firewall, table, flow, one) {
+                    Truth::Yes => {
+                        answer = Truth::Yes;
+                        break;
+                    }
+                    Truth::Maybe => answer = Truth::Maybe,
+                    Truth::No => {}
+                }
+            }
+            answer.turned(*negated)
+        }
+        Match::Never => Truth::No,
+        Match::Opaque(_) => Truth::Maybe,
+    }
+}
+
+/// The bits of a field that the operand asks for.
+pub(crate) fn number(flow: &Flow, operand: Operand) -> Value {
+    match (flow.get(operand.field), operand.mask) {
+        (Value::Known(number), Some(mask)) => Value::Known(number & mask),
+        (value, _) => value,
+    }
+}
+
+fn name_in(interface: &Interface, names: &[NamePattern]) -> Truth {
+    let name = match interface {
+        Interface::Named(name) => name,
+        Interface::None => "",
+        Interface::Unknown => {
+            return if names.iter().any(|name| name.prefix && name.text.is_empty()) {
+                Truth::Yes
+            } else {
+                Truth::Maybe
+            };
+        }
+    };
+    Truth::of(names.iter().any(|pattern| pattern.matches(name)))
+}
+
+fn look_up(firewall: &Firewall, table: &Table, flow: &Flow, lookup: &Lookup) -> Truth {
+    // An iptables set match on a field that the packet lacks is "not in the set", which a `!`
+    // turns round; nft gives the rule up before it asks.
+    let ipset = matches!(lookup.set, SetRef::Ipset(_));
+    let lacks = lookup.key.iter().any(
+        |part| matches!(part, KeyPart::Number(operand) if flow.get(operand.field) == Value::Absent),
+    );
+    if lacks {
+        return Truth::of(ipset && lookup.negated);
+    }
+    match find(firewall, table, flow, &lookup.key, &lookup.set) {
+        Found::No => Truth::No,
+        Found::Yes(_) => Truth::Yes,
+        Found::Maybe(_) => Truth::Maybe,
+    }
+    .turned(lookup.negated)
+}
+
+/// Whether every packet of this kind has the field.
+pub(crate) fn always_there(flow: &Flow, field: Field) -> bool {
+    match field {
+        Field::NfProto
+        | Field::EtherType
+        | Field::L4Proto
+        | Field::CtState
+        | Field::Mark
+        | Field::Length
+        | Field::PacketType
+        | Field::IsLaterFragment => true,
+        Field::Ip4Src
+        | Field::Ip4Dst
+        | Field::Ip4Protocol
+        | Field::Ttl
+        | Field::Ip4Dscp
+        | Field::Tos => flow.get(Field::NfProto) == Value::Known(2),
+        Field::Ip6Src
+        | Field::Ip6Dst
+        | Field::Ip6NextHeader
+        | Field::HopLimit
+        | Field::Ip6Dscp
+        | Field::TrafficClass => flow.get(Field::NfProto) == Value::Known(10),
+        Field::SrcPort | Field::DstPort => {
+            flow.get(Field::IsLaterFragment) == Value::Known(0)
+                && matches!(
+                    flow.get(Field::L4Proto),
+                    Value::Known(6 | 17 | 33 | 132 | 136)
+                )
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,193 @@
+//! What the kernel does with a packet, rule by rule.
+//!
+//! Every table of every backend that sees the packet's family takes part, hook after hook, in the
+//! order of priorities. A match that cannot be known splits the packet into flows, one that
+//! matched and one that did not; the answer is the set of all ends they come to. If these are all
+//! of one kind, the answer is certain whatever the unknown matches say.
+
+mod bases;
+mod flow;
+mod index;
+mod lookup;
+mod matching;
+mod nat;
+mod route;
+mod rule;
+mod tracking;
+mod walk;
+
+pub use bases::{BaseAt, Order, bases, bridge_chains, can_do_nothing, has_flowtable, sees};
+pub use index::Index;
+pub use lookup::resolve;
+pub(crate) use nat::own_address;
+pub(crate) use route::interface_to;
+pub(crate) use rule::matters;
+pub(crate) use tracking::tracks_connections;
+pub(crate) use walk::{CONNTRACK, DEEPEST, DEEPEST_JUMP};
+pub use walk::{evaluate, evaluate_supposing};
+
+use crate::packet::{Interface, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use surefoot_ruleset::model::{Field, Hook, Policy, RuleAt};
+
+/// What decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decider {
+    /// A rule.
+    Rule(RuleAt),
+    /// The policy of a base chain.
+    Policy {
+        /// Index of the table.
+        table: usize,
+        /// Index of the chain in its table.
+        chain: usize,
+    },
+    /// No rule: routing, or the absence of rules.
+    Kernel,
+}
+
+/// How a packet can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// It passes.
+    Accepted,
+    /// It vanishes.
+    Dropped,
+    /// It is answered with an error.
+    Rejected,
+    /// A program in user space decides.
+    Queued,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// One of the ends that a packet can come to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// The end.
+    pub end: End,
+    /// What decided; of several base chains that accept, the one that looks hardest: the last
+    /// rule of a filter chain at input, forward or output.
+    pub by: Decider,
+    /// The rules that the packet went past with something unknown in them, each with the index
+    /// of the statement. Not all of them need to matter: see [`Supposed::answers`]. None are kept
+    /// with [`Record::Nothing`].
+    pub hangs: BTreeSet<(RuleAt, usize)>,
+}
+
+/// What to take for granted against the text, to learn what an answer depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supposed {
+    /// What is unknown at these rules matches, or does not.
+    pub answers: BTreeMap<RuleAt, bool>,
+    /// These rules are not there.
+    pub without: BTreeSet<RuleAt>,
+    /// These base chains, by table and chain, have another policy.
+    pub policies: BTreeMap<(usize, usize), Policy>,
+}
+
+/// What happened at a rule or at the end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The hook.
+    pub hook: Hook,
+    /// Index of the table.
+    pub table: usize,
+    /// Index of the chain in its table.
+    pub chain: usize,
+    /// Index of the rule; none is the chain's end.
+    pub rule: Option<usize>,
+    /// What happened.
+    pub what: Happened,
+    /// How many jumps deep.
+    pub depth: u32,
+    /// What the statements saw: of a rule that failed only the one that did.
+    pub saw: Vec<Saw>,
+}
+
+/// What a statement saw of the packet, which NAT or an earlier rule may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saw {
+    /// The index of the statement in its rule.
+    pub statement: usize,
+    /// What it looked at.
+    pub sights: Vec<Sight>,
+}
+
+/// One thing that a statement looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A field, whole even if the statement masks it.
+    Field(Field, Value),
+    /// The interface by which the packet came in.
+    Input(Interface),
+    /// The interface by which it leaves.
+    Output(Interface),
+}
+
+/// The rewriting of one end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Whether it is the source.
+    pub source: bool,
+    /// Address and port before.
+    pub from: (Value, Value),
+    /// Address and port after.
+    pub to: (Value, Value),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The rule matched.
+    Matched,
+    /// It may have matched; the indices of the statements that are unknown.
+    Perhaps(Vec<usize>),
+    /// It did not match; the index of the first statement that failed.
+    Failed(usize),
+    /// The rule rewrote an address or a port.
+    Rewritten(Rewrite),
+    /// The base chain's policy was applied.
+    Policy,
+    /// The user chain ended and the caller goes on.
+    Returned,
+}
+
+/// Which events are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Record {
+    /// None.
+    #[default]
+    Nothing,
+    /// The rules that matched, or perhaps, and a few that ask for the packet's own destination
+    /// port or ICMP type but failed for another reason.
+    Mattered,
+    /// All rules that were looked at.
+    All,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evaluation {
+    /// All ends it can come to, without duplicates.
+    pub outcomes: Vec<Outcome>,
+    /// What happened on the way.
+    pub events: Vec<Event>,
+    /// What the answer could not take into account, or took for granted.
+    pub notes: Vec<String>,
+}
+
+impl Evaluation {
+    /// The end, if there is only one kind.
+    pub fn certain(&self) -> Option<End> {
+        let first = self.outcomes.first()?.end;
+        self.outcomes
+            .iter()
+            .all(|outcome| outcome.end == first && first != End::Unknown)
+            .then_some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,549 @@
+//! The grammar: from text to conditions, each word with its place.
+
+use surefoot_report::{Problem, Span};
+
+use super::ends::{ends, field_part, items, ports_part};
+use super::{Condition, Part, Traffic};
+use crate::packet::Path;
+use crate::packet::words::{icmp_type, protocol_number, service, state_number};
+use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range, ct_state};
+
+/// A word and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+impl Token {
+    /// What is wrong with this word.
+    pub(super) fn problem(&self, what: impl Into<String>) -> Problem {
+        Problem::error(self.span, what)
+    }
+
+    /// The word in small letters.
+    pub(super) fn lower(&self) -> String {
+        self.text.to_ascii_lowercase()
+    }
+}
+
+/// Splits at blanks that do not stand in braces; `start` is where the text begins in its source.
+pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
+    let mut tokens: Vec<Token> = Vec::new();
+    let (mut word, mut from, mut open) = (String::new(), 0, None);
+    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+        match letter {
+            '{' => open = Some(at),
+            '}' => open = None,
+            _ => {}
+        }
+        if letter.is_whitespace() && (open.is_none() || at == text.len()) {
+            if !word.is_empty() {
+                tokens.push(Token {
+                    text: std::mem::take(&mut word),
+                    span: Span::new(start + from, start + at),
+                });
+            }
+            continue;
+        }
+        if word.is_empty() {
+            from = at;
+        }
+        word.push(letter);
+    }
+    match open {
+        Some(at) => Err(Problem::error(
+            Span::new(start + at, start + at + 1),
+            "this brace is not closed",
+        )),
+        None => Ok(tokens),
+    }
+}
+
+/// Reads packets from all the words.
+pub(super) fn traffic(tokens: &[Token]) -> Result<Traffic, Problem> {
+    let mut reader = read(tokens)?;
+    reader.mean_first_packets();
+    Ok(reader.traffic)
+}
+
+/// Reads what packets have become: they keep the state that they came with.
+pub(super) fn later(tokens: &[Token]) -> Result<Traffic, Problem> {
+    read(tokens).map(|reader| reader.traffic)
+}
+
+fn read(tokens: &[Token]) -> Result<Reader<'_>, Problem> {
+    let mut reader = Reader {
+        tokens,
+        next: 0,
+        traffic: Traffic::default(),
+        input: false,
+        output: false,
+        connection: false,
+    };
+    while let Some(token) = reader.take() {
+        reader.term(token, false)?;
+    }
+    reader.settle();
+    Ok(reader)
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    next: usize,
+    traffic: Traffic,
+    input: bool,
+    output: bool,
+    /// Whether something was said of the connection.
+    connection: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self) -> Option<&'a Token> {
+        let token = self.tokens.get(self.next)?;
+        self.next += 1;
+        Some(token)
+    }
+
+    fn after(&mut self, key: &Token, expected: &str) -> Result<&'a Token, Problem> {
+        self.take()
+            .ok_or_else(|| key.problem(format!("expected {expected} behind `{}`", key.text)))
+    }
+
+    fn push(&mut self, negated: bool, parts: Vec<Part>) {
+        if !parts.is_empty() || negated {
+            self.traffic.conditions.push(Condition { negated, parts });
+        }
+    }
+
+    fn term(&mut self, token: &'a Token, negated: bool) -> Result<(), Problem> {
+        let lower = token.lower();
+        match lower.as_str() {
+            "not" | "!" => {
+                let next = self.after(token, "what it turns round")?;
+                self.term(next, !negated)
+            }
+            "traffic" | "packets" | "packet" | "anything" | "everything" | "and" | "," => {
+                if negated {
+                    return Err(
+                        token.problem("`not` stands before nothing that it could turn round")
+                    );
+                }
+                Ok(())
+            }
+            "from" | "to" => self.end(token, lower == "from", negated),
+            "sport" | "dport" => {
+                let value = self.after(token, "ports")?;
+                let part = ports_part(value, &value.text, lower == "sport")?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "in" | "out" => self.interface(token, lower == "in", negated),
+            "forwarded" => {
+                self.way(token, Path::Forward, negated)?;
+                Ok(())
+            }
+            "ipv4" | "ipv6" => {
+                let six = (lower == "ipv6") != negated;
+                if self.traffic.v6.is_some_and(|v6| v6 != six) {
+                    return Err(token.problem("packets are of one family: nothing is left"));
+                }
+                self.traffic.v6 = Some(six);
+                Ok(())
+            }
+            "proto" => {
+                let value = self.after(token, "a protocol")?;
+                let numbers: Option<Vec<Range>> = items(&value.text).map(byte_range).collect();
+                let part = match numbers.filter(|numbers| !numbers.is_empty()) {
+                    Some(numbers) => field_part(Field::L4Proto, numbers),
+                    None => protocols(value)?.ok_or_else(|| unknown(value))?,
+                };
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "state" => {
+                self.connection = true;
+                let value = self.after(token, "a state such as new")?;
+                if value.lower() == "any" && !negated {
+                    return Ok(());
+                }
+                let part = states(value).ok_or_else(|| unknown(value))?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "type" => {
+                let value = self.after(token, "an ICMP type")?;
+                let part = icmp(&value.text).ok_or_else(|| unknown(value))?;
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "original" | "reply" => {
+                self.connection = true;
+                let number = u128::from(lower == "reply");
+                self.push(negated, vec![number_part(Field::CtDirection, number)]);
+                Ok(())
+            }
+            "fragment" => {
+                self.connection = true;
+                self.push(negated, vec![number_part(Field::IsLaterFragment, 1)]);
+                Ok(())
+            }
+            "syn" => {
+                // FIN, SYN, RST and ACK are looked at, as iptables' `--syn` does.
+                let part = Part::Match(Match::Field {
+                    operand: Operand {
+                        field: Field::TcpFlags,
+                        mask: Some(0x17),
+                    },
+                    negated: false,
+                    ranges: vec![Range::one(2)],
+                });
+                self.push(negated, vec![part]);
+                Ok(())
+            }
+            "uid" => self.numbers(token, &[Field::Uid], negated),
+            "gid" => self.numbers(token, &[Field::Gid], negated),
+            "ctmark" => {
+                self.connection = true;
+                self.numbers(token, &[Field::CtMark], negated)
+            }
+            "length" => self.numbers(token, &[Field::Length], negated),
+            "ttl" => self.numbers(token, &[Field::Ttl, Field::HopLimit], negated),
+            _ => self.single(token, negated),
+        }
+    }
+
+    /// A word that says something by itself.
+    fn single(&mut self, token: &Token, negated: bool) -> Result<(), Problem> {
+        if let Some(part) = protocols(token)? {
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        if let Some(part) = states(token) {
+            self.connection = true;
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        if let Some((protocols, port)) = service(&token.lower()) {
+            let protocols = protocols.into_iter();
+            let parts = vec![
+                field_part(
+                    Field::L4Proto,
+                    protocols.map(|one| Range::one(one.into())).collect(),
+                ),
+                number_part(Field::DstPort, port.into()),
+            ];
+            self.push(negated, parts);
+            return Ok(());
+        }
+        let is_name = token.text.chars().any(char::is_alphabetic);
+        if is_name && let Some(part) = icmp(&token.text) {
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        Err(unknown(token))
+    }
+
+    fn end(&mut self, key: &Token, source: bool, negated: bool) -> Result<(), Problem> {
+        let mut negated = negated;
+        let mut value = self.after(key, "an address, such as 10.0.0.0/8, me or :22")?;
+        if matches!(value.lower().as_str(), "not" | "!") {
+            negated = !negated;
+            value = self.after(value, "an address")?;
+        }
+        if value.text.eq_ignore_ascii_case("port") {
+            let ports = self.after(value, "ports")?;
+            let part = ports_part(ports, &ports.text, source)?;
+            self.push(negated, vec![part]);
+            return Ok(());
+        }
+        let names_ports_only = matches!(value.text.as_bytes().first(), Some(b':'));
+        self.traffic.names_destination |= !source && !names_ports_only;
+        let condition = ends(value, source, negated)?;
+        self.push(condition.negated, condition.parts);
+        Ok(())
+    }
+
+    fn interface(&mut self, key: &Token, input: bool, negated: bool) -> Result<(), Problem> {
+        let Some(value) = self.take_name() else {
+            if negated {
+                return Err(key.problem("expected an interface's name"));
+            }
+            let way = if input { Path::Input } else { Path::Output };
+            return self.way(key, way, false);
+        };
+        let mut negated = negated;
+        let mut value = value;
+        if matches!(value.lower().as_str(), "not" | "!") {
+            negated = !negated;
+            value = self.after(value, "an interface's name")?;
+        }
+        if input {
+            self.input = true;
+        } else {
+            self.output = true;
+        }
+        let mut names = Vec::new();
+        for item in items(&value.text) {
+            let start = item.strip_suffix(['+', '*']);
+            let text = start.unwrap_or(item);
+            // `IFNAMSIZ` with its zero is 16.
+            if text.len() > 15 || text.contains('/') {
+                return Err(
+                    value.problem(format!("`{}` is no interface's name", item.escape_debug()))
+                );
+            }
+            names.push(NamePattern {
+                text: text.to_owned(),
+                prefix: start.is_some(),
+            });
+        }
+        if names.is_empty() {
+            return Err(value.problem("expected an interface's name"));
+        }
+        let part = if input {
+            Match::InInterface {
+                negated: false,
+                names,
+            }
+        } else {
+            Match::OutInterface {
+                negated: false,
+                names,
+            }
+        };
+        self.push(negated, vec![Part::Match(part)]);
+        Ok(())
+    }
+
+    /// The next word, if it can be an interface's name and is no word of the language; a `not`
+    /// counts as what it stands before.
+    fn take_name(&mut self) -> Option<&'a Token> {
+        let next = self.tokens.get(self.next)?;
+        let turned = matches!(next.lower().as_str(), "not" | "!");
+        let name = if turned {
+            self.tokens.get(self.next + 1)?
+        } else {
+            next
+        };
+        if is_word(&name.lower()) {
+            return None;
+        }
+        self.take()
+    }
+
+    fn way(&mut self, token: &Token, way: Path, negated: bool) -> Result<(), Problem> {
+        if negated {
+            return Err(token.problem("a way cannot be turned round")
+                .help("say `out` for what this host sends; without either, packets to this host are meant"));
+        }
+        if self.traffic.way.is_some_and(|said| said != way) {
+            return Err(token.problem("packets take one way: nothing is left"));
+        }
+        self.traffic.way = Some(way);
+        Ok(())
+    }
+
+    fn numbers(&mut self, key: &Token, fields: &[Field], negated: bool) -> Result<(), Problem> {
+        let value = self.after(key, "numbers, such as 5, 1-9 or 1,7")?;
+        let mut ranges = Vec::new();
+        for item in items(&value.text) {
+            let (lo, hi) = item.split_once('-').unwrap_or((item, item));
+            match (number(lo), number(hi)) {
+                (Some(lo), Some(hi)) if lo <= hi => ranges.push(Range { lo, hi }),
+                _ => return Err(value.problem(format!("`{}` is no number", item.escape_debug()))),
+            }
+        }
+        let mut parts: Vec<Part> = fields
+            .iter()
+            .map(|field| field_part(*field, ranges.clone()))
+            .collect();
+        let part = if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Part::Any(parts)
+        };
+        self.push(negated, vec![part]);
+        Ok(())
+    }
+
+    /// Where nothing was said of the connection, first packets are meant.
+    fn mean_first_packets(&mut self) {
+        if !self.connection {
+            self.traffic.taken_as_new = true;
+            self.push(false, vec![first_packets()]);
+        }
+    }
+
+    /// Draws the conclusions about the way.
+    fn settle(&mut self) {
+        if self.traffic.way.is_none() {
+            self.traffic.way = match (self.input, self.output) {
+                (true, true) => Some(Path::Forward),
+                (false, true) => Some(Path::Output),
+                _ => None,
+            };
+        }
+    }
+}
+
+/// Whether it is a word of the language, which nobody calls an interface by.
+fn is_word(lower: &str) -> bool {
+    let word = matches!(
+        lower,
+        "not"
+            | "!"
+            | "from"
+            | "to"
+            | "in"
+            | "out"
+            | "and"
+            | "is"
+            | "are"
+            | "as"
+            | "sport"
+            | "dport"
+            | "ipv4"
+            | "ipv6"
+            | "forwarded"
+            | "proto"
+            | "state"
+            | "type"
+            | "original"
+            | "reply"
+            | "fragment"
+            | "syn"
+            | "uid"
+            | "gid"
+            | "ctmark"
+            | "length"
+            | "ttl"
+            | "traffic"
+            | "packets"
+            | "packet"
+            | "anything"
+            | "everything"
+    );
+    word || protocol_number(lower).is_some() || states_only(lower)
+}
+
+fn states_only(lower: &str) -> bool {
+    lower
+        .split(',')
+        .all(|item| state_number(item).is_some() || protocol_number(item).is_some())
+}
+
+fn unknown(token: &Token) -> Problem {
+    let text = token.text.escape_debug();
+    token
+        .problem(format!("`{text}` is not understood"))
+        .help("packets are said like this: tcp from 10.0.0.0/8 to :22 in eth0 new")
+}
+
+fn number(text: &str) -> Option<u128> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u128::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn number_part(field: Field, number: u128) -> Part {
+    field_part(field, vec![Range::one(number)])
+}
+
+/// `tcp`, `tcp,udp`, `tcp,47`.
+fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
+    let mut ranges = Vec::new();
+    let (mut known, mut other) = (0, None);
+    for item in items(&token.text) {
+        match protocol_number(&item.to_ascii_lowercase()) {
+            Some(number) => {
+                known += 1;
+                ranges.push(Range::one(number.into()));
+            }
+            // Among names, a number can only be one, too.
+            None => match byte_range(item) {
+                Some(range) => ranges.push(range),
+                None => other = Some(item.to_owned()),
+            },
+        }
+    }
+    match (known, other) {
+        (0, _) => Ok(None),
+        (_, Some(other)) => {
+            Err(token.problem(format!("`{}` is no protocol", other.escape_debug())))
+        }
+        _ => Ok(Some(field_part(Field::L4Proto, ranges))),
+    }
+}
+
+/// A byte or a range of bytes: `47`, `60-99`.
+fn byte_range(text: &str) -> Option<Range> {
+    let (lo, hi) = text.split_once('-').unwrap_or((text, text));
+    let (lo, hi) = (lo.parse::<u8>().ok()?, hi.parse::<u8>().ok()?);
+    (lo <= hi).then_some(Range {
+        lo: lo.into(),
+        hi: hi.into(),
+    })
+}
+
+/// What nobody means to leave out: packets that open a connection, those that are not tracked,
+/// and ICMP messages of any state.
+fn first_packets() -> Part {
+    Part::Any(vec![
+        field_part(
+            Field::CtState,
+            [ct_state::NEW, ct_state::UNTRACKED].map(Range::one).into(),
+        ),
+        field_part(Field::IcmpType, vec![Range { lo: 0, hi: 255 }]),
+        field_part(Field::Icmp6Type, vec![Range { lo: 0, hi: 255 }]),
+    ])
+}
+
+/// `new`, `established,related`.
+fn states(token: &Token) -> Option<Part> {
+    let mut ranges = Vec::new();
+    for item in items(&token.text) {
+        ranges.push(Range::one(state_number(&item.to_ascii_lowercase())?));
+    }
+    (!ranges.is_empty()).then(|| field_part(Field::CtState, ranges))
+}
+
+/// ICMP types by name or number, of either family that knows them.
+fn icmp(text: &str) -> Option<Part> {
+    let mut ways = Vec::new();
+    for item in items(text) {
+        let before = ways.len();
+        one_icmp(item, &mut ways);
+        if ways.len() == before {
+            return None;
+        }
+    }
+    match ways.len() {
+        0 => None,
+        1 => ways.pop(),
+        _ => Some(Part::Any(ways)),
+    }
+}
+
+fn one_icmp(text: &str, ways: &mut Vec<Part>) {
+    for (v6, kind_field, code_field) in [
+        (false, Field::IcmpType, Field::IcmpCode),
+        (true, Field::Icmp6Type, Field::Icmp6Code),
+    ] {
+        if let Some(range) = byte_range(text).filter(|range| range.lo < range.hi) {
+            ways.push(field_part(kind_field, vec![range]));
+            continue;
+        }
+        let Some((kind, code)) = icmp_type(text, v6) else {
+            continue;
+        };
+        let range = |number: Option<u8>| {
+            vec![number.map_or(Range { lo: 0, hi: 255 }, |number| Range::one(number.into()))]
+        };
+        ways.push(Part::All(vec![
+            field_part(kind_field, range(kind)),
+            field_part(code_field, range(code)),
+        ]));
+    }
+}

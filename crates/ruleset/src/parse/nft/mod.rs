@@ -1,0 +1,21 @@
+//! nft's rule sets: `nft list ruleset`, and files for `nft -f`.
+
+mod anonymous;
+mod compare;
+mod effect;
+mod json;
+mod lex;
+mod lower;
+mod names;
+mod print;
+mod read;
+mod rule;
+mod selector;
+mod set;
+mod value;
+
+pub use json::json_to_text;
+pub use lower::lower;
+pub use names::word;
+pub use print::print;
+pub use read::{Chain, Rule, Ruleset, Set, Table, parse_text};

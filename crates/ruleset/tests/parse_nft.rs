@@ -1,0 +1,211 @@
+//! What single nft rules mean.
+
+use surefoot_ruleset::model::{
+    ChainId, Content, Effect, Field, Match, Operand, Range, Statement, Verdict,
+};
+use surefoot_ruleset::{Format, Input, Loaded, load};
+
+fn read(text: &str) -> Loaded {
+    load(vec![Input {
+        name: "t".to_owned(),
+        text: text.to_owned(),
+        format: Some(Format::NftText),
+    }])
+}
+
+#[track_caller]
+fn rule(words: &str) -> Vec<Statement> {
+    let loaded = read(&format!(
+        "table inet t {{\n\tchain c {{\n\t\t{words}\n\t}}\n}}\n"
+    ));
+    assert_eq!(loaded.problems, []);
+    let chain = &loaded.firewall.tables[0].chains[0];
+    assert_eq!(chain.rules.len(), 1);
+    chain.rules[0].statements.clone()
+}
+
+fn field(field: Field, mask: Option<u128>, negated: bool, ranges: &[(u128, u128)]) -> Statement {
+    Statement::Match(Match::Field {
+        operand: Operand { field, mask },
+        negated,
+        ranges: ranges.iter().map(|&(lo, hi)| Range { lo, hi }).collect(),
+    })
+}
+
+const ACCEPT: Statement = Statement::Verdict(Verdict::Accept);
+
+#[test]
+fn a_port_implies_its_protocol() {
+    assert_eq!(
+        rule("tcp dport { 22, 80-90, https } accept # handle 4"),
+        [
+            field(Field::L4Proto, None, false, &[(6, 6)]),
+            field(
+                Field::DstPort,
+                None,
+                false,
+                &[(22, 22), (80, 90), (443, 443)]
+            ),
+            ACCEPT,
+        ]
+    );
+}
+
+#[test]
+fn flags_without_an_operator_ask_for_any_bit() {
+    let tcp = field(Field::L4Proto, None, false, &[(6, 6)]);
+    let any = field(Field::TcpFlags, Some(3), true, &[(0, 0)]);
+    assert_eq!(rule("tcp flags fin,syn accept"), [tcp.clone(), any, ACCEPT]);
+    let equal = field(Field::TcpFlags, None, false, &[(2, 2)]);
+    assert_eq!(
+        rule("tcp flags == syn accept"),
+        [tcp.clone(), equal, ACCEPT]
+    );
+    let masked = field(Field::TcpFlags, Some(0x12), false, &[(2, 2)]);
+    assert_eq!(
+        rule("tcp flags & (syn|ack) == syn accept"),
+        [tcp.clone(), masked.clone(), ACCEPT]
+    );
+    assert_eq!(
+        rule("tcp flags syn / syn,ack accept"),
+        [tcp, masked, ACCEPT]
+    );
+}
+
+#[test]
+fn states_and_addresses() {
+    assert_eq!(
+        rule("ct state established,related ip saddr != 10.0.0.0/8 drop"),
+        [
+            field(Field::CtState, None, false, &[(2, 2), (4, 4)]),
+            field(Field::Ip4Src, None, true, &[(0x0a00_0000, 0x0aff_ffff)]),
+            Statement::Verdict(Verdict::Drop),
+        ]
+    );
+}
+
+#[test]
+fn marks_are_set_bit_by_bit() {
+    assert_eq!(
+        rule("meta mark set meta mark & 0xffffff00 | 0x01"),
+        [Statement::Effect(Effect::SetMark {
+            field: Field::Mark,
+            and: 0xffff_ff00 & !1,
+            xor: 1,
+        })]
+    );
+}
+
+#[test]
+fn an_unknown_word_leaves_the_rule_open_and_the_next_one_whole() {
+    let loaded = read("table ip t {\n chain c {\n  frobnicate 7 accept\n  drop\n }\n}\n");
+    assert_eq!(loaded.problems.len(), 1);
+    let rules = &loaded.firewall.tables[0].chains[0].rules;
+    assert!(matches!(
+        rules[0].statements[0],
+        Statement::Match(Match::Opaque(_))
+    ));
+    assert_eq!(rules[1].statements, [Statement::Verdict(Verdict::Drop)]);
+}
+
+#[test]
+fn a_mask_looks_at_some_bits_of_any_number() {
+    assert_eq!(
+        rule("ip saddr & 0.0.0.255 == { 0.0.0.1, 0.0.0.2 } accept"),
+        [field(Field::Ip4Src, Some(255), false, &[(1, 2)]), ACCEPT]
+    );
+    assert_eq!(
+        rule("meta mark and 0xff < 5 accept"),
+        [field(Field::Mark, Some(255), false, &[(0, 4)]), ACCEPT]
+    );
+    let tcp = field(Field::L4Proto, None, false, &[(6, 6)]);
+    let masked = field(Field::TcpFlags, Some(0x17), false, &[(2, 2)]);
+    assert_eq!(
+        rule("tcp flags & (fin|syn|rst|ack) syn accept"),
+        [tcp, masked, ACCEPT]
+    );
+}
+
+#[test]
+fn what_is_done_to_a_value_beyond_a_mask_is_not_read_as_the_mask_alone() {
+    for words in [
+        "meta mark & 0xff00 >> 8 == 1 accept",
+        "meta mark & 0xff | 0x100 == 0x101 accept",
+        "meta mark set ct mark << 8 accept",
+        "meta mark set ct mark map { 1 : 2 } accept",
+    ] {
+        let loaded = read(&format!("table ip t {{\n chain c {{\n  {words}\n }}\n}}\n"));
+        assert_eq!(loaded.problems.len(), 1, "{words}");
+        let statements = &loaded.firewall.tables[0].chains[0].rules[0].statements;
+        assert!(
+            matches!(statements[0], Statement::Match(Match::Opaque(_))),
+            "{words}: {statements:?}"
+        );
+    }
+}
+
+#[test]
+fn lengths_count_from_the_header_that_is_named() {
+    assert_eq!(
+        rule("ip length 28-40 accept"),
+        [
+            field(Field::NfProto, None, false, &[(2, 2)]),
+            field(Field::Length, None, false, &[(28, 40)]),
+            ACCEPT,
+        ]
+    );
+    assert_eq!(
+        rule("ip6 length >= 20 accept"),
+        [
+            field(Field::NfProto, None, false, &[(10, 10)]),
+            field(Field::Length, None, false, &[(60, u128::MAX)]),
+            ACCEPT,
+        ]
+    );
+}
+
+#[test]
+fn bytes_at_the_place_of_ports_are_ports_where_the_protocol_has_some() {
+    let protocols = field(Field::L4Proto, None, false, &[(6, 6), (17, 17)]);
+    let port = field(Field::DstPort, None, false, &[(53, 53)]);
+    for words in ["th dport 53", "@th,16,16 53"] {
+        assert_eq!(
+            rule(&format!("meta l4proto {{ tcp, udp }} {words} accept")),
+            [protocols.clone(), port.clone(), ACCEPT]
+        );
+        assert!(matches!(
+            &rule(&format!("{words} accept"))[0],
+            Statement::Match(Match::Any { negated: false, .. })
+        ));
+    }
+}
+
+#[test]
+fn a_block_is_a_chain_of_its_own() {
+    let loaded = read(
+        "table ip t {\n chain c {\n  tcp dport 22 jump {\n   accept; goto { drop }\n  } # handle 7\n }\n}\n",
+    );
+    assert_eq!(loaded.problems, []);
+    let chains = &loaded.firewall.tables[0].chains;
+    let names: Vec<&str> = chains.iter().map(|chain| chain.name.as_str()).collect();
+    assert_eq!(names, ["c", "__chain0", "__chain1"]);
+    assert_eq!(chains[0].rules[0].handle, Some(7));
+    let decides = |chain: usize, rule: usize| chains[chain].rules[rule].statements.last().cloned();
+    let to = |number| Some(Statement::Verdict(Verdict::Jump(ChainId(number))));
+    assert_eq!(decides(0, 0), to(1));
+    assert_eq!(decides(1, 0), Some(ACCEPT));
+    assert_eq!(
+        decides(1, 1),
+        Some(Statement::Verdict(Verdict::Goto(ChainId(2))))
+    );
+    assert_eq!(decides(2, 0), Some(Statement::Verdict(Verdict::Drop)));
+}
+
+#[test]
+fn a_set_that_loses_elements_is_not_known_any_more() {
+    let set = "table ip t {\n set s { type ipv4_addr; elements = { 192.0.2.1 }; }\n}\n";
+    let content = |text: &str| read(text).firewall.tables[0].sets[0].content.clone();
+    assert!(matches!(content(set), Content::Known(_)));
+    let less = format!("{set}delete element ip t s {{ 192.0.2.1 }}\n");
+    assert_eq!(content(&less), Content::Unknown);
+}

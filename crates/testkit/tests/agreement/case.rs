@@ -151,16 +151,7 @@ impl Case {
     /// Makes a namespace, loads the rules there and reads them in three ways: as they are
     /// written here, and as the kernel shows them in text and in JSON.
     pub(crate) fn load(&self) -> io::Result<Loaded> {
-        let written: Vec<Input> = self
-            .texts
-            .iter()
-            .map(|(kind, text)| Input {
-                name: format!("{}.{kind}", self.name),
-                text: text.clone(),
-                format: Some(self.format(kind)),
-            })
-            .collect();
-        let firewall = self.model(written);
+        let firewall = self.as_written();
         let ports = ports(&firewall);
         let mut referee = Referee::new(ports.clone())?;
         for (kind, text) in &self.texts {
@@ -241,6 +232,16 @@ impl Case {
             });
         }
         Ok(self.model(shown))
+    }
+
+    /// The model of the texts as they are written here.
+    pub(crate) fn as_written(&self) -> Firewall {
+        let inputs = self.texts.iter().map(|(kind, text)| Input {
+            name: format!("{}.{kind}", self.name),
+            text: text.clone(),
+            format: Some(self.format(kind)),
+        });
+        self.model(inputs.collect())
     }
 
     fn model(&self, inputs: Vec<Input>) -> Firewall {

@@ -22,6 +22,7 @@ mod mutation;
 mod packet;
 mod random;
 mod session;
+mod statements;
 mod tally;
 
 use std::fmt::Write as _;

@@ -14,6 +14,7 @@ const WITH_SCREENS: &[&str] = &["README.md", "docs/GUIDE.md"];
 const SCHEMAS: &[(&[&str], &str)] = &[
     (&["check"], "findings.json"),
     (&["firewall", "show"], "firewall-show.json"),
+    (&["changes"], "changes.json"),
 ];
 
 /// Writes everything that is generated.

@@ -35,6 +35,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "firewall",
             "host",
             "netfilter",
+            "journal",
             "processes",
             "report",
             "ruleset",

@@ -14,6 +14,8 @@ pub(crate) struct Failure {
     hints: Vec<String>,
     /// A rendered picture of the place in the input, printed above the message.
     picture: Option<String>,
+    /// In which state the machine was left, the last line of the message.
+    left: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,12 @@ enum Kind {
     Input,
     Permission,
     BrokenPipe,
+    /// A command that would be wrong to carry out.
+    Refused,
+    /// A change that failed and was taken back.
+    RolledBack,
+    /// A change that failed and could not be taken back.
+    HalfDone,
 }
 
 impl Failure {
@@ -32,6 +40,46 @@ impl Failure {
             causes: vec![],
             hints: vec![],
             picture: None,
+            left: None,
+        }
+    }
+
+    /// A command that would be wrong to carry out.
+    pub(crate) fn refused(what: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Refused,
+            ..Self::input(what)
+        }
+    }
+
+    /// A change that failed and was taken back.
+    pub(crate) fn rolled_back(what: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::RolledBack,
+            ..Self::input(what)
+        }
+    }
+
+    /// A change that failed and could not be taken back.
+    pub(crate) fn half_done(what: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::HalfDone,
+            ..Self::input(what)
+        }
+    }
+
+    /// Says in which state the machine was left.
+    pub(crate) fn left(mut self, state: impl Into<String>) -> Self {
+        self.left = Some(state.into().into_boxed_str());
+        self
+    }
+
+    /// Says in which state the machine was left, if that is not said yet.
+    pub(crate) fn left_unless(self, state: impl Into<String>) -> Self {
+        if self.left.is_some() {
+            self
+        } else {
+            self.left(state)
         }
     }
 
@@ -106,6 +154,9 @@ impl Failure {
             Kind::Permission => 3,
             // Whoever reads our output has seen enough.
             Kind::BrokenPipe => 0,
+            Kind::Refused => 1,
+            Kind::RolledBack => 4,
+            Kind::HalfDone => 5,
         }
     }
 
@@ -127,6 +178,9 @@ impl Failure {
         }
         for hint in &self.hints {
             let _ = writeln!(text, "  hint: {}", escape(hint));
+        }
+        if let Some(left) = &self.left {
+            let _ = writeln!(text, "{}", escape(left));
         }
         Some(text)
     }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod error;
 mod input;
+mod journal;
 mod mistaken;
 mod output;
 mod progress;

@@ -78,7 +78,27 @@ in_network() {
 }
 iperf() { in_network iperf "$@"; }
 iperf3() { in_network iperf3 "$@"; }
+journal() {
+    local word words=() armed=
+    [ "$1" = edit ] || [ -e state ] || {
+        case "$1" in confirm|rollback) armed="--confirm-within 30s" ;; esac
+        for word in hosts motd; do
+            "$program" edit -q --state-dir state $armed etc/$word -- sh -c 'echo x >> "$0"' > /dev/null
+        done
+    }
+    for word in "$@"; do
+        case "$word" in /etc/*) word=.$word ;; esac
+        words+=("$word")
+    done
+    case "$1 $2" in
+    "changes show"|"changes prune") "$program" "$1" "$2" --state-dir state "${words[@]:2}" ;;
+    *) "$program" "$1" --state-dir state "${words[@]:1}" ;;
+    esac
+}
 surefoot() {
+    case "$1" in
+    edit|changes|undo|confirm|rollback) journal "$@"; return ;;
+    esac
     case "$*" in
     "throughput client"*) in_network "$program" "$@" || exit 9; return ;;
     "throughput server"*)
@@ -110,6 +130,9 @@ ip6tables-save() { cat "$examples/web.v6"; }
 nft() { cat "$examples/router.nft"; }
 tcpdump() { case "$*" in *"-w -") cat "$examples/trace.pcap" ;; *) cp "$examples/trace.pcap" trace.pcap ;; esac; }
 conntrack() { echo 'tcp 6 431999 ESTABLISHED src=203.0.113.9 dst=192.0.2.10 sport=40000 dport=22 src=192.0.2.10 dst=203.0.113.9 sport=22 dport=40000 [ASSURED] mark=0 use=1'; }
+mkdir -p etc
+echo old > etc/hosts
+echo a > etc/motd
 cp "$examples/web.v4" rules.v4
 cp "$examples/web.v4" old.v4
 cp "$examples/web.v6" old.v6

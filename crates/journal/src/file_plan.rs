@@ -123,7 +123,15 @@ pub(crate) fn plan_files(
         {
             return Err(JournalError::ChangedMeanwhile { path });
         }
-        let (mut after, new_content) = wanted_state(&path, file.state, &seen, now)?;
+        let keeps_times = matches!(
+            file.state,
+            WantedState::Attributes(_) | WantedState::Exactly(..)
+        );
+        let (mut after, mut new_content) = wanted_state(&path, file.state, &seen, now)?;
+        if !keeps_times && after.equals_but_for_times(&seen.state) {
+            // What would be the same but for its times stays as it is.
+            (after, new_content) = (seen.state.clone(), seen.content.clone());
+        }
         if seen.state.is_folder() != after.is_folder()
             && seen.state != FileState::Missing
             && after != FileState::Missing

@@ -96,6 +96,23 @@ impl FileSetChange {
         self
     }
 
+    /// The difference that the change makes, as it was planned.
+    pub fn diff(&self) -> String {
+        let content = |state: &FileState| match state {
+            FileState::Regular { content, .. } => self.contents.get(&content.file),
+            _ => None,
+        };
+        let diffs = self.files.iter().map(|item| {
+            let (old, new) = (content(&item.before), content(&item.after));
+            diff_states(
+                &item.path,
+                (&item.before, old.map(Vec::as_slice)),
+                (&item.after, new.map(Vec::as_slice)),
+            )
+        });
+        diffs.collect()
+    }
+
     /// The content of a state: from memory, else from the vault.
     pub(crate) fn content(
         &self,

@@ -5,6 +5,7 @@
 mod cpu_time;
 mod datagrams;
 mod memory;
+mod mounts;
 mod namespace;
 mod process_end;
 mod raw_socket;
@@ -16,6 +17,7 @@ mod xtables;
 pub use cpu_time::CpuTime;
 pub use datagrams::{ReceivedDatagrams, receive_datagrams};
 pub use memory::OrEnd;
+pub use mounts::with_files_covered;
 pub use namespace::NetworkNamespace;
 pub use process_end::wait_status_of;
 pub use raw_socket::RawSocket;

@@ -49,7 +49,7 @@ fn write_pages(command: &Command, name: &str, directory: &Path) -> Result<(), Fa
         .map_err(|error| Failure::io(format!("cannot write `{}`", path.display()), &error))?;
     for subcommand in command
         .get_subcommands()
-        .filter(|command| command.get_name() != "help")
+        .filter(|command| command.get_name() != "help" && !command.is_hide_set())
     {
         write_pages(
             subcommand,

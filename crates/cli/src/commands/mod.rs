@@ -4,14 +4,18 @@
 //! [`run`] calls it.
 
 mod capture;
+mod changes;
 mod check;
 mod completions;
+mod edit;
 mod explain;
 mod findings;
 mod firewall;
 mod man;
 mod signals;
 mod throughput;
+mod undo;
+mod watchdog;
 
 use std::process::ExitCode;
 
@@ -30,7 +34,8 @@ use crate::output::Output;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit status: 0 nothing to say; 1 findings at or above --fail-on, or the answer is no;\n\
-                  2 bad usage, bad input or too little memory; 3 not permitted, or rules unread.",
+                  2 bad usage, bad input or too little memory; 3 not permitted, or rules unread;\n\
+                  4 a change failed and was rolled back; 5 it failed and is not as it was before.",
     after_long_help = "\
 Examples:
   sudo surefoot check                       # what matters here, worst first
@@ -40,12 +45,16 @@ Examples:
   sudo surefoot firewall explain ssh from 203.0.113.9
   sudo surefoot firewall why-not https from 203.0.113.9
   surefoot explain FW004                    # what a finding means
+  sudo surefoot edit /etc/hosts -- sed -i s/old/new/
+  sudo surefoot undo                        # put back what it replaced
 
 Exit status:
   0  nothing to say, or the answer is yes
   1  findings at or above --fail-on, or the answer is no
   2  bad usage or bad input, or too little memory
-  3  not permitted"
+  3  not permitted
+  4  a change failed and was rolled back
+  5  a change failed and the machine is not as it was before"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -63,6 +72,13 @@ pub(crate) enum Command {
     Signals(signals::SignalsArgs),
     #[command(subcommand)]
     Throughput(throughput::ThroughputCommand),
+    Edit(edit::EditArgs),
+    Changes(changes::ChangesArgs),
+    Undo(undo::UndoArgs),
+    Confirm(undo::ConfirmArgs),
+    Rollback(undo::RollbackArgs),
+    #[command(hide = true)]
+    Watchdog(watchdog::WatchdogArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -89,6 +105,12 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(command) => firewall::run(&command, &output),
         Command::Signals(args) => signals::run(&args, &output),
         Command::Throughput(command) => throughput::run(&command, &output),
+        Command::Edit(args) => edit::run(&args, &output),
+        Command::Changes(args) => changes::run(&args, &output),
+        Command::Undo(args) => undo::run(&args, &output),
+        Command::Confirm(args) => undo::confirm(&args, &output),
+        Command::Rollback(args) => undo::roll_back(&args, &output),
+        Command::Watchdog(args) => watchdog::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),

@@ -1,0 +1,175 @@
+//! Private copies of the files that are edited.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use surefoot_journal::{FileState, WantedFile, look_at, resolve_target};
+use tempfile::TempDir;
+
+use crate::error::Failure;
+use crate::journal::failure;
+
+/// The copies, in a folder that only root can enter.
+pub(super) struct EditCopies {
+    folder: TempDir,
+    pub(super) files: Vec<EditedFile>,
+}
+
+/// A file and its copy.
+pub(super) struct EditedFile {
+    /// The file that is meant, links followed.
+    pub(super) path: PathBuf,
+    pub(super) copy: PathBuf,
+    /// What it was when the copy was made.
+    pub(super) seen: FileState,
+}
+
+impl EditCopies {
+    /// Copies the files.
+    pub(super) fn make(paths: &[PathBuf], state_dir: &Path) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new()
+            .prefix("edit-")
+            .tempdir_in(state_dir)
+            .map_err(|error| Failure::io("cannot make a folder for the copies", &error))?;
+        let mut files = Vec::new();
+        for (number, path) in paths.iter().enumerate() {
+            let path = resolve_target(path).map_err(|error| failure(&error))?;
+            let seen = look_at(&path).map_err(|error| failure(&error))?;
+            // What cannot be replaced is refused before anyone types.
+            let probe = WantedFile::content(&path, b"probe".to_vec());
+            let now = surefoot_journal::UnixMoment::default();
+            match surefoot_journal::FileSetChange::plan("", vec![probe], now) {
+                Ok(_) | Err(surefoot_journal::JournalError::NothingToChange) => {}
+                // The other names may be in the list.
+                Err(surefoot_journal::JournalError::TargetRefused {
+                    problem: surefoot_journal::TargetProblem::OtherNames,
+                    ..
+                }) if paths.len() > 1 => {}
+                Err(error) => return Err(failure(&error)),
+            }
+            // The name stays, as editors and checks go by it.
+            let place = folder.path().join(number.to_string());
+            let copy = place.join(path.file_name().unwrap_or_default());
+            let written = fs::create_dir(&place).and_then(|()| match &seen.content {
+                Some(content) => fs::write(&copy, content)
+                    .and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))),
+                None => Ok(()),
+            });
+            written.map_err(|error| {
+                Failure::io(format!("cannot write the copy {}", copy.display()), &error)
+            })?;
+            files.push(EditedFile {
+                path,
+                copy,
+                seen: seen.state,
+            });
+        }
+        Ok(Self { folder, files })
+    }
+
+    /// The names of the files, for a title.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<String> = self
+            .files
+            .iter()
+            .map(|file| file.path.display().to_string())
+            .collect();
+        names.join(", ")
+    }
+
+    /// Lets the command, or an editor, change the copies.
+    pub(super) fn edit(&self, command: &[String]) -> Result<(), Failure> {
+        let mut words: Vec<OsString> = command.iter().map(OsString::from).collect();
+        if words.is_empty() {
+            if !std::io::stdin().is_terminal() {
+                return Err(
+                    Failure::input("standard input is no terminal for an editor").hint(
+                        "give a command that changes the file: surefoot edit FILE -- COMMAND",
+                    ),
+                );
+            }
+            words = editor();
+        }
+        let copies = || {
+            self.files
+                .iter()
+                .map(|file| file.copy.clone().into_os_string())
+        };
+        let mut line: Vec<OsString> = Vec::new();
+        let mut placed = false;
+        for word in words {
+            if word == "{}" {
+                line.extend(copies());
+                placed = true;
+            } else {
+                line.push(word);
+            }
+        }
+        if !placed {
+            line.extend(copies());
+        }
+        let shown = line[0].to_string_lossy().into_owned();
+        let status = Command::new(&line[0])
+            .args(&line[1..])
+            .status()
+            .map_err(|error| Failure::io(format!("cannot run `{shown}`"), &error))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::input(format!("`{shown}` ended with {status}")))
+        }
+    }
+
+    /// What the files are to become.
+    pub(super) fn wanted(&self) -> Result<Vec<WantedFile>, Failure> {
+        let mut wanted = Vec::new();
+        for file in &self.files {
+            let read = |error| Failure::io(format!("cannot read {}", file.copy.display()), &error);
+            if !file.copy.exists() {
+                if file.seen == FileState::Missing {
+                    continue;
+                }
+                return Err(
+                    Failure::input(format!("the copy of {} is gone", file.path.display()))
+                        .hint("remove the file itself if that is meant"),
+                );
+            }
+            let content = fs::read(&file.copy).map_err(read)?;
+            wanted.push(WantedFile::content(&file.path, content).expecting(file.seen.clone()));
+        }
+        Ok(wanted)
+    }
+
+    /// Keeps the copies, and says where.
+    pub(super) fn keep(&self) -> String {
+        // The folder would be removed with this value; a copy of its names stays.
+        let kept = self.folder.path().with_extension("kept");
+        let moved = fs::rename(self.folder.path(), &kept);
+        let place = if moved.is_ok() {
+            kept
+        } else {
+            self.folder.path().to_owned()
+        };
+        place.display().to_string()
+    }
+}
+
+fn editor() -> Vec<OsString> {
+    for name in ["SUDO_EDITOR", "VISUAL", "EDITOR"] {
+        if let Ok(value) = std::env::var(name)
+            && !value.trim().is_empty()
+        {
+            return value.split_whitespace().map(OsString::from).collect();
+        }
+    }
+    let editor = if Path::new("/usr/bin/editor").exists() {
+        "editor"
+    } else {
+        "vi"
+    };
+    vec![editor.into()]
+}

@@ -1,0 +1,132 @@
+//! `surefoot undo`, `confirm` and `rollback`: taking changes back, and keeping them.
+
+use clap::Args;
+use surefoot_journal::{ChangeRequest, EntryState};
+
+use super::Status;
+use crate::error::Failure;
+use crate::journal::{self, StateDirArgs, call, failure};
+use crate::output::Output;
+
+/// Undo a change: put back what it replaced
+///
+/// Content, mode, owner, times, attributes and links come back exactly. Undo is a change of its own,
+/// so it can be undone in turn; without a number, repeated undo goes further back. If what the change
+/// left was changed since by another program, undo refuses and shows the difference.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot undo                        # the newest change
+  sudo surefoot undo 1 --force              # overwrite what came since
+  sudo surefoot changes                     # what can be undone
+
+Exit status:
+  0  undone
+  1  refused, as it was changed since, or nothing can be undone
+  2  bad usage, or the journal cannot be read
+  3  not permitted
+  4  the undo failed and was rolled back
+  5  the undo failed and the machine is not as it was before")]
+pub(crate) struct UndoArgs {
+    /// The number of the entry; without one, the newest that is in force
+    #[arg(value_name = "N")]
+    number: Option<u64>,
+    /// Overwrite what another program changed since; it is kept in the journal
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    state: StateDirArgs,
+}
+
+/// Keep an armed change, which would be reversed at its deadline
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot confirm                     # the newest armed change
+  sudo surefoot confirm 1
+
+Exit status:
+  0  confirmed: it stays
+  1  the entry is not armed: too late, or never
+  2  bad usage, or the journal cannot be read
+  3  not permitted")]
+pub(crate) struct ConfirmArgs {
+    /// The number of the entry; without one, the newest that is armed
+    #[arg(value_name = "N")]
+    number: Option<u64>,
+    #[command(flatten)]
+    state: StateDirArgs,
+}
+
+/// Reverse an armed change now, before its deadline
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sudo surefoot rollback                    # the newest armed change
+  sudo surefoot rollback 1
+
+Exit status:
+  0  rolled back: all is as it was before
+  1  the entry is not armed
+  2  bad usage, or the journal cannot be read
+  3  not permitted
+  5  it cannot be rolled back; the watchdog tries again at the deadline")]
+pub(crate) struct RollbackArgs {
+    /// The number of the entry; without one, the newest that is armed
+    #[arg(value_name = "N")]
+    number: Option<u64>,
+    #[command(flatten)]
+    state: StateDirArgs,
+}
+
+pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.journal();
+    let session = journal::lock(&journal, output)?;
+    let number = journal::number_or(args.number, || journal.newest_undoable())?;
+    let request = ChangeRequest {
+        origin: journal::origin(),
+        command: journal::command_line(),
+        arm: None,
+    };
+    let entry = session
+        .undo(number, args.force, request)
+        .map_err(|error| failure(&error).left_unless("Nothing was changed."))?;
+    if entry.number == number {
+        output.remark(&format!("{} was undone already\n", call(&entry)));
+    } else {
+        output.remark(&format!(
+            "entry {number} is undone; `surefoot undo {}` brings it back\n",
+            entry.number
+        ));
+    }
+    Ok(Status::Clean)
+}
+
+pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.journal();
+    let session = journal::lock(&journal, output)?;
+    let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
+    let entry = session.confirm(number).map_err(|error| {
+        let left = match journal.entry(number).map(|entry| entry.state) {
+            Ok(EntryState::Armed) => "The change is in force and will be reversed at its deadline.",
+            _ => "Nothing was changed.",
+        };
+        failure(&error).left(left)
+    })?;
+    output.remark(&format!("{} is confirmed: it stays\n", call(&entry)));
+    Ok(Status::Clean)
+}
+
+pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.journal();
+    let session = journal::lock(&journal, output)?;
+    let number = journal::number_or(args.number, || journal.newest_armed("rolled back"))?;
+    let entry = session.roll_back(number).map_err(|error| {
+        failure(&error).left_unless(format!("See `surefoot changes show {number}`."))
+    })?;
+    output.remark(&format!(
+        "{} is rolled back: all is as it was before\n",
+        call(&entry)
+    ));
+    Ok(Status::Clean)
+}

@@ -1,0 +1,183 @@
+//! The journal as commands use it: where it is, who changes the machine, how its errors are told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use surefoot_journal::{
+    ChangeOrigin, Journal, JournalEntry, JournalError, JournalOptions, JournalSession,
+    RecoveryReport, WatchdogStarter, systemd_runs,
+};
+use surefoot_report::escape;
+
+use crate::error::Failure;
+use crate::output::Output;
+
+/// Where the journal is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateDirArgs {
+    /// The folder of the journal
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/surefoot",
+        value_hint = clap::ValueHint::DirPath
+    )]
+    pub(crate) state_dir: PathBuf,
+}
+
+impl StateDirArgs {
+    /// The journal.
+    pub(crate) fn journal(&self) -> Journal {
+        let place = std::path::absolute(&self.state_dir);
+        Journal::new(JournalOptions::at(
+            place.unwrap_or_else(|_| self.state_dir.clone()),
+        ))
+    }
+
+    /// What starts the watchdog of this journal.
+    pub(crate) fn watchdog(&self) -> Result<WatchdogStarter, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::io("cannot find surefoot's own program", &error))?;
+        let place = std::path::absolute(&self.state_dir)
+            .map_err(|error| Failure::io("cannot find the journal", &error))?;
+        Ok(WatchdogStarter {
+            program,
+            words: vec![
+                "watchdog".to_owned(),
+                "--state-dir".to_owned(),
+                place.display().to_string(),
+            ],
+            systemd: systemd_runs(),
+        })
+    }
+}
+
+/// Takes the lock and tells what was found half-done.
+pub(crate) fn lock<'a>(
+    journal: &'a Journal,
+    output: &Output,
+) -> Result<JournalSession<'a>, Failure> {
+    let session = journal
+        .lock()
+        .map_err(|error| failure(&error).left("Nothing was changed."))?;
+    tell_recovered(&session.recovered, output);
+    Ok(session)
+}
+
+/// Tells what was found half-done and settled.
+pub(crate) fn tell_recovered(reports: &[RecoveryReport], output: &Output) {
+    for report in reports {
+        let (number, title) = (report.number, escape(&report.title));
+        let what = escape(&report.what);
+        output.complain(&format!("note: entry {number} ({title}) {what}\n"));
+    }
+}
+
+/// Who changes the machine, and from where, as the environment says.
+pub(crate) fn origin() -> ChangeOrigin {
+    let word = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = rustix::process::geteuid().as_raw();
+    let terminal = rustix::termios::ttyname(std::io::stdin(), Vec::new()).ok();
+    let login = word("SUDO_USER")
+        .or_else(|| word("DOAS_USER"))
+        .or_else(|| word("LOGNAME"));
+    ChangeOrigin {
+        user: if user == 0 {
+            "root".to_owned()
+        } else {
+            user.to_string()
+        },
+        login,
+        terminal: terminal.map(|name| name.to_string_lossy().into_owned()),
+        ssh_client: word("SSH_CONNECTION")
+            .and_then(|value| value.split_whitespace().next().map(str::to_owned)),
+    }
+}
+
+/// The command line.
+pub(crate) fn command_line() -> Vec<String> {
+    std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// An error of the journal, with its causes, what to do next, and in which state the machine is.
+pub(crate) fn failure(error: &JournalError) -> Failure {
+    let denied = matches!(
+        error,
+        JournalError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied
+    );
+    let mut failure = match error {
+        _ if denied => Failure::denied(error.to_string()),
+        JournalError::RolledBack { .. } => Failure::rolled_back(error.to_string())
+            .left("All is as it was before."),
+        JournalError::LeftHalfDone { number, .. } => Failure::half_done(error.to_string()).left(
+            format!("The machine is between the old state and the new one; see `surefoot changes show {number}`."),
+        ),
+        JournalError::ChangedSince { diff, .. } => {
+            Failure::refused(error.to_string()).picture(escape_lines(diff))
+        }
+        JournalError::WrongState { .. }
+        | JournalError::NothingThere { .. }
+        | JournalError::HeldByArmed { .. }
+        | JournalError::ChangedMeanwhile { .. } => Failure::refused(error.to_string()),
+        _ => Failure::input(error.to_string()),
+    };
+    let mut next = std::error::Error::source(error);
+    if let JournalError::LeftHalfDone { put_back, .. } = error {
+        failure = failure.because(format!("not put back: {put_back}"));
+    }
+    while let Some(source) = next {
+        failure = failure.because(source.to_string());
+        next = source.source();
+    }
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Text with several lines, each made harmless.
+pub(crate) fn escape_lines(text: &str) -> String {
+    let mut safe = String::new();
+    for line in text.lines() {
+        safe.push_str(&escape(line).replace("\\t", "\t"));
+        safe.push('\n');
+    }
+    safe
+}
+
+/// Asks a number from a person's words, or takes the one that is meant.
+pub(crate) fn number_or(
+    given: Option<u64>,
+    meant: impl FnOnce() -> Result<u64, JournalError>,
+) -> Result<u64, Failure> {
+    match given {
+        Some(number) => Ok(number),
+        None => meant().map_err(|error| failure(&error).left("Nothing was changed.")),
+    }
+}
+
+/// How an entry is called in sentences.
+pub(crate) fn call(entry: &JournalEntry) -> String {
+    format!("entry {} ({})", entry.number, escape(&entry.title))
+}
+
+/// Reads `90`, `90s`, `5m`, `1h`, `30d` as seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        other => return Err(format!("`{other}` is no unit; s, m, h and d are")),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is no duration such as 60s or 5m"))?;
+    number
+        .checked_mul(unit)
+        .filter(|seconds| (1..=10 * 366 * 86_400).contains(seconds))
+        .ok_or_else(|| format!("`{text}` is too short or too long"))
+}

@@ -1,0 +1,213 @@
+//! `edit`, `changes`, `undo`, `confirm` and `rollback` as sessions at a shell.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use common::Ran;
+
+/// A folder with a file, and a journal of its own.
+struct EditSession {
+    scratch: tempfile::TempDir,
+}
+
+impl EditSession {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().expect("a folder for scratch");
+        let session = Self { scratch };
+        fs::write(session.file(), "Port 22\n").expect("it is written");
+        session
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.scratch.path().canonicalize().expect("it is there")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder().join("file")
+    }
+
+    /// Runs surefoot; `FILE` stands for the file.
+    fn run(&self, words: &[&str]) -> Ran {
+        let file = self.file().display().to_string();
+        let state = self.folder().join("state").display().to_string();
+        let mut all: Vec<&str> = words
+            .iter()
+            .map(|word| if *word == "FILE" { &file } else { *word })
+            .collect();
+        let behind = match words {
+            ["changes", "show" | "prune", ..] => 2,
+            _ => 1,
+        };
+        all.insert(behind, &state);
+        all.insert(behind, "--state-dir");
+        common::run(&all)
+    }
+
+    #[track_caller]
+    fn check(&self, words: &[&str], status: i32, content: &str) -> Ran {
+        let ran = self.run(words);
+        assert_eq!(ran.status, status, "{}\n{}", ran.out, ran.err);
+        let there = fs::read_to_string(self.file()).expect("it is there");
+        assert_eq!(there, content, "{}", ran.err);
+        ran
+    }
+}
+
+const EDIT: [&str; 6] = ["edit", "FILE", "--", "sed", "-i", "s/22/2222/"];
+
+#[test]
+fn a_file_is_edited_listed_shown_and_put_back() {
+    let session = EditSession::new();
+    fs::set_permissions(session.file(), fs::Permissions::from_mode(0o640)).expect("it is set");
+    let edited = session.check(&EDIT, 0, "Port 2222\n");
+    assert!(
+        edited.out.contains("-Port 22\n+Port 2222\n"),
+        "{}",
+        edited.out
+    );
+    assert!(
+        edited.err.contains("put it back: surefoot undo 1"),
+        "{}",
+        edited.err
+    );
+    let mode = fs::metadata(session.file())
+        .expect("it is there")
+        .permissions();
+    assert_eq!(mode.mode() & 0o7777, 0o640);
+    let listed = session.check(&["changes"], 0, "Port 2222\n");
+    assert!(
+        listed.out.contains("  applied      edit /"),
+        "{}",
+        listed.out
+    );
+    let shown = session.check(&["changes", "show", "1"], 0, "Port 2222\n");
+    assert!(shown.out.contains("+Port 2222"), "{}", shown.out);
+    assert!(shown.out.contains("applied and verified"), "{}", shown.out);
+    session.check(&["undo"], 0, "Port 22\n");
+    session.check(&["undo", "2"], 0, "Port 2222\n");
+    let json = session.check(&["changes", "--format", "json"], 0, "Port 2222\n");
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(json["answer"]["entries"].as_array().map(Vec::len), Some(3));
+    session.check(&["changes", "prune", "--keep", "1"], 0, "Port 2222\n");
+    let listed = session.check(&["changes"], 0, "Port 2222\n");
+    assert_eq!(listed.out.lines().count(), 1, "{}", listed.out);
+}
+
+#[test]
+fn undo_of_what_was_changed_since_is_refused_with_the_difference() {
+    let session = EditSession::new();
+    session.check(&EDIT, 0, "Port 2222\n");
+    fs::write(session.file(), "Port 4444\n").expect("it is written");
+    let refused = session.check(&["undo"], 1, "Port 4444\n");
+    assert!(
+        refused.err.contains("-Port 2222\n+Port 4444\n"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused.err.ends_with("Nothing was changed.\n"),
+        "{}",
+        refused.err
+    );
+    session.check(&["undo", "1", "--force"], 0, "Port 22\n");
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_changed() {
+    let session = EditSession::new();
+    for (words, status, said) in [
+        (&["undo"][..], 1, "no entry that can be undone"),
+        (&["undo", "7"], 2, "the journal has no entry 7"),
+        (&["confirm"], 1, "no entry that can be confirmed"),
+        (&["rollback", "7"], 2, "the journal has no entry 7"),
+        (
+            &["edit", "/dev/null", "--", "true"],
+            2,
+            "/dev/null is a device",
+        ),
+        (
+            &["edit", "/nowhere/file", "--", "true"],
+            2,
+            "has no folder to be in",
+        ),
+        (
+            &["edit", "FILE", "--", "false"],
+            2,
+            "`false` ended with exit status: 1",
+        ),
+        (&["edit", "FILE"], 2, "no terminal for an editor"),
+        (&["changes", "show"], 1, "no entry that can be shown"),
+    ] {
+        let ran = session.check(words, status, "Port 22\n");
+        assert!(ran.err.contains(said), "{words:?}: {}", ran.err);
+    }
+    let same = session.check(&["edit", "FILE", "--", "true"], 0, "Port 22\n");
+    assert!(same.err.contains("changed nothing"), "{}", same.err);
+    let dry = ["edit", "--dry-run", "FILE", "--", "sed", "-i", "s/22/1/"];
+    let dry = session.check(&dry, 0, "Port 22\n");
+    assert!(dry.out.contains("+Port 1\n"), "{}", dry.out);
+    assert!(session.run(&["changes"]).out.is_empty());
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_edited_is_not_overwritten() {
+    let session = EditSession::new();
+    let name = session.file().display().to_string();
+    let script = format!("echo theirs > {name}; echo mine > \"$0\"");
+    let ran = session.check(&["edit", "FILE", "--", "sh", "-c", &script], 1, "theirs\n");
+    let kept = ran
+        .err
+        .split("your version is kept: ")
+        .nth(1)
+        .expect("it is kept");
+    let kept = Path::new(kept.lines().next().expect("a line")).join("0/file");
+    assert_eq!(fs::read_to_string(kept).expect("it is there"), "mine\n");
+}
+
+#[test]
+fn a_syntax_check_refuses_and_a_failing_reload_puts_back() {
+    let session = EditSession::new();
+    let fstab = session.folder().join("fstab");
+    fs::write(&fstab, "none /tmp tmpfs defaults 0 0\n").expect("it is written");
+    let name = fstab.display().to_string();
+    let broken = ["edit", &name, "--", "sh", "-c", "echo 'nonsense' >> \"$0\""];
+    let refused = session.run(&broken);
+    assert_eq!(refused.status, 1, "{}", refused.err);
+    assert!(
+        refused.err.contains("refuses the new version"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        !fs::read_to_string(&fstab)
+            .expect("it is there")
+            .contains("nonsense")
+    );
+    let failing = [
+        "edit", "--reload", "exit 3", "FILE", "--", "sed", "-i", "s/22/1/",
+    ];
+    let failed = session.check(&failing, 4, "Port 22\n");
+    assert!(failed.err.contains("exit status: 3"), "{}", failed.err);
+    assert!(
+        failed.err.ends_with("All is as it was before.\n"),
+        "{}",
+        failed.err
+    );
+}
+
+#[test]
+fn an_armed_change_is_rolled_back_on_demand() {
+    let session = EditSession::new();
+    let mut words = EDIT.to_vec();
+    words.splice(1..1, ["--confirm-within", "30s"]);
+    let armed = session.check(&words, 0, "Port 2222\n");
+    assert!(
+        armed.err.contains("keep it: surefoot confirm 1"),
+        "{}",
+        armed.err
+    );
+    session.check(&["rollback"], 0, "Port 22\n");
+}

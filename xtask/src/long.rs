@@ -24,9 +24,12 @@ pub(crate) fn run(name: &str) -> Outcome {
             &["brute"],
             ("SUREFOOT_BRUTE_SETS", SETS),
         ),
+        "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
+        "watchdog" => watchdog_tests(),
         _ => Err(format!(
-            "there is no long run `{name}`; there are: agreement, boxes, brute, fuzz"
+            "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, fuzz, \
+             watchdog"
         )),
     }
 }
@@ -39,4 +42,35 @@ fn release_tests(package: &str, tests: &[&str], (variable, number): (&str, &str)
     }
     let shown = format!("{variable}={number} {}", words.join(" "));
     run_command(command(&words).env(variable, number), &shown)
+}
+
+/// Every point at which the journal can be interrupted, and every generated tree.
+fn journal_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "--release",
+        "-p",
+        "surefoot-journal",
+        "--",
+        "--nocapture",
+    ];
+    let shown = format!("SUREFOOT_CRASH_POINTS=all {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_CRASH_POINTS", "all"), &shown)
+}
+
+/// Twenty of each way in which the watchdog has to bring a file back.
+fn watchdog_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot",
+        "--test",
+        "watchdog",
+        "--",
+        "--nocapture",
+    ];
+    let shown = format!("SUREFOOT_WATCHDOG_RUNS=20 {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_WATCHDOG_RUNS", "20"), &shown)
 }

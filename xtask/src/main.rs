@@ -26,7 +26,8 @@ usage: cargo xtask COMMAND
   referee --packets N [--seed S]
                       hold both evaluators against the kernel with so many packets
   bench               print the figures that the README names, against the peers, as ratios
-  long NAME           the full counts: agreement, boxes, brute, fuzz
+  long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz,
+                      watchdog
 ";
 
 fn main() -> ExitCode {

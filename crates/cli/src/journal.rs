@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use surefoot_journal::{
     ChangeOrigin, Journal, JournalEntry, JournalError, JournalOptions, JournalSession,
-    RecoveryReport, WatchdogStarter, systemd_runs,
+    RecoveryReport, UnixMoment, WatchdogStarter, systemd_runs,
 };
 use surefoot_report::escape;
 
@@ -156,6 +156,11 @@ pub(crate) fn number_or(
         Some(number) => Ok(number),
         None => meant().map_err(|error| failure(&error).left("Nothing was changed.")),
     }
+}
+
+/// A moment to the second, for people.
+pub(crate) fn to_the_second(moment: UnixMoment) -> UnixMoment {
+    UnixMoment::at(moment.seconds)
 }
 
 /// How an entry is called in sentences.

@@ -72,6 +72,7 @@ impl StoredContent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileAttributes {
     /// The permission bits, with set-user-ID, set-group-ID and sticky.
+    #[serde(with = "as_text::octal")]
     pub mode: u32,
     /// The owner.
     pub user: u32,

@@ -135,7 +135,8 @@ impl Journal {
     pub(crate) fn make_folders(&self) -> Result<(), JournalError> {
         let root = &self.options.state_dir;
         let format = root.join("format");
-        if self.check_format()? {
+        let folders = [self.changes_folder(), self.open_folder()];
+        if self.check_format()? && folders.iter().all(|folder| folder.is_dir()) {
             return Ok(());
         }
         self.make_folder(&self.changes_folder())?;

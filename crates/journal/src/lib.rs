@@ -67,4 +67,4 @@ pub use prune::PrunePolicy;
 pub use recover::RecoveryReport;
 pub use storage::{RealStorage, Storage};
 pub use vault::ContentVault;
-pub use watchdog::{WatchOutcome, WatchdogStarter, systemd_runs};
+pub use watchdog::{WatchOutcome, WatchdogStarter, become_watchdog, systemd_runs};

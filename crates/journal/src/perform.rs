@@ -126,7 +126,10 @@ impl JournalSession<'_> {
         if let Some(arming) = entry.arming.clone() {
             entry.note(
                 now,
-                format!("armed: reversed at {} unless confirmed", arming.deadline),
+                format!(
+                    "armed: reversed at {} unless confirmed",
+                    crate::moment::UnixMoment::at(arming.deadline.seconds)
+                ),
             );
         }
         write_synced(storage, &folder.join("diff"), description.diff.as_bytes())?;

@@ -52,7 +52,6 @@ impl Journal {
         let change = self.change_of(&entry)?;
         let mut room = self.room(&entry);
         change.load(&mut room)?;
-        hold_on();
         let ready = self.ready_file(number);
         self.storage()
             .make_file(&ready, 0o600)
@@ -148,12 +147,19 @@ impl JournalSession<'_> {
     }
 }
 
-/// Gets out of the way of everything that ends processes.
-fn hold_on() {
+/// Makes this process hard to end: a session of its own, memory that stays, nothing for the kernel to
+/// choose when memory runs out. For a process that does nothing but [`Journal::watch`].
+pub fn become_watchdog() {
     // Each may fail where this is not root, and none is needed on a machine that has enough of all.
     let _ = rustix::process::setsid();
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-    let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE);
+    let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT);
+    // Root of a user namespace may lock a little only, and would then be refused all further memory.
+    let users = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let of_all = users.split_whitespace().eq(["0", "0", "4294967295"]);
+    if of_all && rustix::process::geteuid().is_root() {
+        let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE);
+    }
 }
 
 /// A mount that is read-only.

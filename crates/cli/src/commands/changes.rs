@@ -264,7 +264,10 @@ fn entry_text(entry: &JournalEntry, diff: &str, later: &[u64]) -> String {
     line("who", &who);
     line("command", &entry.command.join(" "));
     if let Some(arming) = &entry.arming {
-        line("deadline", &arming.deadline.to_string());
+        line(
+            "deadline",
+            &journal::to_the_second(arming.deadline).to_string(),
+        );
     }
     for (word, number) in [("undoes", entry.undoes), ("undone by", entry.undone_by)] {
         if let Some(number) = number {
@@ -275,7 +278,12 @@ fn entry_text(entry: &JournalEntry, diff: &str, later: &[u64]) -> String {
     text.push_str(&escape_lines(diff));
     text.push('\n');
     for step in &entry.log {
-        let _ = writeln!(text, "{}  {}", step.at, escape(&step.step));
+        let _ = writeln!(
+            text,
+            "{}  {}",
+            journal::to_the_second(step.at),
+            escape(&step.step)
+        );
     }
     text
 }

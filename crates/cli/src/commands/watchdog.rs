@@ -18,6 +18,7 @@ pub(crate) struct WatchdogArgs {
 
 pub(super) fn run(args: &WatchdogArgs, _output: &Output) -> Result<Status, Failure> {
     let journal = args.state.journal();
+    surefoot_journal::become_watchdog();
     journal
         .watch(args.number)
         .map_err(|error| failure(&error))?;

@@ -27,9 +27,10 @@ pub(crate) enum Scene {
     Prune,
     Recovery,
     RecoveryOfExpired,
+    Watchdog,
 }
 
-pub(crate) const SCENES: [Scene; 9] = [
+pub(crate) const SCENES: [Scene; 10] = [
     Scene::Edit,
     Scene::ArmedEdit,
     Scene::Confirm,
@@ -39,6 +40,7 @@ pub(crate) const SCENES: [Scene; 9] = [
     Scene::Prune,
     Scene::Recovery,
     Scene::RecoveryOfExpired,
+    Scene::Watchdog,
 ];
 
 const OLD: FileTimes = FileTimes {
@@ -69,7 +71,7 @@ impl Scene {
             // The journal is there already: its first making is part of `ArmedEdit`.
             Self::Edit => drop(now.lock().expect("it is locked")),
             Self::ArmedEdit => {}
-            Self::Confirm | Self::RollBack | Self::RecoveryOfExpired => {
+            Self::Confirm | Self::RollBack | Self::RecoveryOfExpired | Self::Watchdog => {
                 armed_edit(&now, folder).expect("it is made");
             }
             Self::Undo => drop(edit(&now, folder).expect("it is made")),
@@ -99,7 +101,7 @@ impl Scene {
 
     /// Does it.
     pub(crate) fn act(self, folder: &Path, storage: Arc<dyn Storage>) -> Result<(), JournalError> {
-        let later = if self == Self::RecoveryOfExpired {
+        let later = if matches!(self, Self::RecoveryOfExpired | Self::Watchdog) {
             1_000_000
         } else {
             2000
@@ -121,6 +123,7 @@ impl Scene {
                 session.prune(&session.prunable(&policy)?)
             }
             Self::Recovery | Self::RecoveryOfExpired => journal.lock().map(drop),
+            Self::Watchdog => journal.watch(1).map(drop),
         }
     }
 
@@ -131,7 +134,7 @@ impl Scene {
         match self {
             Self::Edit | Self::ArmedEdit => in_force(1),
             Self::Confirm => state(1).is_ok_and(|state| state == EntryState::Confirmed),
-            Self::RollBack | Self::Recovery | Self::RecoveryOfExpired => {
+            Self::RollBack | Self::Recovery | Self::RecoveryOfExpired | Self::Watchdog => {
                 state(1).is_ok_and(|state| state == EntryState::RolledBack)
             }
             Self::Undo => {
@@ -177,7 +180,7 @@ impl Scene {
         if self != Self::Recovery {
             every_file_is_old_or_new(&picture_of(&etc), old, new, context);
         }
-        let later = if self == Self::RecoveryOfExpired {
+        let later = if matches!(self, Self::RecoveryOfExpired | Self::Watchdog) {
             1_000_000
         } else {
             3000

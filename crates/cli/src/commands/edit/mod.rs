@@ -111,7 +111,7 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     match &entry.arming {
         Some(arming) => output.remark(&format!(
             "entry {number} is in force until {}; keep it: surefoot confirm {number}\n",
-            arming.deadline
+            journal::to_the_second(arming.deadline)
         )),
         None => output.remark(&format!(
             "entry {number} is in force; put it back: surefoot undo {number}\n"

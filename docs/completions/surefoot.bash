@@ -2150,7 +2150,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__throughput__subcmd__client)
-            opts="-p -u -R -d -r -P -t -n -k -O -i -b -l -w -M -N -C -S -B -4 -6 -T -v -q -h -V --port --iperf2 --iperf3 --udp --reverse --both --bidir --in-turns --parallel --time --bytes --blockcount --omit --interval --bitrate --length --window --set-mss --no-delay --congestion --tos --bind --cport --version4 --version6 --title --fq-rate --dont-fragment --connect-timeout --copy --no-gso --format --color --verbose --quiet --help --version"
+            opts="-p -u -R -d -r -P -t -n -k -O -i -b -l -w -M -N -C -S -B -4 -6 -T -J -v -q -h -V --port --iperf2 --iperf3 --udp --reverse --both --bidir --in-turns --parallel --time --bytes --blockcount --omit --interval --bitrate --length --window --set-mss --no-delay --congestion --tos --bind --cport --version4 --version6 --title --fq-rate --dont-fragment --connect-timeout --copy --no-gso --json --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -428,6 +428,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l dont-fragment -d 'Never fragment datagrams over IPv4'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l copy -d 'Copy what is received out of the kernel, as iperf does, instead of discarding it there'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l no-gso -d 'One call for each datagram, as iperf does'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s J -l json -d 'Answer with the JSON of `iperf3 -J`, key for key, errors too'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s h -l help -d 'Print help (see more with \'--help\')'

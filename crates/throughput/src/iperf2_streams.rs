@@ -261,6 +261,7 @@ pub(crate) fn new_summary(
         cpu_percent: [0.0; 3],
         peer_cpu_percent: None,
         congestion: None,
+        peer_congestion: None,
         outcome: TestOutcome::Complete,
     }
 }

@@ -8,6 +8,7 @@
 pub mod client;
 mod engine;
 mod iperf2_streams;
+pub mod iperf3_json;
 mod iperf3_streams;
 pub mod privileges;
 pub mod quantity;

@@ -170,6 +170,8 @@ pub struct TestSummary {
     pub peer_cpu_percent: Option<[f64; 3]>,
     /// The congestion control algorithm here.
     pub congestion: Option<String>,
+    /// That of the peer; `None` is unknown.
+    pub peer_congestion: Option<String>,
     /// How it ended.
     pub outcome: TestOutcome,
 }

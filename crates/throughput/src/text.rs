@@ -370,6 +370,7 @@ mod tests {
             cpu_percent: [0.0; 3],
             peer_cpu_percent: None,
             congestion: None,
+            peer_congestion: None,
             outcome: TestOutcome::Complete,
         }
     }

@@ -125,6 +125,8 @@ impl<'a> Iperf2Client<'a> {
             streams: (1..=parallel).zip(sockets.iter().map(local)).collect(),
             block: u32::try_from(self.block).unwrap_or(0),
             cookie: None,
+            segment_size: sockets[0].statistics().map(|known| known.send_segment),
+            buffers: sockets[0].buffer_sizes(),
         });
         let mut streams = Vec::new();
         for socket in &sockets {
@@ -174,6 +176,7 @@ impl<'a> Iperf2Client<'a> {
             cpu_percent: [user + kernel, user, kernel],
             peer_cpu_percent: None,
             congestion,
+            peer_congestion: None,
             outcome: TestOutcome::Complete,
         })
     }

@@ -94,6 +94,8 @@ impl<'a> Iperf3Client<'a> {
             streams: ids.iter().copied().zip(sockets.iter().map(local)).collect(),
             block: parameters.block_length,
             cookie: Some(self.cookie.to_string()),
+            segment_size: sockets[0].statistics().map(|known| known.send_segment),
+            buffers: sockets[0].buffer_sizes(),
         });
         self.measure(&session, sockets, &parameters, ids, tell)
     }
@@ -279,6 +281,7 @@ impl<'a> Iperf3Client<'a> {
             cpu_percent: finished.cpu_percent,
             peer_cpu_percent: Some(theirs.cpu_percent),
             congestion: finished.congestion,
+            peer_congestion: theirs.congestion,
             outcome: TestOutcome::Complete,
         })
     }

@@ -118,6 +118,10 @@ pub enum ClientEvent {
         block: u32,
         /// The cookie of the test, for iperf3.
         cookie: Option<String>,
+        /// Bytes of a TCP segment of the first stream.
+        segment_size: Option<u32>,
+        /// Bytes of the send and the receive buffer of the first stream.
+        buffers: [u64; 2],
     },
     /// An interval is over.
     Interval(IntervalReport),

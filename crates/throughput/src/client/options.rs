@@ -147,7 +147,7 @@ impl ClientOptions {
     }
 
     /// Bit/s of each stream, if it is limited.
-    pub(super) fn rate_limit(&self) -> Option<u64> {
+    pub(crate) fn rate_limit(&self) -> Option<u64> {
         match (self.rate, self.transport) {
             (Some(rate), _) => (rate > 0).then_some(rate),
             (None, TransportName::Udp) => Some(DEFAULT_UDP_RATE),

@@ -27,6 +27,8 @@ pub struct IntervalRow {
     pub round_trip_variation_us: Option<u32>,
     /// The path's MTU.
     pub path_mtu: Option<u32>,
+    /// The window that the peer announces, in bytes.
+    pub peer_window: Option<u32>,
     /// The figures of UDP.
     pub datagrams: Option<DatagramFigures>,
 }
@@ -142,6 +144,7 @@ impl<'a> ProgressWatch<'a> {
                 round_trip_us: sender.map(|known| known.round_trip),
                 round_trip_variation_us: sender.map(|known| known.round_trip_variation),
                 path_mtu: sender.map(|known| known.path_mtu),
+                peer_window: sender.map(|known| known.peer_window),
                 datagrams: statistics.is_none().then(|| DatagramFigures {
                     packets: counted.packets,
                     lost: counted.lost,

@@ -39,6 +39,22 @@ impl StreamSocket {
         }
     }
 
+    /// Bytes of the send and the receive buffer.
+    pub(crate) fn buffer_sizes(&self) -> [u64; 2] {
+        use rustix::net::sockopt::{socket_recv_buffer_size, socket_send_buffer_size};
+        let sizes = match self {
+            Self::Tcp(stream) => [
+                socket_send_buffer_size(&**stream),
+                socket_recv_buffer_size(&**stream),
+            ],
+            Self::Udp(socket) => [
+                socket_send_buffer_size(&**socket),
+                socket_recv_buffer_size(&**socket),
+            ],
+        };
+        sizes.map(|size| size.map_or(0, |size| size as u64))
+    }
+
     /// What the kernel knows of the connection, for TCP.
     pub(crate) fn statistics(&self) -> Option<TcpStatistics> {
         match self {

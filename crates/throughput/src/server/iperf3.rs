@@ -363,6 +363,7 @@ impl Session<'_> {
             cpu_percent: finished.cpu_percent,
             peer_cpu_percent: None,
             congestion: finished.congestion.clone(),
+            peer_congestion: None,
             outcome,
         };
         // Before 13 the reference closes the sockets of the streams.
@@ -382,6 +383,7 @@ impl Session<'_> {
             TestOutcome::PeerSilent => self.refuse(ServerFault::NO_MESSAGE),
             _ => {}
         }
+        summary.peer_congestion = theirs.as_ref().and_then(|theirs| theirs.congestion.clone());
         summary.peer_cpu_percent = theirs.as_ref().map(|results| results.cpu_percent);
         summary.streams = stream_summaries(&finished, theirs.as_ref(), false);
         Ok(summary)

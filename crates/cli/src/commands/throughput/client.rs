@@ -9,6 +9,7 @@ use surefoot_throughput::client::{
     ClientError, ClientEvent, ClientOptions, ProtocolChoice, RandomBytes, TestLength,
     TrafficPattern, run_client,
 };
+use surefoot_throughput::iperf3_json::Iperf3Document;
 use surefoot_throughput::quantity;
 use surefoot_throughput::server::AddressFamilies;
 use surefoot_throughput::summary::TransportName;
@@ -38,6 +39,7 @@ Examples:
   surefoot throughput client 192.0.2.1 -r         # one after the other
   surefoot throughput client 192.0.2.1 -u -b 200M # UDP, paced
   surefoot throughput client 192.0.2.1 -P 4 -t 30 --format json
+  surefoot throughput client 192.0.2.1 -J | jq .end
 
 Exit status:
   0  measured
@@ -140,6 +142,9 @@ pub(crate) struct ClientArgs {
     /// One call for each datagram, as iperf does
     #[arg(long, requires = "udp")]
     no_gso: bool,
+    /// Answer with the JSON of `iperf3 -J`, key for key, errors too
+    #[arg(short = 'J', long, conflicts_with = "format")]
+    json: bool,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ClientFormat::Text)]
     format: ClientFormat,
@@ -207,13 +212,25 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
     let both = args.both || args.bidir || args.in_turns;
     let mut text = ClientText::new(options.transport, both);
     let mut broken = None;
-    let live = args.format == ClientFormat::Text;
+    let live = args.format == ClientFormat::Text && !args.json;
+    let mut document = Iperf3Document::new(&options, seconds_since_1970(), &system_name());
     let mut tell = |event: &ClientEvent| {
+        document.event(event);
         if live && broken.is_none() {
             broken = output.answer(&text.event(event)).err();
         }
     };
-    let report = run_client(&options, &mut random, &mut tell).map_err(|error| failure(&error))?;
+    let outcome = run_client(&options, &mut random, &mut tell);
+    if args.json {
+        output.answer(&output.json(&match &outcome {
+            Ok(report) => document.report(report),
+            Err(error) => document.failure(&error.to_string()),
+        })?)?;
+        return outcome
+            .map(|_| Status::Clean)
+            .map_err(|error| failure(&error));
+    }
+    let report = outcome.map_err(|error| failure(&error))?;
     if let Some(failure) = broken {
         return Err(failure);
     }
@@ -222,6 +239,27 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
         ClientFormat::Json => output.json_answer("throughput", &report)?,
     })?;
     Ok(Status::Clean)
+}
+
+fn seconds_since_1970() -> u64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
+}
+
+/// The system as `uname -a` names it.
+fn system_name() -> String {
+    let uname = rustix::system::uname();
+    let parts = [
+        uname.sysname(),
+        uname.nodename(),
+        uname.release(),
+        uname.version(),
+        uname.machine(),
+    ];
+    parts
+        .map(|part| part.to_string_lossy().into_owned())
+        .join(" ")
 }
 
 fn options(args: &ClientArgs) -> Result<ClientOptions, Failure> {

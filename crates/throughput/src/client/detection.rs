@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{ClientError, ClientOptions, ProtocolChoice, RandomBytes, resolve};
 use crate::engine::{connect_tcp, has_data, watch_for_death, write_fully};
 use crate::summary::TransportName;
-use crate::wire::iperf3::{COOKIE_LENGTH, Cookie};
+use crate::wire::iperf3::{COOKIE_LENGTH, ControlState, Cookie};
 
 const IPERF2_PORT: u16 = 5001;
 const IPERF3_PORT: u16 = 5201;
@@ -175,7 +175,12 @@ fn tell_apart(
     let deadline = Instant::now() + options.patience();
     let lost = |error: io::Error| connect_error(server, &error);
     write_fully(&control, &cookie.to_wire(), deadline).map_err(lost)?;
-    if has_data(&control, ANSWER_TIME).map_err(lost)? {
+    // An iperf 2 server may take letters for flags and acknowledge them, with a 0 in front.
+    let mut answer = [0];
+    let answered = has_data(&control, ANSWER_TIME).map_err(lost)?
+        && control.peek(&mut answer).is_ok_and(|length| length == 1)
+        && ControlState::from_byte(answer[0]).is_some();
+    if answered {
         return Ok(FoundServer::Iperf3 {
             control,
             server,

@@ -78,7 +78,14 @@ impl<'a> Iperf3Client<'a> {
         if !greeted {
             session.write(&self.cookie.to_wire())?;
         }
-        session.expect(ControlState::ParameterExchange)?;
+        session
+            .expect(ControlState::ParameterExchange)
+            .map_err(|error| match error {
+                ClientError::Lost { address, .. } if session.is_closed() => {
+                    ClientError::Closed(address)
+                }
+                other => other,
+            })?;
         let parameters = self.parameters(&session.control);
         session.write(&frame_document(&parameters.to_json()))?;
         session.expect(ControlState::CreateStreams)?;
@@ -348,6 +355,17 @@ impl ControlSession {
 
     fn say(&self, state: ControlState) -> Result<(), ClientError> {
         self.write(&[state.to_byte()])
+    }
+
+    /// Whether the server has closed the connection.
+    fn is_closed(&self) -> bool {
+        let mut byte = [0];
+        let ended = has_data(&self.control, Duration::ZERO).unwrap_or(true);
+        ended
+            && self
+                .control
+                .peek(&mut byte)
+                .map_or(true, |length| length == 0)
     }
 
     fn lost(&self, error: &ControlError) -> ClientError {

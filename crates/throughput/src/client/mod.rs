@@ -43,6 +43,9 @@ pub enum ClientError {
     /// The server serves another client.
     #[error("the server at {0} is busy running a test")]
     Busy(SocketAddr),
+    /// The server closes before it has asked for anything.
+    #[error("the server at {0} closes the connection at once")]
+    Closed(SocketAddr),
     /// The server refuses, and says why by a number.
     #[error("the server at {address} ends the test: {} (code {}, errno {})", .fault.meaning(), .fault.code, .fault.errno)]
     Fault {
@@ -92,6 +95,9 @@ impl ClientError {
             }
             Self::Busy(_) => Some(
                 "wait until its test is over; `surefoot throughput server` serves all clients at once",
+            ),
+            Self::Closed(_) => Some(
+                "it may be about to serve another client, or speak another protocol (--iperf2)",
             ),
             Self::Resolve { .. } => Some("give an address, or see what the resolver says"),
             Self::Impossible(_)
@@ -199,7 +205,7 @@ fn again_while_busy<T>(
 ) -> Result<T, ClientError> {
     for _ in 0..20 {
         match attempt() {
-            Err(ClientError::Busy(_) | ClientError::Refused(_)) => {
+            Err(ClientError::Busy(_) | ClientError::Refused(_) | ClientError::Closed(_)) => {
                 std::thread::sleep(Duration::from_millis(100));
             }
             outcome => return outcome,

@@ -38,6 +38,14 @@ pub(super) enum FoundServer {
     },
 }
 
+/// A cookie to ask with. Its first letters are those in which an iperf 2 server that takes them for
+/// flags sees a header that never ends, and nothing to do.
+fn asking_cookie(random: &mut dyn RandomBytes) -> Cookie {
+    let mut bytes = [0; COOKIE_LENGTH - 1];
+    random.fill(&mut bytes[2..]);
+    Cookie::from_random(&bytes)
+}
+
 /// A new cookie.
 pub(super) fn new_cookie(random: &mut dyn RandomBytes) -> Cookie {
     let mut bytes = [0; COOKIE_LENGTH - 1];
@@ -171,7 +179,7 @@ fn tell_apart(
         }
         Err(error) => return Err(error),
     };
-    let cookie = new_cookie(random);
+    let cookie = asking_cookie(random);
     let deadline = Instant::now() + options.patience();
     let lost = |error: io::Error| connect_error(server, &error);
     write_fully(&control, &cookie.to_wire(), deadline).map_err(lost)?;

@@ -78,14 +78,10 @@ impl<'a> Iperf3Client<'a> {
         if !greeted {
             session.write(&self.cookie.to_wire())?;
         }
-        session
-            .expect(ControlState::ParameterExchange)
-            .map_err(|error| match error {
-                ClientError::Lost { address, .. } if session.is_closed() => {
-                    ClientError::Closed(address)
-                }
-                other => other,
-            })?;
+        if session.is_closed_at_once() {
+            return Err(ClientError::Closed(self.server));
+        }
+        session.expect(ControlState::ParameterExchange)?;
         let parameters = self.parameters(&session.control);
         session.write(&frame_document(&parameters.to_json()))?;
         session.expect(ControlState::CreateStreams)?;
@@ -357,15 +353,13 @@ impl ControlSession {
         self.write(&[state.to_byte()])
     }
 
-    /// Whether the server has closed the connection.
-    fn is_closed(&self) -> bool {
-        let mut byte = [0];
-        let ended = has_data(&self.control, Duration::ZERO).unwrap_or(true);
-        ended
-            && self
-                .control
-                .peek(&mut byte)
-                .map_or(true, |length| length == 0)
+    /// Whether the first that comes from the server is the end.
+    fn is_closed_at_once(&self) -> bool {
+        let came = has_data(&self.control, SERVER_TIME).unwrap_or(false);
+        came && self
+            .control
+            .peek(&mut [0])
+            .map_or(true, |length| length == 0)
     }
 
     fn lost(&self, error: &ControlError) -> ClientError {

@@ -205,7 +205,12 @@ fn again_while_busy<T>(
 ) -> Result<T, ClientError> {
     for _ in 0..20 {
         match attempt() {
-            Err(ClientError::Busy(_) | ClientError::Refused(_) | ClientError::Closed(_)) => {
+            Err(
+                ClientError::Busy(_)
+                | ClientError::Refused(_)
+                | ClientError::Closed(_)
+                | ClientError::Unreachable { .. },
+            ) => {
                 std::thread::sleep(Duration::from_millis(100));
             }
             outcome => return outcome,

@@ -56,7 +56,7 @@ pub(crate) fn send_udp(
     };
     let mut buffer = datagrams(length, burst, plan);
     let mut number: i64 = 0;
-    let (mut refused, mut since_refusal) = (0, 0);
+    let mut refusals = RefusalWatch::default();
     loop {
         let now = Instant::now();
         if meter.is_stopping() || plan.deadline.is_some_and(|end| now >= end) {
@@ -79,10 +79,7 @@ pub(crate) fn send_udp(
         let count = stamp_all(&mut buffer[..allowed], length, number, time, plan.codec);
         match socket.send(&buffer[..allowed]) {
             Ok(_) => {
-                since_refusal += 1;
-                if since_refusal > 100 {
-                    refused = 0;
-                }
+                refusals.note_success();
                 number += count;
                 meter.add_bytes(allowed);
                 meter.add_packets(count.unsigned_abs());
@@ -92,11 +89,9 @@ pub(crate) fn send_udp(
                 continue;
             }
             Err(error) if is_timeout(&error) => {}
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && refused < 3 => {
-                // An answer to a datagram that went before; one alone may belong to another.
-                refused += 1;
-                since_refusal = 0;
-            }
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused
+                    && !refusals.note_refusal(now) => {}
             Err(error) if is_full(&error) => std::thread::sleep(Duration::from_micros(100)),
             // The device cannot cut what is larger than its MTU.
             Err(_) if burst > length => {
@@ -108,6 +103,30 @@ pub(crate) fn send_udp(
         if let Some(budget) = plan.budget {
             budget.give_back(allowed);
         }
+    }
+}
+
+/// Tells a port that is shut from one that is shut for a moment: a server of iperf 2 closes and opens
+/// its own between two flows.
+#[derive(Default)]
+struct RefusalWatch {
+    first: Option<Instant>,
+    successes: u32,
+}
+
+impl RefusalWatch {
+    fn note_success(&mut self) {
+        self.successes += 1;
+        if self.successes > 100 {
+            self.first = None;
+        }
+    }
+
+    /// Whether the port has been shut for too long.
+    fn note_refusal(&mut self, now: Instant) -> bool {
+        const TOO_LONG: Duration = Duration::from_millis(300);
+        self.successes = 0;
+        now.duration_since(*self.first.get_or_insert(now)) > TOO_LONG
     }
 }
 

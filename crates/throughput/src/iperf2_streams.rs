@@ -252,6 +252,7 @@ pub(crate) fn new_summary(
     peer: SocketAddr,
 ) -> TestSummary {
     TestSummary {
+        limiter: None,
         protocol: ProtocolKind::Iperf2,
         transport,
         local,

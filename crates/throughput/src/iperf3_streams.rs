@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::engine::{
-    DatagramCodec, LONGEST_SILENCE, MeterReading, PATIENCE, RunningStream, StreamSocket, is_timeout,
+    DatagramCodec, LONGEST_SILENCE, MeterReading, PATIENCE, RunningStream, SendWaiting,
+    StreamSocket, is_timeout,
 };
 use crate::summary::{DatagramFigures, StreamDirection, StreamSummary, TrafficFigures};
 use crate::wire::iperf3::{CounterWidth, StreamResult, TestParameters, TestResults, stream_id};
@@ -66,6 +67,8 @@ pub(crate) struct TestClock {
     baseline: Option<(Instant, Vec<MeterReading>)>,
     /// When each stream ended, with its counters.
     ended: Vec<Option<(Instant, MeterReading)>>,
+    /// What the streams that we send waited for.
+    waiting: Vec<SendWaiting>,
 }
 
 /// A stream that is over.
@@ -100,6 +103,8 @@ pub(crate) struct FinishedStreams {
     pub(crate) cpu_percent: [f64; 3],
     /// The congestion control algorithm.
     pub(crate) congestion: Option<String>,
+    /// What the streams that we sent waited for.
+    pub(crate) waiting: Vec<SendWaiting>,
 }
 
 impl TestClock {
@@ -111,6 +116,7 @@ impl TestClock {
             omit,
             baseline: None,
             ended: Vec::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -127,6 +133,11 @@ impl TestClock {
         if self.baseline.is_none() && !self.omit.is_zero() && self.begin.elapsed() >= self.omit {
             self.baseline = Some((Instant::now(), read_all(streams)));
         }
+    }
+
+    /// Notes what the streams waited for, before they wait for the end.
+    pub(crate) fn note_waiting(&mut self, streams: &[RunningStream]) {
+        self.waiting = streams.iter().filter_map(RunningStream::waiting).collect();
     }
 
     /// Ends the streams of one direction: what is counted after does not count.
@@ -190,6 +201,7 @@ impl TestClock {
         }
         cpu[0] = cpu[1] + cpu[2];
         FinishedStreams {
+            waiting: self.waiting.clone(),
             streams: finished,
             cpu_percent: cpu,
             congestion,

@@ -10,6 +10,7 @@ mod engine;
 mod iperf2_streams;
 pub mod iperf3_json;
 mod iperf3_streams;
+pub mod limiter;
 pub mod privileges;
 pub mod quantity;
 pub mod server;

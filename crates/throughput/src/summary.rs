@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::limiter::LimiterAnswer;
+
 /// The protocol of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -172,6 +174,8 @@ pub struct TestSummary {
     pub congestion: Option<String>,
     /// That of the peer; `None` is unknown.
     pub peer_congestion: Option<String>,
+    /// What limited it; `None` from a server, which leaves that to the client.
+    pub limiter: Option<LimiterAnswer>,
     /// How it ended.
     pub outcome: TestOutcome,
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use crate::client::{ClientEvent, ClientReport, IntervalReport, IntervalRow};
+use crate::limiter::{LimiterAnswer, LimiterCertainty, LimiterKind, milliseconds};
 use crate::quantity::{show_bytes, show_rate};
 use crate::summary::{
     DatagramFigures, ProtocolKind, StreamDirection, StreamSummary, TestOutcome, TestSummary,
@@ -177,6 +178,11 @@ impl ClientText {
                 }
             }
         }
+        for test in &report.tests {
+            if let Some(answer) = &test.limiter {
+                text.push_str(&limiter_lines(answer));
+            }
+        }
         text
     }
 
@@ -208,15 +214,40 @@ impl ClientText {
     }
 }
 
+/// What limited a test, for people.
+fn limiter_lines(answer: &LimiterAnswer) -> String {
+    let what = match answer.limiter {
+        LimiterKind::AskedRate => "the rate asked for",
+        LimiterKind::SenderCpu => "the CPU of the sender",
+        LimiterKind::ReceiverCpu => "the CPU of the receiver",
+        LimiterKind::ReceiveWindow => "the window of the receiver",
+        LimiterKind::SendBuffer => "the send buffer",
+        LimiterKind::Loss => "loss on the way",
+        LimiterKind::ReceivingHost => "the buffer of the receiving host",
+        LimiterKind::Path => "the capacity of the path",
+        LimiterKind::Unknown => "unknown",
+    };
+    let sure = if answer.certainty == LimiterCertainty::Probably {
+        ", probably"
+    } else {
+        ""
+    };
+    let mut text = format!("\nlimited by: {what}{sure} ({})\n", answer.because);
+    if let Some(advice) = answer.advice {
+        let _ = writeln!(text, "  → {advice}");
+    }
+    if let (Some(idle), Some(loaded)) = (answer.idle_round_trip_us, answer.loaded_round_trip_us) {
+        let (idle, loaded) = (milliseconds(idle), milliseconds(loaded));
+        let _ = writeln!(text, "round trip: {idle} ms idle, {loaded} ms loaded");
+    }
+    text
+}
+
 fn protocol_name(protocol: ProtocolKind) -> &'static str {
     match protocol {
         ProtocolKind::Iperf2 => "iperf 2",
         ProtocolKind::Iperf3 => "iperf3",
     }
-}
-
-fn milliseconds(microseconds: u32) -> String {
-    format!("{:.2}", f64::from(microseconds) / 1000.0)
 }
 
 fn loss(datagrams: &DatagramFigures) -> String {
@@ -371,6 +402,7 @@ mod tests {
             peer_cpu_percent: None,
             congestion: None,
             peer_congestion: None,
+            limiter: None,
             outcome: TestOutcome::Complete,
         }
     }

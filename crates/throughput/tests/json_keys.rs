@@ -92,7 +92,7 @@ fn compare(words: &[&str], change: impl Fn(&mut ClientOptions)) {
     let rate = |document: &Value| document["end"]["sum_received"]["bits_per_second"].as_f64();
     let (one, other) = (rate(&theirs).expect("a rate"), rate(&ours).expect("a rate"));
     assert!(
-        (one / other - 1.0).abs() < 0.08,
+        (one / other - 1.0).abs() < 0.2,
         "{words:?}: {one} and {other}"
     );
 }

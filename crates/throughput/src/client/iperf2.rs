@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use surefoot_sys::CpuTime;
 
+use super::answer::answer_for;
 use super::progress::ProgressWatch;
 use super::{ClientError, ClientEvent, ClientOptions, TestLength, TrafficPattern};
 use crate::engine::{
-    ByteBudget, DatagramCodec, LONGEST_SILENCE, RunningStream, StreamPlan, StreamSocket, Wakeup,
-    accept_pending, connect_tcp, connect_udp, has_data, listen_tcp, open_udp, wait_for,
-    wait_until_acknowledged, watch_for_death,
+    ByteBudget, DatagramCodec, LONGEST_SILENCE, RunningStream, SendWaiting, StreamPlan,
+    StreamSocket, Wakeup, accept_pending, connect_tcp, connect_udp, has_data, listen_tcp, open_udp,
+    wait_for, wait_until_acknowledged, watch_for_death,
 };
 use crate::iperf2_streams::{
     DEFAULT_BLOCK, DEFAULT_DATAGRAM, OUR_VERSION, SendOrder, answer_ending, end_datagrams,
@@ -115,6 +116,9 @@ impl<'a> Iperf2Client<'a> {
 
     fn run(mut self, tell: &mut dyn FnMut(ClientEvent)) -> Result<TestSummary, ClientError> {
         let sockets = self.connect()?;
+        let known = sockets.first().and_then(StreamSocket::statistics);
+        let idle = known.map(|known| known.least_round_trip);
+        let idle = idle.filter(|time| *time < u32::MAX);
         self.begin = Instant::now();
         let cpu = CpuTime::of_process().unwrap_or_default();
         let parallel = u32::try_from(sockets.len()).unwrap_or(0);
@@ -142,7 +146,8 @@ impl<'a> Iperf2Client<'a> {
         let interval = self.options.interval;
         let zero = Duration::ZERO;
         let mut watch = ProgressWatch::new(self.begin, zero, interval, ids(&streams), tell);
-        let mut summaries = self.watch(&mut streams, &mut watch)?;
+        let mut waiting = Vec::new();
+        let mut summaries = self.watch(&mut streams, &mut watch, &mut waiting)?;
         drop(watch);
         if self.options.pattern == TrafficPattern::InTurns {
             let mut replies = Vec::new();
@@ -150,7 +155,7 @@ impl<'a> Iperf2Client<'a> {
             self.begin = Instant::now();
             let numbers = (parallel + 1..=2 * parallel).collect();
             let mut watch = ProgressWatch::new(self.begin, zero, interval, numbers, tell);
-            summaries.extend(self.watch(&mut replies, &mut watch)?);
+            summaries.extend(self.watch(&mut replies, &mut watch, &mut Vec::new())?);
         }
         for (place, summary) in summaries.iter_mut().enumerate() {
             summary.id = u32::try_from(place + 1).unwrap_or(u32::MAX);
@@ -163,7 +168,8 @@ impl<'a> Iperf2Client<'a> {
             Some(StreamSocket::Tcp(stream)) => rustix::net::sockopt::tcp_congestion(&**stream).ok(),
             _ => None,
         };
-        Ok(TestSummary {
+        let mut summary = TestSummary {
+            limiter: None,
             protocol: ProtocolKind::Iperf2,
             transport: self.options.transport,
             local: sockets
@@ -178,7 +184,9 @@ impl<'a> Iperf2Client<'a> {
             congestion,
             peer_congestion: None,
             outcome: TestOutcome::Complete,
-        })
+        };
+        summary.limiter = Some(answer_for(&summary, &waiting, self.options, idle));
+        Ok(summary)
     }
 
     fn connect(&self) -> Result<Vec<StreamSocket>, ClientError> {
@@ -402,6 +410,7 @@ impl<'a> Iperf2Client<'a> {
         &self,
         streams: &mut Vec<RunningStream>,
         watch: &mut ProgressWatch<'_>,
+        waited: &mut Vec<SendWaiting>,
     ) -> Result<Vec<StreamSummary>, ClientError> {
         let mut ends: Vec<Option<(TrafficFigures, Option<TrafficFigures>)>> =
             streams.iter().map(|_| None).collect();
@@ -412,6 +421,7 @@ impl<'a> Iperf2Client<'a> {
             watch.pass(streams);
             for (place, end) in ends.iter_mut().enumerate() {
                 if end.is_none() && streams[place].is_finished() {
+                    waited.extend(streams[place].waiting());
                     *end = Some(self.conclude(&streams[place])?);
                 }
             }

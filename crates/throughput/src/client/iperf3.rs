@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::answer::answer_for;
 use super::progress::ProgressWatch;
 use super::{ClientError, ClientEvent, ClientOptions, TestLength, TrafficPattern};
 use crate::engine::{
@@ -83,6 +84,10 @@ impl<'a> Iperf3Client<'a> {
         }
         session.expect(ControlState::ParameterExchange)?;
         let parameters = self.parameters(&session.control);
+        // Nothing of the test is on its way yet.
+        let idle = surefoot_sys::TcpStatistics::of(&session.control);
+        let idle = idle.ok().map(|known| known.least_round_trip);
+        let idle = idle.filter(|time| *time < u32::MAX);
         session.write(&frame_document(&parameters.to_json()))?;
         session.expect(ControlState::CreateStreams)?;
         let sockets = self.create_streams(&parameters)?;
@@ -100,7 +105,7 @@ impl<'a> Iperf3Client<'a> {
             segment_size: sockets[0].statistics().map(|known| known.send_segment),
             buffers: sockets[0].buffer_sizes(),
         });
-        self.measure(&session, sockets, &parameters, ids, tell)
+        self.measure(&session, sockets, &parameters, (ids, idle), tell)
     }
 
     fn parameters(&self, control: &TcpStream) -> TestParameters {
@@ -201,7 +206,7 @@ impl<'a> Iperf3Client<'a> {
         session: &ControlSession,
         sockets: Vec<StreamSocket>,
         parameters: &TestParameters,
-        ids: Vec<u32>,
+        (ids, idle): (Vec<u32>, Option<u32>),
         tell: &mut dyn FnMut(ClientEvent),
     ) -> Result<TestSummary, ClientError> {
         let wakeup = Arc::new(Wakeup::new().map_err(|source| ClientError::System {
@@ -253,6 +258,7 @@ impl<'a> Iperf3Client<'a> {
         let mut watch =
             ProgressWatch::new(begin, self.options.omit, self.options.interval, ids, tell);
         session.run_test(&streams, &wakeup, &mut clock, &mut watch, until, wanted)?;
+        clock.note_waiting(&streams);
         stop_senders(&streams, false);
         wait_until_acknowledged(&streams, FLUSH_TIME);
         clock.end(&streams, true);
@@ -274,7 +280,8 @@ impl<'a> Iperf3Client<'a> {
         }
         let finished = clock.collect(&mut streams);
         let theirs = session.exchange_results(&results_of(&finished))?;
-        Ok(TestSummary {
+        let mut summary = TestSummary {
+            limiter: None,
             protocol: ProtocolKind::Iperf3,
             transport: self.options.transport,
             local: session.control.local_addr().unwrap_or(self.server),
@@ -286,7 +293,10 @@ impl<'a> Iperf3Client<'a> {
             congestion: finished.congestion,
             peer_congestion: theirs.congestion,
             outcome: TestOutcome::Complete,
-        })
+        };
+        let waiting = &finished.waiting;
+        summary.limiter = Some(answer_for(&summary, waiting, self.options, idle));
+        Ok(summary)
     }
 
     fn ends_at(&self, begin: Instant) -> Option<Instant> {

@@ -1,5 +1,6 @@
 //! The client: finds out which server answers, runs a test with it, and says what came of it.
 
+mod answer;
 mod detection;
 mod iperf2;
 mod iperf3;

@@ -98,7 +98,22 @@ pub(crate) struct RunningStream {
     pub(crate) socket: StreamSocket,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Mutex<StreamEnd>>,
-    retransmits_before: u32,
+    before: TcpStatistics,
+}
+
+/// What TCP waited for while it sent: microseconds, of which the latter two are parts of the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SendWaiting {
+    /// There was something to send.
+    pub(crate) busy: u64,
+    /// The receiver's window was full.
+    pub(crate) window: u64,
+    /// The send buffer was full.
+    pub(crate) buffer: u64,
+    /// The smoothed round-trip time at the end, microseconds.
+    pub(crate) round_trip: u32,
+    /// Bytes of a segment.
+    pub(crate) segment: u32,
 }
 
 /// How a stream ended.
@@ -122,7 +137,7 @@ impl RunningStream {
     ) -> io::Result<Self> {
         let meter = Arc::new(StreamMeter::default());
         let shared = Arc::new(Mutex::new(StreamEnd::default()));
-        let retransmits_before = socket.statistics().map_or(0, |known| known.retransmits);
+        let before = socket.statistics().unwrap_or_default();
         let thread = {
             let (meter, shared, socket) = (meter.clone(), shared.clone(), socket.clone());
             std::thread::Builder::new()
@@ -144,14 +159,30 @@ impl RunningStream {
             socket,
             thread: Some(thread),
             shared,
-            retransmits_before,
+            before,
         })
     }
 
     /// Segments that TCP sent again since the start.
     pub(crate) fn retransmits(&self) -> Option<u64> {
         let now = self.socket.statistics()?.retransmits;
-        Some(u64::from(now.wrapping_sub(self.retransmits_before)))
+        Some(u64::from(now.wrapping_sub(self.before.retransmits)))
+    }
+
+    /// What TCP waited for since the start, if we send.
+    pub(crate) fn waiting(&self) -> Option<SendWaiting> {
+        let now = self.socket.statistics().filter(|_| self.sends)?;
+        Some(SendWaiting {
+            busy: now.busy.saturating_sub(self.before.busy),
+            window: now
+                .limited_by_window
+                .saturating_sub(self.before.limited_by_window),
+            buffer: now
+                .limited_by_buffer
+                .saturating_sub(self.before.limited_by_buffer),
+            round_trip: now.round_trip,
+            segment: now.send_segment,
+        })
     }
 
     /// Reads the counters.

@@ -351,6 +351,7 @@ impl Session<'_> {
         }
         let finished = clock.collect(&mut streams);
         let mut summary = TestSummary {
+            limiter: None,
             protocol: ProtocolKind::Iperf3,
             transport: match parameters.transport {
                 TransportKind::Tcp => TransportName::Tcp,

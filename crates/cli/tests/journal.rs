@@ -211,3 +211,47 @@ fn an_armed_change_is_rolled_back_on_demand() {
     );
     session.check(&["rollback"], 0, "Port 22\n");
 }
+
+/// What a disk can be like that takes no change.
+const BAD_DISKS: &str = r#"
+mount -t tmpfs -o mode=755 tmpfs "$folder"
+cd "$folder"
+try() {
+    "$surefoot" edit --state-dir state "$1" -- sh -c 'echo new >> "$0"' > out 2>&1
+    echo "$1: status $?"
+    cat out
+}
+echo old > place && echo other > other && mount --bind other place && try place
+mkdir ro && mount -t tmpfs tmpfs ro && echo old > ro/file && mount -o remount,ro ro && try ro/file
+mkdir full && mount -t tmpfs -o size=64k tmpfs full && echo old > full/file
+dd if=/dev/zero of=full/filler bs=4k 2> /dev/null
+try full/file
+cat place ro/file full/file
+mkdir st && mount -t tmpfs -o size=64k tmpfs st && dd if=/dev/zero of=st/filler bs=4k 2> /dev/null
+"$surefoot" edit --state-dir st other -- sh -c 'echo new >> "$0"' 2>&1
+cat other
+"#;
+
+#[test]
+fn a_mount_point_a_read_only_and_a_full_disk_are_clear_errors() {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let output = std::process::Command::new("unshare")
+        .args(["-m", "bash", "-c", BAD_DISKS])
+        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
+        .env("folder", scratch.path())
+        .output()
+        .expect("unshare is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    for wanted in [
+        "place: status 2\n",
+        "/place is a mount point\n",
+        "ro/file: status 2\n",
+        "/ro/file is on a file system that is read-only\n",
+        "full/file: status 4\n",
+        "No space left on device",
+        "All is as it was before.\nother\nold\nold\n",
+        "Nothing was changed.\nother\n",
+    ] {
+        assert!(said.contains(wanted), "{wanted}\n{said}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Forgetting old entries, one rename each: an entry is there as a whole or gone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::entry::EntryState;
 use crate::error::JournalError;
@@ -55,6 +55,15 @@ impl JournalSession<'_> {
     pub(crate) fn remove_entry_folders(&self, numbers: &[u64]) -> Result<(), JournalError> {
         let journal = self.journal;
         self.remove_pruned()?;
+        // Tells the next start to look for what an interruption leaves. If a power loss takes it, the
+        // next removal finds that; until then it is in the way of nothing.
+        let sign = self.removal_sign();
+        if !sign.exists() {
+            journal
+                .storage()
+                .make_file(&sign, 0o600)
+                .map_err(|error| JournalError::io("write", &sign, error))?;
+        }
         for number in numbers {
             let folder = journal.entry_folder(*number);
             if !folder.exists() {
@@ -67,11 +76,26 @@ impl JournalSession<'_> {
                 .map_err(|error| JournalError::io("remove", &folder, error))?;
         }
         journal.sync_folder(&journal.changes_folder())?;
-        self.remove_pruned()
+        self.remove_pruned()?;
+        remove_if_there(journal.storage(), &sign)
+    }
+
+    fn removal_sign(&self) -> PathBuf {
+        self.journal.open_folder().join("removal")
+    }
+
+    /// Completes a removal that was interrupted, if there was one.
+    pub(crate) fn complete_removal(&self) -> Result<(), JournalError> {
+        let sign = self.removal_sign();
+        if !sign.exists() {
+            return Ok(());
+        }
+        self.remove_pruned()?;
+        remove_if_there(self.journal.storage(), &sign)
     }
 
     /// Removes what an interrupted removal left.
-    pub(crate) fn remove_pruned(&self) -> Result<(), JournalError> {
+    fn remove_pruned(&self) -> Result<(), JournalError> {
         let folder = self.journal.changes_folder();
         let failed = |error| JournalError::io("read", &folder, error);
         for entry in std::fs::read_dir(&folder).map_err(failed)? {

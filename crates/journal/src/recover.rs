@@ -21,7 +21,7 @@ pub struct RecoveryReport {
 impl JournalSession<'_> {
     /// Settles everything that is open. An entry that cannot be settled is reported and stays open.
     pub(crate) fn recover(&self) -> Result<Vec<RecoveryReport>, JournalError> {
-        self.remove_pruned()?;
+        self.complete_removal()?;
         let mut reports = Vec::new();
         for number in self.journal.open_numbers()? {
             let entry = match self.journal.entry(number) {

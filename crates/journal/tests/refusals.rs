@@ -344,3 +344,41 @@ fn a_text_that_a_program_loads_is_changed_and_put_back() {
             .ends_with("allow 22\n")
     );
 }
+
+#[test]
+fn after_a_new_boot_an_armed_entry_is_reversed() {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    build_tree(&scratch.path().join("etc"));
+    let before = picture_of(&scratch.path().join("etc"));
+    let first = journal(scratch.path(), Arc::new(UnsyncedStorage), 5);
+    let request = ChangeRequest {
+        arm: Some(ArmRequest {
+            within: 60,
+            start: &|_| Ok(()),
+        }),
+        ..ChangeRequest::default()
+    };
+    let change = plan(&scratch.path().join("etc/hosts"), "armed\n").expect("it is planned");
+    let session = first.lock().expect("it is locked");
+    session
+        .perform(Box::new(change), request)
+        .expect("it is armed");
+    drop(session);
+    // The same boot, before the deadline: it waits.
+    let session = first.lock().expect("it is locked");
+    assert_eq!(session.recovered, []);
+    drop(session);
+    let clock = common::TestClock::default();
+    clock.boot.store(2, std::sync::atomic::Ordering::Relaxed);
+    let mut options = surefoot_journal::JournalOptions::at(scratch.path().join("state"));
+    options.clock = Arc::new(clock);
+    let second = Journal::new(options);
+    let session = second.lock().expect("it is locked");
+    assert_eq!(session.recovered.len(), 1);
+    assert!(session.recovered[0].what.contains("not confirmed in time"));
+    assert_eq!(picture_of(&scratch.path().join("etc")), before);
+    assert_eq!(
+        second.entry(1).expect("it is there").state,
+        EntryState::RolledBack
+    );
+}

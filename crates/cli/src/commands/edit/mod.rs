@@ -92,9 +92,13 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     output.answer(&escape_lines(&change.diff()))?;
     if !args.no_check {
         for line in syntax::check(&copies).map_err(|found| {
+            let mut refused =
+                Failure::refused(format!("`{}` refuses the new version", found.command));
+            for line in found.said.lines().filter(|line| !line.trim().is_empty()) {
+                refused = refused.because(line.trim_end());
+            }
             unchanged(
-                Failure::refused(format!("`{}` refuses the new version", found.command))
-                    .because(found.said)
+                refused
                     .hint(format!("your version is kept: {}", copies.keep()))
                     .hint("mend it, or replace the file all the same with --no-check"),
             )

@@ -48,7 +48,7 @@ const CHECKS: &[KnownCheck] = &[
     KnownCheck {
         applies: |path| path.ends_with("/sudoers") || path.contains("/sudoers.d/"),
         programs: &["visudo"],
-        words: &["-c", "-q", "-f", "{}"],
+        words: &["-c", "-f", "{}"],
     },
     KnownCheck {
         applies: |path| path.ends_with("/named.conf") || path.starts_with("/etc/bind/named.conf"),
@@ -74,7 +74,7 @@ const CHECKS: &[KnownCheck] = &[
     KnownCheck {
         applies: |path| path.ends_with("/haproxy.cfg"),
         programs: &["haproxy"],
-        words: &["-c", "-q", "-f", "{}"],
+        words: &["-c", "-f", "{}"],
     },
     KnownCheck {
         applies: |path| path.ends_with("/fstab"),

@@ -114,6 +114,11 @@ surefoot() {
     # A process of our own stands for those in the examples.
     "signals "[0-9]*) shift 2; set -- signals $$ "$@" ;;
     signals*) ;;
+    stop*)
+        command sleep 60 &
+        shift; case "$1" in :8080|812) shift ;; *) echo "error: no target" >&2; exit 9 ;; esac
+        set -- stop $! "$@"
+        ;;
     *--facts*|*--rules*|*--pcap*|completions*|explain*|man*|*\ -|*rules.v4*|*old.v4*) ;;
     *) set -- "$@" --facts "$examples/web1.surefoot" ;;
     esac

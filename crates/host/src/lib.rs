@@ -27,7 +27,9 @@ pub use config::{BlockDevice, Consoles, Getty, Mount, TextFile};
 pub use detail::{
     FrozenGroup, MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
 };
-pub use live::{LiveOptions, control_group_members};
+pub use live::{
+    LiveOptions, control_group_members, processes_using, terminal_device, user_name, user_number,
+};
 pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
 pub use rules::{LoadedRules, RulesOrigin, SavedRules};

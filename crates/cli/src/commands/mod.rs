@@ -13,6 +13,7 @@ mod findings;
 mod firewall;
 mod man;
 mod signals;
+mod stop;
 mod throughput;
 mod undo;
 mod watchdog;
@@ -69,6 +70,7 @@ pub(crate) enum Command {
     Capture(capture::CaptureArgs),
     #[command(subcommand)]
     Firewall(firewall::FirewallCommand),
+    Stop(stop::StopArgs),
     Signals(signals::SignalsArgs),
     #[command(subcommand)]
     Throughput(throughput::ThroughputCommand),
@@ -103,6 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args, &output),
         Command::Capture(args) => capture::run(&args, &output),
         Command::Firewall(command) => firewall::run(&command, &output),
+        Command::Stop(args) => stop::run(&args, &output),
         Command::Signals(args) => signals::run(&args, &output),
         Command::Throughput(command) => throughput::run(&command, &output),
         Command::Edit(args) => edit::run(&args, &output),

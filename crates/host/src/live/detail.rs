@@ -98,6 +98,20 @@ impl ProcessLink {
         })
     }
 
+    /// The wait status of a process that has ended and is not buried; none if it is not to be seen.
+    pub fn wait_status(identity: &ProcessIdentity) -> Option<i32> {
+        /// `exit_code` of `proc_pid_stat(5)`, counted from the state.
+        const EXIT_CODE: usize = 49;
+        let stat = fs::read(format!("/proc/{}/stat", identity.pid)).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let mut process = Process::default();
+        super::process::parse_stat(&mut process, &stat, 0)?;
+        let ours = process.start_ticks == identity.start_ticks && process.state == 'Z';
+        let fields = stat.rsplit_once(')')?.1;
+        let status = fields.split_whitespace().nth(EXIT_CODE)?.parse().ok()?;
+        ours.then_some(status)
+    }
+
     /// Reads all processes of this machine.
     pub fn live_all() -> io::Result<Vec<Self>> {
         let pids = super::process::pids()?;

@@ -5,6 +5,7 @@
 
 mod control_group;
 mod detail;
+mod in_use;
 mod netfilter;
 mod netlink;
 mod network;
@@ -22,6 +23,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 use crate::Host;
 
 pub use control_group::control_group_members;
+pub use in_use::{processes_using, terminal_device, user_name, user_number};
 
 /// What reading a machine live depends on, beside the machine.
 #[derive(Clone, Debug, Default)]

@@ -65,12 +65,15 @@ static void grow(int left)
 			}
 			continue;
 		}
+		/* A child does not inherit the alarm. */
+		alarm(120);
 		if (kind == 1)
 			setsid();
 		if (kind == 2) {
 			/* The group of the leader above is what is left to know it by. */
 			if (fork() != 0)
 				_exit(0);
+			alarm(120);
 		}
 		if (kind == 3)
 			signal(SIGTERM, SIG_IGN);
@@ -124,6 +127,7 @@ int main(int count, char **words)
 	} else if (!strcmp(kind, "vfork-parent")) {
 		ready(getpid());
 		if (vfork() == 0) {
+			alarm(120);
 			for (;;)
 				pause();
 		}

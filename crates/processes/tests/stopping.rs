@@ -1,0 +1,328 @@
+//! Real processes are stopped, and the kernel says what is left of them.
+
+mod subject;
+
+use std::collections::BTreeSet;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use subject::{Subject, send, state, until};
+use surefoot_host::{Host, LiveOptions, ProcessLink};
+use surefoot_processes::{
+    ProcessEnd, SignalOutcome, StopOptions, StopPlan, StopReport, StopTarget, carry_out,
+    gather_stop_plan,
+};
+
+const QUICK: StopOptions = StopOptions {
+    grace: Some(1),
+    signal: None,
+    tree: false,
+    kill: None,
+    yes: false,
+    all: false,
+};
+
+fn plan(target: &StopTarget, options: StopOptions) -> StopPlan {
+    gather_stop_plan(std::slice::from_ref(target), options, 0, std::process::id()).expect("a plan")
+}
+
+fn stop(pid: u32, options: StopOptions) -> StopReport {
+    let plan = plan(&StopTarget::Pid(pid), options);
+    assert_eq!(plan.refusals, []);
+    carry_out(&plan, std::process::id(), &mut |_| {}).expect("it is carried out")
+}
+
+#[track_caller]
+fn ended(report: &StopReport, pid: u32) -> (ProcessEnd, bool) {
+    assert_eq!(report.survivors, []);
+    let ended = report.ended.iter().find(|ended| ended.pid == pid);
+    let ended = ended.unwrap_or_else(|| panic!("{pid} is not in {report:?}"));
+    (ended.end, ended.killed)
+}
+
+fn by(signal: u8) -> ProcessEnd {
+    ProcessEnd::Killed {
+        signal,
+        core: false,
+    }
+}
+
+#[test]
+fn the_way_it_ended_is_told() {
+    let subject = Subject::start(&["plain"]);
+    assert_eq!(
+        ended(&stop(subject.pid, QUICK), subject.pid),
+        (by(15), false)
+    );
+    let subject = Subject::start(&["catches"]);
+    let exited = ProcessEnd::Exited { code: 7 };
+    assert_eq!(
+        ended(&stop(subject.pid, QUICK), subject.pid),
+        (exited, false)
+    );
+    for kind in ["ignores", "blocks", "catches-only"] {
+        let subject = Subject::start(&[kind]);
+        let begun = Instant::now();
+        assert_eq!(
+            ended(&stop(subject.pid, QUICK), subject.pid),
+            (by(9), true),
+            "{kind}"
+        );
+        assert!(
+            begun.elapsed() >= Duration::from_secs(1),
+            "{kind}: the grace is kept"
+        );
+    }
+    let subject = Subject::start(&["plain"]);
+    let quit = StopOptions {
+        signal: Some(12),
+        ..QUICK
+    };
+    assert_eq!(
+        ended(&stop(subject.pid, quit), subject.pid),
+        (by(12), false)
+    );
+}
+
+#[test]
+fn a_stopped_process_gets_term_and_goes_on_to_take_it() {
+    let subject = Subject::start(&["catches"]);
+    subject.signal("STOP");
+    until("the stop", || state(subject.pid) == 'T');
+    let exited = ProcessEnd::Exited { code: 7 };
+    assert_eq!(
+        ended(&stop(subject.pid, QUICK), subject.pid),
+        (exited, false)
+    );
+}
+
+#[test]
+fn a_dead_leader_a_vfork_parent_and_a_namespace_init_are_ended() {
+    let subject = Subject::start(&["dead-leader"]);
+    until("the leader's end", || state(subject.pid) == 'Z');
+    assert_eq!(
+        ended(&stop(subject.pid, QUICK), subject.pid),
+        (by(15), false)
+    );
+    let subject = Subject::start(&["vfork-parent"]);
+    until("state D", || state(subject.pid) == 'D');
+    let tree = StopOptions {
+        tree: true,
+        ..QUICK
+    };
+    assert_eq!(ended(&stop(subject.pid, tree), subject.pid).0, by(15));
+    let mut outside = Command::new("unshare");
+    outside
+        .args(["-p", "-f", "--kill-child", "--"])
+        .arg(subject::program())
+        .arg("plain");
+    let outside = Subject::start_by(&mut outside);
+    let host = Host::live_processes(&LiveOptions::default());
+    let init = host
+        .children(outside.child.id())
+        .next()
+        .expect("the init")
+        .pid;
+    assert_eq!(ended(&stop(init, QUICK), init), (by(9), true));
+}
+
+#[test]
+fn what_no_signal_ends_is_left_alone_and_explained() {
+    let subject = Subject::start(&["zombie"]);
+    let report = stop(subject.pid, QUICK);
+    let [survivor] = report.survivors.as_slice() else {
+        panic!("{report:?}");
+    };
+    let explanation = survivor.explanation.as_ref().expect("it is explained");
+    assert_eq!(explanation.plight.word(), "zombie");
+    assert!(!survivor.killed && !explanation.remedies.is_empty());
+
+    let subject = Subject::start(&["traced-to-the-end"]);
+    until("the tracer's stop", || state(subject.child.id()) == 'T');
+    let report = stop(subject.pid, QUICK);
+    let [survivor] = report.survivors.as_slice() else {
+        panic!("{report:?}");
+    };
+    let explanation = survivor.explanation.as_ref().expect("it is explained");
+    assert!(
+        survivor.killed && explanation.plight.word() == "traced",
+        "{survivor:?}"
+    );
+    let tracer = subject.child.id().to_string();
+    let commands = explanation
+        .remedies
+        .iter()
+        .flat_map(|remedy| &remedy.commands);
+    assert!(
+        commands
+            .into_iter()
+            .any(|command| command.ends_with(&tracer))
+    );
+}
+
+#[test]
+fn the_end_is_told_within_moments() {
+    for _ in 0..20 {
+        let subject = Subject::start(&["plain"]);
+        let plan = plan(&StopTarget::Pid(subject.pid), QUICK);
+        let begun = Instant::now();
+        let mut told = None;
+        carry_out(&plan, std::process::id(), &mut |_| {
+            told = Some(begun.elapsed());
+        })
+        .expect("it ends");
+        let told = told.expect("it was told");
+        // Moments, with room for a machine that is busy with other tests.
+        assert!(told < Duration::from_millis(500), "{told:?}");
+    }
+}
+
+#[test]
+fn a_port_means_its_listener_and_never_a_client() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("it is bound").port();
+    let client = TcpStream::connect(("127.0.0.1", port)).expect("it is served");
+    // Both ends are ours, so the listener is; a connection of another process's to this port is not.
+    let local = client.local_addr().expect("it is connected").port();
+    let targets = [StopTarget::Port(port)];
+    let plan = gather_stop_plan(&targets, QUICK, 0, 1).expect("a plan");
+    assert_eq!(plan.members.len(), 1);
+    let member = &plan.members[0];
+    assert_eq!(member.identity.pid, std::process::id());
+    assert!(
+        member.serves.contains(&format!("tcp 127.0.0.1:{port}")),
+        "{:?}",
+        member.serves
+    );
+    let error = gather_stop_plan(&[StopTarget::Port(local)], QUICK, 0, 1);
+    assert!(error.is_err_and(|error| error.to_string().contains("nothing listens")));
+}
+
+#[test]
+fn a_file_and_a_control_group_name_their_users() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let file = folder.path().join("file");
+    let open = std::fs::File::create(&file).expect("it can be written");
+    let mut command = Command::new(subject::program());
+    command.arg("plain").stderr(open);
+    let subject = Subject::start_by(&mut command);
+    drop(command);
+    let path = file.to_str().expect("text").to_owned();
+    let plan = plan(&StopTarget::File(path), QUICK);
+    let pids: Vec<u32> = plan
+        .members
+        .iter()
+        .map(|member| member.identity.pid)
+        .collect();
+    assert_eq!(pids, [subject.pid]);
+}
+
+#[test]
+fn what_carries_this_test_is_refused() {
+    let parent = std::os::unix::process::parent_id();
+    let refused = plan(&StopTarget::Pid(parent), QUICK);
+    assert_eq!(refused.refusals.len(), 1, "{:?}", refused.refusals);
+    assert_eq!(plan(&StopTarget::Pid(1), QUICK).refusals.len(), 1);
+}
+
+/// A shell with a trap that waits for its foreground command tidies up if the command is ended.
+#[test]
+fn a_trap_runs_since_the_foreground_command_is_stopped_along() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let note = folder.path().join("tidied");
+    let script = format!(
+        "trap 'echo tidied > {}; exit 3' TERM; echo ready $$; sleep 300; :",
+        note.display()
+    );
+    let mut command = Command::new("setsid");
+    command.args(["bash", "-c", &script]);
+    let subject = Subject::start_by(&mut command);
+    let waits = || subject::detail(subject.pid).process.wait_channel == Some("do_wait".into());
+    until("the wait for the command", waits);
+    let report = stop(
+        subject.pid,
+        StopOptions {
+            grace: Some(5),
+            ..QUICK
+        },
+    );
+    let exited = ProcessEnd::Exited { code: 3 };
+    assert_eq!(ended(&report, subject.pid), (exited, false));
+    assert!(note.exists() && report.ended.len() == 2, "{report:?}");
+}
+
+/// The processes of a tree by the group and session of its root, zombies left out.
+fn alive_in_group(root: u32, known: &BTreeSet<u32>) -> Vec<u32> {
+    let links = ProcessLink::live_all().expect("processes can be read");
+    let alive = links.iter().filter(|link| !matches!(link.state, 'Z' | 'X'));
+    alive
+        .filter(|link| link.group == root || known.contains(&link.pid))
+        .map(|link| link.pid)
+        .collect()
+}
+
+fn stop_tree(kind: &str, count: usize) -> (StopReport, Vec<u32>, Duration) {
+    let subject = Subject::start(&[kind, &count.to_string()]);
+    let host = Host::live_processes(&LiveOptions::default());
+    let below = |pid: u32| host.ancestors(pid).contains(&subject.pid);
+    let all = host.processes.iter().flatten().map(|process| process.pid);
+    let known: BTreeSet<u32> = all.filter(|pid| below(*pid)).collect();
+    let begun = Instant::now();
+    let report = stop(
+        subject.pid,
+        StopOptions {
+            tree: true,
+            ..QUICK
+        },
+    );
+    let took = begun.elapsed();
+    (report, alive_in_group(subject.pid, &known), took)
+}
+
+#[test]
+fn a_tree_of_every_kind_of_child_leaves_no_survivor() {
+    let count = std::env::var("SUREFOOT_STOP_TREE")
+        .ok()
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(200);
+    let (report, alive, took) = stop_tree("tree", count);
+    assert_eq!((report.survivors.len(), alive), (0, Vec::new()));
+    assert!(
+        report.ended.len() > count,
+        "{} ended, {took:?}",
+        report.ended.len()
+    );
+}
+
+#[test]
+fn a_tree_that_forks_on_leaves_no_survivor() {
+    let (report, alive, _) = stop_tree("fork-on", 0);
+    assert_eq!((report.survivors.len(), alive), (0, Vec::new()));
+}
+
+#[test]
+fn a_number_that_is_used_again_is_not_signalled() {
+    // The plan is for a process that has ended since.
+    let subject = Subject::start(&["plain"]);
+    let mut plan = plan(&StopTarget::Pid(subject.pid), QUICK);
+    let other = Subject::start(&["plain"]);
+    // Another process has the number now, as far as the plan can tell.
+    plan.members[0].identity.pid = other.pid;
+    plan.members[0].identity.start_ticks -= 1;
+    let report = carry_out(&plan, std::process::id(), &mut |_| {}).expect("nothing to do");
+    assert!(report.survivors.is_empty() && report.ended[0].after.is_none());
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((state(other.pid), state(subject.pid)), ('S', 'S'));
+}
+
+#[test]
+fn what_is_foretold_for_an_ignored_signal_is_that_it_does_nothing() {
+    let subject = Subject::start(&["ignores"]);
+    let plan = plan(&StopTarget::Pid(subject.pid), QUICK);
+    assert_eq!(plan.members[0].outcome, SignalOutcome::Nothing);
+    // A plan alone sends nothing.
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(state(subject.pid), 'S');
+    send(subject.pid, "KILL");
+}

@@ -115,7 +115,7 @@ surefoot() {
     "signals "[0-9]*) shift 2; set -- signals $$ "$@" ;;
     signals*) ;;
     stop*)
-        command sleep 60 &
+        sleep 60 > /dev/null 2>&1 &
         shift; case "$1" in :8080|812) shift ;; *) echo "error: no target" >&2; exit 9 ;; esac
         set -- stop $! "$@"
         ;;

@@ -52,6 +52,9 @@ _surefoot() {
             surefoot,signals)
                 cmd="surefoot__subcmd__signals"
                 ;;
+            surefoot,stop)
+                cmd="surefoot__subcmd__stop"
+                ;;
             surefoot,throughput)
                 cmd="surefoot__subcmd__throughput"
                 ;;
@@ -193,6 +196,9 @@ _surefoot() {
             surefoot__subcmd__help,signals)
                 cmd="surefoot__subcmd__help__subcmd__signals"
                 ;;
+            surefoot__subcmd__help,stop)
+                cmd="surefoot__subcmd__help__subcmd__stop"
+                ;;
             surefoot__subcmd__help,throughput)
                 cmd="surefoot__subcmd__help__subcmd__throughput"
                 ;;
@@ -275,7 +281,7 @@ _surefoot() {
 
     case "${cmd}" in
         surefoot)
-            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall signals throughput edit changes undo confirm rollback watchdog explain completions man help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1619,7 +1625,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help)
-            opts="check capture firewall signals throughput edit changes undo confirm rollback watchdog explain completions man help"
+            opts="check capture firewall stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1996,6 +2002,20 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__help__subcmd__stop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__help__subcmd__throughput)
             opts="server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2116,6 +2136,36 @@ _surefoot() {
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__stop)
+            opts="-n -y -v -q -h -V --dry-run --grace --signal --tree --no-kill --kill --all --yes --format --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0

@@ -26,10 +26,15 @@ pub(crate) fn run(name: &str) -> Outcome {
         ),
         "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
+        "stop" => release_tests(
+            "surefoot-processes",
+            &["stopping", "states", "frozen"],
+            ("SUREFOOT_STOP_TREE", "1000"),
+        ),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, fuzz, \
-             watchdog"
+             stop, watchdog"
         )),
     }
 }

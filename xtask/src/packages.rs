@@ -13,6 +13,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("iperf", "iperf"),
     ("iperf3", "iperf3"),
     ("gcc", "gcc"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("fsfreeze", "util-linux"),
     ("g++", "g++"),
     ("xmllint", "libxml2-utils"),
     ("dot", "graphviz"),

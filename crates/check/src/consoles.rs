@@ -37,7 +37,7 @@ Mend it
   systemctl enable --now serial-getty@hvc0.service
 
 When it is fine
-  When the console is a log that nobody can type into.
+  When the console is only a log and takes no input.
 ",
     },
     Page {
@@ -50,7 +50,7 @@ What it is
 
 Why it matters
   The getty ends at once and is started again, for ever: init logs \"respawning too fast\" and
-  stops it for five minutes at a time. It also means that the prompt which somebody expects is
+  stops it for five minutes at a time. It also means that the prompt which you expect is
   not there.
 
 See it yourself
@@ -132,7 +132,7 @@ fn dead_console(host: &Host, gettys: &[Getty]) -> Option<Finding> {
         "CO001",
         Certainty::Certainly,
         format!("the kernel's console is {console}, and no login prompt is set up there"),
-        "When the network is down, nobody can log on at the console.",
+        "When the network is down, you cannot log on at the console either.",
     );
     found.evidence.push(evidence);
     found.evidence.extend(gettys.iter().take(6).map(prompt));
@@ -203,7 +203,7 @@ fn missing_terminals(host: &Host, gettys: &[Getty]) -> Option<Finding> {
             "login prompts are set up on terminals that do not exist: {}",
             names.join(", ")
         ),
-        "Init starts them again and again, and the prompt that somebody expects is not there.",
+        "Init starts them again and again, and the prompt that you expect is missing.",
     );
     found.evidence = gone.into_iter().map(prompt).collect();
     found.remedies = vec![Remedy {

@@ -43,7 +43,7 @@ What it is
 
 Why it matters
   Such services often ask for no password, or for a weak one: redis, memcached, mongodb,
-  elasticsearch and docker's port hand over the data, or the machine, to whoever connects.
+  elasticsearch and docker's port hand over the data, or the machine, to anyone who connects.
   On a provider's \"private\" network the strangers are the other customers.
 
 See it yourself
@@ -107,7 +107,7 @@ impl Gate {
         match self {
             Self::Closed => "the firewall keeps strangers out",
             Self::Depends => "the firewall may let strangers in, depending on where they come from",
-            Self::Unknown => "whether the firewall lets strangers in is not known",
+            Self::Unknown => "it is unknown whether the firewall lets strangers in",
             Self::Open => "the firewall lets everybody in",
         }
     }
@@ -333,7 +333,7 @@ fn describe(host: &Host, group: &Group, asked: &[Open<'_>], all: &[&Socket]) -> 
     };
     let impact = match service {
         Some((_, _, name, _)) if reached => format!(
-            "{name} is not made for strangers, and {}. Whoever reaches it may read or change its data.",
+            "{name} is not made for strangers, and {}. Anyone who reaches it may read or change its data.",
             gate.words()
         ),
         _ => format!("{reach}; {}.", gate.words()),
@@ -424,7 +424,7 @@ fn owners(host: &Host, pids: &[u32]) -> String {
         })
         .collect();
     if owners.is_empty() {
-        return "owner not known".to_owned();
+        return "owner unknown".to_owned();
     }
     owners.join("; ")
 }

@@ -138,7 +138,7 @@ impl Rules {
         };
         let seen = |table: &Table| table.family == family || table.family == Family::Inet;
         let blind = self.given && !self.loaded.firewall.tables.iter().any(seen);
-        blind.then(|| format!("no rules for {word} were given, so what becomes of it is not known"))
+        blind.then(|| format!("no rules for {word} were given, so its verdict is unknown"))
     }
 
     /// What the firewall's lints find.

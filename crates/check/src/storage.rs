@@ -52,7 +52,7 @@ What it is
 
 Why it matters
   The next boot waits for it (90 seconds with systemd) and then stops with a prompt for the
-  root password on the console. Nobody notices until then.
+  root password on the console. The fault stays unnoticed until then.
 
 See it yourself
   findmnt --verify
@@ -256,7 +256,7 @@ fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
                 "ST002",
                 Certainty::Possibly,
                 format!("fstab asks for {}, which is not there", mount.device),
-                "The next boot may stop and wait for somebody at the console.",
+                "The next boot may stop and wait for input on the console.",
             );
             found.evidence = vec![evidence(mount)];
             found.remedies = vec![Remedy {

@@ -22,7 +22,7 @@ What it is
   has libwrap, the library that reads them, in its memory.
 
 Why it matters
-  Somebody believes that these lines keep strangers out. They do nothing: only programs that
+  These lines look as if they keep strangers out. They do nothing: only programs that
   are linked with libwrap, or are started through tcpd, ask them. OpenSSH dropped libwrap in
   2014 and Fedora and Arch dropped it altogether; Debian's sshd still has it. nginx, apache,
   mysqld, redis and most others never had it.
@@ -106,7 +106,7 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
                 count(rules.len(), "line")
             )
         },
-        "Whoever relies on these lines is not protected by them.",
+        "These lines protect nothing.",
     );
     found.evidence = rules;
     found.evidence.truncate(8);

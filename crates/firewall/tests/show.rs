@@ -463,7 +463,7 @@ fn the_words_of_iptables_are_said_plainly() {
         (
             "-m set --match-set bad src -j DROP",
             "drop",
-            "from in @bad (not known)",
+            "from in @bad (unknown)",
         ),
         (
             "-m limit --limit 3/min -j ACCEPT",

@@ -32,7 +32,7 @@ What it is
   CPU; it keeps its number and its line in the process table.
 
 Why it matters
-  One zombie harms nobody. A pile that grows uses up process numbers (kernel.pid_max), and it
+  One zombie does no harm. A pile that grows uses up process numbers (kernel.pid_max), and it
   shows that the parent is broken or hangs.
 
 See it yourself
@@ -40,7 +40,7 @@ See it yourself
 
 Mend it
   A zombie cannot be killed: it is dead already. Mend or restart the parent; when the parent
-  ends, process 1 buries its children.
+  ends, process 1 reaps its children.
 
 When it is fine
   A few zombies for a moment are normal.
@@ -91,7 +91,7 @@ Mend it
   kill -CONT PID, or end it: TERM stays pending while it is stopped, so send CONT after it.
 
 When it is fine
-  A job that somebody put aside with Ctrl-Z.
+  A job that was suspended with Ctrl-Z.
 ",
     },
 ];
@@ -136,9 +136,9 @@ fn zombies(host: &Host, processes: &[Process]) -> Vec<Finding> {
             let name = host.process(parent).map_or("a process", |process| process.name.as_str());
             let count = zombies.len();
             let title = if count == 1 {
-                format!("{name} (pid {parent}) does not bury a dead child")
+                format!("{name} (pid {parent}) has not reaped a zombie child")
             } else {
-                format!("{name} (pid {parent}) does not bury {count} dead children")
+                format!("{name} (pid {parent}) has not reaped {count} zombie children")
             };
             let mut found = AREA.finding(
             "PR001",
@@ -164,7 +164,7 @@ fn parent_remedy(host: &Host, parent: u32) -> Remedy {
     let service = unit.filter(|unit| unit.ends_with("service"));
     match service {
         Some(unit) => Remedy {
-            what: "Restart the parent; process 1 then buries them".to_owned(),
+            what: "Restart the parent; process 1 then reaps them".to_owned(),
             commands: vec![format!("systemctl restart -- {}", quoted(unit))],
         },
         None => Remedy {

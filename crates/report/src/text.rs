@@ -140,7 +140,7 @@ fn evidence(out: &mut String, shown: &Evidence, style: Style) {
 }
 
 fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
-    let lead = "not known:";
+    let lead = "unknown:";
     let sentence = format!(
         "{lead} {} ({}). This leaves open {}.",
         escape(&unknown.fact),
@@ -164,8 +164,8 @@ fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
 fn summary(report: &Report) -> String {
     let unknown = match report.unknowns.len() {
         0 => None,
-        1 => Some("1 fact not known".to_owned()),
-        count => Some(format!("{count} facts not known")),
+        1 => Some("1 fact unknown".to_owned()),
+        count => Some(format!("{count} facts unknown")),
     };
     let mut parts: Vec<String> = Severity::ALL
         .iter()
@@ -188,7 +188,9 @@ fn summary(report: &Report) -> String {
     if parts.is_empty() {
         return match unknown {
             None => "nothing to report".to_owned(),
-            Some(unknown) => format!("nothing found, but {unknown}: this is not a clean bill"),
+            Some(unknown) => {
+                format!("no findings, but {unknown}, so this is not a clean bill of health")
+            }
         };
     }
     parts.extend(unknown);
@@ -248,10 +250,10 @@ critical, possibly: a flush locks you out [FW001]
   → Let a rule do what the policy does:
       iptables -P INPUT ACCEPT
 
-not known: sockets (permission denied). This leaves open
-  who listens.
+unknown: sockets (permission denied). This leaves open who
+  listens.
 
-web1: 1 critical, 1 fact not known
+web1: 1 critical, 1 fact unknown
 ";
         assert_eq!(text(&report(), &PLAIN), expected);
     }
@@ -262,8 +264,9 @@ web1: 1 critical, 1 fact not known
         report.findings.clear();
         let shown = text(&report, &PLAIN);
         assert!(
-            shown
-                .ends_with("web1: nothing found, but 1 fact not known: this is not a clean bill\n"),
+            shown.ends_with(
+                "web1: no findings, but 1 fact unknown, so this is not a clean bill of health\n"
+            ),
             "{shown}"
         );
         report.unknowns.clear();
@@ -280,7 +283,7 @@ web1: 1 critical, 1 fact not known
         let shown = text(&report, &PLAIN);
         assert!(
             shown.find("critical, ") < shown.find("note, ")
-                && shown.ends_with("web1: 1 critical, 1 note, 1 fact not known\n"),
+                && shown.ends_with("web1: 1 critical, 1 note, 1 fact unknown\n"),
             "{shown}"
         );
     }

@@ -139,7 +139,7 @@ impl Search {
             Found::Certainly => ("there is one: ", Paint::Strong),
             Found::Possibly => ("there may be one: ", Paint::Yellow),
             Found::None => ("there is none: ", Paint::Strong),
-            Found::Unknown => ("not known: ", Paint::Yellow),
+            Found::Unknown => ("unknown: ", Paint::Yellow),
         };
         out.listed(word, paint, &self.assertion);
         let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.words()).collect();

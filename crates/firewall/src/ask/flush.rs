@@ -240,7 +240,7 @@ pub fn flush_text(all: &[Flushed], style: Style, width: usize) -> String {
                 out.line(
                     2,
                     Paint::Yellow,
-                    "whether your own session stays is not known",
+                    "it is unknown whether your own session stays",
                 );
             }
             Some(SessionAfter::Stays) => out.line(2, Paint::Green, "your own session stays"),

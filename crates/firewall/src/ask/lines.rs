@@ -17,7 +17,7 @@ pub(super) fn end_word(end: End) -> (&'static str, Paint) {
         End::Dropped => ("dropped", Paint::Red),
         End::Rejected => ("rejected", Paint::Red),
         End::Queued => ("queued for a program to decide", Paint::Yellow),
-        End::Unknown => ("not known", Paint::Yellow),
+        End::Unknown => ("unknown", Paint::Yellow),
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) fn possibly(ends: impl IntoIterator<Item = End>) -> String {
         }
     }
     let Some((last, before)) = words.split_last() else {
-        return "not known".to_owned();
+        return "unknown".to_owned();
     };
     let words = if before.is_empty() {
         (*last).to_owned()
@@ -246,7 +246,7 @@ mod tests {
             possibly([Unknown, Accepted]),
             "possibly accepted, but not all that can happen is known"
         );
-        assert_eq!(possibly([Unknown]), "not known");
-        assert_eq!(possibly([]), "not known");
+        assert_eq!(possibly([Unknown]), "unknown");
+        assert_eq!(possibly([]), "unknown");
     }
 }

@@ -89,12 +89,12 @@ pub(crate) fn unknown(
             let why = opaque_words(&opaque.text, opaque.stateful);
             (format!("{words}: {why}"), None)
         }
-        (_, Some((what, word))) => (format!("{words}: the {what} is not known"), word),
+        (_, Some((what, word))) => (format!("{words}: the {what} is unknown"), word),
         (Some(Statement::Verdict(_)), None) => (
             format!("{words}: what this target decides is not modelled"),
             None,
         ),
-        _ => (format!("{words}: not known"), None),
+        _ => (format!("{words}: unknown"), None),
     }
 }
 
@@ -126,12 +126,12 @@ fn unknown_set(at: Where<'_>, set: &SetRef) -> Option<String> {
     match resolve(at.firewall, at.table, set) {
         None => Some(match set {
             SetRef::Missing(name) if at.table.backend.is_iptables() => {
-                format!("what `{name}` holds is not known; `ipset save` tells")
+                format!("the content of `{name}` is unknown; `ipset save` shows it")
             }
-            _ => "what the set holds is not known".to_owned(),
+            _ => "the content of the set is unknown".to_owned(),
         }),
         Some(set) => match &set.content {
-            Content::Unknown => Some(format!("what `{}` holds is not known", set.name)),
+            Content::Unknown => Some(format!("the content of `{}` is unknown", set.name)),
             Content::Dynamic(_) => Some(format!("packets and timeouts change `{}`", set.name)),
             Content::Known(_) => None,
         },

@@ -21,7 +21,7 @@ use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Field, Firewall, Range};
 
 /// How a note begins that leaves the answer open.
-const UNKNOWN: &str = "not known";
+const UNKNOWN: &str = "unknown";
 
 /// What forged packets can do that come by one interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -401,12 +401,12 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
             }
             ReversePath::Off if spoof.v6 => "the kernel does not look at the way back of IPv6",
             ReversePath::Off => "the kernel does not look at the way back (rp_filter is 0)",
-            ReversePath::Unknown => "whether the kernel looks at the way back is not known",
+            ReversePath::Unknown => "it is unknown whether the kernel checks the reverse path",
         };
         out.wrapped(2, None, back);
         let unknown = spoof.notes.iter().any(|note| note.starts_with(UNKNOWN));
         if unknown {
-            out.line(2, Paint::Yellow, "what passes is not known");
+            out.line(2, Paint::Yellow, "it is unknown what passes");
         } else if spoof.forged.is_empty() {
             out.line(2, Paint::Green, "no forged source passes");
         } else if spoof.passes.is_empty() {

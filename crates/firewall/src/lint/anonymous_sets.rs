@@ -35,7 +35,7 @@ and removed without touching the rules, and a look-up costs the same for ten as 
 thousand.
 
 ## When it is fine
-Where the rules are loaded once at boot and nobody waits.
+Where the rules are loaded once at boot and loading time does not matter.
 ",
 };
 

@@ -22,9 +22,9 @@ was added or deleted by hand and not saved, or the file was edited and not loade
 
 ## Why it matters
 Both look fine until the next boot. Then a port that was opened in a hurry is shut again, or an
-address that was blocked gets in, and it happens when nobody thinks of the firewall: after a
+address that was blocked gets in, and it happens when the firewall is the last suspect: after a
 power cut, after an update. If it is the way in for SSH that is missing in the file, the machine
-comes up and nobody can log on.
+comes up and you cannot log on.
 
 ## How to see it yourself
     diff -u /etc/iptables/rules.v4 <(iptables-save)

@@ -17,7 +17,7 @@ pub(super) const PAGE: Page = Page {
     severity: Severity::High,
     text: "\
 ## What it is
-A connection has packets both ways. A firewall that refuses what nobody asked for must let in the
+A connection has packets both ways. A firewall that refuses unsolicited packets must let in the
 answers to what this host asked, and let out the answers to what it accepted. Nothing here does:
 no rule accepts packets by the state of their connection, nor in another way.
 

@@ -347,7 +347,7 @@ fn unfiltered(facts: &Facts<'_>) -> Finding {
     .with_severity(Severity::Warning)
     .shown_by(way.iter().flat_map(|way| facts.show_decider(way.by)))
     .shown_by([facts.kernel(
-        "no rule keeps strangers from ports that nobody opened over IPv6 (tried with 64999/tcp)",
+        "no rule keeps strangers from ports that no rule opens over IPv6 (tried with 64999/tcp)",
     )])
     .mend(
         "Begin with these, in this order; add your own ports before the last",

@@ -19,7 +19,7 @@ pub(super) const PAGE: Page = Page {
     text: "\
 ## What it is
 A flush (`iptables -F`, `nft flush chain`) deletes rules and keeps policies. What is left is the
-policy, for every packet: with DROP nobody gets in, with ACCEPT everybody does. This finding
+policy, for every packet: with DROP nothing gets in, with ACCEPT everything does. This finding
 tells which of the two it would be here, and for which ports.
 
 ## Why it matters
@@ -84,7 +84,7 @@ fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     let found = finding(
         &PAGE,
         format!("a flush of {name} leaves its policy, which drops everything"),
-        "whoever flushes the rules cuts himself off, although the last rule does what the policy does",
+        "flushing the rules would lock you out, although the last rule does what the policy does",
     )
     .with_severity(if is_iptables {
         Severity::High

@@ -22,7 +22,7 @@ it. The kernel throws such packets away by itself (`martian`), unless `route_loc
 the interface: then it treats 127.0.0.0/8 like any other network.
 
 ## Why it matters
-A program that listens on 127.0.0.1 relies on that nobody else can reach it; most of them ask
+A program that listens on 127.0.0.1 relies on being reachable from this host only; most ask
 for no password there. With `route_localnet` a machine on the same network segment needs only
 one route to reach all of them. kube-proxy and some guides to port forwarding turn it on
 (CVE-2020-8558).

@@ -18,7 +18,7 @@ file with them, or there is one that no service and no script reads.
 ## Why it matters
 iptables and nft change the running kernel only. After the next power cut, kernel update or
 reboot by a colleague the machine runs without a filter, silently, as nothing fails. It may be
-months until then, and nobody remembers the rules.
+months until then, and the rules are forgotten.
 
 ## How to see it yourself
     systemctl is-enabled nftables netfilter-persistent iptables

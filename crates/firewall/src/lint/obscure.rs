@@ -17,7 +17,7 @@ A rule looks at bytes of the packet by number, at a mark that something else has
 the time of day or a text inside; or it puts many conditions at once. It carries no comment.
 
 ## Why it matters
-What such a rule does can be worked out. What it is *for* cannot. Whoever inherits the machine
+What such a rule does can be worked out. What it is *for* cannot. The next administrator
 does not dare to delete it, and it stays for ever; or he does, and learns what it was for.
 
 ## How to see it yourself
@@ -25,10 +25,10 @@ does not dare to delete it, and it stays for ever; or he does, and learns what i
     iptables -L -nv --line-numbers               does it count anything?
 
 ## How to mend it
-Write down what it is for, while somebody remembers:
+Write down what it is for, while you remember:
     iptables -R INPUT NUMBER ... -m comment --comment 'why, who, when'
 In nft: `comment \"why\"` at the end of the rule. 256 characters fit in iptables, 128 in nft.
-Where nobody remembers, look whether it counts, and log what it catches for a week before you
+Where that is forgotten, look whether it counts, and log what it catches for a week before you
 delete it.
 
 ## When it is fine
@@ -92,7 +92,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             "{} without a comment that would need one",
             count(found.len(), "rule")
         ),
-        "what they do can be worked out, what they are for cannot; nobody will dare to change them",
+        "what they do can be worked out, what they are for cannot; nothing says whether they may be changed",
     )
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, why)| {
         let mut shown = facts.show_rule(*at);

@@ -33,7 +33,7 @@ their policies and leaves the machine open instead.
 ## How to mend it
 Write the drop down as the last rule, and only then set the policy to ACCEPT, in this order.
 What is dropped stays dropped; a flush now leaves the machine open for a moment rather than
-unreachable. While you test, let the last rule be REJECT: whoever is refused is told so. A rule
+unreachable. While you test, let the last rule be REJECT: refused clients are told so. A rule
 that is added later with `-A` would stand behind the last rule: insert it with `-I`.
 
 ## When it is fine

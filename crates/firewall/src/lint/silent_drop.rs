@@ -19,7 +19,7 @@ The last rule of a chain drops what no rule accepted, without a word to the send
 the same and answers: a TCP reset, or `port unreachable`.
 
 ## Why it matters
-Whoever meets a DROP waits. A client tries again for a minute or two before it says `timed out`,
+A DROP makes clients wait. A client tries again for a minute or two before it says `timed out`,
 and you cannot tell a firewall from a dead host, a lost route or a wrong address. With REJECT
 the error comes at once and names its cause. In OUTPUT the one who waits is this machine itself:
 a program that looks up a name or sends a mail hangs, instead of failing with a message.
@@ -82,7 +82,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             if outgoing {
                 "programs on this machine hang until they time out, instead of being told at once"
             } else {
-                "whoever is turned away waits until he times out, and a test cannot tell a firewall from a dead host"
+                "refused clients wait for a timeout, and a test cannot tell a firewall from a dead host"
             },
         )
         .with_severity(if outgoing {

@@ -20,7 +20,7 @@ A rule accepts packets because they come *from* port 53, 80, 123 and the like, w
 they go to. It was written to let answers in: the answer of a DNS server comes from port 53.
 
 ## Why it matters
-A sender chooses his source port. Whoever sends from port 53 reaches every port of this machine,
+The sender chooses the source port: anyone sending from port 53 reaches every port of this host,
 as if there were no firewall; scanners try that by habit (`nmap --source-port 53`).
 
 ## How to see it yourself
@@ -84,7 +84,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             count(found.len(), "rule"),
             if found.len() == 1 { "accepts" } else { "accept" }
         ),
-        "whoever sends from that port reaches ports of this machine that are shut to everybody else",
+        "anyone sending from that port reaches ports of this machine that are closed to everyone else",
     )
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| facts.show_rule(*at)));
     if let Some(commands) = remedy(facts, first) {

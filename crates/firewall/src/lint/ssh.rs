@@ -19,7 +19,7 @@ pub(super) const PAGE: Page = Page {
     text: "\
 ## What it is
 Either a new SSH connection would not get in: from your own address, or from anywhere. Or it
-gets in from everywhere, as often as somebody likes.
+gets in from everywhere, any number of times.
 
 ## Why it matters
 Rules that cut SSH off are not noticed at once: the session that is open lives on, because
@@ -206,8 +206,8 @@ fn unreachable(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
     Some(
         finding(
             &PAGE,
-            format!("nobody can reach SSH on port {port}, from any address"),
-            "whoever is not logged on already has to go to the console",
+            format!("SSH on port {port} cannot be reached from any address"),
+            "once you are logged off, only the console is left",
         )
         .with_severity(if known && facts.surroundings.live {
             Severity::High

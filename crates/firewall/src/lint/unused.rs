@@ -22,7 +22,7 @@ A user chain is only run when a rule jumps to it, a set is only asked when a rul
 are chains that no packet can reach from any hook, and sets that no rule names.
 
 ## Why it matters
-They change nothing, and that is the trouble: somebody wrote `block-list` and believes that it
+They change nothing, and that is the trouble: a chain `block-list` looks as if it
 blocks. Either the jump was lost, in which case a protection is missing, or it is left over from
 something that is gone and makes the rules harder to read. A set that something still fills
 costs memory.

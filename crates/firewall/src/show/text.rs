@@ -349,7 +349,7 @@ impl Page<'_> {
             let (name, of, kind) = (set_name(set), set_of(set), set_kind(set));
             let content = match set.elements {
                 Some(elements) => number_of(elements, "element"),
-                None => "content not known".to_owned(),
+                None => "content unknown".to_owned(),
             };
             let dynamic = if set.dynamic { ", may change" } else { "" };
             let uses = match set.uses {

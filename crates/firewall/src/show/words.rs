@@ -184,7 +184,7 @@ impl<'a> Speaker<'a> {
     /// `@office`; nothing for a map that is written in the rule.
     pub(super) fn set_name(&self, set: &SetRef) -> String {
         let name = match set {
-            SetRef::Missing(name) => return format!("@{name} (not known)"),
+            SetRef::Missing(name) => return format!("@{name} (unknown)"),
             SetRef::Inline(_) => return String::new(),
             SetRef::Ipset(_) | SetRef::Named(_) => self.set(set).map(|set| &set.name),
         };

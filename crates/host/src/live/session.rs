@@ -23,7 +23,7 @@ impl Host {
 
     fn session_of(&self, pid: u32) -> Result<Option<(SocketAddr, SocketAddr)>, &'static str> {
         let (Some(sockets), Some(_)) = (&self.sockets, &self.processes) else {
-            return Err("sockets or processes are not known");
+            return Err("sockets or processes are unknown");
         };
         let mut daemon = false;
         let mut next = pid;

@@ -79,7 +79,7 @@ impl Packet {
             }
             None => {
                 self.notes.push(format!(
-                    "taken as a packet to this host, as it is not known whether {destination} is its address: add `in IFACE out IFACE` for one that it forwards"
+                    "taken as a packet to this host, as it is unknown whether {destination} is its address: add `in IFACE out IFACE` for one that it forwards"
                 ));
             }
         }

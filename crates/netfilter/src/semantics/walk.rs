@@ -189,7 +189,7 @@ impl Walk<'_> {
             }
             Some(_) => {}
             None => self.note(format!(
-                "{setting} is not known; taken as 1, else nothing is forwarded"
+                "{setting} is unknown; taken as 1, as nothing is forwarded otherwise"
             )),
         }
         let forward: Vec<Flow> = forward
@@ -314,13 +314,13 @@ impl Walk<'_> {
             (Value::Known(_), _) => (false, true),
             (_, Value::Known(number)) => {
                 self.note(format!(
-                    "whether {} is an address of this host is not known: both ways were followed",
+                    "it is unknown whether {} is an address of this host: both cases were followed",
                     to_address(number, v6)
                 ));
                 (true, true)
             }
             _ => {
-                self.note("the rewritten destination is not known: both ways were followed".into());
+                self.note("the rewritten destination is unknown: both cases were followed".into());
                 (true, true)
             }
         }
@@ -339,7 +339,7 @@ impl Walk<'_> {
             return flows;
         }
         self.note(
-            "the rules hold NAT, and whether this connection was rewritten when it began is not known".into(),
+            "the rules hold NAT, and it is unknown whether this connection was rewritten when it began".into(),
         );
         let v6 = self.packet.is_v6();
         let mut both = Vec::new();
@@ -404,7 +404,7 @@ impl Walk<'_> {
             Order::Unknown => {
                 self.order_unknown = true;
                 self.note(format!(
-                    "base chains at {} have the same priority, and which was loaded first is not known: both orders were followed",
+                    "base chains at {} have the same priority, and their loading order is unknown: both orders were followed",
                     hook.word()
                 ));
             }
@@ -459,7 +459,7 @@ impl Walk<'_> {
             return (Vec::new(), flows);
         }
         if !tracked {
-            self.note("no rule needs connection tracking, without which nat chains are not run; whether something else has switched it on is not known: both ways were followed".into());
+            self.note("no rule enables connection tracking. NAT chains only run if something else has enabled it, which is unknown: both cases were followed".into());
         }
         let (mut first, mut later) = (Vec::new(), Vec::new());
         for flow in flows {
@@ -486,7 +486,10 @@ impl Walk<'_> {
         };
         if base.devices.is_empty() {
             // `nft -j` of version 1.0.6 does not tell the device.
-            self.note("which device a chain at ingress or egress belongs to is not known: both were followed".into());
+            self.note(
+                "the device of a chain at ingress or egress is unknown: both cases were followed"
+                    .into(),
+            );
             return (flows.clone(), flows);
         }
         let (mut here, mut elsewhere) = (Vec::new(), Vec::new());

@@ -16,10 +16,10 @@ use crate::input;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// Show every packet whose fate changes from one rule set to another
+/// Show every packet whose verdict changes from one rule set to another
 ///
 /// Both are followed over all packets at once, through every table and hook. An iptables file can be
-/// compared with the nft file that shall replace it. `equal` is said only if it is proved.
+/// compared with its intended nft replacement. `equal` is reported only if it is proved.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 OLD and NEW are rule files as in `--rules`; several for one side have commas between them.

@@ -70,7 +70,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
 fn remark_on_gaps(rules: &surefoot_check::Rules, output: &Output) {
     for unknown in rules.unknowns() {
         output.remark(&format!(
-            "not known: {} ({})\n",
+            "unknown: {} ({})\n",
             surefoot_report::escape(&unknown.fact),
             surefoot_report::escape(&unknown.why)
         ));

@@ -70,7 +70,7 @@ pub(crate) struct ProveArgs {
     pub(crate) format: AnswerFormat,
 }
 
-/// Find a packet for which a sentence is so
+/// Find a packet that matches a statement
 ///
 /// The opposite of `prove`: one packet is enough. It is shown with its way through the rules.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ Examples:
 
 Exit status:
   0  there certainly is one
-  1  there is none, or it hangs on what is not known
+  1  there is none, or it depends on something unknown
   2  bad usage or bad input
   3  not permitted")]
 pub(crate) struct FindArgs {

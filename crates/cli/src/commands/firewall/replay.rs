@@ -37,7 +37,7 @@ Examples:
 
 Exit status:
   0  nothing of this traffic would change
-  1  something would, or that is not known
+  1  something would, or that is unknown
   2  bad usage or bad input
   3  not permitted")]
 pub(crate) struct ReplayArgs {
@@ -174,7 +174,7 @@ fn surroundings(args: &ReplayArgs, old: &Rules, output: &Output) -> Result<Surro
     }
     if surroundings.interfaces.is_none() {
         return Err(Failure::input(
-            "which addresses the host has is not known, and so not which packets were for it",
+            "the addresses of the host are unknown, so it is unknown which packets were for it",
         )
         .hint("give them with `--me ADDRESS,ADDRESS`, or the host's facts with `--facts FILE`"));
     }

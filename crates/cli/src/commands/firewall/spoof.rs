@@ -23,7 +23,7 @@ Examples:
 
 Exit status:
   0  no forged packet is accepted
-  1  one is, or that is not known
+  1  one is, or that is unknown
   2  bad usage or bad input
   3  not permitted")]
 pub(crate) struct SpoofArgs {
@@ -52,7 +52,7 @@ pub(super) fn run(args: &SpoofArgs, output: &Output) -> Result<Status, Failure> 
     drop(progress);
     let Some(mut found) = found else {
         return Err(
-            Failure::input("the interfaces or the routes of this machine are not known")
+            Failure::input("the interfaces or the routes of this machine are unknown")
                 .hint("a capture has them: `surefoot capture FILE`, then `--facts FILE`"),
         );
     };

@@ -272,7 +272,7 @@ impl Asked<'_> {
         }
         if pair.without_fragments {
             difference.note(
-                "later fragments were not compared: what is read from them in place of the header that they lack hangs on their data".into(),
+                "later fragments were not compared: what is read from them in place of the header that they lack depends on their data".into(),
             );
         }
         Ok(())

@@ -11,14 +11,14 @@ impl Difference {
     pub fn text(&self, style: Style, width: usize) -> String {
         let mut out = Lines::new(style, width);
         let (paint, words) = match self.verdict {
-            Verdict::Equal => (Paint::Green, "equal: no packet meets another fate"),
+            Verdict::Equal => (Paint::Green, "equal: every packet gets the same verdict"),
             Verdict::Unknown => (
                 Paint::Yellow,
-                "not known: no difference was found, but not everything could be compared",
+                "unknown: no difference was found, but not everything could be compared",
             ),
             Verdict::Open => (
                 Paint::Yellow,
-                "possibly different: it hangs on what cannot be known",
+                "possibly different: it depends on what cannot be known",
             ),
             Verdict::Different => (Paint::Red, "different"),
         };
@@ -66,7 +66,7 @@ pub(in super::super) fn change_lines(out: &mut Lines, change: &Change, indent: u
         decided(out, "after:  ", &witness.after, indent + 4);
     }
     if !change.hangs.is_empty() {
-        out.wrapped(indent + 2, None, "it hangs on what cannot be known:");
+        out.wrapped(indent + 2, None, "it depends on what cannot be known:");
     }
     for rule in &change.hangs {
         out.wrapped(indent + 4, None, &rule.name);

@@ -75,7 +75,7 @@ fn words(candidates: &[Candidate<'_>], place: &str, packet: &Packet) -> String {
     }
     if let Some(one) = with(None) {
         return format!(
-            "whether a program takes it is not known: {} has {place} open, {}",
+            "it is unknown whether a program takes it: {} has {place} open, {}",
             program(one.socket),
             bounds(one)
         );
@@ -85,7 +85,7 @@ fn words(candidates: &[Candidate<'_>], place: &str, packet: &Packet) -> String {
         IpAddr::V6(v6) => v6.is_multicast(),
     });
     let end = if to_many {
-        "nobody gets it"
+        "no program receives it"
     } else {
         "the kernel refuses it"
     };
@@ -101,7 +101,7 @@ fn words(candidates: &[Candidate<'_>], place: &str, packet: &Packet) -> String {
 
 fn program(socket: &Listener) -> String {
     socket.program.as_ref().map_or_else(
-        || "a program that is not known".to_owned(),
+        || "an unknown program".to_owned(),
         |name| format!("`{name}`"),
     )
 }
@@ -115,7 +115,7 @@ fn bounds(one: &Candidate<'_>) -> String {
     }
     match one.socket.device.as_deref() {
         None => {}
-        Some("") => bounds.push("by a device that is not known".to_owned()),
+        Some("") => bounds.push("by an unknown device".to_owned()),
         Some(device) => bounds.push(format!("by {device}")),
     }
     if let Some((peer, port)) = one.peer {

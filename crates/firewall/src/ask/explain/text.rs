@@ -92,7 +92,7 @@ impl Explanation {
                 continue;
             }
             if said.is_empty() {
-                out.raw(2, "not known:");
+                out.raw(2, "unknown:");
             }
             said.push(&condition.rule.name);
             if said.len() > MOST_QUESTIONS {

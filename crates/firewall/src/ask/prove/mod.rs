@@ -179,7 +179,7 @@ pub(super) fn scopes(
         None if surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
         None => {
             notes.push(
-                "taken as packets to this host, as its addresses are not known: say `forwarded` for those that it passes on".into(),
+                "taken as packets to this host, as its addresses are unknown: say `forwarded` for those that it forwards".into(),
             );
             vec![Path::Input]
         }

@@ -13,7 +13,7 @@ impl Proof {
             Verdict::Holds => ("holds: ", Paint::Green),
             Verdict::Empty => ("means no packet: ", Paint::Red),
             Verdict::Open => ("not proved: ", Paint::Yellow),
-            Verdict::Unknown => ("not known: ", Paint::Yellow),
+            Verdict::Unknown => ("unknown: ", Paint::Yellow),
             Verdict::Fails => ("fails: ", Paint::Red),
         };
         out.listed(word, paint, &self.assertion);
@@ -27,7 +27,7 @@ impl Proof {
                 None,
                 "no packet is like that: the words contradict each other, or what is known of this host",
             ),
-            Verdict::Open if !self.hangs.is_empty() => out.wrapped(2, None, "it hangs on what cannot be known:"),
+            Verdict::Open if !self.hangs.is_empty() => out.wrapped(2, None, "it depends on what cannot be known:"),
             Verdict::Unknown if self.witness.is_some() => out.wrapped(
                 2,
                 None,

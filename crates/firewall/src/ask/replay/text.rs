@@ -87,7 +87,7 @@ impl Replayed {
             let perhaps = packets(count(Group::Perhaps));
             (
                 Paint::Yellow,
-                format!("nothing certainly changes, but of {perhaps} it is not known"),
+                format!("nothing certainly changes, but {perhaps} may"),
             )
         } else {
             (
@@ -190,7 +190,7 @@ fn fate(one: &Decided) -> String {
     let (end, _) = end_word(one.end);
     match one.end {
         End::Accepted if one.by.name == "no rule" => "accepted, as no rule refuses it".to_owned(),
-        End::Unknown => format!("not known, for one because of {}", one.by.name),
+        End::Unknown => format!("unknown, for one because of {}", one.by.name),
         kind => format!("{end} {}", by_words(kind, &one.by.name)),
     }
 }

@@ -86,7 +86,7 @@ fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<
     for one in dead.iter().take(MOST_SHOWN) {
         let mut shown = facts.show_rule(one.at);
         shown.what = match &one.why {
-            Why::Impossible => format!("contradicts itself, no packet is so: {}", shown.what),
+            Why::Impossible => format!("contradicts itself, no packet can match: {}", shown.what),
             Why::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
             Why::Hidden(_) => format!("never matches: {}", shown.what),
         };
@@ -109,7 +109,7 @@ fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<
         }
     }
     let impact = if differs {
-        "whoever wrote them wants something done with these packets, and it is not done"
+        "they have no effect: earlier rules decide every packet that they match, in another way"
     } else {
         "they change nothing and make the chain harder to read"
     };

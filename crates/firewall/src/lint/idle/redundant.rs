@@ -19,7 +19,7 @@ the rules named can go together; a rule that logs, or asks a limit, is never nam
 is one whose packets would come to such a rule in its place.
 
 ## Why it matters
-It does no harm today. A rule that says twice what is said once has to be changed twice: whoever
+It does no harm today. A rule that repeats another has to be changed with it: if you
 later closes the port in one place and not in the other believes it closed. And what is not
 needed makes a chain longer to read when something is on fire.
 
@@ -29,7 +29,7 @@ needed makes a chain longer to read when something is on fire.
 
 ## How to mend it
 Take the rules out of a copy of the file, compare with `surefoot firewall diff`, and load it. Where
-a rule stands for what somebody wants to be sure of, keep it and say so in a comment.
+a rule is there to make sure, keep it and say so in a comment.
 
 ## When it is fine
 Rules that count something, rules that are met early so that long chains are not walked for
@@ -77,7 +77,7 @@ fn of_chain(facts: &Facts<'_>, rules: &[RuleAt]) -> Option<Finding> {
         )
         .shown_by(evidence)
         .mend(
-            "Look at what follows them; take out what nobody needs, or say in a comment why it stays",
+            "Look at what follows them; delete what is not needed, or say in a comment why it stays",
             vec![listing(table, chain)],
         ),
     )

@@ -21,7 +21,7 @@ nothing of what it does.
 
 ## Why it matters
 Rules are tried one after the other: the packet that matches none of three hundred pays for
-three hundred. And nobody can read such a list: whether a rule in the middle does anything
+three hundred. And such a list cannot be read: whether a rule in the middle does anything
 depends on all those above it.
 
 ## How to see it yourself

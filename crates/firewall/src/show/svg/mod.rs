@@ -257,7 +257,7 @@ fn sets(picture: &Picture) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for set in picture.sets.iter().take(MOST) {
         let content = set.elements.map_or_else(
-            || "content not known".to_owned(),
+            || "content unknown".to_owned(),
             |it| number_of(it, "element"),
         );
         lines.push(format!(

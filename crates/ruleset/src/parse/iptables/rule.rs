@@ -251,7 +251,7 @@ impl<'a> Reader<'_, 'a> {
                 let name = given.value.unwrap_or_default();
                 let module = find_match(&name);
                 if module.is_none() {
-                    let what = format!("the match `{name}` is not known to us");
+                    let what = format!("the match `{name}` is unknown");
                     self.problems.push(Problem::note(given.span, what));
                 }
                 if self.rule.matches.is_empty() {

@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
                     let known = ["dormant", "owner", "persist", ",", ";"];
                     if words.iter().any(|word| !known.contains(&word.text)) {
                         // nft 1.0.6 prints a piece of its memory here in JSON.
-                        let what = "the table's flags are not known; taken as in force";
+                        let what = "the table's flags are unknown; taken as in force";
                         self.problems.push(Problem::warning(span, what));
                     }
                 }
@@ -354,7 +354,7 @@ impl<'a> Reader<'a> {
                         "tunnel",
                     ];
                     if !known.contains(&token.text) {
-                        let what = format!("`{}` is not known inside a table", token.text);
+                        let what = format!("`{}` is unknown inside a table", token.text);
                         self.problems.push(Problem::error(span, what));
                     }
                     self.ruleset.tables[table].others.push(print::words(&words));
@@ -471,7 +471,7 @@ impl<'a> Reader<'a> {
                         set.properties.push(words);
                     }
                     _ => {
-                        let what = format!("`{}` is not known inside a set", first.text);
+                        let what = format!("`{}` is unknown inside a set", first.text);
                         self.problems.push(Problem::error(span, what));
                     }
                 }

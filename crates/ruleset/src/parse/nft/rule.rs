@@ -120,7 +120,7 @@ impl Scope<'_> {
             };
             problems.push(match refused(words) {
                 Some(what) => Problem::error(span, what),
-                None => Problem::note(span, "not modelled: answers that hang on it say possibly"),
+                None => Problem::note(span, "not modelled: answers that depend on it say possibly"),
             });
         }
         lowered

@@ -80,7 +80,7 @@ impl Lowering<'_> {
                 Some(field(Field::L4Proto, given.negated, vec![range]))
             }
             None => {
-                let what = format!("the protocol `{word}` is not known to us");
+                let what = format!("the protocol `{word}` is unknown");
                 self.problems
                     .push(Problem::note(given.span, what).label("not evaluated"));
                 Some(opaque_option(given))

@@ -31,10 +31,15 @@ pub(crate) fn run(name: &str) -> Outcome {
             &["stopping", "states", "frozen"],
             ("SUREFOOT_STOP_TREE", "1000"),
         ),
+        "throughput" => release_tests(
+            "surefoot-throughput",
+            &["foreign_clients", "own_client"],
+            ("SUREFOOT_THROUGHPUT_SECONDS", "10"),
+        ),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, fuzz, \
-             stop, watchdog"
+             stop, throughput, watchdog"
         )),
     }
 }

@@ -3,6 +3,7 @@
 //! Only the standard library is used, so that this builds in a second on a fresh machine.
 
 mod bench;
+mod bench_throughput;
 mod docs;
 mod fuzz;
 mod long;
@@ -26,8 +27,9 @@ usage: cargo xtask COMMAND
   referee --packets N [--seed S]
                       hold both evaluators against the kernel with so many packets
   bench               print the figures that the README names, against the peers, as ratios
+  bench throughput    print rates and CPU of `surefoot throughput` beside iperf and iperf3
   long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz,
-                      watchdog
+                      throughput, watchdog
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("`{seconds}` is not a number of seconds")),
         },
         ["bench"] => bench::all(),
+        ["bench", "throughput"] => bench_throughput::all(),
         ["referee", words @ ..] => referee::run(words),
         ["long", name] => long::run(name),
         _ => Err(USAGE.to_owned()),

@@ -89,6 +89,16 @@ fn the_lengths_of_headers() {
 }
 
 #[test]
+fn a_header_without_the_flag_of_its_extension_is_written_with_it() {
+    let mut odd = bytes(PLAIN_CLIENT);
+    odd[..4].copy_from_slice(&bytes("04000000"));
+    let header = ClientHeader::from_wire(&odd).unwrap();
+    let again = ClientHeader::from_wire(&header.to_wire(0, 0)).unwrap();
+    assert_eq!(again.extension, header.extension);
+    assert_eq!(again.mode(), header.mode());
+}
+
+#[test]
 fn amounts_of_time_are_negative() {
     let mut header = bytes(PLAIN_CLIENT);
     header[20..24].copy_from_slice(&bytes("ffffff9c"));

@@ -9,8 +9,8 @@ pub(crate) struct Pacer {
     rate: f64,
     /// Bytes that were sent.
     sent: f64,
-    /// When the last bytes went.
-    last: Duration,
+    /// When the bytes that went would have gone at twice the rate.
+    fast: Duration,
 }
 
 /// What is sent at once is at most what the rate sends in this time.
@@ -28,7 +28,7 @@ impl Pacer {
         Self {
             rate,
             sent: 0.0,
-            last: Duration::ZERO,
+            fast: Duration::ZERO,
         }
     }
 
@@ -52,7 +52,7 @@ impl Pacer {
         if now.saturating_sub(due) <= LARGEST_BACKLOG {
             return Duration::ZERO;
         }
-        (self.last + LONGEST_BURST / 2).saturating_sub(now)
+        self.fast.saturating_sub(now)
     }
 
     /// Notes bytes that went.
@@ -60,7 +60,10 @@ impl Pacer {
         #[expect(clippy::cast_precision_loss, reason = "a sum that only paces")]
         let bytes = bytes as f64;
         self.sent += bytes;
-        self.last = now;
+        let time = Duration::try_from_secs_f64(bytes / (2.0 * self.rate));
+        // A thread that slept for too long may make up at once for what is below the backlog.
+        let earliest = now.saturating_sub(LARGEST_BACKLOG);
+        self.fast = self.fast.max(earliest) + time.unwrap_or(Duration::MAX / 4);
     }
 }
 
@@ -83,6 +86,10 @@ mod tests {
     fn a_long_pause_is_made_up_for_in_steps() {
         let mut pacer = Pacer::new(8_000_000);
         let late = Duration::from_secs(1);
+        for _ in 0..10 {
+            assert_eq!(pacer.wait(late), Duration::ZERO);
+            pacer.note(1000, late);
+        }
         pacer.note(1000, late);
         assert_eq!(pacer.wait(late), MILLISECOND / 2);
         assert_eq!(pacer.wait(late + MILLISECOND / 2), Duration::ZERO);

@@ -16,19 +16,19 @@ pub(crate) fn run(name: &str) -> Outcome {
         "agreement" => referee::run(&["--packets", PACKETS]),
         "boxes" => release_tests(
             "surefoot-netfilter",
-            &["boxes", "boxes_and_diagrams"],
+            &["--test", "engines", "--", "boxes", "--nocapture"],
             ("SUREFOOT_BOXES_SETS", SETS),
         ),
         "brute" => release_tests(
             "surefoot-firewall",
-            &["brute"],
+            &["--test", "questions", "--", "brute", "--nocapture"],
             ("SUREFOOT_BRUTE_SETS", SETS),
         ),
         "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
         "stop" => release_tests(
             "surefoot-processes",
-            &["stopping", "states", "frozen"],
+            &["--test", "stopping", "--test", "states", "--test", "frozen"],
             ("SUREFOOT_STOP_TREE", "1000"),
         ),
         "throughput" => release_tests(
@@ -44,12 +44,11 @@ pub(crate) fn run(name: &str) -> Outcome {
     }
 }
 
-/// Runs tests of a crate with a variable that says how much they do.
-fn release_tests(package: &str, tests: &[&str], (variable, number): (&str, &str)) -> Outcome {
+/// Runs tests of a crate with a variable that says how much they do; the words choose the tests, as
+/// `cargo test` takes them.
+fn release_tests(package: &str, chosen: &[&str], (variable, number): (&str, &str)) -> Outcome {
     let mut words = vec!["cargo", "test", "--release", "-p", package];
-    for test in tests {
-        words.extend(["--test", test]);
-    }
+    words.extend(chosen);
     let shown = format!("{variable}={number} {}", words.join(" "));
     run_command(command(&words).env(variable, number), &shown)
 }

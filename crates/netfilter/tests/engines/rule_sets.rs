@@ -6,15 +6,12 @@
     reason = "tests read files"
 )]
 
-mod agree;
-mod outside;
-
 use std::path::{Path, PathBuf};
 
-use agree::{Tally, compare};
+use crate::agree::{Tally, compare};
 
 /// All files in a folder and the folders in it, in order.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

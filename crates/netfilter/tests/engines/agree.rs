@@ -3,6 +3,12 @@
 //!
 //! Packets are drawn from the sets that the exact one found: what each rule matches, and each end.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read files"
+)]
+
 use std::collections::BTreeSet;
 use std::path::Path as File;
 

@@ -5,6 +5,12 @@
 //! read, or refused for a reason that is written down here. The rule sets of `tests/rules` cover
 //! the same ground.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read files"
+)]
+
 use std::path::{Path, PathBuf};
 
 use surefoot_report::{Level, Source};
@@ -136,7 +142,7 @@ fn printing_every_rule_set_is_a_fixpoint() {
 #[ignore = "needs SUREFOOT_RULESETS"]
 fn the_evaluators_agree_on_rule_sets_of_others() {
     let mut tally = Tally::default();
-    for file in crate::files(&folder().join("net-network")) {
+    for file in crate::rule_sets::files(&folder().join("net-network")) {
         compare(&file, &mut tally);
     }
     assert_eq!(tally.exhausted, Vec::<String>::new());

@@ -1,0 +1,8 @@
+//! Questions and pictures, as they are answered.
+
+mod brute;
+mod explain;
+mod replay;
+mod show;
+mod show_drawings;
+mod show_schema;

@@ -1,0 +1,7 @@
+//! The engines against one another.
+
+mod agree;
+mod boxes;
+mod boxes_and_diagrams;
+mod outside;
+mod rule_sets;

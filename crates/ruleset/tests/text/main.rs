@@ -1,0 +1,5 @@
+//! Text to meaning and back.
+
+mod iptables;
+mod nft;
+mod pairs;

@@ -28,7 +28,7 @@ usage: cargo xtask COMMAND
                       hold both evaluators against the kernel with so many packets
   bench               print the figures that the README names, against the peers, as ratios
   bench throughput    print rates and CPU of `surefoot throughput` beside iperf and iperf3
-  long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz,
+  long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz, stop,
                       throughput, watchdog
 ";
 

@@ -47,22 +47,58 @@ impl Drop for OwnGroup {
     }
 }
 
-/// Where a hierarchy is mounted; mounted for the test if it is nowhere.
-fn mount_of(kind: &str, option: &str) -> PathBuf {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
-    let found = mounts.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(' ').collect();
-        let has = option.is_empty() || fields.get(3)?.split(',').any(|it| it == option);
-        (fields.get(2)? == &kind && has).then(|| PathBuf::from(fields[1]))
-    });
-    found.unwrap_or_else(|| panic!("this test needs a mounted {kind} hierarchy {option}"))
+/// A hierarchy of control groups; unmounted with this value if it was mounted for the test.
+struct MountedHierarchy {
+    path: PathBuf,
+    own: Option<tempfile::TempDir>,
+}
+
+impl MountedHierarchy {
+    /// Finds where a hierarchy is mounted, or mounts it where it is nowhere: a machine with systemd of
+    /// today has version 2 only, and its kernel has the freezer of version 1 all the same.
+    fn find_or_mount(kind: &str, option: &str) -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let found = mounts.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let has = option.is_empty() || fields.get(3)?.split(',').any(|it| it == option);
+            (fields.get(2)? == &kind && has).then(|| PathBuf::from(fields[1]))
+        });
+        if let Some(path) = found {
+            return Self { path, own: None };
+        }
+        let folder = tempfile::tempdir().expect("a folder for scratch");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", kind]);
+        if !option.is_empty() {
+            mount.args(["-o", option]);
+        }
+        let mounted = mount.arg("surefoot-test").arg(folder.path()).output();
+        let mounted = mounted.expect("mount runs");
+        assert!(
+            mounted.status.success(),
+            "this test needs root and a kernel with {kind} {option}: {mounted:?}"
+        );
+        Self {
+            path: folder.path().to_owned(),
+            own: Some(folder),
+        }
+    }
+}
+
+impl Drop for MountedHierarchy {
+    fn drop(&mut self) {
+        if self.own.is_some() {
+            // What is left mounted keeps its folder, which shows it.
+            let _ = Command::new("umount").arg(&self.path).status();
+        }
+    }
 }
 
 #[test]
 fn the_freezer_of_version_one_keeps_kill_away_until_it_thaws() {
-    let mount = mount_of("cgroup", "freezer");
+    let mount = MountedHierarchy::find_or_mount("cgroup", "freezer");
     for run in 0..RUNS {
-        let group = OwnGroup::make(&mount, &format!("one{run}"));
+        let group = OwnGroup::make(&mount.path, &format!("one{run}"));
         let subject = Subject::start(&["plain"]);
         group.write("cgroup.procs", &subject.pid.to_string());
         group.write("freezer.state", "FROZEN");
@@ -98,13 +134,13 @@ fn the_freezer_of_version_one_keeps_kill_away_until_it_thaws() {
 
 #[test]
 fn the_freezer_of_version_two_lets_deadly_signals_through() {
-    let mount = mount_of("cgroup2", "");
+    let mount = MountedHierarchy::find_or_mount("cgroup2", "");
     for (kind, on_term) in [
         ("plain", SignalOutcome::Ends),
         ("catches", SignalOutcome::Waits),
     ] {
         for run in 0..RUNS {
-            let group = OwnGroup::make(&mount, &format!("two{kind}{run}"));
+            let group = OwnGroup::make(&mount.path, &format!("two{kind}{run}"));
             let subject = Subject::start(&[kind]);
             group.write("cgroup.procs", &subject.pid.to_string());
             group.write("cgroup.freeze", "1");
@@ -134,8 +170,8 @@ fn the_freezer_of_version_two_lets_deadly_signals_through() {
 
 #[test]
 fn a_control_group_is_stopped_with_what_no_parent_tells_of() {
-    let mount = mount_of("cgroup2", "");
-    let group = OwnGroup::make(&mount, "orphans");
+    let mount = MountedHierarchy::find_or_mount("cgroup2", "");
+    let group = OwnGroup::make(&mount.path, "orphans");
     // The orphan is in a session of its own, and its parent is gone.
     let script = format!(
         "echo $$ > {}/cgroup.procs; (setsid sleep 120 &) ; sleep 0.2; echo ready $$; exec sleep 120",

@@ -176,6 +176,9 @@ pub struct Evaluation {
     pub events: Vec<Event>,
     /// What the answer could not take into account, or took for granted.
     pub notes: Vec<String>,
+    /// Whether a fact about the way through the hooks was unknown, and the packet was followed
+    /// whichever way it is: the events are then those of several ways.
+    pub several_ways: bool,
 }
 
 impl Evaluation {

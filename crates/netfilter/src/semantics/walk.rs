@@ -67,6 +67,7 @@ pub fn evaluate_supposing(
             outcomes: BTreeSet::new(),
             events: Vec::new(),
             notes: Vec::new(),
+            several_ways: false,
             place: Here {
                 hook: Hook::Prerouting,
                 kind: ChainKind::Filter,
@@ -79,6 +80,7 @@ pub fn evaluate_supposing(
     if answer.order_unknown {
         let other = walk(false);
         answer.outcomes.extend(other.outcomes);
+        answer.several_ways |= other.several_ways;
         for note in other.notes {
             answer.note(note);
         }
@@ -90,6 +92,7 @@ pub fn evaluate_supposing(
         outcomes: answer.outcomes.into_iter().collect(),
         events: answer.events,
         notes,
+        several_ways: answer.several_ways,
     }
 }
 
@@ -111,6 +114,7 @@ pub(super) struct Walk<'a> {
     outcomes: BTreeSet<Outcome>,
     events: Vec<Event>,
     notes: Vec<String>,
+    several_ways: bool,
     pub(super) place: Here,
 }
 
@@ -313,14 +317,16 @@ impl Walk<'_> {
             (Value::Known(2..=5), _) => (true, false),
             (Value::Known(_), _) => (false, true),
             (_, Value::Known(number)) => {
-                self.note(format!(
+                self.note_several_ways(format!(
                     "it is unknown whether {} is an address of this host: both cases were followed",
                     to_address(number, v6)
                 ));
                 (true, true)
             }
             _ => {
-                self.note("the rewritten destination is unknown: both cases were followed".into());
+                self.note_several_ways(
+                    "the rewritten destination is unknown: both cases were followed".into(),
+                );
                 (true, true)
             }
         }
@@ -391,6 +397,12 @@ impl Walk<'_> {
         }
     }
 
+    /// Notes that a fact is unknown, and that the packet was followed whichever way it is.
+    fn note_several_ways(&mut self, note: String) {
+        self.several_ways = true;
+        self.note(note);
+    }
+
     /// Runs the base chains of a hook; gives what passes all of them.
     fn hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
         let v6 = self.packet.is_v6();
@@ -459,7 +471,7 @@ impl Walk<'_> {
             return (Vec::new(), flows);
         }
         if !tracked {
-            self.note("no rule enables connection tracking. NAT chains only run if something else has enabled it, which is unknown: both cases were followed".into());
+            self.note_several_ways("no rule enables connection tracking. NAT chains only run if something else has enabled it, which is unknown: both cases were followed".into());
         }
         let (mut first, mut later) = (Vec::new(), Vec::new());
         for flow in flows {

@@ -76,10 +76,7 @@ fn compare(
         .events
         .iter()
         .any(|event| matches!(event.what, Happened::Perhaps(_)))
-        || evaluation
-            .notes
-            .iter()
-            .any(|note| note.ends_with("both ways were followed"));
+        || evaluation.several_ways;
     if let ([outcome], false) = (evaluation.outcomes.as_slice(), open)
         && outcome.end != End::Unknown
     {

@@ -1,6 +1,6 @@
 //! The journal as commands use it: where it is, who changes the machine, how its errors are told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use surefoot_journal::{
@@ -12,6 +12,9 @@ use surefoot_report::escape;
 use crate::error::Failure;
 use crate::output::Output;
 
+/// Where the journal is unless another place is given.
+const STATE_DIR: &str = "/var/lib/surefoot";
+
 /// Where the journal is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateDirArgs {
@@ -19,7 +22,7 @@ pub(crate) struct StateDirArgs {
     #[arg(
         long,
         value_name = "DIR",
-        default_value = "/var/lib/surefoot",
+        default_value = STATE_DIR,
         value_hint = clap::ValueHint::DirPath
     )]
     pub(crate) state_dir: PathBuf,
@@ -32,6 +35,17 @@ impl StateDirArgs {
         Journal::new(JournalOptions::at(
             place.unwrap_or_else(|_| self.state_dir.clone()),
         ))
+    }
+
+    /// Says that the commands which are printed mean this journal only with its folder, if it is not
+    /// the usual one: pasted as they are, they would act on the other.
+    pub(crate) fn remind(&self, output: &Output) {
+        if self.state_dir != Path::new(STATE_DIR) {
+            output.remark(&format!(
+                "journal in {0}: add `--state-dir {0}` to the commands that follow\n",
+                escape(&self.state_dir.display().to_string())
+            ));
+        }
     }
 
     /// What starts the watchdog of this journal.

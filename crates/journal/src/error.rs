@@ -261,6 +261,13 @@ impl JournalError {
                      --force {number}"
                 ),
             },
+            Self::WrongState {
+                number,
+                state: EntryState::Armed,
+                ..
+            } => format!(
+                "`surefoot rollback {number}` reverses it now, `surefoot confirm {number}` keeps it"
+            ),
             Self::WrongState { number, .. } => format!("see `surefoot changes show {number}`"),
             Self::HeldByArmed { number, .. } => {
                 format!("`surefoot confirm {number}` or `surefoot rollback {number}` first")

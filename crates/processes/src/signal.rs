@@ -20,6 +20,11 @@ pub enum DefaultAction {
 }
 
 impl DefaultAction {
+    /// Whether it ends the process.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Terminate | Self::Core)
+    }
+
     /// In words.
     pub fn words(self) -> &'static str {
         match self {

@@ -86,6 +86,20 @@ fn the_way_it_ended_is_told() {
 }
 
 #[test]
+fn kill_as_the_first_signal_is_waited_for() {
+    for _ in 0..20 {
+        let subject = Subject::start(&["plain"]);
+        let options = StopOptions {
+            signal: Some(9),
+            ..StopOptions::default()
+        };
+        let report = stop(subject.pid, options);
+        assert!(report.survivors.is_empty(), "{report:?}");
+        assert_eq!(ended(&report, subject.pid).0, by(9));
+    }
+}
+
+#[test]
 fn a_stopped_process_gets_term_and_goes_on_to_take_it() {
     let subject = Subject::start(&["catches"]);
     subject.signal("STOP");

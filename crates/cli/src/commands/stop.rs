@@ -6,6 +6,7 @@ use clap::Args;
 use surefoot_processes::{
     EndedProcess, ProcessEnd, StopError, StopExplanation, StopMember, StopOptions, StopPlan,
     StopReport, StopTarget, TargetError, carry_out, gather_stop_plan, signal_name, signal_number,
+    signal_page,
 };
 use surefoot_report::escape;
 
@@ -86,7 +87,15 @@ pub(crate) struct StopArgs {
 }
 
 fn signal(word: &str) -> Result<u8, String> {
-    signal_number(word).ok_or_else(|| "`surefoot signals --list` lists the signals".to_owned())
+    let number = signal_number(word)
+        .ok_or_else(|| "`surefoot signals --list` lists the signals".to_owned())?;
+    match signal_page(number) {
+        Some(page) if !page.default.ends() => Err(format!(
+            "{0} does not end a process by default; `kill -{0} PID` sends it",
+            page.name
+        )),
+        _ => Ok(number),
+    }
 }
 
 /// Everything that is said, as JSON.

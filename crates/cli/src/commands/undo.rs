@@ -80,6 +80,7 @@ pub(crate) struct RollbackArgs {
 }
 
 pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
+    args.state.remind(output);
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_undoable())?;
@@ -103,6 +104,7 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
 }
 
 pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Failure> {
+    args.state.remind(output);
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
@@ -118,6 +120,7 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
 }
 
 pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, Failure> {
+    args.state.remind(output);
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("rolled back"))?;

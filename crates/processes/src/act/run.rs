@@ -206,7 +206,9 @@ impl StopRun<'_> {
 
     /// Waits for the ends, and sends KILL to what outlasts its grace.
     fn wait(&mut self) -> Result<(), StopError> {
-        let mut killed_at: Option<Instant> = None;
+        // KILL may have been the first signal; its end takes a moment, too.
+        let killed_first = self.going.iter().any(|process| process.killed);
+        let mut killed_at = killed_first.then(Instant::now);
         let mut looked = self.begun;
         loop {
             self.bury();

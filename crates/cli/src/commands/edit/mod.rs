@@ -63,6 +63,7 @@ pub(crate) struct EditArgs {
 }
 
 pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
+    args.state.remind(output);
     let journal = args.state.journal();
     // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
     drop(journal::lock(&journal, output)?);

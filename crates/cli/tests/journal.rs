@@ -255,3 +255,56 @@ fn a_mount_point_a_read_only_and_a_full_disk_are_clear_errors() {
         assert!(said.contains(wanted), "{wanted}\n{said}");
     }
 }
+
+#[test]
+fn a_journal_in_which_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let state = scratch.path().join("state");
+    fs::create_dir(&state).expect("it can be made");
+    let open_to_all = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(&state, open_to_all).expect("it is ours");
+    let file = scratch.path().join("file");
+    fs::write(&file, "old\n").expect("it can be written");
+    let (state, name) = (state.display().to_string(), file.display().to_string());
+    let edit: &[&str] = &[
+        "edit",
+        "--state-dir",
+        &state,
+        &name,
+        "--",
+        "sh",
+        "-c",
+        "echo new > \"$0\"",
+    ];
+    for words in [
+        edit,
+        &["changes", "--state-dir", &state],
+        &["undo", "--state-dir", &state],
+    ] {
+        let ran = common::run(words);
+        assert_eq!(ran.status, 2, "{words:?}: {ran:?}");
+        assert!(ran.err.contains("other users can write to it"), "{ran:?}");
+    }
+    assert_eq!(fs::read_to_string(&file).expect("it is read"), "old\n");
+}
+
+#[test]
+fn a_name_that_is_not_text_ends_in_no_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let file = scratch
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"na\xffme"));
+    fs::write(&file, "old\n").expect("it can be written");
+    let output = common::program()
+        .arg("edit")
+        .arg("--state-dir")
+        .arg(scratch.path().join("state"))
+        .arg(&file)
+        .args(["--", "sh", "-c", "echo new > \"$0\""])
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(fs::read_to_string(&file).expect("it is read"), "new\n");
+}

@@ -24,6 +24,14 @@ pub enum JournalError {
         /// The process, as far as it is known.
         holder: String,
     },
+    /// The folder of the journal is not safe from other users.
+    #[error("{} cannot be the folder of a journal: {why}", path.display())]
+    UnsafeFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The journal was written by a newer surefoot.
     #[error("{} has format {version}, which this surefoot does not know", path.display())]
     NewerFormat {
@@ -261,6 +269,9 @@ impl JournalError {
                      --force {number}"
                 ),
             },
+            Self::UnsafeFolder { .. } => {
+                "give a folder that belongs to root and has mode 0700 (--state-dir)".to_owned()
+            }
             Self::WrongState {
                 number,
                 state: EntryState::Armed,

@@ -14,6 +14,7 @@
 //! the disk; so it is the old or the new one at any moment.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +158,7 @@ impl Journal {
 
     /// Whether the journal is there, in a form that is known.
     fn check_format(&self) -> Result<bool, JournalError> {
+        self.check_folders()?;
         let path = self.options.state_dir.join("format");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -176,6 +178,39 @@ impl Journal {
                 why: "it does not say that this is a journal".to_owned(),
             }),
         }
+    }
+
+    /// Refuses folders in which another user can write: what an entry says is done by root.
+    fn check_folders(&self) -> Result<(), JournalError> {
+        for path in [
+            self.options.state_dir.clone(),
+            self.changes_folder(),
+            self.open_folder(),
+        ] {
+            // The folder itself may be a link of the administrator's; what is in it may not.
+            let found = if path == self.options.state_dir {
+                std::fs::metadata(&path)
+            } else {
+                std::fs::symlink_metadata(&path)
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(JournalError::io("look at", &path, error)),
+            };
+            let me = rustix::process::geteuid().as_raw();
+            let why = if !found.is_dir() {
+                "it is not a folder"
+            } else if found.uid() != 0 && found.uid() != me {
+                "it belongs to another user"
+            } else if found.mode() & 0o022 != 0 {
+                "other users can write to it"
+            } else {
+                continue;
+            };
+            return Err(JournalError::UnsafeFolder { path, why });
+        }
+        Ok(())
     }
 
     pub(crate) fn sync_folder(&self, folder: &Path) -> Result<(), JournalError> {
@@ -205,7 +240,8 @@ impl Journal {
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
-            numbers.extend(number);
+            // The next entry needs a number, too.
+            numbers.extend(number.filter(|number| *number < u64::MAX));
         }
         numbers.sort_unstable();
         Ok(numbers)

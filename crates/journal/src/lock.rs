@@ -102,7 +102,8 @@ fn take_lock(file: &File, path: &Path, wait: Duration) -> Result<(), JournalErro
 fn say_who(file: &File) {
     let process = std::process::id();
     let begun = start_of(process).unwrap_or(0);
-    let command: Vec<String> = std::env::args().collect();
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command: Vec<String> = words.collect();
     let text = format!("{process} {begun} {}\n", command.join(" "));
     let mut file = file;
     let _ = file

@@ -162,7 +162,11 @@ impl Storage for RealStorage {
 
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
         let mode = Mode::from_raw_mode(mode & 0o7777);
-        Ok(rustix::fs::chmodat(CWD, path, mode, AtFlags::empty())?)
+        // chmod(2) follows links, and kernels before 6.6 have no form of it that does not: in a folder
+        // of somebody else's a link could stand here by now.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        Ok(rustix::fs::fchmod(file, mode)?)
     }
 
     fn set_times(&self, path: &Path, times: FileTimes) -> io::Result<()> {

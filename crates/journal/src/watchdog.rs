@@ -29,6 +29,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long another surefoot may hold the lock when the time is over.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long the watchdog tries to get the lock from what it cannot end.
+const LOCK_WITHIN: Duration = Duration::from_secs(3600);
+
 /// How a watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchOutcome {
@@ -96,7 +99,7 @@ impl Journal {
         loop {
             match self.lock_only(PATIENCE) {
                 Err(JournalError::JournalLocked { holder }) => {
-                    if begun.elapsed() > READY_WITHIN {
+                    if begun.elapsed() > LOCK_WITHIN {
                         return Err(JournalError::JournalLocked { holder });
                     }
                     let process = self.lock_holder().and_then(|id| i32::try_from(id).ok());
@@ -126,8 +129,7 @@ impl JournalSession<'_> {
             };
             match read_only_mount(&error) {
                 Some(mount) if opened.len() < 4 && !opened.contains(&mount) => {
-                    let flags = mount.flags;
-                    if let Err(errno) = rustix::mount::mount_remount(&mount.place, flags, "") {
+                    if let Err(errno) = mount.make_writable() {
                         break Err(JournalError::io("make writable", &mount.place, errno));
                     }
                     entry.note(
@@ -140,8 +142,7 @@ impl JournalSession<'_> {
             }
         };
         for mount in opened {
-            let flags = mount.flags | MountFlags::RDONLY;
-            let _ = rustix::mount::mount_remount(&mount.place, flags, "");
+            let _ = mount.make_read_only();
         }
         outcome
     }
@@ -168,6 +169,28 @@ struct ReadOnlyMount {
     place: PathBuf,
     /// Its other flags.
     flags: MountFlags,
+    /// Whether the file system itself is read-only, under all its mounts, and not this mount alone.
+    whole: bool,
+}
+
+/// `MS_BIND` and `MS_NOSYMFOLLOW` of `<linux/mount.h>`, which rustix does not name for a remount.
+const BIND: MountFlags = MountFlags::from_bits_retain(0x1000);
+const NO_SYMLINK_FOLLOW: MountFlags = MountFlags::from_bits_retain(0x100);
+
+impl ReadOnlyMount {
+    fn make_writable(&self) -> rustix::io::Result<()> {
+        self.remount(self.flags)
+    }
+
+    fn make_read_only(&self) -> rustix::io::Result<()> {
+        self.remount(self.flags | MountFlags::RDONLY)
+    }
+
+    /// Without `MS_BIND` the flags are those of the file system, for its other mounts as well.
+    fn remount(&self, flags: MountFlags) -> rustix::io::Result<()> {
+        let flags = if self.whole { flags } else { flags | BIND };
+        rustix::mount::mount_remount(&self.place, flags, "")
+    }
 }
 
 /// The mount that an error is about, if it is that it is read-only.
@@ -204,10 +227,27 @@ fn parse_mount(line: &str) -> Option<(u64, ReadOnlyMount)> {
             "noatime" => MountFlags::NOATIME,
             "nodiratime" => MountFlags::NODIRATIME,
             "relatime" => MountFlags::RELATIME,
+            "nosymfollow" => NO_SYMLINK_FOLLOW,
             _ => MountFlags::empty(),
         };
     }
-    Some((device, ReadOnlyMount { place, flags }))
+    // Optional fields end with a dash; type, source and the options of the file system follow.
+    let (_, of_whole) = line.split_once(" - ")?;
+    let mut whole = false;
+    for option in of_whole.split(' ').nth(2)?.split(',') {
+        whole |= option == "ro";
+        flags |= match option {
+            "sync" => MountFlags::SYNCHRONOUS,
+            "dirsync" => MountFlags::DIRSYNC,
+            _ => MountFlags::empty(),
+        };
+    }
+    let mount = ReadOnlyMount {
+        place,
+        flags,
+        whole,
+    };
+    Some((device, mount))
 }
 
 /// Undoes the kernel's `\040` for a blank and the like.
@@ -314,5 +354,10 @@ mod tests {
         assert_eq!(device, rustix::fs::makedev(98, 0));
         assert_eq!(mount.place, Path::new("/mnt two"));
         assert_eq!(mount.flags, MountFlags::NOATIME | MountFlags::NOSUID);
+        assert!(mount.whole);
+        let line = "36 35 98:0 /a /b ro,nosymfollow,relatime - tmpfs none rw,sync";
+        let (_, mount) = parse_mount(line).expect("it is a mount");
+        let flags = NO_SYMLINK_FOLLOW | MountFlags::RELATIME | MountFlags::SYNCHRONOUS;
+        assert_eq!((mount.flags, mount.whole), (flags, false));
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use surefoot_journal::FileState;
+use surefoot_report::escape;
 
 use super::copies::{EditCopies, EditedFile};
 
@@ -100,12 +101,18 @@ pub(super) fn check(copies: &EditCopies) -> Result<Vec<String>, CheckFailure> {
     for file in &copies.files {
         let path = file.path.display().to_string();
         let Some(known) = CHECKS.iter().find(|check| (check.applies)(&path)) else {
-            lines.push(format!("{path}: not checked, as no check is known for it"));
+            lines.push(format!(
+                "{}: not checked, as no check is known for it",
+                escape(&path)
+            ));
             continue;
         };
         let Some(program) = known.programs.iter().find_map(|name| find_program(name)) else {
             let name = known.programs.first().unwrap_or(&"");
-            lines.push(format!("{path}: not checked, as `{name}` is not installed"));
+            lines.push(format!(
+                "{}: not checked, as `{name}` is not installed",
+                escape(&path)
+            ));
             continue;
         };
         let words: Vec<String> = known

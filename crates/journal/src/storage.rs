@@ -163,7 +163,7 @@ impl Storage for RealStorage {
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
         let mode = Mode::from_raw_mode(mode & 0o7777);
         // chmod(2) follows links, and kernels before 6.6 have no form of it that does not: in a folder
-        // of somebody else's a link could stand here by now.
+        // that another user owns, a link could have taken the file's place.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         Ok(rustix::fs::fchmod(file, mode)?)

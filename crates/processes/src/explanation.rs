@@ -205,7 +205,7 @@ impl StopExplanation {
         };
         if parent == 1 {
             self.why
-                .push("process 1 buries it within seconds".to_owned());
+                .push("process 1 reaps it within seconds".to_owned());
             return;
         }
         if mask_has(process.signals.ignored, 17) {
@@ -219,7 +219,7 @@ impl StopExplanation {
             );
         }
         self.advise(
-            "Mend or stop the parent: process 1 (or a subreaper) then buries its dead children",
+            "Mend or stop the parent: process 1 (or a subreaper) then reaps its dead children",
             &[format!("surefoot stop --dry-run {parent}")],
         );
     }

@@ -31,7 +31,7 @@ pub fn protection_of(pid: u32, all: &BTreeSet<u32>, host: &Host, me: u32) -> Opt
             .flatten()
             .filter(|process| !all.contains(&process.pid) && is_login(process.pid, host));
         if others.next().is_none() {
-            return Some("it is the last login: nobody is logged in after it".to_owned());
+            return Some("it is the last login: no other session is left after it".to_owned());
         }
     }
     None

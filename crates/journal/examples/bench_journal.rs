@@ -3,16 +3,16 @@
 //! bench_journal` prints them.
 #![allow(clippy::print_stdout, reason = "it prints figures")]
 
-use std::fs::File;
+#[path = "../tests/common/unsynced.rs"]
+mod unsynced;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use surefoot_journal::{
-    ChangeRequest, FileSetChange, FileTimes, Journal, JournalOptions, RealStorage, Storage,
-    WantedFile,
-};
+use surefoot_journal::{ChangeRequest, FileSetChange, Journal, JournalOptions, WantedFile};
+use unsynced::UnsyncedStorage;
 
 /// How many entries.
 const ENTRIES: usize = 10_000;
@@ -68,61 +68,4 @@ fn bare_change(path: &Path) -> io::Result<Duration> {
         std::fs::rename(&beside, path)?;
     }
     Ok(begun.elapsed() / 1000)
-}
-
-/// The real storage without its waits for the disk.
-struct UnsyncedStorage;
-
-impl Storage for UnsyncedStorage {
-    fn sync_file(&self, _file: &File, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync_folder(&self, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-    fn make_folder(&self, path: &Path, mode: u32) -> io::Result<()> {
-        RealStorage.make_folder(path, mode)
-    }
-    fn make_file(&self, path: &Path, mode: u32) -> io::Result<File> {
-        RealStorage.make_file(path, mode)
-    }
-    fn write_some(&self, file: &File, path: &Path, bytes: &[u8]) -> io::Result<usize> {
-        RealStorage.write_some(file, path, bytes)
-    }
-    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealStorage.rename_over(from, to)
-    }
-    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealStorage.rename_new(from, to)
-    }
-    fn swap_names(&self, one: &Path, other: &Path) -> io::Result<()> {
-        RealStorage.swap_names(one, other)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        RealStorage.remove_file(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        RealStorage.remove_folder(path)
-    }
-    fn make_link(&self, target: &Path, path: &Path) -> io::Result<()> {
-        RealStorage.make_link(target, path)
-    }
-    fn add_name(&self, existing: &Path, path: &Path) -> io::Result<()> {
-        RealStorage.add_name(existing, path)
-    }
-    fn set_owner(&self, path: &Path, user: u32, group: u32) -> io::Result<()> {
-        RealStorage.set_owner(path, user, group)
-    }
-    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
-        RealStorage.set_mode(path, mode)
-    }
-    fn set_times(&self, path: &Path, times: FileTimes) -> io::Result<()> {
-        RealStorage.set_times(path, times)
-    }
-    fn set_xattr(&self, path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
-        RealStorage.set_xattr(path, name, value)
-    }
-    fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()> {
-        RealStorage.remove_xattr(path, name)
-    }
 }

@@ -10,18 +10,10 @@ use surefoot_ruleset::model::RuleAt;
 /// Most places that one finding shows; it says how many there are.
 pub(super) const MOST_SHOWN: usize = 5;
 
-/// A finding of the page's code and severity, certain until somebody says otherwise.
+/// Returns a finding of the page's code and severity, `Certainty::Certainly` by default.
 pub(super) fn finding(page: &Page, title: String, impact: impl Into<String>) -> Finding {
-    Finding {
-        code: page.code.to_owned(),
-        severity: page.severity,
-        certainty: Certainty::Certainly,
-        area: &AREA,
-        title,
-        impact: sentence(&impact.into()),
-        evidence: Vec::new(),
-        remedies: Vec::new(),
-    }
+    let impact = sentence(&impact.into());
+    AREA.finding(page.code, Certainty::Certainly, title, impact)
 }
 
 /// A capital at the start, unless it is something to type, and a full stop at the end.

@@ -4,6 +4,7 @@
 pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod scenes;
+pub(crate) mod unsynced;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;

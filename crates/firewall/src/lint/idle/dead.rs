@@ -45,6 +45,10 @@ const MOST_SHOWN: usize = 4;
 const MOST_HIDERS: usize = 4;
 
 pub(super) fn report(facts: &Facts<'_>, dead: Vec<DeadRule>, within_chain: bool) -> Vec<Finding> {
+    if dead.is_empty() {
+        // The search for what one rule hides alone is only worth its time if there is any.
+        return Vec::new();
+    }
     let plain: BTreeSet<RuleAt> = shadowed::hidden(facts).into_iter().collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {

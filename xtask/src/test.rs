@@ -53,6 +53,9 @@ struct Tally {
     left_out: Vec<String>,
 }
 
+/// How long one test program may run, in seconds: one that hangs fails, with its name, and the rest still run.
+const LIMIT_OF_A_PROGRAM: u32 = 900;
+
 /// The one reason for which a test may be skipped, as `#[ignore]` gives it.
 const SKIPPED_BECAUSE: &str = "needs SUREFOOT_RULESETS";
 
@@ -62,16 +65,16 @@ fn tests() -> Outcome<Tally> {
     if std::env::var_os("SUREFOOT_RULESETS").is_some() {
         words.extend(["--", "--include-ignored"]);
     }
-    let mut cargo = command(&words);
+    let mut runner = format!("timeout --verbose --kill-after=10 {LIMIT_OF_A_PROGRAM}");
     if !is_root() {
-        // The tests make network namespaces; a user namespace lets everybody make them.
+        // The tests make network namespaces; in a user namespace every user may.
+        runner.insert_str(0, "unshare -Urnm ");
+    }
+    let mut cargo = command(&words);
+    for machine in ["X86_64", "AARCH64"] {
         cargo.env(
-            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
-            "unshare -Urnm",
-        );
-        cargo.env(
-            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
-            "unshare -Urnm",
+            format!("CARGO_TARGET_{machine}_UNKNOWN_LINUX_GNU_RUNNER"),
+            &runner,
         );
     }
     say(&format!("\n$ {}", words.join(" ")));

@@ -16,7 +16,11 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// happen to it, and its lock held.
 const EDIT: &str = r#"
 edit() { exec "$surefoot" edit --state-dir "$state" --confirm-within 2s "$@" "$file" -- sh -c 'echo new > "$0"'; }
-wait_for_new() { until grep -q new "$file"; do sleep 0.02; done; }
+wait_for_new() {
+    for _ in $(seq 500); do grep -q new "$file" && return; sleep 0.02; done
+    echo "the file was never changed" >&2
+    exit 1
+}
 "#;
 
 /// How many times each is tried: `SUREFOOT_WATCHDOG_RUNS`, else once.
@@ -88,10 +92,13 @@ fn nothing_happens_and_it_is_not_confirmed() {
 
 #[test]
 fn the_terminal_is_closed() {
-    // When `script` is killed its terminal is gone, and all that run on it get SIGHUP.
+    // When `script` is killed its terminal is gone, and all that run on it get SIGHUP. The shell that it
+    // starts is the user's, or any: exported functions do not reach every one.
     let script = format!(
-        r#"export -f edit; export surefoot state file
-script -qec 'bash -c "edit --reload \"sleep 30\""' /dev/null > /dev/null 2>&1 < /dev/null &
+        r#"cat > "$folder/script" << 'END'
+{EDIT} edit --reload 'sleep 30'
+END
+script -qec 'exec bash "$folder/script"' /dev/null > /dev/null 2>&1 < /dev/null &
 terminal=$!
 {CHANGED}
 kill -9 $terminal"#

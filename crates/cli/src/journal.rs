@@ -123,8 +123,16 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
     );
     let mut failure = match error {
         _ if denied => Failure::denied(error.to_string()),
-        JournalError::RolledBack { .. } => Failure::rolled_back(error.to_string())
-            .left("All is as it was before."),
+        JournalError::RolledBack { warnings, .. } if warnings.is_empty() => {
+            Failure::rolled_back(error.to_string()).left("All is as it was before.")
+        }
+        JournalError::RolledBack { warnings, number, .. } => {
+            let mut failure = Failure::rolled_back(error.to_string());
+            for warning in warnings {
+                failure = failure.because(warning.clone());
+            }
+            failure.left(format!("It was put back, but for what is said above; see `surefoot changes show {number}`."))
+        }
         JournalError::LeftHalfDone { number, .. } => Failure::half_done(error.to_string()).left(
             format!("The machine is between the old state and the new one; see `surefoot changes show {number}`."),
         ),

@@ -6,10 +6,12 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::command::COMMAND_LIMIT;
 use crate::error::JournalError;
 use crate::storage::Storage;
 use crate::vault::ContentVault;
@@ -76,7 +78,17 @@ pub struct EntryRoom<'a> {
     pub vault: ContentVault,
     tag: String,
     is_complete: bool,
-    notes: RefCell<Vec<String>>,
+    leaves_foreign: bool,
+    same_boot: bool,
+    command_limit: Duration,
+    notes: RefCell<Vec<RoomNote>>,
+}
+
+/// A sentence for the log of an entry.
+struct RoomNote {
+    step: String,
+    /// Whether a person must be told.
+    is_warning: bool,
 }
 
 impl<'a> EntryRoom<'a> {
@@ -91,6 +103,9 @@ impl<'a> EntryRoom<'a> {
             vault: ContentVault::at(folder),
             tag: tag.to_owned(),
             is_complete,
+            leaves_foreign: false,
+            same_boot: false,
+            command_limit: COMMAND_LIMIT,
             notes: RefCell::default(),
         }
     }
@@ -109,6 +124,35 @@ impl<'a> EntryRoom<'a> {
         self.is_complete = is_complete;
     }
 
+    /// Whether what another program wrote since stays. Otherwise it is kept, and then replaced: so at a
+    /// deadline, which promises the old state.
+    pub fn leaves_foreign(&self) -> bool {
+        self.leaves_foreign
+    }
+
+    pub(crate) fn set_leaves_foreign(&mut self) {
+        self.leaves_foreign = true;
+    }
+
+    /// Whether the machine runs since before the change was made, so that numbers of the kernel mean
+    /// what they meant.
+    pub fn is_same_boot(&self) -> bool {
+        self.same_boot
+    }
+
+    pub(crate) fn set_same_boot(&mut self, same_boot: bool) {
+        self.same_boot = same_boot;
+    }
+
+    /// How long a program that belongs to the change may take.
+    pub fn command_limit(&self) -> Duration {
+        self.command_limit
+    }
+
+    pub(crate) fn limit_commands(&mut self, limit: Duration) {
+        self.command_limit = self.command_limit.min(limit);
+    }
+
     /// Keeps a content in the vault.
     pub fn keep(
         &mut self,
@@ -125,12 +169,22 @@ impl<'a> EntryRoom<'a> {
 
     /// Adds a sentence to the entry's log.
     pub fn note(&self, step: impl Into<String>) {
-        self.notes.borrow_mut().push(step.into());
+        self.add_note(step.into(), false);
     }
 
-    /// The notes so far; they are taken.
-    pub(crate) fn take_notes(&self) -> Vec<String> {
-        self.notes.take()
+    /// Adds a sentence to the entry's log that a person must be told as well.
+    pub fn warn(&self, step: impl Into<String>) {
+        self.add_note(step.into(), true);
+    }
+
+    fn add_note(&self, step: String, is_warning: bool) {
+        self.notes.borrow_mut().push(RoomNote { step, is_warning });
+    }
+
+    /// The notes so far, each with whether it is a warning; they are taken.
+    pub(crate) fn take_notes(&self) -> Vec<(String, bool)> {
+        let notes = self.notes.take().into_iter();
+        notes.map(|note| (note.step, note.is_warning)).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! An entry of the journal: its words, its form on disk, and reading it back. No I/O.
 //!
 //! An entry is one JSON document that a person can read. Its last line of defence is a checksum
-//! over its content, so that a flipped bit is called damage and not believed.
+//! over its content, so that a flipped bit is called damage and not believed. It is made for accidents:
+//! entries are written and read by root alone, and a text made to deceive can have any CRC-32.
 
 use std::fmt;
 
@@ -55,6 +56,10 @@ pub struct JournalEntry {
     pub change: Value,
     /// What was done, step by step.
     pub log: Vec<LogStep>,
+    /// Sentences of the log that no person was told yet, as the watchdog was alone. The next start tells
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<String>,
 }
 
 /// Who changed the machine, and from where; handed in by the caller.
@@ -247,6 +252,7 @@ mod tests {
             tag: "1a2b".to_owned(),
             change: Value::Null,
             log: vec![],
+            untold: vec![],
         }
     }
 

@@ -102,6 +102,14 @@ pub enum JournalError {
         /// What was asked, as a participle.
         wanted: &'static str,
     },
+    /// An entry that may be the one that is meant cannot be read.
+    #[error("the newest change may be entry {number}, which cannot be read")]
+    UnreadableFirst {
+        /// The entry.
+        number: u64,
+        /// Why not.
+        source: Box<JournalError>,
+    },
     /// An armed entry holds the same thing.
     #[error("entry {number} is armed and holds {thing}")]
     HeldByArmed {
@@ -127,6 +135,12 @@ pub enum JournalError {
         /// How it ended, with what it wrote.
         how: String,
     },
+    /// Something was mounted over the folder of a file.
+    #[error("something was mounted over the folder of {} since", path.display())]
+    Covered {
+        /// The file that cannot be reached.
+        path: PathBuf,
+    },
     /// The change failed and everything was put back.
     #[error("the change failed and was rolled back (entry {number})")]
     RolledBack {
@@ -134,6 +148,8 @@ pub enum JournalError {
         number: u64,
         /// Why it failed.
         source: Box<JournalError>,
+        /// What a person has to know about the way back.
+        warnings: Vec<String>,
     },
     /// The change failed and could not be put back.
     #[error("the change failed and could not be rolled back (entry {number})")]
@@ -269,6 +285,9 @@ impl JournalError {
                      --force {number}"
                 ),
             },
+            Self::UnreadableFirst { .. } => {
+                "`surefoot changes` lists the entries; name the one that is meant".to_owned()
+            }
             Self::UnsafeFolder { .. } => {
                 "give a folder that belongs to root and has mode 0700 (--state-dir)".to_owned()
             }
@@ -287,6 +306,10 @@ impl JournalError {
                 "remove the cause, then `surefoot rollback {number}`; the old state is kept in \
                  the journal"
             ),
+            Self::Covered { path } => {
+                let folder = path.parent().unwrap_or(path).display();
+                format!("see what it is: findmnt -T {folder}; unmount it: umount {folder}")
+            }
             Self::RolledBack { source, .. } => return source.hint(),
             _ => return None,
         })

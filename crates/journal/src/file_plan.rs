@@ -8,7 +8,9 @@ use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxAttributes, StatxFlags};
 
 use crate::error::{JournalError, TargetProblem};
 use crate::file_set::{FileItem, FileSetChange};
-use crate::file_state::{FileAttributes, FileState, FileTimes, SeenFile, StoredContent, look_at};
+use crate::file_state::{
+    FileAttributes, FileState, FileTimes, FolderPlace, SeenFile, StoredContent, look_at,
+};
 use crate::moment::UnixMoment;
 
 /// What is wanted of a name.
@@ -162,6 +164,7 @@ pub(crate) fn plan_files(
             })
         });
         change.files.push(FileItem {
+            place: path.parent().and_then(FolderPlace::of),
             path,
             before: seen.state.clone(),
             after,

@@ -8,6 +8,7 @@
 //! changed the file at the last moment, the names are swapped back and nothing is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,10 +17,11 @@ use serde_json::Value;
 use crate::as_text;
 use crate::change::{Change, ChangeDescription, ChangeStanding, EntryRoom};
 use crate::command::run_command;
+use crate::displaced::look_or_special;
 use crate::error::{JournalError, TargetProblem};
 use crate::file_diff::diff_states;
 use crate::file_plan::{WantedFile, plan_files};
-use crate::file_state::{FileState, SeenFile, StoredContent, look_at};
+use crate::file_state::{FileState, FolderPlace, SeenFile, StoredContent};
 use crate::file_swap::{FileWork, apply_files, revert_files};
 use crate::moment::UnixMoment;
 
@@ -54,6 +56,9 @@ pub(crate) struct FileItem {
     /// An earlier item that will be the same file.
     #[serde(default)]
     pub(crate) same_after: Option<usize>,
+    /// The folder in which it was when the change was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<FolderPlace>,
 }
 
 impl FileItem {
@@ -147,7 +152,7 @@ impl FileSetChange {
 
     fn run_commands(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
         for words in &self.commands_after {
-            run_command(words, b"")?;
+            run_command(words, b"", room.command_limit())?;
             room.note(format!("ran `{}`", words.join(" ")));
         }
         Ok(())
@@ -201,7 +206,15 @@ impl Change for FileSetChange {
         let (mut before, mut after) = (true, true);
         let mut diff = String::new();
         for item in &self.files {
-            let SeenFile { state, content, .. } = look_at(&item.path)?;
+            let Some(SeenFile { state, content, .. }) = look_or_special(&item.path)? else {
+                (before, after) = (false, false);
+                let shown = item.path.display();
+                let _ = writeln!(
+                    diff,
+                    "kind of {shown}: no file, no link and no folder any more"
+                );
+                continue;
+            };
             let (is_before, is_after) = (item.is_before(&state), item.is_after(&state));
             before &= is_before;
             after &= is_after;
@@ -229,7 +242,7 @@ impl Change for FileSetChange {
         revert_files(&self.work(room))?;
         // The files are back. A daemon that cannot be reloaded is no reason to call that undone.
         if let Err(error) = self.run_commands(room) {
-            room.note(format!("the files are back, but {error}"));
+            room.warn(format!("the files are back, but {error}"));
         }
         Ok(())
     }

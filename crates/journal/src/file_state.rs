@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,32 @@ pub struct SeenFile {
     pub identity: Option<(u64, u64)>,
     /// How many names it has.
     pub names: u64,
+}
+
+/// Which folder it is, as the kernel numbers folders and mounts until the next boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FolderPlace {
+    pub(crate) mount: u64,
+    /// Device and inode.
+    pub(crate) inode: (u64, u64),
+}
+
+impl FolderPlace {
+    /// The place of a folder; nothing if it is not there, or the kernel does not number mounts (before
+    /// Linux 5.8).
+    pub(crate) fn of(folder: &Path) -> Option<Self> {
+        let flags = AtFlags::NO_AUTOMOUNT;
+        let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
+        let seen = rustix::fs::statx(CWD, folder, flags, wanted).ok()?;
+        let known = StatxFlags::from_bits_retain(seen.stx_mask).contains(wanted);
+        known.then(|| Self {
+            mount: seen.stx_mnt_id,
+            inode: (
+                rustix::fs::makedev(seen.stx_dev_major, seen.stx_dev_minor),
+                seen.stx_ino,
+            ),
+        })
+    }
 }
 
 impl FileState {
@@ -258,17 +284,23 @@ fn moment(seconds: i64, nanoseconds: i64) -> UnixMoment {
     }
 }
 
-/// Reads a file without leaving a trace in the time of its last reading, where that is allowed.
+/// Reads a regular file without leaving a trace in the time of its last reading, where that is allowed.
+/// Anything else that has its name, such as a pipe, is refused without waiting for it.
 pub(crate) fn read_quietly(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let opened = match rustix::fs::openat(CWD, path, flags | OFlags::NOATIME, Mode::empty()) {
         Err(Errno::PERM) => rustix::fs::openat(CWD, path, flags, Mode::empty()),
         other => other,
     }?;
+    let file = File::from(opened);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
     let mut content = Vec::new();
-    File::from(opened)
-        .take(LARGEST_CONTENT + 1)
-        .read_to_end(&mut content)?;
+    file.take(LARGEST_CONTENT + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 

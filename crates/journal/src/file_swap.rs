@@ -7,9 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::change::EntryRoom;
+use crate::displaced::look_or_special;
 use crate::error::JournalError;
 use crate::file_set::{FileItem, FileSetChange};
-use crate::file_state::{FileAttributes, FileState, look_at, xattr_names};
+use crate::file_state::{FileAttributes, FileState, FolderPlace, look_at, xattr_names};
 use crate::storage::{Storage, write_whole};
 
 /// A change of files and what it works with.
@@ -66,14 +67,14 @@ pub(crate) fn revert_files(work: &FileWork<'_>) -> Result<(), JournalError> {
     // In this order, as a second name is given to what the first one has.
     for (at, item) in work.change.files.iter().enumerate() {
         if item.before.is_folder() && item.after.is_folder() {
-            work.set_folder(item, &item.before)?;
+            work.put_folder_back(item)?;
         } else if !item.before.is_folder() && !item.after.is_folder() {
             work.put_back(at, item)?;
         }
     }
     for item in sorted_by_depth(work.change).into_iter().rev() {
         if item.after.is_folder() && item.before == FileState::Missing {
-            work.remove_folder(item)?;
+            work.remove_new_folder(item)?;
         }
     }
     work.sync_parents()
@@ -87,7 +88,7 @@ fn sorted_by_depth(change: &FileSetChange) -> Vec<&FileItem> {
 }
 
 impl FileWork<'_> {
-    fn storage(&self) -> &dyn Storage {
+    pub(crate) fn storage(&self) -> &dyn Storage {
         self.room.storage()
     }
 
@@ -230,27 +231,33 @@ impl FileWork<'_> {
     /// Puts an item's old state back, from the temporary name or from the vault.
     fn put_back(&self, at: usize, item: &FileItem) -> Result<(), JournalError> {
         let storage = self.storage();
+        self.check_reach(item)?;
         let staged = self.beside(at);
         remove_if_there(storage, &self.beside_old(at))?;
         remove_if_there(storage, &self.beside_again(at))?;
-        let there = look_at(&item.path)?;
-        let aside = look_at(&staged)?.state;
-        if item.is_before(&there.state) {
+        let there = look_or_special(&item.path)?;
+        let state = there.as_ref().map(|seen| &seen.state);
+        let aside = look_at(&staged)?;
+        if state.is_some_and(|state| item.is_before(state)) {
             return remove_if_there(storage, &staged);
         }
         let failed = |error: io::Error| JournalError::io("put back", &item.path, error);
-        let ours = item.is_after(&there.state);
-        let old_is_aside = aside != FileState::Missing && !item.is_after(&aside);
-        if !ours && !self.room.is_complete() && !item.is_before(&aside) {
+        let ours = state.is_some_and(|state| item.is_after(state));
+        let old_is_aside = aside.state != FileState::Missing && !item.is_after(&aside.state);
+        let shown = item.path.display();
+        if !ours && !self.room.is_complete() && !item.is_before(&aside.state) {
             // The swap never happened: what another program wrote is not ours to take back.
-            let shown = item.path.display();
             self.room.note(format!(
                 "{shown} was changed by another program and is left as it is"
             ));
             return remove_if_there(storage, &staged);
         }
+        if !ours && self.room.leaves_foreign() {
+            self.leave_foreign(item);
+            return remove_if_there(storage, &staged);
+        }
         if !ours {
-            self.keep_displaced(at, item, there.content.as_deref())?;
+            self.keep_displaced(at, item, there.as_ref())?;
         }
         if item.before == FileState::Missing {
             remove_if_there(storage, &item.path)?;
@@ -258,7 +265,7 @@ impl FileWork<'_> {
         }
         // What was swapped out goes back, whatever it is: if it is not the old state, another
         // program wrote it at the last moment.
-        if old_is_aside && (ours || item.is_before(&aside)) {
+        if old_is_aside && (ours || item.is_before(&aside.state)) {
             return storage.rename_over(&staged, &item.path).map_err(failed);
         }
         self.stage(at, WantedSide::Before)?;
@@ -268,35 +275,39 @@ impl FileWork<'_> {
         remove_if_there(storage, &staged)
     }
 
-    /// Keeps what another program wrote after the change, before it is overwritten.
-    fn keep_displaced(
-        &self,
-        at: usize,
-        item: &FileItem,
-        content: Option<&[u8]>,
-    ) -> Result<(), JournalError> {
-        let Some(content) = content else {
+    /// Says that what another program wrote after the change stays, and where the old version is.
+    fn leave_foreign(&self, item: &FileItem) {
+        let shown = item.path.display();
+        let old = match &item.before {
+            FileState::Missing => "there was none before".to_owned(),
+            FileState::Regular { content, .. } => format!(
+                "the version before is kept: {}",
+                self.room.vault.folder().join(&content.file).display()
+            ),
+            FileState::Link { target, .. } => {
+                format!("before, it was a link to {}", target.display())
+            }
+            FileState::Folder { .. } => "before, it was a folder".to_owned(),
+        };
+        self.room.warn(format!(
+            "{shown} was changed by another program since and is left as it is; {old}"
+        ));
+    }
+
+    /// Refuses to work in another folder than that of the change, over which something was mounted.
+    fn check_reach(&self, item: &FileItem) -> Result<(), JournalError> {
+        let Some(planned) = item.place.filter(|_| self.room.is_same_boot()) else {
             return Ok(());
         };
-        let shown = item.path.display();
-        let path = self.room.vault.folder().join(format!("{at}-displaced"));
-        remove_if_there(self.storage(), &path)
-            .and_then(|()| crate::vault::write_synced(self.storage(), &path, content))
-            .or_else(|_| {
-                // There may be no space in the journal. A name beside the file needs none.
-                let path = self
-                    .room
-                    .name_beside(&item.path, format_args!("{at}-displaced"));
-                remove_if_there(self.storage(), &path)?;
-                self.storage()
-                    .add_name(&item.path, &path)
-                    .map_err(|error| JournalError::io("keep", &item.path, error))
-            })?;
-        self.room.note(format!(
-            "{shown} had been changed by another program since; that content is kept as \
-             {at}-displaced"
-        ));
-        Ok(())
+        let folder = item.path.parent().unwrap_or(&item.path);
+        match FolderPlace::of(folder) {
+            Some(now) if now.mount != planned.mount && now.inode != planned.inode => {
+                Err(JournalError::Covered {
+                    path: item.path.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn make_folder(&self, item: &FileItem, state: &FileState) -> Result<(), JournalError> {
@@ -333,6 +344,33 @@ impl FileWork<'_> {
         self.storage()
             .sync_folder(&item.path)
             .map_err(|error| JournalError::io("sync", &item.path, error))
+    }
+
+    fn put_folder_back(&self, item: &FileItem) -> Result<(), JournalError> {
+        let there = look_or_special(&item.path)?.map(|seen| seen.state);
+        let ours = there.as_ref().is_some_and(|state| item.is_after(state));
+        let is_before = there.as_ref().is_some_and(|state| item.is_before(state));
+        if !ours && !is_before && self.room.leaves_foreign() && self.room.is_complete() {
+            self.leave_foreign(item);
+            return Ok(());
+        }
+        self.set_folder(item, &item.before)
+    }
+
+    /// Removes a folder that the change made, unless something is in it that another program wrote.
+    fn remove_new_folder(&self, item: &FileItem) -> Result<(), JournalError> {
+        match self.remove_folder(item) {
+            Err(JournalError::Io { source, .. })
+                if source.kind() == io::ErrorKind::DirectoryNotEmpty =>
+            {
+                self.room.warn(format!(
+                    "{} is left, as another program put something into it since",
+                    item.path.display()
+                ));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn remove_folder(&self, item: &FileItem) -> Result<(), JournalError> {

@@ -5,6 +5,7 @@
 //!   format                      "surefoot journal 1"
 //!   lock                        held while something changes
 //!   open/000012                 entry 12 needs attention: half-done, armed, or not cleaned up
+//!   changes/.last               a link whose text is the highest number given
 //!   changes/000012/entry.json   the entry
 //!   changes/000012/diff         what it changes
 //!   changes/000012/vault/       contents: what was there, what replaces it
@@ -23,8 +24,10 @@ use crate::change::{Change, ChangeKinds, EntryRoom};
 use crate::clock::{JournalClock, SystemClock};
 use crate::entry::{EntryProblem, EntryState, JournalEntry};
 use crate::error::JournalError;
+use crate::file_state::read_quietly;
 use crate::file_swap::remove_if_there;
 use crate::moment::UnixMoment;
+use crate::standing::{mark_superseded, supersedes};
 use crate::storage::{RealStorage, Storage};
 use crate::vault::write_synced;
 
@@ -47,6 +50,8 @@ pub struct JournalOptions {
     pub nonce: u64,
     /// How long to wait for another surefoot.
     pub lock_wait: Duration,
+    /// How long the watchdog tries to reverse an entry that something keeps it from reversing.
+    pub retry_for: Duration,
 }
 
 impl JournalOptions {
@@ -63,6 +68,7 @@ impl JournalOptions {
             kinds: ChangeKinds::default(),
             nonce,
             lock_wait: Duration::from_secs(5),
+            retry_for: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -160,12 +166,12 @@ impl Journal {
     fn check_format(&self) -> Result<bool, JournalError> {
         self.check_folders()?;
         let path = self.options.state_dir.join("format");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_quietly(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(JournalError::io("read", &path, error)),
         };
-        let version = text
+        let version = String::from_utf8_lossy(&text)
             .strip_prefix(FORMAT)
             .and_then(|rest| rest.trim().parse::<u64>().ok());
         match version {
@@ -250,7 +256,7 @@ impl Journal {
     /// Reads an entry as it is stored.
     pub fn entry(&self, number: u64) -> Result<JournalEntry, JournalError> {
         let path = self.entry_folder(number).join("entry.json");
-        let text = match std::fs::read(&path) {
+        let text = match read_quietly(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.check_format()?;
@@ -280,11 +286,31 @@ impl Journal {
 
     /// The newest entries, newest first, with what later entries superseded called so.
     pub fn list(&self, most: usize) -> Result<Vec<ListedEntry>, JournalError> {
+        self.list_and_count(most).map(|(listed, _)| listed)
+    }
+
+    /// As [`Journal::list`], and how many older entries are left out.
+    pub fn list_and_count(&self, most: usize) -> Result<(Vec<ListedEntry>, usize), JournalError> {
         let mut numbers = self.numbers()?;
+        let left_out = numbers.len().saturating_sub(most);
         numbers.truncate(most);
         let mut listed = self.read_all(&numbers);
         mark_superseded(&mut listed);
-        Ok(listed)
+        Ok((listed, left_out))
+    }
+
+    /// Whether something needs attention: it is armed, half-done, or not told yet.
+    pub fn has_open(&self) -> Result<bool, JournalError> {
+        if !self.check_format()? {
+            return Ok(false);
+        }
+        let folder = self.open_folder();
+        let failed = |error: io::Error| JournalError::io("read", &folder, error);
+        let first = std::fs::read_dir(&folder).map_err(failed)?.next();
+        first
+            .transpose()
+            .map(|first| first.is_some())
+            .map_err(failed)
     }
 
     /// Reads entries on as many threads as there are processors.
@@ -347,7 +373,7 @@ impl Journal {
     /// The diff of an entry, as it was shown when the change was made.
     pub fn diff(&self, number: u64) -> Result<String, JournalError> {
         let path = self.entry_folder(number).join("diff");
-        let bytes = std::fs::read(&path).map_err(|error| JournalError::io("read", &path, error))?;
+        let bytes = read_quietly(&path).map_err(|error| JournalError::io("read", &path, error))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -422,7 +448,10 @@ impl Journal {
     /// The room in which the change of an entry works.
     pub(crate) fn room(&self, entry: &JournalEntry) -> EntryRoom<'_> {
         let vault = self.entry_folder(entry.number).join("vault");
-        EntryRoom::new(self.storage(), vault, &entry.tag, entry.complete)
+        let mut room = EntryRoom::new(self.storage(), vault, &entry.tag, entry.complete);
+        let armed_in = entry.arming.as_ref().map(|arming| &arming.boot);
+        room.set_same_boot(armed_in.is_some_and(|boot| *boot == self.options.clock.boot()));
+        room
     }
 
     /// The change of an entry.
@@ -437,36 +466,6 @@ impl Journal {
                 number: entry.number,
                 kind: entry.kind.clone(),
             }),
-        }
-    }
-}
-
-/// Whether one entry changed what an earlier one had changed, and is in force or was undone into
-/// something else. What was rolled back left no trace; an undone pair neither.
-fn supersedes(later: &JournalEntry, earlier: &JournalEntry) -> bool {
-    later.number > earlier.number
-        && later.state.is_in_force()
-        && later.undoes != Some(earlier.number)
-        && later.undoes.is_none()
-        && later
-            .touches
-            .iter()
-            .any(|thing| earlier.touches.contains(thing))
-}
-
-/// Calls superseded what a newer entry of the list supersedes; the list is newest first.
-fn mark_superseded(listed: &mut [ListedEntry]) {
-    let mut touched: std::collections::HashSet<String> = std::collections::HashSet::new();
-    for entry in listed {
-        let ListedEntry::Readable(entry) = entry else {
-            continue;
-        };
-        let in_force = entry.state.is_in_force();
-        if in_force && entry.touches.iter().any(|thing| touched.contains(thing)) {
-            entry.state = EntryState::Superseded;
-        }
-        if in_force && entry.undoes.is_none() {
-            touched.extend(entry.touches.iter().cloned());
         }
     }
 }

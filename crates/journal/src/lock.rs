@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::error::JournalError;
+use crate::file_state::read_quietly;
 use crate::journal::Journal;
 use crate::recover::RecoveryReport;
 
@@ -54,14 +56,34 @@ impl Journal {
         open_lock(&path).is_ok_and(|file| take_lock(&file, &path, Duration::ZERO).is_err())
     }
 
-    /// The process that holds the lock, if it says so and is still that process.
-    pub fn lock_holder(&self) -> Option<u32> {
-        let text = std::fs::read_to_string(self.options.state_dir.join("lock")).ok()?;
+    /// Ends the process that holds the lock, if it says so and is still that process; one that is busy
+    /// with what the lock is wanted for only if it is stopped.
+    pub(crate) fn end_lock_holder(&self, is_busy: bool) -> Option<()> {
+        let text = read_quietly(&self.options.state_dir.join("lock")).ok()?;
+        let text = String::from_utf8_lossy(&text);
         let mut words = text.split_whitespace();
         let process: u32 = words.next()?.parse().ok()?;
         let begun: u64 = words.next()?.parse().ok()?;
-        (start_of(process) == Some(begun)).then_some(process)
+        let number = Pid::from_raw(i32::try_from(process).ok()?)?;
+        // The descriptor stays that of one process, even if its number is given to another.
+        let holder = rustix::process::pidfd_open(number, PidfdFlags::empty());
+        if start_of(process) != Some(begun) || (is_busy && !is_stopped(process)) {
+            return None;
+        }
+        match holder {
+            Ok(holder) => rustix::process::pidfd_send_signal(holder, Signal::KILL).ok(),
+            // Before Linux 5.3.
+            Err(Errno::NOSYS) => rustix::process::kill_process(number, Signal::KILL).ok(),
+            Err(_) => None,
+        }
     }
+}
+
+/// Whether a process is stopped, and so does nothing more by itself.
+fn is_stopped(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    matches!(rest.split_whitespace().next(), Some("T" | "t"))
 }
 
 fn open_lock(path: &Path) -> Result<File, JournalError> {

@@ -1,11 +1,27 @@
 //! The way of a change: written down, made, checked; taken back at once if anything fails.
 
+use std::time::Duration;
+
 use crate::change::{Change, ChangeStanding, EntryRoom};
 use crate::entry::{ChangeOrigin, EntryArming, EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::journal::Journal;
 use crate::lock::JournalSession;
 use crate::vault::write_synced;
+
+/// How long before the deadline a program is ended that belongs to an armed change.
+const BEFORE_DEADLINE: Duration = Duration::from_millis(500);
+/// How long a program may take when an armed change that failed is put back.
+const WHEN_ARMED: Duration = Duration::from_secs(10);
+
+/// Who hears the warnings of a reversal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WarningListener {
+    /// The caller.
+    Caller,
+    /// The next start: the process that reverses is alone.
+    NextStart,
+}
 
 /// What the journal is told about a change beside the change.
 #[derive(Default)]
@@ -45,7 +61,7 @@ impl JournalSession<'_> {
         undoes: Option<u64>,
     ) -> Result<JournalEntry, JournalError> {
         let journal = self.journal;
-        let number = journal.numbers()?.first().copied().unwrap_or(0) + 1;
+        let number = journal.next_number()?;
         let tag = format!("{:x}-{number}", journal.options.nonce);
         let ChangeRequest {
             origin,
@@ -69,6 +85,7 @@ impl JournalSession<'_> {
             tag,
             change: serde_json::Value::Null,
             log: vec![],
+            untold: vec![],
         };
         if let Some(arm) = &arm {
             entry.state = EntryState::Armed;
@@ -90,7 +107,19 @@ impl JournalSession<'_> {
             let _ = self.abandon(number);
             return Err(error);
         }
-        self.make(&*change, &room, entry)
+        if let Some(arming) = &entry.arming {
+            room.limit_commands(self.time_before(arming));
+        }
+        self.make(&*change, &mut room, entry)
+    }
+
+    /// How long a program may take before the deadline of an armed change: what comes too close to it
+    /// is ended and told, before the watchdog ends this process.
+    fn time_before(&self, arming: &EntryArming) -> Duration {
+        let left = arming
+            .deadline_uptime
+            .saturating_sub(self.journal.options.clock.uptime());
+        Duration::from_millis(left).saturating_sub(BEFORE_DEADLINE)
     }
 
     /// Everything up to the moment before the change.
@@ -107,6 +136,7 @@ impl JournalSession<'_> {
         storage
             .make_file(&marker, 0o600)
             .map_err(|error| JournalError::io("write", &marker, error))?;
+        journal.keep_number(number)?;
         for path in [&folder, &folder.join("vault")] {
             storage
                 .make_folder(path, 0o700)
@@ -146,7 +176,7 @@ impl JournalSession<'_> {
     fn make(
         &self,
         change: &dyn Change,
-        room: &EntryRoom<'_>,
+        room: &mut EntryRoom<'_>,
         mut entry: JournalEntry,
     ) -> Result<JournalEntry, JournalError> {
         let journal = self.journal;
@@ -175,16 +205,25 @@ impl JournalSession<'_> {
             return Ok(entry);
         };
         entry.note(journal.now(), format!("failed: {error}"));
-        entry.under_way = Some(WorkUnderWay::Applying);
         entry.complete = false;
         let number = entry.number;
         let source = Box::new(error);
+        entry.under_way = Some(WorkUnderWay::Reverting);
+        if entry.arming.is_some() {
+            // A watchdog whose time has come leaves alone what is on its way back.
+            let _ = journal.write_entry(&entry);
+            room.limit_commands(WHEN_ARMED);
+        }
         match change.revert(room) {
             Ok(()) => {
-                journal.note_all(&mut entry, room);
+                let warnings = journal.note_all(&mut entry, room);
                 // If this cannot be written, the next start finds everything as before and writes it.
-                let _ = self.settle_rolled_back(&mut entry);
-                Err(JournalError::RolledBack { number, source })
+                let _ = self.settle_rolled_back(&mut entry, &warnings);
+                Err(JournalError::RolledBack {
+                    number,
+                    source,
+                    warnings,
+                })
             }
             Err(put_back) => {
                 entry.note(journal.now(), format!("could not be put back: {put_back}"));
@@ -198,27 +237,42 @@ impl JournalSession<'_> {
         }
     }
 
-    /// Takes back the change of an entry and settles it.
+    /// Takes back the change of an entry and settles it. Gives what a person has to be told; where none
+    /// is there to be told, it is kept for the next start.
     pub(crate) fn take_back(
         &self,
         entry: &mut JournalEntry,
         change: &dyn Change,
         room: &EntryRoom<'_>,
-    ) -> Result<(), JournalError> {
+        listener: WarningListener,
+    ) -> Result<Vec<String>, JournalError> {
         if entry.under_way != Some(WorkUnderWay::Reverting) {
             entry.under_way = Some(WorkUnderWay::Reverting);
             // Where nothing can be written the entry stays armed, and is reversed again: no harm.
             let _ = self.journal.write_entry(entry);
         }
         change.revert(room)?;
-        self.journal.note_all(entry, room);
-        self.settle_rolled_back(entry)
+        let warnings = self.journal.note_all(entry, room);
+        if listener == WarningListener::NextStart {
+            entry.untold.extend(warnings.iter().cloned());
+        }
+        self.settle_rolled_back(entry, &warnings)?;
+        Ok(warnings)
     }
 
-    fn settle_rolled_back(&self, entry: &mut JournalEntry) -> Result<(), JournalError> {
+    fn settle_rolled_back(
+        &self,
+        entry: &mut JournalEntry,
+        warnings: &[String],
+    ) -> Result<(), JournalError> {
         entry.state = EntryState::RolledBack;
         entry.under_way = None;
-        entry.note(self.journal.now(), "rolled back: all is as before");
+        let step = if warnings.is_empty() {
+            "rolled back: all is as before"
+        } else {
+            "rolled back, but for what is said above"
+        };
+        entry.note(self.journal.now(), step);
         self.journal.write_final(entry)?;
         self.finish(entry)
     }
@@ -235,6 +289,9 @@ impl JournalSession<'_> {
         let change = journal.change_of(entry)?;
         change.clean_up(&journal.room(entry))?;
         journal.drop_prewritten(entry.number)?;
+        if !entry.untold.is_empty() {
+            return Ok(());
+        }
         crate::file_swap::remove_if_there(journal.storage(), &journal.marker(entry.number))
     }
 
@@ -267,11 +324,16 @@ impl JournalSession<'_> {
 }
 
 impl Journal {
-    /// Moves the notes of a change into its entry's log.
-    pub(crate) fn note_all(&self, entry: &mut JournalEntry, room: &EntryRoom<'_>) {
-        for step in room.take_notes() {
-            entry.note(self.now(), step);
+    /// Moves the notes of a change into its entry's log, and gives those that are warnings.
+    pub(crate) fn note_all(&self, entry: &mut JournalEntry, room: &EntryRoom<'_>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (step, is_warning) in room.take_notes() {
+            entry.note(self.now(), step.clone());
+            if is_warning {
+                warnings.push(step);
+            }
         }
+        warnings
     }
 }
 

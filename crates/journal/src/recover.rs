@@ -4,6 +4,7 @@ use crate::change::ChangeStanding;
 use crate::entry::{EntryArming, EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::lock::JournalSession;
+use crate::perform::WarningListener;
 
 /// What was done about an entry that was found half-done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl JournalSession<'_> {
             };
             match self.settle(entry) {
                 Ok(None) => {}
-                Ok(Some(what)) => reports.push(report(what.to_owned(), true)),
+                Ok(Some(what)) => reports.push(report(what, true)),
                 Err(error) => reports.push(report(format!("cannot be settled: {error}"), false)),
             }
         }
@@ -57,15 +58,17 @@ impl JournalSession<'_> {
     }
 
     /// Settles one entry; says what was done if the user has to know.
-    fn settle(&self, mut entry: JournalEntry) -> Result<Option<&'static str>, JournalError> {
+    fn settle(&self, mut entry: JournalEntry) -> Result<Option<String>, JournalError> {
         let journal = self.journal;
         let change = journal.change_of(&entry)?;
-        let room = journal.room(&entry);
+        let mut room = journal.room(&entry);
+        // Time has passed. What another program wrote meanwhile may be what keeps the machine going.
+        room.set_leaves_foreign();
         let expired = entry
             .arming
             .as_ref()
             .is_some_and(|arming| self.is_expired(arming));
-        match (entry.state, entry.under_way) {
+        let what = match (entry.state, entry.under_way) {
             (_, Some(WorkUnderWay::Applying)) => {
                 if !expired && change.verify(&room)? == ChangeStanding::After {
                     // What was interrupted may not have reached the disk yet: once more.
@@ -79,37 +82,40 @@ impl JournalSession<'_> {
                     journal.write_entry(&entry)?;
                     self.finish(&entry)?;
                     return Ok(Some(
-                        "was interrupted when all of it was done: it is in force",
+                        "was interrupted when all of it was done: it is in force".to_owned(),
                     ));
                 }
                 entry.note(journal.now(), "was interrupted; taken back");
-                self.take_back(&mut entry, &*change, &room)?;
-                Ok(Some(
-                    "was interrupted: it was taken back, all is as before it",
-                ))
+                "was interrupted: it was taken back"
             }
             (_, Some(WorkUnderWay::Reverting)) => {
-                self.take_back(&mut entry, &*change, &room)?;
-                Ok(Some(
-                    "was interrupted while it was taken back: now all is as before it",
-                ))
+                "was interrupted while it was taken back: now it is"
             }
             (EntryState::Armed, None) if expired => {
                 entry.note(journal.now(), "was not confirmed in time");
-                self.take_back(&mut entry, &*change, &room)?;
-                Ok(Some("was not confirmed in time: it was taken back"))
+                "was not confirmed in time: it was taken back"
             }
-            (EntryState::Armed, None) => Ok(None),
+            (EntryState::Armed, None) => return Ok(None),
             (EntryState::Planned, None) => {
                 entry.note(journal.now(), "was never begun");
-                self.take_back(&mut entry, &*change, &room)?;
-                Ok(Some("was never begun: nothing was changed"))
+                "was never begun"
             }
             (_, None) => {
+                let untold = std::mem::take(&mut entry.untold);
+                if !untold.is_empty() {
+                    journal.write_entry(&entry)?;
+                }
                 self.finish(&entry)?;
-                Ok(None)
+                let told = untold.join("; ");
+                return Ok((!told.is_empty()).then(|| format!("was {}: {told}", entry.state)));
             }
-        }
+        };
+        let warnings = self.take_back(&mut entry, &*change, &room, WarningListener::Caller)?;
+        Ok(Some(if warnings.is_empty() {
+            format!("{what}; all is as before it")
+        } else {
+            format!("{what}, but: {}", warnings.join("; "))
+        }))
     }
 
     /// Whether an armed entry should have been reversed by now: its time is over, or the machine

@@ -5,15 +5,33 @@ use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::journal::Journal;
 use crate::lock::JournalSession;
-use crate::perform::ChangeRequest;
+use crate::perform::{ChangeRequest, WarningListener};
+use crate::standing::SupersededThings;
 
 impl Journal {
-    /// The entry that `undo` without a number is about: the newest one in force that is no undo.
+    /// The entry that `undo` without a number is about: the newest one in force that is no undo. An
+    /// entry that cannot be read is not passed over: it may be the one that is meant.
     pub fn newest_undoable(&self) -> Result<u64, JournalError> {
-        self.newest_that("undone", |entry| {
-            matches!(entry.state, EntryState::Applied | EntryState::Confirmed)
-                && entry.undoes.is_none()
-        })
+        let mut things = SupersededThings::default();
+        for number in self.numbers()? {
+            let mut entry = match self.entry(number) {
+                Ok(entry) => entry,
+                // What is left of a change that was never begun.
+                Err(JournalError::UnknownEntry { .. }) => continue,
+                Err(error) => {
+                    return Err(JournalError::UnreadableFirst {
+                        number,
+                        source: Box::new(error),
+                    });
+                }
+            };
+            things.mark(&mut entry);
+            let in_force = matches!(entry.state, EntryState::Applied | EntryState::Confirmed);
+            if in_force && entry.undoes.is_none() {
+                return Ok(number);
+            }
+        }
+        Err(JournalError::NothingThere { wanted: "undone" })
     }
 
     /// The entry that `confirm` and `rollback` without a number are about: the newest armed one.
@@ -23,19 +41,6 @@ impl Journal {
                 .entry(number)
                 .is_ok_and(|entry| entry.state == EntryState::Armed)
             {
-                return Ok(number);
-            }
-        }
-        Err(JournalError::NothingThere { wanted })
-    }
-
-    fn newest_that(
-        &self,
-        wanted: &'static str,
-        is_meant: impl Fn(&JournalEntry) -> bool,
-    ) -> Result<u64, JournalError> {
-        for number in self.numbers()? {
-            if self.entry(number).is_ok_and(|entry| is_meant(&entry)) {
                 return Ok(number);
             }
         }
@@ -79,6 +84,9 @@ impl JournalSession<'_> {
             entry.state = EntryState::Undone;
             entry.note(journal.now(), "found undone by another program");
             journal.write_entry(&entry)?;
+            if let Some(original) = entry.undoes {
+                self.bring_back(original, number, "another program")?;
+            }
             return Ok(entry);
         }
         if standing != ChangeStanding::After && !force {
@@ -110,17 +118,22 @@ impl JournalSession<'_> {
             entry.note(journal.now(), format!("undone by entry {by}"));
             journal.write_entry(&entry)?;
         }
-        let Some(original) = entry.undoes else {
-            return Ok(());
-        };
-        if let Ok(mut original) = journal.entry(original)
-            && original.state == EntryState::Undone
-            && original.undone_by == Some(number)
+        match entry.undoes {
+            Some(original) => self.bring_back(original, number, &format!("entry {by}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Marks an entry as in force again, whose undo was undone.
+    fn bring_back(&self, number: u64, undone_by: u64, by: &str) -> Result<(), JournalError> {
+        if let Ok(mut entry) = self.journal.entry(number)
+            && entry.state == EntryState::Undone
+            && entry.undone_by == Some(undone_by)
         {
-            original.state = EntryState::Applied;
-            original.undone_by = None;
-            original.note(journal.now(), format!("in force again by entry {by}"));
-            journal.write_entry(&original)?;
+            entry.state = EntryState::Applied;
+            entry.undone_by = None;
+            entry.note(self.journal.now(), format!("in force again by {by}"));
+            self.journal.write_entry(&entry)?;
         }
         Ok(())
     }
@@ -143,8 +156,9 @@ impl JournalSession<'_> {
         Ok(entry)
     }
 
-    /// Takes an armed entry back before its time, or one that was left half-done.
-    pub fn roll_back(&self, number: u64) -> Result<JournalEntry, JournalError> {
+    /// Takes an armed entry back before its time, or one that was left half-done. Gives the entry, and
+    /// what a person has to be told about the way back.
+    pub fn roll_back(&self, number: u64) -> Result<(JournalEntry, Vec<String>), JournalError> {
         let mut entry = self.journal.entry(number)?;
         let half_done = matches!(
             entry.under_way,
@@ -157,8 +171,8 @@ impl JournalSession<'_> {
         let mut room = self.journal.room(&entry);
         // Best effort: what cannot be read now may not be needed.
         let _ = change.load(&mut room);
-        self.take_back(&mut entry, &*change, &room)?;
-        Ok(entry)
+        let warnings = self.take_back(&mut entry, &*change, &room, WarningListener::Caller)?;
+        Ok((entry, warnings))
     }
 
     fn armed(&self, number: u64, wanted: &'static str) -> Result<JournalEntry, JournalError> {

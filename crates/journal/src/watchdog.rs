@@ -6,6 +6,7 @@
 //! writable for a moment, when it is read-only. A surefoot that holds the lock when the time is over,
 //! stopped or stuck, is killed: the machine comes first.
 
+use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,15 @@ use std::time::{Duration, Instant};
 
 use rustix::mm::MlockAllFlags;
 use rustix::mount::MountFlags;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
-use crate::entry::{EntryState, JournalEntry};
+use crate::change::{Change, EntryRoom};
+use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::file_swap::remove_if_there;
 use crate::journal::Journal;
 use crate::lock::JournalSession;
+use crate::perform::WarningListener;
 
 /// How long the start of a watchdog may take.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -28,6 +31,14 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long another surefoot may hold the lock when the time is over.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a surefoot that is putting the entry back itself may hold it then.
+const WHILE_REVERTING: Duration = Duration::from_secs(15);
+
+/// How long to wait before the second try at a reversal; then longer and longer.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait between tries at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// How long the watchdog tries to get the lock from what it cannot end.
 const LOCK_WITHIN: Duration = Duration::from_secs(3600);
@@ -68,19 +79,55 @@ impl Journal {
                 .saturating_sub(self.options.clock.uptime());
             std::thread::sleep(BETWEEN_LOOKS.min(Duration::from_millis(left)));
         }
-        let session = self.lock_or_kill()?;
-        if self.is_settled(number) {
-            return Ok(WatchOutcome::Settled);
+        self.reverse_until_done(entry, &*change, room)
+    }
+
+    /// Reverses an entry; tries again while something is in the way.
+    fn reverse_until_done(
+        &self,
+        armed: JournalEntry,
+        change: &dyn Change,
+        mut room: EntryRoom<'_>,
+    ) -> Result<WatchOutcome, JournalError> {
+        let number = armed.number;
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut hindrance = String::new();
+        loop {
+            let session = self.lock_or_kill(number)?;
+            if self.is_settled(number) {
+                return Ok(WatchOutcome::Settled);
+            }
+            // What cannot be read now was read when the watch began.
+            let mut entry = self.entry(number).unwrap_or_else(|_| armed.clone());
+            room.set_complete(entry.complete);
+            if hindrance.is_empty() {
+                entry.note(
+                    self.now(),
+                    "was not confirmed in time; the watchdog reverses it",
+                );
+            }
+            let Err(error) = session.reverse_at_any_rate(&mut entry, change, &room) else {
+                return Ok(WatchOutcome::Reversed);
+            };
+            // What was noted on the way is noted again when it succeeds.
+            room.take_notes();
+            let why = with_sources(&error);
+            if why != hindrance {
+                entry.note(
+                    self.now(),
+                    format!("cannot be reversed yet: {why}; the watchdog tries again"),
+                );
+                let _ = self.write_entry(&entry);
+                hindrance = why;
+            }
+            drop(session);
+            if begun.elapsed() + pause > self.options.retry_for {
+                return Err(error);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        // What cannot be read now was read when the watch began.
-        let mut entry = self.entry(number).unwrap_or(entry);
-        room.set_complete(entry.complete);
-        entry.note(
-            self.now(),
-            "was not confirmed in time; the watchdog reverses it",
-        );
-        session.reverse_at_any_rate(&mut entry, &*change, &room)?;
-        Ok(WatchOutcome::Reversed)
     }
 
     fn is_settled(&self, number: u64) -> bool {
@@ -93,8 +140,8 @@ impl Journal {
         }
     }
 
-    /// Takes the lock; ends whatever holds it for too long.
-    fn lock_or_kill(&self) -> Result<JournalSession<'_>, JournalError> {
+    /// Takes the lock; ends what holds it for too long.
+    fn lock_or_kill(&self, number: u64) -> Result<JournalSession<'_>, JournalError> {
         let begun = Instant::now();
         loop {
             match self.lock_only(PATIENCE) {
@@ -102,10 +149,11 @@ impl Journal {
                     if begun.elapsed() > LOCK_WITHIN {
                         return Err(JournalError::JournalLocked { holder });
                     }
-                    let process = self.lock_holder().and_then(|id| i32::try_from(id).ok());
-                    if let Some(process) = process.and_then(Pid::from_raw) {
-                        let _ = rustix::process::kill_process(process, Signal::KILL);
-                    }
+                    let on_its_way = begun.elapsed() < WHILE_REVERTING
+                        && self
+                            .entry(number)
+                            .is_ok_and(|entry| entry.under_way == Some(WorkUnderWay::Reverting));
+                    self.end_lock_holder(on_its_way);
                 }
                 other => return other,
             }
@@ -118,13 +166,13 @@ impl JournalSession<'_> {
     fn reverse_at_any_rate(
         &self,
         entry: &mut JournalEntry,
-        change: &dyn crate::change::Change,
-        room: &crate::change::EntryRoom<'_>,
+        change: &dyn Change,
+        room: &EntryRoom<'_>,
     ) -> Result<(), JournalError> {
         let mut opened = Vec::new();
         let outcome = loop {
-            let error = match self.take_back(entry, change, room) {
-                Ok(()) => break Ok(()),
+            let error = match self.take_back(entry, change, room, WarningListener::NextStart) {
+                Ok(_) => break Ok(()),
                 Err(error) => error,
             };
             match read_only_mount(&error) {
@@ -148,11 +196,38 @@ impl JournalSession<'_> {
     }
 }
 
-/// Makes this process hard to end: a session of its own, memory that stays, nothing for the kernel to
-/// choose when memory runs out. For a process that does nothing but [`Journal::watch`].
+fn with_sources(error: &JournalError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        let _ = write!(text, ": {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// Makes this process hard to end: a session of its own, no effect of the signals that end a terminal or a
+/// session, memory that stays, nothing for the kernel to choose when memory runs out. For a process that
+/// does nothing but [`Journal::watch`].
+///
+/// It outlives SIGHUP, SIGTERM, SIGINT and the like. It does not outlive SIGKILL, of which a service
+/// manager that ends a whole control group makes use; therefore it is a unit of its own where systemd runs.
 pub fn become_watchdog() {
     // Each may fail where this is not root, and none is needed on a machine that has enough of all.
     let _ = rustix::process::setsid();
+    let passing = [
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::TERM,
+        Signal::PIPE,
+        Signal::ALARM,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::XCPU,
+        Signal::XFSZ,
+    ];
+    let _ = surefoot_sys::outlive_signals(&passing.map(Signal::as_raw));
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
     let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT);
     // Root of a user namespace may lock a little only, and would then be refused all further memory.
@@ -303,7 +378,12 @@ impl WatchdogStarter {
     fn run_under_systemd(&self, entry: &JournalEntry) -> Result<(), JournalError> {
         let mut command = Command::new("systemd-run");
         command
+            // It passes over SIGTERM. The end of the machine must not wait for it: the next start reverses.
             .args(["--quiet", "--collect", "--property=OOMScoreAdjust=-1000"])
+            .args([
+                "--property=KillSignal=SIGKILL",
+                "--property=WorkingDirectory=/",
+            ])
             .arg(format!("--unit=surefoot-watchdog-{}", entry.tag))
             .arg("--")
             .arg(&self.program)
@@ -338,9 +418,10 @@ impl WatchdogStarter {
     }
 }
 
-/// Whether systemd runs this machine.
+/// Whether systemd runs this machine, and sees the files that this process sees.
 pub fn systemd_runs() -> bool {
-    Path::new("/run/systemd/system").is_dir()
+    let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    Path::new("/run/systemd/system").is_dir() && mounts("self") == mounts("1")
 }
 
 #[cfg(test)]

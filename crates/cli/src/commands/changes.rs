@@ -139,9 +139,9 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
     let journal = args.state.journal();
     settle(&journal, output);
     let most = if args.all { usize::MAX } else { args.most };
-    let all = journal.numbers().map_err(|error| failure(&error))?.len();
-    let listed = journal.list(most).map_err(|error| failure(&error))?;
-    let left_out = all.saturating_sub(most);
+    let (listed, left_out) = journal
+        .list_and_count(most)
+        .map_err(|error| failure(&error))?;
     if args.format == AnswerFormat::Json {
         let entries = listed
             .into_iter()
@@ -157,7 +157,7 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
         output.answer(&output.json_answer("changes", &answer)?)?;
         return Ok(Status::Clean);
     }
-    if listed.is_empty() {
+    if listed.is_empty() && left_out == 0 {
         output.remark("no changes yet: surefoot has changed nothing on this machine\n");
     }
     let mut text = String::new();
@@ -189,8 +189,7 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
 
 /// Settles what is half-done if no other surefoot is at work; the list shows the rest as it is.
 fn settle(journal: &surefoot_journal::Journal, output: &Output) {
-    let there = journal.numbers().is_ok_and(|numbers| !numbers.is_empty());
-    if there
+    if journal.has_open().is_ok_and(|has_open| has_open)
         && !journal.is_locked()
         && let Ok(session) = journal.lock()
     {

@@ -70,7 +70,7 @@ Exit status:
   1  the entry is not armed
   2  bad usage, or the journal cannot be read
   3  not permitted
-  5  it cannot be rolled back; the watchdog tries again at the deadline")]
+  5  it cannot be rolled back, and the watchdog tries again at the deadline; or it is, but its reload failed")]
 pub(crate) struct RollbackArgs {
     /// The number of the entry; without one, the newest that is armed
     #[arg(value_name = "N")]
@@ -124,12 +124,22 @@ pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, 
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("rolled back"))?;
-    let entry = session.roll_back(number).map_err(|error| {
+    let (entry, warnings) = session.roll_back(number).map_err(|error| {
         failure(&error).left_unless(format!("See `surefoot changes show {number}`."))
     })?;
-    output.remark(&format!(
-        "{} is rolled back: all is as it was before\n",
+    if warnings.is_empty() {
+        output.remark(&format!(
+            "{} is rolled back: all is as it was before\n",
+            call(&entry)
+        ));
+        return Ok(Status::Clean);
+    }
+    let mut failure = Failure::half_done(format!(
+        "{} is rolled back, but not all is well",
         call(&entry)
     ));
-    Ok(Status::Clean)
+    for warning in warnings {
+        failure = failure.because(warning);
+    }
+    Err(failure.left(format!("See `surefoot changes show {number}`.")))
 }

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     FailFrom(i32),
     /// Every call fails from the second swap of names on.
     FailFromSecondSwap,
+    /// Every rename and swap of names fails.
+    FailRenames,
 }
 
 /// The real storage with a fault at one call, counted from 0.
@@ -86,6 +88,9 @@ impl Storage for FaultyStorage {
         self.pass(|| UnsyncedStorage.sync_folder(path))
     }
     fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.fault == Fault::FailRenames {
+            return Err(io::Error::from_raw_os_error(16));
+        }
         self.pass(|| RealStorage.rename_over(from, to))
     }
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {

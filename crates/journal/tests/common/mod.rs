@@ -53,6 +53,7 @@ pub(crate) fn journal(scene: &Path, storage: Arc<dyn Storage>, uptime: u64) -> J
         kinds: ChangeKinds::default(),
         nonce: 0xabc,
         lock_wait: Duration::from_secs(10),
+        retry_for: Duration::ZERO,
     })
 }
 

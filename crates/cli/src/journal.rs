@@ -126,12 +126,10 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
         JournalError::RolledBack { warnings, .. } if warnings.is_empty() => {
             Failure::rolled_back(error.to_string()).left("All is as it was before.")
         }
-        JournalError::RolledBack { warnings, number, .. } => {
-            let mut failure = Failure::rolled_back(error.to_string());
-            for warning in warnings {
-                failure = failure.because(warning.clone());
-            }
-            failure.left(format!("It was put back, but for what is said above; see `surefoot changes show {number}`."))
+        JournalError::RolledBack { number, .. } => {
+            Failure::rolled_back(error.to_string()).left(format!(
+                "It was put back, but for what is said above; see `surefoot changes show {number}`."
+            ))
         }
         JournalError::LeftHalfDone { number, .. } => Failure::half_done(error.to_string()).left(
             format!("The machine is between the old state and the new one; see `surefoot changes show {number}`."),
@@ -152,6 +150,11 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
     while let Some(source) = next {
         failure = failure.because(source.to_string());
         next = source.source();
+    }
+    if let JournalError::RolledBack { warnings, .. } = error {
+        for warning in warnings {
+            failure = failure.because(format!("on the way back: {warning}"));
+        }
     }
     match error.hint() {
         Some(hint) => failure.hint(hint),

@@ -191,6 +191,21 @@ fn a_syntax_check_refuses_and_a_failing_reload_puts_back() {
     ];
     let failed = session.check(&failing, 4, "Port 22\n");
     assert!(failed.err.contains("exit status: 3"), "{}", failed.err);
+    // It fails as well when the old file is back, and that is not hidden.
+    for wanted in [
+        "on the way back: the files are back, but",
+        "It was put back, but for what is said above",
+    ] {
+        assert!(failed.err.contains(wanted), "{}", failed.err);
+    }
+    let shown = session.run(&["changes", "show", "1"]);
+    assert!(!shown.out.contains("all is as before"), "{}", shown.out);
+    let other = session.folder().join("ran");
+    let once = format!("test -e {0} && exit; touch {0}; exit 3", other.display());
+    let failing = [
+        "edit", "--reload", &once, "FILE", "--", "sed", "-i", "s/22/1/",
+    ];
+    let failed = session.check(&failing, 4, "Port 22\n");
     assert!(
         failed.err.ends_with("All is as it was before.\n"),
         "{}",

@@ -29,57 +29,80 @@ fn runs() -> usize {
     wanted.and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
-/// Runs the script in a mount namespace of its own, in a folder on a small disk of its own.
-#[track_caller]
-fn check(name: &str, script: &str) {
-    for run in 1..=runs() {
-        let scratch = tempfile::tempdir().expect("a folder for scratch");
-        let folder = scratch.path();
-        let whole = format!(
-            r#"set -u
+/// What a script said on its standard output and standard error.
+struct ScriptRun {
+    said: String,
+    errors: String,
+}
+
+impl ScriptRun {
+    /// The moment that stands behind a word.
+    #[track_caller]
+    fn moment(&self, word: &str) -> f64 {
+        let rest = self.said.split_once(word);
+        let rest = rest.unwrap_or_else(|| panic!("no `{word}`: {}\n{}", self.said, self.errors));
+        let number = rest.1.split_whitespace().next().expect("a number");
+        number.parse().expect("a number")
+    }
+}
+
+/// Runs the script in a mount namespace of its own, in a folder on a small disk of its own, then waits for
+/// the file to be the old one, for at most ten seconds.
+fn run_script(script: &str) -> ScriptRun {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let folder = scratch.path();
+    let whole = format!(
+        r#"set -u
 mount -t tmpfs -o size=4m,mode=755 tmpfs "$folder"
+mkdir "$folder/sub"
 echo old > "$file"
 {EDIT}
 {script}
-wait_for_old
+for _ in $(seq 1000); do grep -q old "$file" 2> /dev/null && break; sleep 0.01; done
 echo "back after $(date +%s.%N)"
+grep old "$file"
+"$surefoot" changes show --state-dir "$state" 1
 "#
-        );
-        let whole = whole.replace(
-            "wait_for_old\n",
-            "for _ in $(seq 500); do grep -q old \"$file\" && break; sleep 0.01; done\n",
-        );
-        let begun = Instant::now();
-        let output = Command::new("unshare")
-            .args(["-m", "bash", "-c", &whole])
-            .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
-            .env("folder", folder)
-            .env("state", folder.join("state"))
-            .env("file", folder.join("file"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("unshare is there");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("back after"), "{name}: {said}\n{errors}");
-        assert!(said.contains("changed at "), "{name}: {said}\n{errors}");
-        let moment = |word: &str| -> f64 {
-            let rest = said.split_once(word).expect("it is said").1;
-            let number = rest.split_whitespace().next().expect("a number");
-            number.parse().expect("a number")
-        };
-        let stayed = moment("back after ") - moment("changed at ");
-        let line = format!("{name}, run {run}: back {stayed:.2} s after it was changed\n");
+    );
+    let output = Command::new("unshare")
+        .args(["-m", "bash", "-c", &whole])
+        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
+        .env("folder", folder)
+        .env("state", folder.join("state"))
+        .env("file", folder.join("sub/file"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare is there");
+    let run = ScriptRun {
+        said: String::from_utf8_lossy(&output.stdout).into_owned(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    assert!(
+        run.said.contains("\nold\n"),
+        "the file is back: {}\n{}",
+        run.said,
+        run.errors
+    );
+    run
+}
+
+/// The watchdog must bring the file back in time.
+#[track_caller]
+fn check(name: &str, script: &str) {
+    for number in 1..=runs() {
+        let run = run_script(script);
+        let stayed = run.moment("back after ") - run.moment("changed at ");
+        let line = format!("{name}, run {number}: back {stayed:.2} s after it was changed\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
+        let errors = &run.errors;
         assert!(
             stayed < WITHIN.as_secs_f64() + 1.0,
-            "{name}, run {run}: {stayed} s\n{errors}"
+            "{name}, run {number}: {stayed} s\n{errors}"
         );
         assert!(
             stayed > WITHIN.as_secs_f64() - 1.0,
-            "{name}, run {run}: not by the watchdog, after {stayed} s\n{errors}"
+            "{name}, run {number}: not by the watchdog, after {stayed} s\n{errors}"
         );
-        assert!(begun.elapsed() < Duration::from_secs(12), "{name}");
     }
 }
 
@@ -136,6 +159,123 @@ mount -o remount,ro "$folder"
 touch "$folder/more" 2> /dev/null && echo "not read-only" >&2"#
     );
     check("read-only", &script);
+}
+
+#[test]
+fn signals_that_end_a_session_are_sent_to_the_watchdog() {
+    let script = format!(
+        r#"(edit); {CHANGED}
+for process in /proc/[0-9]*; do
+    words=$(tr '\0' ' ' 2> /dev/null < "$process/cmdline")
+    case "$words" in *"watchdog --state-dir $state "*)
+        echo "found a watchdog"
+        kill -HUP "${{process#/proc/}}"; kill -INT "${{process#/proc/}}"; kill -TERM "${{process#/proc/}}";;
+    esac
+done"#
+    );
+    check("HUP, INT and TERM", &script);
+    let run = run_script(&script);
+    assert!(run.said.contains("found a watchdog"), "{}", run.said);
+}
+
+/// What keeps the watchdog from its work for a second after the deadline, and its end.
+fn check_hindered(name: &str, hinder: &str, release: &str, wanted: &str) {
+    let script = format!(
+        r#"(edit); {CHANGED}
+{hinder}
+sleep 3
+{release}
+echo "released at $(date +%s.%N)""#
+    );
+    let run = run_script(&script);
+    let late = run.moment("back after ") - run.moment("released at ");
+    let line = format!("{name}: back {late:.2} s after it was let\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    assert!(late < 4.0, "{name}: {late} s\n{}", run.errors);
+    assert!(run.said.contains(wanted), "{name}: {}", run.said);
+    assert!(
+        run.said.contains("the watchdog tries again"),
+        "{}",
+        run.said
+    );
+    assert!(run.said.contains("all is as before"), "{}", run.said);
+}
+
+#[test]
+fn a_folder_that_was_moved_away_is_waited_for() {
+    let (away, back) = (
+        r#"mv "$folder/sub" "$folder/away""#,
+        r#"mv "$folder/away" "$folder/sub""#,
+    );
+    check_hindered("moved away", away, back, "No such file or directory");
+}
+
+#[test]
+fn a_file_on_which_something_is_mounted_is_waited_for() {
+    let (cover, uncover) = (
+        r#"echo cover > "$folder/cover"; mount --bind "$folder/cover" "$file""#,
+        r#"grep -q cover "$file" || echo "what is mounted is changed" >&2; umount "$file""#,
+    );
+    check_hindered("file covered", cover, uncover, "cannot be reversed yet");
+}
+
+#[test]
+fn what_is_mounted_over_the_folder_is_left_alone() {
+    let (cover, uncover) = (
+        r#"mount -t tmpfs tmpfs "$folder/sub"; echo theirs > "$file""#,
+        r#"grep -q theirs "$file" && echo "the other file stays"; umount "$folder/sub""#,
+    );
+    check_hindered("folder covered", cover, uncover, "the other file stays");
+}
+
+/// Runs `edit` with a reload, and gives how long it took.
+fn edit_with_reload(reload: &str, scratch: &Path) -> (common::Ran, Duration) {
+    let (file, state) = (scratch.join("file"), scratch.join("state"));
+    fs::write(&file, "old\n").expect("it is written");
+    let begun = Instant::now();
+    let ran = common::run(&[
+        "edit",
+        "--state-dir",
+        &state.display().to_string(),
+        "--confirm-within",
+        "3s",
+        "--reload",
+        reload,
+        &file.display().to_string(),
+        "--",
+        "sh",
+        "-c",
+        "echo new > \"$0\"",
+    ]);
+    (ran, begun.elapsed())
+}
+
+#[test]
+fn a_reload_that_outlasts_the_deadline_is_ended_and_told() {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    // The second time, when the old file is back, it ends at once.
+    let reload = format!(
+        "cd '{}'; test -e once && exit; touch once; sleep 30",
+        scratch.path().display()
+    );
+    let (ran, took) = edit_with_reload(&reload, scratch.path());
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.err.contains("did not end within 2."), "{ran:?}");
+    assert!(ran.err.ends_with("All is as it was before.\n"), "{ran:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(read(&scratch.path().join("file")), "old\n");
+}
+
+#[test]
+fn a_reload_that_leaves_a_child_behind_is_not_waited_for() {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let (ran, took) = edit_with_reload("sleep 8 & pwd", scratch.path());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let state = scratch.path().join("state").display().to_string();
+    let confirmed = common::run(&["confirm", "--state-dir", &state]);
+    assert_eq!(confirmed.status, 0, "{confirmed:?}");
+    assert_eq!(read(&scratch.path().join("file")), "new\n");
 }
 
 #[test]

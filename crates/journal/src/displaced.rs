@@ -54,7 +54,7 @@ impl FileWork<'_> {
     ) -> Result<PathBuf, JournalError> {
         let is_it =
             |path: &Path| crate::file_state::read_quietly(path).is_ok_and(|it| it == content);
-        let place = match self.free_name(at, &is_it, |name| self.room.vault.folder().join(name)) {
+        let place = match free_name(at, &is_it, |name| self.room.vault.folder().join(name)) {
             Ok(FreeName::Kept(path)) => return Ok(path),
             Ok(FreeName::Free(path)) => write_synced(self.storage(), &path, content)
                 .and_then(|()| self.sync_vault())
@@ -65,7 +65,7 @@ impl FileWork<'_> {
             // There may be no space in the journal. A name beside the file needs none.
             let same = |path: &Path| same_inode(path, &item.path);
             let beside = |name: String| self.room.name_beside(&item.path, name);
-            match self.free_name(at, &same, beside)? {
+            match free_name(at, &same, beside)? {
                 FreeName::Kept(path) => Ok(path),
                 FreeName::Free(path) => self
                     .storage()
@@ -84,7 +84,7 @@ impl FileWork<'_> {
     ) -> Result<PathBuf, JournalError> {
         let is_it = |path: &Path| std::fs::read_link(path).is_ok_and(|it| it == target);
         let in_vault = |name: String| self.room.vault.folder().join(name);
-        let kept = match self.free_name(at, &is_it, in_vault)? {
+        let kept = match free_name(at, &is_it, in_vault)? {
             FreeName::Kept(path) => return Ok(path),
             FreeName::Free(path) => self
                 .storage()
@@ -98,7 +98,7 @@ impl FileWork<'_> {
 
     fn move_aside(&self, at: usize, item: &FileItem) -> Result<PathBuf, JournalError> {
         let beside = |name: String| self.room.name_beside(&item.path, name);
-        match self.free_name(at, &|_| false, beside)? {
+        match free_name(at, &|_| false, beside)? {
             FreeName::Kept(path) => Ok(path),
             FreeName::Free(path) => self
                 .storage()
@@ -114,38 +114,37 @@ impl FileWork<'_> {
             .sync_folder(folder)
             .map_err(|error| JournalError::io("sync", folder, error))
     }
+}
 
-    /// The first name that is free, unless one holds the same already: a reversal that is tried again
-    /// and again keeps one copy.
-    fn free_name(
-        &self,
-        at: usize,
-        is_it: &dyn Fn(&Path) -> bool,
-        place: impl Fn(String) -> PathBuf,
-    ) -> Result<FreeName, JournalError> {
-        for version in 1..=MOST_VERSIONS {
-            let path = place(match version {
-                1 => format!("{at}-displaced"),
-                _ => format!("{at}-displaced-{version}"),
-            });
-            if is_it(&path) {
-                return Ok(FreeName::Kept(path));
-            }
-            match std::fs::symlink_metadata(&path) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(FreeName::Free(path));
-                }
-                Err(error) => return Err(JournalError::io("look at", &path, error)),
-            }
+/// The first name that is free, unless one holds the same already: a reversal that is tried again
+/// and again keeps one copy.
+fn free_name(
+    at: usize,
+    is_it: &dyn Fn(&Path) -> bool,
+    place: impl Fn(String) -> PathBuf,
+) -> Result<FreeName, JournalError> {
+    for version in 1..=MOST_VERSIONS {
+        let path = place(match version {
+            1 => format!("{at}-displaced"),
+            _ => format!("{at}-displaced-{version}"),
+        });
+        if is_it(&path) {
+            return Ok(FreeName::Kept(path));
         }
-        let path = place(format!("{at}-displaced"));
-        Err(JournalError::io(
-            "keep one more version as",
-            &path,
-            io::Error::from(io::ErrorKind::AlreadyExists),
-        ))
+        match std::fs::symlink_metadata(&path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(FreeName::Free(path));
+            }
+            Err(error) => return Err(JournalError::io("look at", &path, error)),
+        }
     }
+    let path = place(format!("{at}-displaced"));
+    Err(JournalError::io(
+        "keep one more version as",
+        &path,
+        io::Error::from(io::ErrorKind::AlreadyExists),
+    ))
 }
 
 enum FreeName {

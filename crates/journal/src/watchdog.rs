@@ -79,13 +79,13 @@ impl Journal {
                 .saturating_sub(self.options.clock.uptime());
             std::thread::sleep(BETWEEN_LOOKS.min(Duration::from_millis(left)));
         }
-        self.reverse_until_done(entry, &*change, room)
+        self.reverse_until_done(&entry, &*change, room)
     }
 
     /// Reverses an entry; tries again while something is in the way.
     fn reverse_until_done(
         &self,
-        armed: JournalEntry,
+        armed: &JournalEntry,
         change: &dyn Change,
         mut room: EntryRoom<'_>,
     ) -> Result<WatchOutcome, JournalError> {
@@ -171,10 +171,8 @@ impl JournalSession<'_> {
     ) -> Result<(), JournalError> {
         let mut opened = Vec::new();
         let outcome = loop {
-            let error = match self.take_back(entry, change, room, WarningListener::NextStart) {
-                Ok(_) => break Ok(()),
-                Err(error) => error,
-            };
+            let done = self.take_back(entry, change, room, WarningListener::NextStart);
+            let Err(error) = done else { break Ok(()) };
             match read_only_mount(&error) {
                 Some(mount) if opened.len() < 4 && !opened.contains(&mount) => {
                     if let Err(errno) = mount.make_writable() {

@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("netfilter", &["report", "ruleset"]),
     ("firewall", &["netfilter", "report", "ruleset"]),
     ("processes", &["host", "report", "sys"]),
+    ("consoles", &["host", "journal", "report"]),
     (
         "check",
         &[
@@ -129,9 +130,14 @@ fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
     if !is_test && !text.starts_with("//!") && !text.starts_with("#!") {
         breaches.push(format!("{shown}: does not begin by saying why it is there"));
     }
-    // Of `processes` one folder acts, and says so in its name.
-    let acts = shown.starts_with("crates/processes/src/act/");
-    let thinks = shown.starts_with("crates/processes/src/") && !acts;
+    // Of some jobs one folder acts, and says so in its name.
+    let thinks = ["crates/consoles/src/", "crates/processes/src/"]
+        .iter()
+        .any(|job| {
+            shown
+                .strip_prefix(job)
+                .is_some_and(|rest| !rest.starts_with("act/"))
+        });
     let pure = thinks || PURE.iter().any(|folder| shown.starts_with(folder));
     for (at, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();

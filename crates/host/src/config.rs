@@ -1,5 +1,7 @@
 //! Configuration files that matter, as they stand, and what is read out of them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A text file.
@@ -38,6 +40,61 @@ pub struct BlockDevice {
     pub links: Option<Vec<String>>,
 }
 
+/// A file that login prompts or the kernel's console depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupFile {
+    /// Its path.
+    pub path: String,
+    /// What is there.
+    #[serde(flatten)]
+    pub content: SetupContent,
+}
+
+/// What is at the path of a [`SetupFile`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SetupContent {
+    /// A text file. Of a boot loader's settings only the lines about kernels are kept.
+    Text(String),
+    /// A symbolic link, as it is written.
+    Link(String),
+    /// A program, or a file that only has to be there, with the words that tell which one it is.
+    Program(Vec<String>),
+}
+
+/// A terminal that the running kernel has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalDevice {
+    /// Its device number, as processes have it.
+    pub number: u32,
+    /// Whether there is hardware behind a serial port; none if it is no such port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_port: Option<bool>,
+    /// Whether its node is in `/dev`.
+    pub has_node: bool,
+}
+
+/// Where the machine runs, as far as that decides which console can be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `/sys/hypervisor/type`, such as `xen`.
+    pub hypervisor: Option<String>,
+    /// Whether this is the domain that controls the others, from `/proc/xen/capabilities`.
+    pub controls: bool,
+    /// The kind of Xen guest, from `/sys/hypervisor/guest_type`: `PV`, `PVH`, `HVM`.
+    pub guest: Option<String>,
+    /// The maker and the product of the machine, from DMI.
+    pub maker: Option<String>,
+    /// The product.
+    pub product: Option<String>,
+    /// The container manager that started it, such as `lxc`.
+    pub container: Option<String>,
+    /// The model of a board, from the device tree.
+    pub model: Option<String>,
+    /// Whether a screen is drawn; none if unknown.
+    pub has_screen: Option<bool>,
+}
+
 /// A login prompt that is meant to run on a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Getty {
@@ -65,4 +122,13 @@ pub struct Consoles {
     pub masked: Vec<String>,
     /// The terminals that the kernel has, as in `/sys/class/tty`; none for a tree.
     pub terminals: Option<Vec<String>>,
+    /// The files that login prompts depend on; none in captures of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<SetupFile>>,
+    /// The terminals that a login prompt can be on, by name; none for a tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<BTreeMap<String, TerminalDevice>>,
+    /// Where the machine runs; none for a tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
 }

@@ -23,7 +23,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 pub use capture::CaptureError;
-pub use config::{BlockDevice, Consoles, Getty, Mount, TextFile};
+pub use config::{
+    BlockDevice, Consoles, Getty, Mount, Platform, SetupContent, SetupFile, TerminalDevice,
+    TextFile,
+};
 pub use detail::{
     FrozenGroup, MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
 };

@@ -53,12 +53,28 @@ impl Files {
         self.note(path, self.read(path)).flatten()
     }
 
+    /// The bytes of a plain file, or none.
+    pub(super) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        self.note(path, self.read_bytes(path)).flatten()
+    }
+
+    /// Whether a link leads to a folder, or there is one.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        self.find(path, true)
+            .is_ok_and(|found| FileType::from_raw_mode(found.stat.st_mode) == FileType::Directory)
+    }
+
     fn read(&self, path: &str) -> io::Result<Option<String>> {
+        let bytes = self.read_bytes(path)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn read_bytes(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         let found = self.find(path, true)?;
         match FileType::from_raw_mode(found.stat.st_mode) {
             FileType::RegularFile => {}
             FileType::Directory => return Ok(None),
-            _ if is_null(&found.stat) => return Ok(Some(String::new())),
+            _ if is_null(&found.stat) => return Ok(Some(Vec::new())),
             _ => return Err(io::Error::other("it is no plain file")),
         }
         let limit = LARGEST.min(self.left.get());
@@ -74,7 +90,7 @@ impl Files {
             return Err(io::Error::other("all files together have over 512 MiB"));
         }
         self.left.set(self.left.get().saturating_sub(length));
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(Some(bytes))
     }
 
     /// Whether something is there, be it a link that leads nowhere.

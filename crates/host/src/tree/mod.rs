@@ -2,6 +2,7 @@
 
 mod boot;
 mod console;
+mod console_files;
 mod files;
 mod fstab;
 mod saved;
@@ -64,6 +65,10 @@ impl Host {
         host.consoles.command_line = console::command_line(&files);
         host.consoles.gettys = console::gettys(&files, &boot);
         host.consoles.masked = console::masked(&files);
+        host.consoles.files = files
+            .failure()
+            .is_none()
+            .then(|| console_files::read(&files));
         if let Some(why) = files.failure() {
             let open = "what is set up, started at boot and loaded from disk";
             host.miss("every file", why, open);

@@ -3,14 +3,15 @@
 use surefoot_host::Host;
 use surefoot_report::{Area, Finding};
 
-use crate::{Rules, consoles, exposure, storage, wrappers};
+use crate::{consoles, exposure, storage, wrappers};
+use surefoot_firewall::LoadedRules;
 
 /// What an area looks at.
 pub(crate) struct MachineFacts<'a> {
     /// The machine.
     pub(crate) host: &'a Host,
     /// Its rules, read once for every area that depends on them.
-    pub(crate) rules: &'a Rules,
+    pub(crate) rules: &'a LoadedRules,
 }
 
 /// Finds what is wrong in one area.
@@ -19,7 +20,7 @@ pub(crate) type AreaCheck = fn(&MachineFacts<'_>) -> Vec<Finding>;
 /// Every area with its check. A new job adds one line.
 pub(crate) static AREAS: &[(&Area, AreaCheck)] = &[
     (&surefoot_firewall::lint::AREA, |facts| {
-        facts.rules.findings()
+        surefoot_firewall::lint::check(facts.rules)
     }),
     (&exposure::AREA, |facts| {
         exposure::check(facts.host, facts.rules)

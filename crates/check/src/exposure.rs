@@ -13,9 +13,10 @@ use surefoot_netfilter::semantics::{End, Record, evaluate};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 use surefoot_ruleset::model::{Family, Field, ct_state};
 
+use crate::sockets;
 use crate::surroundings::devices;
-use crate::{Rules, sockets};
 use services::{Service, private};
+use surefoot_firewall::LoadedRules;
 
 /// More listeners of one program than this are counted, not asked about one by one.
 const ASKED_OF_EACH: usize = 24;
@@ -130,14 +131,14 @@ struct Group {
 }
 
 /// One finding for each program, and one for each service that is not made for strangers.
-pub(crate) fn check(host: &Host, rules: &Rules) -> Vec<Finding> {
+pub(crate) fn check(host: &Host, rules: &LoadedRules) -> Vec<Finding> {
     let mut found = listeners(host, rules);
     found.extend(beside::check(host));
     found
 }
 
 /// Programs that take packets, each with the ports that it has, and what the firewall does.
-fn listeners(host: &Host, rules: &Rules) -> Vec<Finding> {
+fn listeners(host: &Host, rules: &LoadedRules) -> Vec<Finding> {
     let Some(sockets) = &host.sockets else {
         return Vec::new();
     };
@@ -226,7 +227,7 @@ fn protocol(socket: &Socket) -> u8 {
 }
 
 /// Asks the firewall about a stranger's first packet, on every interface that strangers reach.
-fn gate(host: &Host, rules: &Rules, socket: &Socket) -> Gate {
+fn gate(host: &Host, rules: &LoadedRules, socket: &Socket) -> Gate {
     let v6 = address(socket).is_some_and(|address| address.is_ipv6());
     let both = v6 && is_everywhere(socket) && socket.v6only != Some(true);
     let mut families = vec![if v6 { Family::Ip6 } else { Family::Ip }];
@@ -258,7 +259,7 @@ fn gate(host: &Host, rules: &Rules, socket: &Socket) -> Gate {
 }
 
 /// The interfaces by which strangers come; one unknown where there are many or they are not known.
-fn interfaces(rules: &Rules) -> Vec<Interface> {
+fn interfaces(rules: &LoadedRules) -> Vec<Interface> {
     const MANY: usize = 8;
     let known = rules.surroundings.interfaces.iter().flatten();
     let outside: Vec<Interface> = known
@@ -272,8 +273,8 @@ fn interfaces(rules: &Rules) -> Vec<Interface> {
     }
 }
 
-fn ask(rules: &Rules, socket: &Socket, family: Family, interface: Interface) -> Gate {
-    if !rules.complete {
+fn ask(rules: &LoadedRules, socket: &Socket, family: Family, interface: Interface) -> Gate {
+    if !rules.are_complete() {
         return Gate::Unknown;
     }
     let mut packet = Packet::new(Path::Input)
@@ -289,7 +290,7 @@ fn ask(rules: &Rules, socket: &Socket, family: Family, interface: Interface) -> 
         packet = packet.to(to);
     }
     let packet = packet.settle(&rules.surroundings);
-    let firewall = &rules.loaded.firewall;
+    let firewall = &rules.firewall;
     let answer = evaluate(
         firewall,
         &rules.index,

@@ -1,7 +1,7 @@
 //! The one look at a machine: facts in, every area's findings out, worst first.
 //!
 //! [`areas`] lists the areas. A large one has a crate of its own; a small one without a command is a
-//! file here. Each is its pages and a pure function of [`Host`] and of [`Rules`], which are read
+//! file here. Each is its pages and a pure function of [`Host`] and of [`LoadedRules`], which are read
 //! once. Nothing here reads the machine.
 
 mod areas;
@@ -19,7 +19,8 @@ use surefoot_report::{Area, Finding, Page, Report, Unknown, sort_worst_first};
 
 pub use areas::areas;
 pub use connections::connections;
-pub use rules::{Rules, withheld};
+pub use rules::loaded_rules;
+use surefoot_firewall::{LoadedRules, lint};
 
 use areas::{AREAS, MachineFacts};
 
@@ -30,7 +31,7 @@ pub fn check(host: &Host) -> Report {
 
 /// The findings of the areas that are wanted, worst first, and what was unknown.
 pub fn check_areas(host: &Host, wanted: impl Fn(&Area) -> bool) -> Report {
-    let rules = Rules::of_host(host);
+    let rules = loaded_rules(host);
     let facts = MachineFacts {
         host,
         rules: &rules,
@@ -51,8 +52,8 @@ pub fn check_areas(host: &Host, wanted: impl Fn(&Area) -> bool) -> Report {
 }
 
 /// The firewall's findings alone.
-pub fn check_rules(rules: &Rules) -> Report {
-    let mut findings = rules.findings();
+pub fn check_rules(rules: &LoadedRules) -> Report {
+    let mut findings = lint::check(rules);
     sort_worst_first(&mut findings);
     Report {
         subject: rules.subject.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use surefoot_host::{Host, Socket, SocketKind};
+use surefoot_host::{FactKind, Host, Missing, Socket, SocketKind};
 
 /// The kernel's own choice where the setting is not known.
 const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
@@ -43,7 +43,8 @@ pub(crate) fn maybe_clients(host: &Host) -> BTreeSet<(SocketKind, u16)> {
 
 /// Whether no process has a socket although every process was looked at.
 pub(crate) fn is_the_kernels(host: &Host, socket: &Socket) -> bool {
-    let hidden = host.missing.iter().any(|it| it.fact.contains("processes"));
+    let is_process = |missing: &Missing| missing.kind == FactKind::Processes;
+    let hidden = host.missing.iter().any(is_process);
     socket.owners.is_empty() && host.processes.is_some() && !hidden
 }
 

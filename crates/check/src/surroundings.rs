@@ -1,6 +1,6 @@
 //! From the facts of a host to what a firewall's answers depend on.
 
-use surefoot_host::{Host, Socket, SocketKind};
+use surefoot_host::{FactKind, Host, Socket, SocketKind};
 use surefoot_netfilter::{
     Connected, Interface, Listener, Route, SavedRules, Session, Surroundings,
 };
@@ -121,8 +121,8 @@ pub(crate) fn devices(host: &Host, index: u32) -> Vec<String> {
 
 /// Whether the list of these sockets tells neither devices nor whether IPv4 is refused.
 fn is_vague(host: &Host, kind: SocketKind) -> bool {
-    let fact = format!("details of {} sockets", sockets::word(kind));
-    host.missing.iter().any(|missing| missing.fact == fact)
+    let details = FactKind::SocketDetails(kind);
+    host.missing.iter().any(|missing| missing.kind == details)
 }
 
 fn connected(host: &Host, socket: &Socket) -> Vec<Connected> {

@@ -83,6 +83,7 @@ fn missing_facts_are_told() {
         fact: "sockets".into(),
         why: "no permission".into(),
         leaves_open: "who listens".into(),
+        kind: surefoot_host::FactKind::Other,
     });
     let report = check(&host);
     assert!(

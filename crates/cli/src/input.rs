@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use surefoot_check::Rules;
+use surefoot_firewall::LoadedRules;
 use surefoot_host::Host;
 use surefoot_report::{Level, Problem};
 use surefoot_ruleset::model::{Backend, Family};
@@ -106,11 +106,11 @@ pub(crate) fn rules(
     format: Option<RulesFormat>,
     facts: &FactsArgs,
     output: &Output,
-) -> Result<Rules, Failure> {
+) -> Result<LoadedRules, Failure> {
     if files.is_empty() {
         let host = host(facts, output)?;
-        let rules = Rules::of_host(&host);
-        if host.running && !rules.complete && host.rules.is_empty() {
+        let rules = surefoot_check::loaded_rules(&host);
+        if host.running && !rules.are_complete() && host.rules.is_empty() {
             let mut failure = Failure::denied("the rules of this machine could not be read");
             for unknown in rules.unknowns() {
                 failure = failure.because(format!("{}: {}", unknown.fact, unknown.why));
@@ -133,7 +133,7 @@ pub(crate) fn rules(
         });
     }
     progress.step("reading the rules");
-    let rules = Rules::of_files(inputs);
+    let rules = LoadedRules::of_texts(inputs);
     drop(progress);
     refuse_unreadable(&rules, output)?;
     Ok(rules)
@@ -150,7 +150,7 @@ pub(crate) fn rule_text(
         text: text(file)?,
         format: format.map(format_of),
     };
-    refuse_unreadable(&Rules::of_files(vec![input.clone()]), output)?;
+    refuse_unreadable(&LoadedRules::of_texts(vec![input.clone()]), output)?;
     Ok(input)
 }
 
@@ -265,11 +265,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Ends the command if a text could not be read; says what was not understood.
-fn refuse_unreadable(rules: &Rules, output: &Output) -> Result<(), Failure> {
+fn refuse_unreadable(rules: &LoadedRules, output: &Output) -> Result<(), Failure> {
     let style = output.error_style();
-    for (at, source) in rules.loaded.firewall.sources.iter().enumerate() {
+    for (at, source) in rules.firewall.sources.iter().enumerate() {
         let problems: Vec<Problem> = rules
-            .loaded
             .problems
             .iter()
             .filter(|(source, _)| usize::from(*source) == at)

@@ -14,14 +14,14 @@
 
 use std::time::Instant;
 
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Side, diff, reach};
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, Exact, Question, dead_rules};
 use surefoot_netfilter::packet::Path;
-use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::Traffic;
-use surefoot_ruleset::model::Firewall;
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
 
 const RUNS: usize = 7;
 
@@ -65,37 +65,39 @@ fn main() {
     }
 }
 
-fn read(text: &str) -> Firewall {
-    load(vec![Input {
+fn read(text: &str) -> LoadedRules {
+    LoadedRules::of_texts(vec![Input {
         name: "rules".into(),
         text: text.to_owned(),
         format: None,
     }])
-    .firewall
 }
 
-fn rules(firewall: &Firewall) -> usize {
-    let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+fn rules(loaded: &LoadedRules) -> usize {
+    let chains = loaded
+        .firewall
+        .tables
+        .iter()
+        .flat_map(|table| &table.chains);
     chains.map(|chain| chain.rules.len()).sum()
 }
 
 fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
     let mut steps = Vec::new();
     let mut begin = Instant::now();
-    let firewall = read(text);
+    let rules = read(text);
     let mut step = |name, begin: &mut Instant| {
         steps.push((name, begin.elapsed().as_secs_f64()));
         *begin = Instant::now();
     };
     step("read", &mut begin);
-    let surroundings = Surroundings::default();
     for (name, path) in [
         ("accepted at input", Path::Input),
         ("accepted at forward", Path::Forward),
     ] {
         let mut exact = Exact::new(Question {
-            firewall: &firewall,
-            surroundings: &surroundings,
+            firewall: &rules.firewall,
+            surroundings: &rules.surroundings,
             v6: false,
             path,
             about: &Traffic::default(),
@@ -107,31 +109,29 @@ fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
         assert!(exact.certainly(End::Accepted).is_ok());
         step(name, &mut begin);
     }
-    assert!(dead_rules(&firewall, &surroundings, Budget::default()).is_ok());
+    assert!(dead_rules(&rules.firewall, &rules.surroundings, Budget::default()).is_ok());
     step("dead rules", &mut begin);
     for (name, words) in [
         ("reach tcp to :22", "tcp to :22"),
         ("reach forwarded tcp to :22", "forwarded tcp to :22"),
     ] {
         let about = Traffic::parse(words).unwrap();
-        let matrices = reach(&firewall, &surroundings, &about, Budget::default());
+        let matrices = reach(&rules, &about, Budget::default());
         assert!(!matrices.is_empty());
         step(name, &mut begin);
     }
     steps
 }
 
-fn compare(old: &Firewall, new: &Firewall) -> f64 {
+fn compare(old: &LoadedRules, new: &LoadedRules) -> f64 {
     let begin = Instant::now();
-    let (old_index, new_index) = (Index::new(old), Index::new(new));
-    let side = |firewall, index| Side {
-        firewall,
-        index,
+    let [from, to] = [old, new].map(|rules| Side {
+        rules,
         whole: false,
-    };
+    });
     let difference = diff(
-        side(old, &old_index),
-        side(new, &new_index),
+        from,
+        to,
         &Surroundings::default(),
         &Traffic::default(),
         (8, Budget::default()),

@@ -12,22 +12,22 @@ mod rules;
 
 use std::time::{Duration, Instant};
 
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::explain;
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::packet::words;
 use surefoot_netfilter::semantics::Index;
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
 
 fn main() {
-    let loaded = load(vec![Input {
+    let input = Input {
         name: "rules".into(),
         text: rules::text(rules::RULES),
         format: None,
-    }]);
+    };
+    let loaded = LoadedRules::of_texts(vec![input]);
     let begin = Instant::now();
-    let index = Index::new(&loaded.firewall);
+    drop(Index::new(&loaded.firewall));
     let indexing = begin.elapsed();
-    let surroundings = Surroundings::default();
     let mut times: Vec<Duration> = Vec::new();
     for number in 0..500_u32 {
         let [a, b, c, d] = (number.wrapping_mul(2_654_435_761)).to_be_bytes();
@@ -45,7 +45,7 @@ fn main() {
         let mut best = Duration::MAX;
         for _ in 0..3 {
             let begin = Instant::now();
-            let explanation = explain(&loaded.firewall, &index, &surroundings, &packet, false);
+            let explanation = explain(&loaded, &packet, false);
             best = best.min(begin.elapsed());
             assert!(!explanation.answers.is_empty());
         }

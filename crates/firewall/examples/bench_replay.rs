@@ -15,10 +15,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Replay, Side};
-use surefoot_netfilter::semantics::Index;
 use surefoot_netfilter::{Interface, Surroundings};
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
 
 const PACKETS: u32 = 2_000_000;
 const RUNS: u32 = 3;
@@ -38,7 +38,7 @@ fn measure(rules: u32, length: u32) {
             text,
             format: None,
         };
-        load(vec![input]).firewall
+        LoadedRules::of_texts(vec![input])
     };
     // The new rules refuse what the old ones let through for one network.
     let new = text.replace(
@@ -46,7 +46,6 @@ fn measure(rules: u32, length: u32) {
         "-A INPUT -s 10.0.0.0/9 -j DROP\n-A INPUT -i lo",
     );
     let (old, new) = (read(text), read(new));
-    let (old_index, new_index) = (Index::new(&old), Index::new(&new));
     let surroundings = Surroundings {
         interfaces: Some(vec![Interface {
             name: "eth0".into(),
@@ -63,12 +62,10 @@ fn measure(rules: u32, length: u32) {
     let mut connections = 0;
     for _ in 0..RUNS {
         let begin = Instant::now();
-        let side = |firewall, index| Side {
-            firewall,
-            index,
+        let [old, new] = [&old, &new].map(|rules| Side {
+            rules,
             whole: false,
-        };
-        let (old, new) = (side(&old, &old_index), side(&new, &new_index));
+        });
         let mut replay = Replay::new(old, new, &surroundings, Some("eth0"));
         replay.capture(File::open(&path).unwrap(), |_| {}).unwrap();
         let replayed = replay.finish(10);

@@ -6,10 +6,8 @@
     reason = "an example reads and prints"
 )]
 
-use surefoot_firewall::lint::{self, Facts};
-use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::semantics::Index;
-use surefoot_ruleset::{Input, load};
+use surefoot_firewall::{LoadedRules, lint};
+use surefoot_ruleset::Input;
 
 fn main() {
     let inputs = std::env::args().skip(1).filter_map(|name| {
@@ -20,14 +18,7 @@ fn main() {
             format: None,
         })
     });
-    let loaded = load(inputs.collect());
-    let index = Index::new(&loaded.firewall);
-    let findings = lint::check(&Facts {
-        firewall: &loaded.firewall,
-        index: &index,
-        surroundings: &Surroundings::default(),
-        all_rules_of: Some("these files"),
-    });
+    let findings = lint::check(&LoadedRules::of_texts(inputs.collect()));
     for finding in findings {
         println!(
             "{} {} {:?}: {}\n  {}",

@@ -5,4 +5,7 @@
 
 pub mod ask;
 pub mod lint;
+mod loaded;
 pub mod show;
+
+pub use loaded::{LoadedFrom, LoadedRules, OPEN_WITHOUT_RULES};

@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::Host;
+use crate::{Host, Missing};
 
 /// The version of the format that this surefoot writes. It goes up when an old surefoot would
 /// misread a new capture; a new field with a default leaves it as it is.
@@ -99,6 +99,7 @@ impl Host {
         let document: Document<Self> =
             serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
         let mut host = document.host;
+        host.missing.iter_mut().for_each(Missing::settle_kind);
         host.put_in_order();
         Ok(host)
     }

@@ -10,6 +10,7 @@ mod capture;
 mod config;
 mod detail;
 mod live;
+mod missing;
 mod network;
 mod process;
 mod rules;
@@ -33,9 +34,10 @@ pub use detail::{
 pub use live::{
     LiveOptions, control_group_members, processes_using, terminal_device, user_name, user_number,
 };
+pub use missing::{FactKind, Missing};
 pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
-pub use rules::{LoadedRules, RulesOrigin, SavedRules};
+pub use rules::{RuleListing, RulesOrigin, SavedRules};
 pub use socket::{Socket, SocketKind, VsockListener};
 
 /// Everything surefoot knows about a machine.
@@ -63,7 +65,7 @@ pub struct Host {
     /// Processes by pid.
     pub processes: Option<Vec<Process>>,
     /// The rules that are loaded, one text for each mechanism that could be asked.
-    pub rules: Vec<LoadedRules>,
+    pub rules: Vec<RuleListing>,
     /// Whether every mechanism of the kernel could be asked for its rules.
     pub rules_complete: bool,
     /// Rule files on disk; none if the files could not be looked for.
@@ -87,32 +89,7 @@ pub struct Host {
     pub missing: Vec<Missing>,
 }
 
-/// A fact that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Missing {
-    /// The fact.
-    pub fact: String,
-    /// Why it could not be read.
-    pub why: String,
-    /// The questions that stay open without it.
-    pub leaves_open: String,
-}
-
 impl Host {
-    /// Notes that a fact could not be read.
-    pub(crate) fn miss(
-        &mut self,
-        fact: impl Into<String>,
-        why: impl std::fmt::Display,
-        leaves_open: impl Into<String>,
-    ) {
-        self.missing.push(Missing {
-            fact: fact.into(),
-            why: why.to_string(),
-            leaves_open: leaves_open.into(),
-        });
-    }
-
     /// The process of that number.
     pub fn process(&self, pid: u32) -> Option<&Process> {
         let processes = self.processes.as_deref()?;

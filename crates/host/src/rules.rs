@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What one command printed about the loaded rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoadedRules {
+pub struct RuleListing {
     /// Which mechanism.
     pub origin: RulesOrigin,
     /// The command line that printed it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use surefoot_host::{Host, Missing};
+use surefoot_host::{FactKind, Host, Missing};
 
 fn docs(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -54,6 +54,7 @@ fn every_field_is_documented() {
         fact: String::new(),
         why: String::new(),
         leaves_open: String::new(),
+        kind: FactKind::Other,
     });
     let mut fields = BTreeSet::new();
     names(

@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Replay, Side};
 use surefoot_netfilter::packet::conntrack;
-use surefoot_netfilter::semantics::Index;
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
 use surefoot_netfilter::{Interface, Surroundings};
 
 const RULES: &str = "table inet t { chain i { type filter hook input priority 0; policy drop;
@@ -23,8 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         text: RULES.into(),
         format: None,
     };
-    let firewall = load(vec![input]).firewall;
-    let index = Index::new(&firewall);
+    let rules = LoadedRules::of_texts(vec![input]);
     let host = Surroundings {
         interfaces: Some(vec![Interface {
             name: "eth0".into(),
@@ -35,8 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         ..Surroundings::default()
     };
     let side = Side {
-        firewall: &firewall,
-        index: &index,
+        rules: &rules,
         whole: true,
     };
     let mut replay = Replay::new(side, side, &host, Some("eth0"));

@@ -67,7 +67,7 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<Status, Failure> 
     }
     findings::print(
         report,
-        surefoot_check::withheld(&host),
+        host.running && !host.rules_complete,
         &args.findings,
         output,
     )

@@ -1,17 +1,17 @@
 //! A packet for which a sentence is so.
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use serde::Serialize;
 use surefoot_report::{Paint, Problem, Style};
 
-use super::explain::{Explanation, explain};
+use super::explain::{Explanation, explain_witness};
 use super::lines::Lines;
 use super::prove::{Scope, claimed, named_are_there, scopes};
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Question, asked_fields};
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::{Assertion, Traffic};
-use surefoot_ruleset::model::Firewall;
 
 /// Whether there is such a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,14 +47,8 @@ pub enum Found {
 /// # Errors
 ///
 /// If it speaks of a set that the rules do not have.
-pub fn find(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-    assertion: &Assertion,
-    budget: Budget,
-) -> Result<Search, Problem> {
-    named_are_there(firewall, assertion)?;
+pub fn find(rules: &LoadedRules, assertion: &Assertion, budget: Budget) -> Result<Search, Problem> {
+    named_are_there(&rules.firewall, assertion)?;
     let mut search = Search {
         assertion: assertion.text.clone(),
         found: Found::None,
@@ -62,33 +56,27 @@ pub fn find(
         packet: None,
         notes: Vec::new(),
     };
-    for scope in scopes(
-        firewall,
-        surroundings,
-        &assertion.traffic,
-        &mut search.notes,
-    ) {
+    for scope in scopes(rules, &assertion.traffic, &mut search.notes) {
         search.scopes.push(scope);
-        let answer = look(firewall, surroundings, assertion, scope, budget);
+        let answer = look(rules, assertion, scope, budget);
         let (found, packet) = answer.unwrap_or((Found::Unknown, None));
         if found <= search.found {
             continue;
         }
         search.found = found;
         search.packet = packet.map(|mut packet| {
-            packet.keep_only(&asked_fields(firewall));
-            explain(firewall, index, surroundings, &packet, false)
+            packet.keep_only(&asked_fields(&rules.firewall));
+            explain_witness(rules, &packet, false)
         });
         if found == Found::Certainly {
             break;
         }
     }
-    Ok(search)
+    Ok(rules.weaken(search))
 }
 
 fn look(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
+    rules: &LoadedRules,
     assertion: &Assertion,
     scope: Scope,
     budget: Budget,
@@ -96,8 +84,8 @@ fn look(
     let claim = &assertion.claim;
     let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
     let mut exact = Exact::new(Question {
-        firewall,
-        surroundings,
+        firewall: &rules.firewall,
+        surroundings: &rules.surroundings,
         v6: scope.v6,
         path: scope.way,
         about: &assertion.traffic,
@@ -105,7 +93,7 @@ fn look(
         marked: false,
         budget,
     })?;
-    let wanted = claimed(&mut exact, firewall, claim)?;
+    let wanted = claimed(&mut exact, &rules.firewall, claim)?;
     let others = exact.other_than(wanted)?;
     let others = exact.some(others)?;
     let certainly = exact.without(others)?;
@@ -121,17 +109,18 @@ fn look(
     })
 }
 
-impl Search {
-    /// Takes the certainty from the answer, for this reason.
-    pub fn doubt(&mut self, why: String) {
+impl WeakenedAnswer for Search {
+    fn weaken(&mut self, why: &str) {
         self.found = match self.found {
             Found::Certainly => Found::Possibly,
             Found::None => Found::Unknown,
             other => other,
         };
-        self.notes.insert(0, why);
+        self.notes.insert(0, why.to_owned());
     }
+}
 
+impl Search {
     /// The answer, and the packet.
     pub fn text(&self, style: Style, width: usize) -> String {
         let mut out = Lines::new(style, width);
@@ -161,11 +150,12 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::{Found, find};
-    use surefoot_netfilter::Surroundings;
+    use crate::LoadedRules;
+
     use surefoot_netfilter::exact::Budget;
-    use surefoot_netfilter::semantics::Index;
+
     use surefoot_netfilter::traffic::Assertion;
-    use surefoot_ruleset::{Input, load};
+    use surefoot_ruleset::Input;
 
     fn search(sentence: &str) -> (Found, Option<String>) {
         let text = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT\n-A INPUT -p tcp --dport 80 -m limit --limit 1/s -j ACCEPT\n-A INPUT -p udp --dport 5000:6000 -j REJECT\nCOMMIT\n";
@@ -174,12 +164,9 @@ mod tests {
             text: text.into(),
             format: None,
         };
-        let firewall = load(vec![input]).firewall;
-        let index = Index::new(&firewall);
+        let rules = LoadedRules::of_texts(vec![input]);
         let assertion = Assertion::parse(sentence).unwrap();
-        let surroundings = Surroundings::default();
-        let budget = Budget::default();
-        let search = find(&firewall, &index, &surroundings, &assertion, budget).unwrap();
+        let search = find(&rules, &assertion, Budget::default()).unwrap();
         (search.found, search.packet.map(|packet| packet.packet))
     }
 

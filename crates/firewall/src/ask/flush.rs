@@ -3,15 +3,15 @@
 //! A flush deletes rules and keeps policies, or takes whole tables away; what then changes is a
 //! comparison of two rule sets like any other.
 
+use crate::LoadedRules;
 use serde::Serialize;
 use surefoot_report::{Paint, Style};
 
 use super::diff::{Difference, Side, change_lines, diff};
 use super::lines::Lines;
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
-use surefoot_netfilter::semantics::{End, Index, Record, evaluate};
+use surefoot_netfilter::semantics::{End, Record};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Backend, Family, Field, Firewall, Policy, Table, ct_state};
 
@@ -46,21 +46,12 @@ enum Does {
 }
 
 /// What each usual way to flush would change.
-pub fn flush(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-    (most, budget): (usize, Budget),
-) -> Vec<Flushed> {
+pub fn flush(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Vec<Flushed> {
     // A family without tables has no rules before and after.
-    let old = Side {
-        firewall,
-        index,
-        whole: true,
-    };
+    let old = Side { rules, whole: true };
     let mut flushed = Vec::new();
-    for (commands, about, does) in ways(firewall) {
-        let mut after = firewall.clone();
+    for (commands, about, does) in ways(&rules.firewall) {
+        let mut after = rules.firewall.clone();
         for table in &mut after.tables {
             if about(table) && !matches!(does, Does::Remove) {
                 empty(table, matches!(does, Does::Empty { policies: true }));
@@ -73,16 +64,21 @@ pub fn flush(
                 }
             }
         }
-        let after_index = Index::new(&after);
+        let after = rules.with_rules(after);
         let new = Side {
-            firewall: &after,
-            index: &after_index,
+            rules: &after,
             whole: true,
         };
-        let difference = diff(old, new, surroundings, &Traffic::default(), (most, budget));
+        let difference = diff(
+            old,
+            new,
+            &rules.surroundings,
+            &Traffic::default(),
+            (most, budget),
+        );
         flushed.push(Flushed {
             commands,
-            session: session(&after, &after_index, surroundings),
+            session: session(&after),
             difference,
         });
     }
@@ -169,12 +165,8 @@ fn empty(table: &mut Table, policies: bool) {
 }
 
 /// Whether the packets of the administrator's own session still come in and go out.
-fn session(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-) -> Option<SessionAfter> {
-    let session = surroundings.session.as_ref()?;
+fn session(rules: &LoadedRules) -> Option<SessionAfter> {
+    let session = rules.surroundings.session.as_ref()?;
     let there = (session.client, session.client_port);
     let here = (session.server, session.server_port);
     let mut after = SessionAfter::Stays;
@@ -199,8 +191,8 @@ fn session(
         } else {
             Interface::None
         };
-        let packet = packet.settle(surroundings);
-        let answer = evaluate(firewall, index, surroundings, &packet, Record::Nothing);
+        let packet = packet.settle(&rules.surroundings);
+        let answer = rules.evaluate(&packet, Record::Nothing);
         after = match answer.certain() {
             Some(End::Accepted) => after,
             Some(End::Dropped | End::Rejected) => return Some(SessionAfter::CutOff),
@@ -282,20 +274,18 @@ fn part(out: &mut Lines, way: &Flushed, title: &str, fits: impl Fn(End, End) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use surefoot_netfilter::Session;
-    use surefoot_ruleset::{Input, load};
+    use surefoot_netfilter::{Session, Surroundings};
+    use surefoot_ruleset::Input;
 
     type Outcome = (String, Option<SessionAfter>, Vec<(End, End)>);
 
     fn flushed(text: &str) -> Vec<Outcome> {
-        let firewall = load(vec![Input {
+        let mut rules = LoadedRules::of_texts(vec![Input {
             name: "t".into(),
             text: text.into(),
             format: None,
-        }])
-        .firewall;
-        let index = Index::new(&firewall);
-        let surroundings = Surroundings {
+        }]);
+        rules.surroundings = Surroundings {
             session: Some(Session {
                 client: "10.0.0.9".parse().unwrap(),
                 client_port: 50_000,
@@ -305,7 +295,7 @@ mod tests {
             ..Surroundings::default()
         };
         let limits = (8, Budget::default());
-        flush(&firewall, &index, &surroundings, limits)
+        flush(&rules, limits)
             .into_iter()
             .map(|way| {
                 let changes = way.difference.changes.iter();

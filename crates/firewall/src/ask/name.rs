@@ -23,18 +23,42 @@ pub struct Named {
     /// What it has counted, where it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<u64>,
+    /// What it is.
+    #[serde(skip)]
+    pub(crate) kind: NamedKind,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NamedKind {
+    /// A rule.
+    Rule {
+        /// Its number in the chain, from 1.
+        number: u32,
+        /// Such as `filter INPUT`.
+        chain: String,
+    },
+    /// The policy of a chain.
+    Policy,
+    /// The kernel, where no rule and no policy decides.
+    Kernel,
 }
 
 impl Named {
     /// Names a rule.
     pub(crate) fn rule(firewall: &Firewall, at: RuleAt) -> Self {
         let (table, chain, rule) = find(firewall, at);
+        let chain = chain_name(table, chain);
         Self {
-            name: format!("rule {} of {}", rule.number, chain_name(table, chain)),
+            name: format!("rule {} of {chain}", rule.number),
             text: rule_text(firewall, rule),
             comment: rule.comment.clone(),
             place: place(firewall, rule.place),
             packets: rule.counters.map(|counters| counters.packets),
+            kind: NamedKind::Rule {
+                number: rule.number,
+                chain,
+            },
         }
     }
 
@@ -51,6 +75,7 @@ impl Named {
                     comment: None,
                     place: place(firewall, chain.place),
                     packets: chain.policy_counters.map(|counters| counters.packets),
+                    kind: NamedKind::Policy,
                 }
             }
             Decider::Kernel => Self {
@@ -59,7 +84,26 @@ impl Named {
                 comment: None,
                 place: None,
                 packets: None,
+                kind: NamedKind::Kernel,
             },
+        }
+    }
+}
+
+impl Named {
+    /// The chain of a rule, such as `filter INPUT`.
+    pub(crate) fn chain(&self) -> Option<&str> {
+        match &self.kind {
+            NamedKind::Rule { chain, .. } => Some(chain),
+            NamedKind::Policy | NamedKind::Kernel => None,
+        }
+    }
+
+    /// The number of a rule in its chain; nothing for what is no rule.
+    pub(crate) fn number(&self) -> String {
+        match &self.kind {
+            NamedKind::Rule { number, .. } => number.to_string(),
+            NamedKind::Policy | NamedKind::Kernel => String::new(),
         }
     }
 }

@@ -4,24 +4,24 @@
 //! leads to. So every rule that stays counts what it counted, and keeps its comment; the text that
 //! stays is as it was written. What comes out is compared with what went in, over all packets.
 
+use crate::LoadedRules;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use surefoot_report::{Level, Paint, Problem, Source, Span, Style};
+use surefoot_report::{Paint, Source, Span, Style};
 
 use super::diff::{Difference, Side, Verdict, diff};
 use super::lines::Lines;
 use super::name::Named;
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, Exhausted, Hider, Why, dead_rules};
-use surefoot_netfilter::semantics::Index;
 use surefoot_netfilter::traffic::Traffic;
+use surefoot_ruleset::Input;
 use surefoot_ruleset::model::chain_name;
 use surefoot_ruleset::model::{
     Chain, ChainId, Content, ElementValue, Firewall, Place, RuleAt, SetRef, Statement, Table,
     Verdict as RuleVerdict,
 };
-use surefoot_ruleset::{Input, load};
 
 /// What was taken away, and what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,9 +66,10 @@ pub fn simplify(
     surroundings: &Surroundings,
     budget: Budget,
 ) -> Result<Simpler, NotSimpler> {
-    let firewall = load(vec![input.clone()]).firewall;
+    let rules = LoadedRules::of_texts(vec![input.clone()]);
+    let firewall = &rules.firewall;
     let dead =
-        dead_rules(&firewall, surroundings, budget).map_err(|Exhausted| NotSimpler::TooLarge)?;
+        dead_rules(firewall, surroundings, budget).map_err(|Exhausted| NotSimpler::TooLarge)?;
     let mut simpler = Simpler {
         text: String::new(),
         rules: Vec::new(),
@@ -82,7 +83,7 @@ pub fn simplify(
     let gone: BTreeSet<RuleAt> = dead
         .iter()
         .map(|rule| rule.at)
-        .filter(|at| lines_of(source, rule_place(&firewall, *at).span).is_some())
+        .filter(|at| lines_of(source, rule_place(firewall, *at).span).is_some())
         .collect();
     let lines_of_chain = |table: &Table, chain: &Chain| -> Option<Vec<Span>> {
         let mut spans = vec![chain.place.span];
@@ -92,7 +93,7 @@ pub fn simplify(
         spans.iter().map(|span| lines_of(source, *span)).collect()
     };
     let stays = |table: &Table, chain: &Chain| lines_of_chain(table, chain).is_none();
-    let chains = unused_chains(&firewall, &gone, stays);
+    let chains = unused_chains(firewall, &gone, stays);
     let mut cut: Vec<Span> = Vec::new();
     for (table, chain) in &chains {
         let of = &firewall.tables[*table];
@@ -104,7 +105,7 @@ pub fn simplify(
         if chains.contains(&(rule.at.table, rule.at.chain)) {
             continue;
         }
-        let named = Named::rule(&firewall, rule.at);
+        let named = Named::rule(firewall, rule.at);
         if !gone.contains(&rule.at) {
             simpler.notes.push(format!(
                 "{} can go, but shares a line with something else",
@@ -112,14 +113,14 @@ pub fn simplify(
             ));
             continue;
         }
-        cut.extend(lines_of(source, rule_place(&firewall, rule.at).span));
+        cut.extend(lines_of(source, rule_place(firewall, rule.at).span));
         simpler.rules.push(Removed {
             rule: named,
-            hidden_by: hiders(&firewall, &rule.why),
+            hidden_by: hiders(firewall, &rule.why),
         });
     }
     simpler.text = without(&source.text, &mut cut);
-    prove(&firewall, &simpler.text, input, (surroundings, budget))?;
+    prove(&rules, &simpler.text, input, (surroundings, budget))?;
     Ok(simpler)
 }
 
@@ -139,29 +140,27 @@ fn hiders(firewall: &Firewall, why: &Why) -> Vec<Named> {
 
 /// Whether the smaller text does the same with every packet.
 fn prove(
-    old: &Firewall,
+    old: &LoadedRules,
     text: &str,
     input: &Input,
     (surroundings, budget): (&Surroundings, Budget),
 ) -> Result<(), NotSimpler> {
-    let loaded = load(vec![Input {
+    let new = LoadedRules::of_texts(vec![Input {
         text: text.to_owned(),
         ..input.clone()
     }]);
-    let is_error = |problem: &Problem| problem.level == Level::Error;
-    if loaded.problems.iter().any(|(_, problem)| is_error(problem)) {
+    if !new.are_complete() {
         return Err(NotSimpler::Unreadable);
     }
-    let new = loaded.firewall;
-    let (old_index, new_index) = (Index::new(old), Index::new(&new));
-    let side = |firewall, index| Side {
-        firewall,
-        index,
-        whole: true,
-    };
     let difference = diff(
-        side(old, &old_index),
-        side(&new, &new_index),
+        Side {
+            rules: old,
+            whole: true,
+        },
+        Side {
+            rules: &new,
+            whole: true,
+        },
         surroundings,
         &Traffic::default(),
         (4, budget),

@@ -5,6 +5,8 @@
 //! sources that no packet may have, and this host's own addresses (`fib_validate_source` in
 //! `net/ipv4/fib_frontend.c`, `ip_route_input_slow` in `net/ipv4/route.c`).
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -14,14 +16,11 @@ use surefoot_report::{Paint, Style};
 use super::lines::{Lines, path_words};
 use super::phrase::shortened;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Cube, Exact, Exhausted, Limit, Question};
+use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Question};
 use surefoot_netfilter::packet::{Path, covers, to_address};
 use surefoot_netfilter::semantics::End;
-use surefoot_netfilter::traffic::Traffic;
-use surefoot_ruleset::model::{Field, Firewall, Range};
-
-/// How a note begins that leaves the answer open.
-const UNKNOWN: &str = "unknown";
+use surefoot_netfilter::traffic::{Traffic, address_words};
+use surefoot_ruleset::model::Range;
 
 /// What forged packets can do that come by one interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +35,9 @@ pub struct Spoof {
     pub forged: Vec<String>,
     /// What the rules accept of them.
     pub passes: Vec<Passing>,
-    /// What the answer could not take into account.
+    /// Why it is unknown what passes; empty if it is known.
+    pub unknown: Vec<String>,
+    /// What was taken for granted.
     pub notes: Vec<String>,
 }
 
@@ -69,28 +70,25 @@ pub struct Passing {
     pub complete: bool,
 }
 
-impl Spoof {
-    /// Takes the certainty from the answer, for this reason.
-    pub fn doubt(&mut self, why: &str) {
+impl WeakenedAnswer for Spoof {
+    fn weaken(&mut self, why: &str) {
         for passing in &mut self.passes {
             passing.certain = false;
         }
-        self.notes.insert(0, format!("{UNKNOWN}: {why}"));
+        self.unknown.insert(0, why.to_owned());
     }
+}
 
+impl Spoof {
     /// Whether no forged packet passes, for certain.
     pub fn is_safe(&self) -> bool {
-        let unknown = self.notes.iter().any(|note| note.starts_with(UNKNOWN));
-        self.passes.is_empty() && !unknown
+        self.passes.is_empty() && self.unknown.is_empty()
     }
 }
 
 /// Looks at every interface that is up; none if interfaces or routes are not known.
-pub fn spoof(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
-    (most, budget): (usize, Budget),
-) -> Option<Vec<Spoof>> {
+pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec<Spoof>> {
+    let surroundings = &rules.surroundings;
     let interfaces = surroundings.interfaces.as_ref()?;
     surroundings.routes.as_ref()?;
     let mut found = Vec::new();
@@ -101,47 +99,28 @@ pub fn spoof(
                 .iter()
                 .any(|(address, _)| address.is_ipv6() == v6);
             if has_address {
-                found.push(at(
-                    firewall,
-                    surroundings,
-                    (&interface.name, v6),
-                    (most, budget),
-                ));
+                let spoof = at(rules, (&interface.name, v6), (most, budget));
+                found.push(rules.weaken(spoof));
             }
         }
     }
     Some(found)
 }
 
-fn at(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
-    (name, v6): (&str, bool),
-    (most, budget): (usize, Budget),
-) -> Spoof {
+fn at(rules: &LoadedRules, (name, v6): (&str, bool), (most, budget): (usize, Budget)) -> Spoof {
+    let surroundings = &rules.surroundings;
     let reverse_path = reverse_path(surroundings, name, v6);
     let forged = forged(surroundings, (name, v6), reverse_path);
-    let limit = Limit {
-        field: if v6 { Field::Ip6Src } else { Field::Ip4Src },
-        negated: false,
-        values: forged.clone(),
-    };
-    let sources = Cube {
-        fields: vec![limit],
-        ..Cube::default()
-    };
-    let words = sources.words();
-    let words = words.trim_end_matches("state any").trim();
     let mut spoof = Spoof {
         interface: name.to_owned(),
         v6,
         reverse_path,
-        forged: words
-            .trim_start_matches("from ")
-            .split(',')
-            .map(str::to_owned)
+        forged: forged
+            .iter()
+            .flat_map(|range| address_words(*range, v6))
             .collect(),
         passes: Vec::new(),
+        unknown: Vec::new(),
         notes: Vec::new(),
     };
     if !v6
@@ -154,23 +133,17 @@ fn at(
         );
     }
     if forged.is_empty() {
-        spoof.forged.clear();
         return spoof;
     }
     if let Some(why) = unknown_ways(surroundings) {
         spoof.forged.clear();
-        spoof.notes.push(format!("{UNKNOWN}: {why}"));
+        spoof.unknown.push(why);
         return spoof;
     }
-    let Ok(about) = Traffic::parse(&format!("{words} in {name} new")) else {
-        spoof.notes.push(format!(
-            "{UNKNOWN}: the interface's name cannot be asked about"
-        ));
-        return spoof;
-    };
+    let about = Traffic::opening_from(&forged, v6, name);
     for way in [Path::Input, Path::Forward] {
         let question = Question {
-            firewall,
+            firewall: &rules.firewall,
             surroundings,
             v6,
             path: way,
@@ -186,8 +159,8 @@ fn at(
                     certain: passing.certain && reverse_path != ReversePath::Unknown,
                     ..passing
                 })),
-            Err(Exhausted) => spoof.notes.push(format!(
-                "{UNKNOWN}: what {}: the question was too large for an exact answer",
+            Err(Exhausted) => spoof.unknown.push(format!(
+                "what {}: the question was too large for an exact answer",
                 path_words(way)
             )),
         }
@@ -210,10 +183,13 @@ fn passing(question: Question, most: usize) -> Result<Vec<Passing>, Exhausted> {
         passes.push(Passing {
             way,
             certain,
-            packets: cubes.iter().map(|cube| first(&cube.words())).collect(),
+            packets: cubes
+                .iter()
+                .map(|cube| first_packets(cube.words_without_state()))
+                .collect(),
             short: cubes
                 .iter()
-                .map(|cube| first(&cube.short_words()))
+                .map(|cube| first_packets(cube.short_words_without_state()))
                 .collect(),
             complete,
         });
@@ -222,12 +198,11 @@ fn passing(question: Question, most: usize) -> Result<Vec<Passing>, Exhausted> {
 }
 
 /// Sentences are about first packets if they say nothing of states.
-fn first(words: &str) -> String {
-    let words = words.replace("state any", "").replace("  ", " ");
-    if words.trim().is_empty() {
+fn first_packets(words: String) -> String {
+    if words.is_empty() {
         "anything".to_owned()
     } else {
-        words.trim().to_owned()
+        words
     }
 }
 
@@ -404,8 +379,7 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
             ReversePath::Unknown => "it is unknown whether the kernel checks the reverse path",
         };
         out.wrapped(2, None, back);
-        let unknown = spoof.notes.iter().any(|note| note.starts_with(UNKNOWN));
-        if unknown {
+        if !spoof.unknown.is_empty() {
             out.line(2, Paint::Yellow, "it is unknown what passes");
         } else if spoof.forged.is_empty() {
             out.line(2, Paint::Green, "no forged source passes");
@@ -435,6 +409,9 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
                 out.wrapped(4, None, "and more: `--all` shows every part");
             }
         }
+        for why in &spoof.unknown {
+            out.listed("  unknown: ", Paint::Yellow, why);
+        }
         for note in &spoof.notes {
             out.listed("  note: ", Paint::Faint, note);
         }
@@ -453,7 +430,7 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
 mod tests {
     use super::*;
     use surefoot_netfilter::{Interface, Route};
-    use surefoot_ruleset::{Input, load};
+    use surefoot_ruleset::Input;
 
     fn surroundings(rp_filter: &str) -> Surroundings {
         let interface = |name: &str, address: &str, length| Interface {
@@ -494,14 +471,13 @@ mod tests {
 
     fn passes(rules: &str, rp_filter: &str) -> Vec<(String, Vec<String>)> {
         let text = format!("*filter\n:INPUT DROP [0:0]\n{rules}COMMIT\n");
-        let firewall = load(vec![Input {
+        let rules = LoadedRules::of_texts(vec![Input {
             name: "t".into(),
             text,
             format: None,
-        }])
-        .firewall;
-        let limits = (8, Budget::default());
-        let found = spoof(&firewall, &surroundings(rp_filter), limits).unwrap();
+        }]);
+        let rules = rules.on_host(surroundings(rp_filter));
+        let found = spoof(&rules, (8, Budget::default())).unwrap();
         let words = |one: Spoof| {
             let packets = one.passes.into_iter().flat_map(|passing| passing.packets);
             (one.interface, packets.collect())
@@ -543,9 +519,11 @@ mod tests {
             metric: 0,
             kind: 1,
         });
-        let firewall = Firewall::default();
-        let found = spoof(&firewall, &around, (8, Budget::default())).unwrap();
-        assert!(found[0].notes.iter().any(|note| note.contains("table 100")));
+        let rules = LoadedRules::of_texts(Vec::new()).on_host(around);
+        let found = spoof(&rules, (8, Budget::default())).unwrap();
+        let unknown = &found[0].unknown;
+        assert!(unknown.iter().any(|why| why.contains("table 100")));
+        assert!(!found[0].is_safe());
         assert!(found[0].passes.is_empty());
     }
 }

@@ -7,15 +7,16 @@
 mod command;
 mod text;
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::name::Named;
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::packet::{Packet, Path};
 use surefoot_netfilter::semantics::{
-    Decider, End, Evaluation, Happened, Index, Record, Supposed, evaluate, evaluate_supposing,
+    Decider, End, Evaluation, Happened, Record, Supposed, evaluate_supposing,
 };
 use surefoot_ruleset::model::{Effect, Firewall, Policy, RuleAt, Statement, Verdict};
 
@@ -78,12 +79,11 @@ pub struct WhyNot {
     pub notes: Vec<String>,
 }
 
-impl WhyNot {
-    /// Makes nothing of the answer certain, and says why.
-    pub fn doubt(&mut self, why: String) {
+impl WeakenedAnswer for WhyNot {
+    fn weaken(&mut self, why: &str) {
         self.already = false;
         self.doubtful = true;
-        self.notes.insert(0, why);
+        self.notes.insert(0, why.to_owned());
     }
 }
 
@@ -98,20 +98,14 @@ pub struct Obstacle {
 }
 
 /// Finds what stands in the way of a verdict.
-pub fn why_not(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-    packet: &Packet,
-    want: Want,
-) -> WhyNot {
-    let packet = packet.clone().settle(surroundings);
-    let evaluation = evaluate(firewall, index, surroundings, &packet, Record::Mattered);
+pub fn why_not(rules: &LoadedRules, packet: &Packet, want: Want) -> WhyNot {
+    let doubt = rules.doubt_about(packet);
+    let packet = packet.clone().settle(&rules.surroundings);
+    let firewall = &rules.firewall;
+    let evaluation = rules.evaluate(&packet, Record::Mattered);
     let already = evaluation.certain() == Some(want.end());
     let mut search = Search {
-        firewall,
-        index,
-        surroundings,
+        rules,
         packet: &packet,
         want,
         tries: 0,
@@ -121,7 +115,7 @@ pub fn why_not(
     let mut complete = true;
     if !already {
         complete = search.run(&evaluation);
-        insertions = command::insertions(firewall, surroundings, &packet, want);
+        insertions = command::insertions(firewall, &rules.surroundings, &packet, want);
     }
     let mut now: Vec<(End, Named)> = Vec::new();
     for outcome in &evaluation.outcomes {
@@ -135,7 +129,7 @@ pub fn why_not(
         .map(|set| set.iter().map(|one| obstacle(firewall, *one)).collect())
         .collect();
     let notes = evaluation.notes.iter();
-    WhyNot {
+    let mut answer = WhyNot {
         packet: packet.words(),
         way: packet.path,
         assumed: packet.notes.clone(),
@@ -150,7 +144,11 @@ pub fn why_not(
             .filter(|note| !packet.notes.contains(note))
             .cloned()
             .collect(),
+    };
+    if let Some(doubt) = doubt {
+        answer.weaken(&doubt);
     }
+    answer
 }
 
 fn obstacle(firewall: &Firewall, by: Decider) -> Obstacle {
@@ -161,9 +159,7 @@ fn obstacle(firewall: &Firewall, by: Decider) -> Obstacle {
 }
 
 struct Search<'a> {
-    firewall: &'a Firewall,
-    index: &'a Index,
-    surroundings: &'a Surroundings,
+    rules: &'a LoadedRules,
     packet: &'a Packet,
     want: Want,
     tries: usize,
@@ -241,7 +237,7 @@ impl Search<'_> {
 
     /// Whether a rule does something that later rules can see.
     fn leads_on(&self, at: RuleAt) -> bool {
-        let rule = &self.firewall.tables[at.table].chains[at.chain].rules[at.rule];
+        let rule = &self.rules.firewall.tables[at.table].chains[at.chain].rules[at.rule];
         rule.statements.iter().any(|statement| match statement {
             Statement::Verdict(verdict) => !matches!(verdict, Verdict::Continue),
             Statement::VerdictMap(_) => true,
@@ -279,9 +275,9 @@ impl Search<'_> {
             }
         }
         evaluate_supposing(
-            self.firewall,
-            self.index,
-            self.surroundings,
+            &self.rules.firewall,
+            &self.rules.index,
+            &self.rules.surroundings,
             self.packet,
             Record::Mattered,
             &supposed,

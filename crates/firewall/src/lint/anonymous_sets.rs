@@ -2,8 +2,8 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::evidence::{MOST_SHOWN, Say, finding};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Field, Match, Rule, RuleAt, SetRef, Statement, Table};
 
 pub(super) const PAGE: Page = Page {
@@ -42,15 +42,15 @@ Where the rules are loaded once at boot and loading time does not matter.
 /// Sets of one table from which on loading is felt.
 const MANY: usize = 1000;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let tables = facts.firewall.tables.iter().enumerate();
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    let tables = loaded.firewall.tables.iter().enumerate();
     tables
         .filter(|(_, table)| table.backend == Backend::Nft)
-        .filter_map(|(t, table)| report(facts, t, table))
+        .filter_map(|(t, table)| report(loaded, t, table))
         .collect()
 }
 
-fn report(facts: &Facts<'_>, t: usize, table: &Table) -> Option<Finding> {
+fn report(loaded: &LoadedRules, t: usize, table: &Table) -> Option<Finding> {
     let mut number = 0;
     let mut shown = Vec::new();
     for (c, chain) in table.chains.iter().enumerate() {
@@ -81,7 +81,7 @@ fn report(facts: &Facts<'_>, t: usize, table: &Table) -> Option<Finding> {
         } else {
             Severity::Warning
         })
-        .shown_by(shown.into_iter().map(|at| facts.show_rule(at)))
+        .shown_by(shown.into_iter().map(|at| loaded.show_rule(at)))
         .mend(
             "Measure it without loading, then gather the values in a named set or map",
             vec!["nft list ruleset > /root/ruleset.nft && time nft -c -f /root/ruleset.nft".into()],

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_netfilter::SavedRules;
 use surefoot_ruleset::model::{
     Backend, Chain, ChainId, Content, Effect, Family, Firewall, KeyPart, Match, Rule, RuleAt, Set,
     SetKind, SetRef, Statement, Table, Verdict,
 };
-use surefoot_ruleset::{Format, Input, Loaded, load};
+use surefoot_ruleset::{Format, Input};
 
 /// Rules that one program loads for one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +45,7 @@ impl Group {
 /// A rule file, read.
 pub(super) struct Saved<'a> {
     pub(super) file: &'a SavedRules,
-    pub(super) loaded: Loaded,
+    pub(super) rules: LoadedRules,
 }
 
 impl Saved<'_> {
@@ -55,7 +56,7 @@ impl Saved<'_> {
 
     /// Whether it was understood to the last word, and says all itself.
     pub(super) fn plain(&self) -> bool {
-        self.loaded.problems.is_empty() && !self.includes()
+        self.rules.problems.is_empty() && !self.includes()
     }
 
     /// Whether more rules come from files that it names.
@@ -68,7 +69,7 @@ impl Saved<'_> {
 
     /// Whether it says something about these rules.
     pub(super) fn holds(&self, group: Group) -> bool {
-        self.loaded
+        self.rules
             .firewall
             .tables
             .iter()
@@ -78,15 +79,16 @@ impl Saved<'_> {
 }
 
 /// The files on disk, read; none where they are not known.
-pub(super) fn saved<'a>(facts: &Facts<'a>) -> Option<Vec<Saved<'a>>> {
-    let files = facts.surroundings.saved.as_ref()?;
+pub(super) fn saved<'a>(loaded: &'a LoadedRules) -> Option<Vec<Saved<'a>>> {
+    let files = loaded.surroundings.saved.as_ref()?;
     let read = |file: &'a SavedRules| Saved {
         file,
-        loaded: load(vec![Input {
+        rules: LoadedRules::of_texts(vec![Input {
             name: file.path.clone(),
             text: file.text.clone(),
             format: format_by_name(file),
-        }]),
+        }])
+        .on_host(loaded.surroundings.clone()),
     };
     Some(files.iter().map(read).collect())
 }
@@ -107,9 +109,9 @@ fn format_by_name(file: &SavedRules) -> Option<Format> {
 
 /// The rules in force that a person wrote, group by group. What docker and its like have made is
 /// made again when they start.
-pub(super) fn written_by_hand(facts: &Facts<'_>, group: Group) -> Vec<RuleAt> {
+pub(super) fn written_by_hand(loaded: &LoadedRules, group: Group) -> Vec<RuleAt> {
     let mut found = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if Group::of(table) != group {
             continue;
         }

@@ -7,8 +7,8 @@ use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 use super::boot::{Difference, Group, Saved, compare, saved};
 use super::commands::quoted;
 use super::evidence::{MOST_SHOWN, Say, count, finding};
-use super::{Facts, makers, ssh};
-use surefoot_netfilter::semantics::Index;
+use super::{makers, ssh};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Chain, Firewall, Policy, RuleAt, Table};
 
 pub(super) const PAGE: Page = Page {
@@ -43,17 +43,17 @@ the comparison, as they should not be in the file. Elements of sets are not comp
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    if !facts.surroundings.live {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    if !loaded.surroundings.live {
         return Vec::new();
     }
-    let Some(saved) = saved(facts) else {
+    let Some(saved) = saved(loaded) else {
         return Vec::new();
     };
     let boots: Vec<&Saved<'_>> = saved.iter().filter(|one| one.boots()).collect();
     Group::ALL
         .into_iter()
-        .filter_map(|group| report(facts, group, &boots))
+        .filter_map(|group| report(loaded, group, &boots))
         .collect()
 }
 
@@ -75,21 +75,21 @@ impl Differences {
     }
 }
 
-fn report(facts: &Facts<'_>, group: Group, boots: &[&Saved<'_>]) -> Option<Finding> {
+fn report(loaded: &LoadedRules, group: Group, boots: &[&Saved<'_>]) -> Option<Finding> {
     let files: Vec<&&Saved<'_>> = boots.iter().filter(|one| one.holds(group)).collect();
     // Two files for the same rules: which one counts depends on their order at boot.
     let [file] = files.as_slice() else {
         return None;
     };
     let broken = file
-        .loaded
+        .rules
         .problems
         .iter()
         .any(|(_, problem)| problem.level == surefoot_report::Level::Error);
-    if broken || file.includes() || file.loaded.firewall.tables.iter().all(nothing_in) {
+    if broken || file.includes() || file.rules.firewall.tables.iter().all(nothing_in) {
         return None;
     }
-    let differences = differences(facts, group, &file.loaded.firewall)?;
+    let differences = differences(loaded, group, &file.rules.firewall)?;
     if differences.is_empty() {
         return None;
     }
@@ -113,7 +113,7 @@ fn report(facts: &Facts<'_>, group: Group, boots: &[&Saved<'_>]) -> Option<Findi
     if !differences.policies.is_empty() {
         parts.push("other policies".to_owned());
     }
-    let locked = locked_out(facts, file);
+    let locked = locked_out(loaded, file);
     let (severity, impact) = if locked {
         (
             Severity::Critical,
@@ -136,8 +136,8 @@ fn report(facts: &Facts<'_>, group: Group, boots: &[&Saved<'_>]) -> Option<Findi
     )
     .with_severity(severity)
     .possibly(group == Group::Nft || !file.plain())
-    .shown_by(evidence(facts, file, &differences));
-    for (what, commands) in remedies(facts, group, path) {
+    .shown_by(evidence(loaded, file, &differences));
+    for (what, commands) in remedies(loaded, group, path) {
         found = found.mend(what, commands);
     }
     Some(found)
@@ -147,8 +147,8 @@ fn nothing_in(table: &Table) -> bool {
     table.chains.iter().all(|chain| chain.rules.is_empty())
 }
 
-fn differences(facts: &Facts<'_>, group: Group, file: &Firewall) -> Option<Differences> {
-    let live = facts.firewall;
+fn differences(loaded: &LoadedRules, group: Group, file: &Firewall) -> Option<Differences> {
+    let live = &loaded.firewall;
     let of = |firewall: &'_ Firewall| -> BTreeSet<(surefoot_ruleset::model::Family, String)> {
         firewall
             .tables
@@ -263,40 +263,33 @@ fn by_name((firewall, at): Side<'_>) -> BTreeMap<&str, (RuleAt, &Table, &Chain)>
         .collect()
 }
 
-fn evidence(facts: &Facts<'_>, file: &Saved<'_>, differences: &Differences) -> Vec<Evidence> {
+fn evidence(loaded: &LoadedRules, file: &Saved<'_>, differences: &Differences) -> Vec<Evidence> {
     let live = differences.only_live.iter().take(MOST_SHOWN - 2).map(|at| {
-        let mut shown = facts.show_rule(*at);
+        let mut shown = loaded.show_rule(*at);
         shown.what = format!("only in force: {}", shown.what);
         shown
     });
-    let index = Index::default();
-    let saved = Facts {
-        firewall: &file.loaded.firewall,
-        index: &index,
-        surroundings: facts.surroundings,
-        all_rules_of: None,
-    };
     let disk = differences.only_file.iter().take(MOST_SHOWN - 2).map(|at| {
-        let mut shown = saved.show_rule(*at);
+        let mut shown = file.rules.show_rule(*at);
         shown.what = format!("only in the file: {}", shown.what);
         shown
     });
     let policies = differences.policies.iter().map(|words| {
-        let mut shown = facts.kernel(format!("policy of {words}"));
+        let mut shown = loaded.kernel(format!("policy of {words}"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
         shown
     });
     let order = differences.order.iter().map(|name| {
-        let mut shown = facts.kernel(format!("the rules of {name} stand in another order"));
+        let mut shown = loaded.kernel(format!("the rules of {name} stand in another order"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
         shown
     });
     let loaders = file.file.loaders.iter().take(1).map(|loader| {
-        let mut shown = facts.kernel(format!("loaded at boot by {loader}"));
+        let mut shown = loaded.kernel(format!("loaded at boot by {loader}"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
@@ -310,20 +303,13 @@ fn evidence(facts: &Facts<'_>, file: &Saved<'_>, differences: &Differences) -> V
 }
 
 /// Whether the administrator could not log on again after a boot, although he can now.
-fn locked_out(facts: &Facts<'_>, file: &Saved<'_>) -> bool {
-    let index = Index::new(&file.loaded.firewall);
-    let saved = Facts {
-        firewall: &file.loaded.firewall,
-        index: &index,
-        surroundings: facts.surroundings,
-        all_rules_of: None,
-    };
-    ssh::session(facts).is_none() && ssh::session(&saved).is_some()
+fn locked_out(loaded: &LoadedRules, file: &Saved<'_>) -> bool {
+    ssh::session(loaded).is_none() && ssh::session(&file.rules).is_some()
 }
 
-fn remedies(facts: &Facts<'_>, group: Group, path: &str) -> Vec<(&'static str, Vec<String>)> {
+fn remedies(loaded: &LoadedRules, group: Group, path: &str) -> Vec<(&'static str, Vec<String>)> {
     let path = quoted(path);
-    let table = facts
+    let table = loaded
         .firewall
         .tables
         .iter()

@@ -1,6 +1,7 @@
 //! Commands in the words of the backend that holds the rules.
 
-use surefoot_ruleset::model::{Backend, Chain, Family, Table};
+use crate::LoadedRules;
+use surefoot_ruleset::model::{Backend, Chain, Family, RuleAt, Table};
 
 /// The program that changes an iptables table, with `-t` where it is needed.
 pub(super) fn iptables(table: &Table) -> String {
@@ -81,6 +82,14 @@ fn look_for_handle(table: &Table, chain: &Chain, at: usize) -> String {
 pub(super) fn nft_checked(command: &str) -> Vec<String> {
     let word = quoted(command);
     vec![format!("nft -c {word} && nft {word}")]
+}
+
+/// The specification of an iptables rule: everything behind `-A CHAIN`, which `-I` and `-R` take.
+pub(super) fn specification(loaded: &LoadedRules, at: RuleAt) -> Option<&str> {
+    let (chain, rule) = (loaded.chain(at)?, loaded.rule(at)?);
+    let (_, rest) = loaded.firewall.text(rule.place).split_once("-A ")?;
+    let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
+    Some(rest.trim())
 }
 
 /// Words of an iptables rule for the shell: what stands between the quotes of `iptables-save` is

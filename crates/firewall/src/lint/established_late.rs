@@ -2,10 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, strangers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Interface, Packet, Path};
 use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
 use surefoot_ruleset::model::{
@@ -48,23 +48,23 @@ const FEW: usize = 20;
 /// From here on it costs throughput.
 const MANY: usize = 200;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
     for v6 in [false, true] {
         for hook in [Hook::Input, Hook::Forward] {
-            if !facts.filters_at(hook, v6).is_empty() {
-                findings.extend(late(facts, hook, v6));
+            if !loaded.filters_at(hook, v6).is_empty() {
+                findings.extend(late(loaded, hook, v6));
             }
         }
     }
     findings
 }
 
-fn established(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Packet> {
-    let doors = facts.doors();
+fn established(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Packet> {
+    let doors = loaded.doors();
     let door = doors.first()?;
     let from = strangers(v6).first().copied()?;
-    let mut packet = facts
+    let mut packet = loaded
         .knock(door, from, TCP, 40_000)
         .with(Field::SrcPort, 443_u16)
         .with(Field::TcpFlags, 0x10_u8)
@@ -79,19 +79,19 @@ fn established(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Packet> {
         packet.path = Path::Forward;
         packet.output = Interface::named(doors.get(1).unwrap_or(door));
     }
-    Some(packet.settle(facts.surroundings))
+    Some(packet.settle(&loaded.surroundings))
 }
 
-fn late(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Finding> {
-    let packet = established(facts, hook, v6)?;
-    let outcome = facts.certain_end(&packet)?;
+fn late(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
+    let packet = established(loaded, hook, v6)?;
+    let outcome = loaded.certain_end(&packet)?;
     let Decider::Rule(at) = outcome.by else {
         return None;
     };
-    if outcome.end != End::Accepted || !asks_for_state(facts.rule(at)?) {
+    if outcome.end != End::Accepted || !asks_for_state(loaded.rule(at)?) {
         return None;
     }
-    let evaluation = facts.follow_recording(&packet, Record::All);
+    let evaluation = loaded.evaluate(&packet, Record::All);
     let looked = evaluation
         .events
         .iter()
@@ -104,8 +104,8 @@ fn late(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Finding> {
     if looked < FEW {
         return None;
     }
-    let (t, c) = facts.base_of(outcome.by, hook, v6)?;
-    let table = &facts.firewall.tables[t];
+    let (t, c) = loaded.base_of(outcome.by, hook, v6)?;
+    let table = &loaded.firewall.tables[t];
     let chain = &table.chains[c];
     let name = full_name(table, chain);
     Some(
@@ -119,7 +119,7 @@ fn late(facts: &Facts<'_>, hook: Hook, v6: bool) -> Option<Finding> {
         } else {
             Severity::Warning
         })
-        .shown_by([facts.show_rule(RuleAt { ..at })])
+        .shown_by([loaded.show_rule(RuleAt { ..at })])
         .mend(
             "Accept established traffic right behind loopback; then the old rule can be deleted",
             add(

@@ -2,11 +2,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::established_late::begins_with_loopback;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, UDP, strangers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Interface, Packet, Path};
 use surefoot_netfilter::semantics::{End, Outcome};
 use surefoot_ruleset::model::{Field, Hook, ct_state, ct_status};
@@ -65,28 +65,28 @@ const WANTED: &[Answers] = &[
 /// Services whose answers have to leave.
 const SERVED: [u16; 4] = [22, 80, 443, 25];
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
     for v6 in [false, true] {
-        if facts.family_used(v6) && facts.family_known(v6) {
-            findings.extend(kept_out(facts, v6));
-            findings.extend(kept_in(facts, v6));
+        if loaded.family_used(v6) && loaded.family_known(v6) {
+            findings.extend(kept_out(loaded, v6));
+            findings.extend(kept_in(loaded, v6));
         }
     }
     findings
 }
 
 /// Answers to what this host asked.
-fn kept_out(facts: &Facts<'_>, v6: bool) -> Option<Finding> {
-    if facts.filters_at(Hook::Input, v6).is_empty() || v6 && !serves(facts, true) {
+fn kept_out(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
+    if loaded.filters_at(Hook::Input, v6).is_empty() || v6 && !serves(loaded, true) {
         return None;
     }
     let mut lost = Vec::new();
     let mut by: Option<Outcome> = None;
     for wanted in WANTED {
-        let access = facts.access(v6, |door, from| {
+        let access = loaded.access(v6, |door, from| {
             answer(
-                facts.knock(door, from, wanted.protocol, 40_000),
+                loaded.knock(door, from, wanted.protocol, 40_000),
                 wanted.port,
             )
         });
@@ -96,18 +96,18 @@ fn kept_out(facts: &Facts<'_>, v6: bool) -> Option<Finding> {
         }
     }
     let by = by?;
-    let (t, c) = facts.base_of(by.by, Hook::Input, v6)?;
+    let (t, c) = loaded.base_of(by.by, Hook::Input, v6)?;
     let name = full_name(
-        &facts.firewall.tables[t],
-        &facts.firewall.tables[t].chains[c],
+        &loaded.firewall.tables[t],
+        &loaded.firewall.tables[t].chains[c],
     );
     let title = format!(
         "{name} drops the answers to what this host asks {}{}",
         lost.join(" and "),
-        family(facts, v6)
+        family(loaded, v6)
     );
     Some(report(
-        facts,
+        loaded,
         title,
         "this host can ask, and hears nothing",
         &by,
@@ -116,39 +116,39 @@ fn kept_out(facts: &Facts<'_>, v6: bool) -> Option<Finding> {
 }
 
 /// Answers to what this host accepted.
-fn kept_in(facts: &Facts<'_>, v6: bool) -> Option<Finding> {
-    if facts.filters_at(Hook::Output, v6).is_empty() {
+fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
+    if loaded.filters_at(Hook::Output, v6).is_empty() {
         return None;
     }
-    let open = |port: &&u16| facts.port_access(v6, TCP, **port).open.is_some();
+    let open = |port: &&u16| loaded.port_access(v6, TCP, **port).open.is_some();
     let port = *SERVED.iter().find(open)?;
-    let door = facts.doors().first()?.clone();
+    let door = loaded.doors().first()?.clone();
     let to = strangers(v6).first().copied()?;
     let mut packet = Packet::new(Path::Output)
         .to(to)
         .with(Field::L4Proto, TCP)
         .with(Field::DstPort, 40_000_u16)
         .with(Field::PacketType, 0_u8);
-    if let Some(own) = facts.own_address(&door, v6) {
+    if let Some(own) = loaded.own_address(&door, v6) {
         packet = packet.from(own);
     }
     packet.output = Interface::named(&door);
-    let packet = answer(packet, port).settle(facts.surroundings);
-    let outcome = facts.certain_end(&packet)?;
+    let packet = answer(packet, port).settle(&loaded.surroundings);
+    let outcome = loaded.certain_end(&packet)?;
     if !matches!(outcome.end, End::Dropped | End::Rejected) {
         return None;
     }
-    let (t, c) = facts.base_of(outcome.by, Hook::Output, v6)?;
+    let (t, c) = loaded.base_of(outcome.by, Hook::Output, v6)?;
     let name = full_name(
-        &facts.firewall.tables[t],
-        &facts.firewall.tables[t].chains[c],
+        &loaded.firewall.tables[t],
+        &loaded.firewall.tables[t].chains[c],
     );
     let title = format!(
         "{name} drops the answers of connections to port {port} that are accepted{}",
-        family(facts, v6)
+        family(loaded, v6)
     );
     Some(report(
-        facts,
+        loaded,
         title,
         "a client is let in and never hears anything",
         &outcome,
@@ -156,8 +156,8 @@ fn kept_in(facts: &Facts<'_>, v6: bool) -> Option<Finding> {
     ))
 }
 
-fn family(facts: &Facts<'_>, v6: bool) -> &'static str {
-    match (v6, facts.family_known(!v6)) {
+fn family(loaded: &LoadedRules, v6: bool) -> &'static str {
+    match (v6, loaded.family_known(!v6)) {
         (_, false) => "",
         (false, true) => " (IPv4)",
         (true, true) => " (IPv6)",
@@ -165,10 +165,10 @@ fn family(facts: &Facts<'_>, v6: bool) -> &'static str {
 }
 
 /// Whether strangers get in over the family at all.
-fn serves(facts: &Facts<'_>, v6: bool) -> bool {
+fn serves(loaded: &LoadedRules, v6: bool) -> bool {
     SERVED
         .iter()
-        .any(|port| facts.port_access(v6, TCP, *port).open.is_some())
+        .any(|port| loaded.port_access(v6, TCP, *port).open.is_some())
 }
 
 /// The packet as one of a connection that was set up.
@@ -190,16 +190,16 @@ fn answer(packet: Packet, from_port: u16) -> Packet {
 }
 
 fn report(
-    facts: &Facts<'_>,
+    loaded: &LoadedRules,
     title: String,
     impact: &str,
     by: &Outcome,
     (t, c): (usize, usize),
 ) -> Finding {
-    let table = &facts.firewall.tables[t];
+    let table = &loaded.firewall.tables[t];
     let chain = &table.chains[c];
     finding(&PAGE, title, impact)
-        .shown_by(facts.show_decider(by.by))
+        .shown_by(loaded.show_decider(by.by))
         .mend(
             "Accept packets of connections that exist, right behind loopback",
             add(

@@ -2,7 +2,8 @@
 
 use surefoot_report::{Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
 
-use super::{AREA, Facts};
+use super::AREA;
+use crate::LoadedRules;
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model;
 use surefoot_ruleset::model::RuleAt;
@@ -71,16 +72,16 @@ impl Say for Finding {
     }
 }
 
-impl<'a> Facts<'a> {
-    pub(super) fn table(&self, at: RuleAt) -> Option<&'a model::Table> {
+impl LoadedRules {
+    pub(super) fn table(&self, at: RuleAt) -> Option<&model::Table> {
         self.firewall.tables.get(at.table)
     }
 
-    pub(super) fn chain(&self, at: RuleAt) -> Option<&'a model::Chain> {
+    pub(super) fn chain(&self, at: RuleAt) -> Option<&model::Chain> {
         self.table(at)?.chains.get(at.chain)
     }
 
-    pub(super) fn rule(&self, at: RuleAt) -> Option<&'a model::Rule> {
+    pub(super) fn rule(&self, at: RuleAt) -> Option<&model::Rule> {
         self.chain(at)?.rules.get(at.rule)
     }
 
@@ -140,7 +141,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl Facts<'_> {
+impl LoadedRules {
     /// Who decided, as something to look at; nothing where no rule or policy did.
     pub(super) fn show_decider(&self, by: Decider) -> Vec<Evidence> {
         match by {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{add, twin};
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::{Access, TCP, UDP};
+use crate::LoadedRules;
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::{Backend, Field, Hook, Match, Statement};
 
@@ -47,18 +47,18 @@ nothing is reported); where a router in front filters IPv6.
 /// Ports that are compared.
 const MOST_PORTS: usize = 48;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    if !both_in_use(facts) {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    if !both_in_use(loaded) {
         return Vec::new();
     }
-    let guarded = |v6| !facts.filters_at(Hook::Input, v6).is_empty();
+    let guarded = |v6| !loaded.filters_at(Hook::Input, v6).is_empty();
     if !guarded(false) && !guarded(true) {
         return Vec::new();
     }
     let (mut only_v6, mut only_v4) = (Vec::new(), Vec::new());
-    for (protocol, port) in ports(facts) {
-        let v4 = facts.port_access(false, protocol, port);
-        let v6 = facts.port_access(true, protocol, port);
+    for (protocol, port) in ports(loaded) {
+        let v4 = loaded.port_access(false, protocol, port);
+        let v6 = loaded.port_access(true, protocol, port);
         if v4.closed.is_some() && v6.open.is_some() {
             only_v6.push((protocol, port, v4, v6));
         } else if v6.closed.is_some() && v4.open.is_some() {
@@ -67,18 +67,18 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     if !only_v6.is_empty() {
-        findings.push(open_over_v6(facts, &only_v6));
-    } else if facts.closed_by_default(false) && open_by_default(facts) {
-        findings.push(unfiltered(facts));
+        findings.push(open_over_v6(loaded, &only_v6));
+    } else if loaded.closed_by_default(false) && open_by_default(loaded) {
+        findings.push(unfiltered(loaded));
     }
     if !only_v4.is_empty() {
-        findings.push(open_over_v4(facts, &only_v4));
+        findings.push(open_over_v4(loaded, &only_v4));
     }
     findings
 }
 
-fn both_in_use(facts: &Facts<'_>) -> bool {
-    let disabled = facts
+fn both_in_use(loaded: &LoadedRules) -> bool {
+    let disabled = loaded
         .surroundings
         .sysctls
         .get("net.ipv6.conf.all.disable_ipv6")
@@ -86,15 +86,15 @@ fn both_in_use(facts: &Facts<'_>) -> bool {
     !disabled
         && [false, true]
             .into_iter()
-            .all(|v6| facts.family_known(v6) && facts.family_used(v6))
+            .all(|v6| loaded.family_known(v6) && loaded.family_used(v6))
 }
 
 /// The ports that something listens on for both families; where that is not known, the ones
 /// that rules name.
-fn ports(facts: &Facts<'_>) -> Vec<(u8, u16)> {
+fn ports(loaded: &LoadedRules) -> Vec<(u8, u16)> {
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
-    if let Some(listeners) = &facts.surroundings.listeners {
-        let doors = facts.doors();
+    if let Some(listeners) = &loaded.surroundings.listeners {
+        let doors = loaded.doors();
         let of = |v6: bool| {
             let outside = listeners.iter().filter(|listener| {
                 matches!(listener.protocol, TCP | UDP)
@@ -109,11 +109,11 @@ fn ports(facts: &Facts<'_>) -> Vec<(u8, u16)> {
         ports.extend(
             of(false)
                 .intersection(&of(true))
-                .filter(|port| !facts.surroundings.maybe_clients.contains(port)),
+                .filter(|port| !loaded.surroundings.maybe_clients.contains(port)),
         );
     } else {
         ports.insert((TCP, 22));
-        for rule in facts
+        for rule in loaded
             .firewall
             .tables
             .iter()
@@ -145,10 +145,10 @@ fn ports(facts: &Facts<'_>) -> Vec<(u8, u16)> {
     ports.into_iter().take(MOST_PORTS).collect()
 }
 
-fn open_by_default(facts: &Facts<'_>) -> bool {
+fn open_by_default(loaded: &LoadedRules) -> bool {
     [64_999, 3]
         .iter()
-        .all(|port| facts.port_access(true, TCP, *port).open.is_some())
+        .all(|port| loaded.port_access(true, TCP, *port).open.is_some())
 }
 
 fn name((protocol, port): (u8, u16)) -> String {
@@ -170,8 +170,8 @@ fn names(differing: &Differing) -> String {
     words.join(", ")
 }
 
-fn listeners(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
-    let known = facts.surroundings.listeners.iter().flatten();
+fn listeners(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
+    let known = loaded.surroundings.listeners.iter().flatten();
     let shown = known.filter(|listener| {
         listener.serves(true)
             && differing.iter().any(|(protocol, port, ..)| {
@@ -187,7 +187,7 @@ fn listeners(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
                 "udp"
             };
             let program = listener.program.as_deref().unwrap_or("a program");
-            facts.kernel(format!(
+            loaded.kernel(format!(
                 "{program} listens on {word} [{}]:{}",
                 listener.address, listener.port
             ))
@@ -195,11 +195,11 @@ fn listeners(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
         .collect()
 }
 
-fn deciders(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
+fn deciders(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
     for (_, _, v4, v6) in differing {
         for way in [&v4.closed, &v6.open, &v6.closed, &v4.open] {
-            let shown = way.iter().flat_map(|way| facts.show_decider(way.by));
+            let shown = way.iter().flat_map(|way| loaded.show_decider(way.by));
             for one in shown {
                 if evidence.len() < MOST_SHOWN && !evidence.contains(&one) {
                     evidence.push(one);
@@ -210,8 +210,8 @@ fn deciders(facts: &Facts<'_>, differing: &Differing) -> Vec<Evidence> {
     evidence
 }
 
-fn open_over_v6(facts: &Facts<'_>, differing: &Differing) -> Finding {
-    let known = facts.surroundings.listeners.is_some();
+fn open_over_v6(loaded: &LoadedRules, differing: &Differing) -> Finding {
+    let known = loaded.surroundings.listeners.is_some();
     let shut: Vec<(u8, u16)> = differing
         .iter()
         .map(|(protocol, port, ..)| (*protocol, *port))
@@ -225,19 +225,19 @@ fn open_over_v6(facts: &Facts<'_>, differing: &Differing) -> Finding {
         format!("closed over IPv4 and open over IPv6: {}", names(differing)),
         "the rules keep strangers out on one family only; over the other they get in",
     )
-    .with_severity(if has_global_v6(facts) {
+    .with_severity(if has_global_v6(loaded) {
         Severity::High
     } else {
         Severity::Warning
     })
     .possibly(!known)
-    .shown_by(listeners(facts, differing))
-    .shown_by(deciders(facts, differing))
-    .mend("Refuse the same ports over IPv6", refuse(facts, &shut, by))
+    .shown_by(listeners(loaded, differing))
+    .shown_by(deciders(loaded, differing))
+    .mend("Refuse the same ports over IPv6", refuse(loaded, &shut, by))
 }
 
-fn has_global_v6(facts: &Facts<'_>) -> bool {
-    let Some(interfaces) = &facts.surroundings.interfaces else {
+fn has_global_v6(loaded: &LoadedRules) -> bool {
+    let Some(interfaces) = &loaded.surroundings.interfaces else {
         return true;
     };
     let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
@@ -247,8 +247,8 @@ fn has_global_v6(facts: &Facts<'_>) -> bool {
     })
 }
 
-fn refuse(facts: &Facts<'_>, ports: &[(u8, u16)], by: Decider) -> Vec<String> {
-    let mine = facts
+fn refuse(loaded: &LoadedRules, ports: &[(u8, u16)], by: Decider) -> Vec<String> {
+    let mine = loaded
         .surroundings
         .session
         .filter(|session| session.server.is_ipv6())
@@ -257,44 +257,44 @@ fn refuse(facts: &Facts<'_>, ports: &[(u8, u16)], by: Decider) -> Vec<String> {
         .iter()
         .filter(|port| Some(**port) != mine)
         .take(MOST_SHOWN);
-    let place = facts.base_of(by, Hook::Input, true);
+    let place = loaded.base_of(by, Hook::Input, true);
     ports
         .flat_map(|(protocol, port)| {
             let word = if *protocol == TCP { "tcp" } else { "udp" };
             let iptables = format!("! -i lo -p {word} --dport {port} -j REJECT");
             match place {
                 Some((t, c)) => {
-                    let table = &facts.firewall.tables[t];
+                    let table = &loaded.firewall.tables[t];
                     let nft =
                         format!("meta nfproto ipv6 iif != lo {word} dport {port} counter reject");
                     add(table, &table.chains[c], Some(0), &iptables, &nft)
                 }
-                None => vec![format!("{} -I INPUT 1 {iptables}", program_v6(facts))],
+                None => vec![format!("{} -I INPUT 1 {iptables}", program_v6(loaded))],
             }
         })
         .collect()
 }
 
 /// ip6tables in the flavour that the IPv4 rules are in.
-fn program_v6(facts: &Facts<'_>) -> String {
-    let table = facts
+fn program_v6(loaded: &LoadedRules) -> String {
+    let table = loaded
         .filters_at(Hook::Input, false)
         .first()
-        .map(|(t, _)| &facts.firewall.tables[*t]);
+        .map(|(t, _)| &loaded.firewall.tables[*t]);
     match table {
         Some(table) if table.backend != Backend::Nft => twin(table),
         _ => "ip6tables".to_owned(),
     }
 }
 
-fn open_over_v4(facts: &Facts<'_>, differing: &Differing) -> Finding {
+fn open_over_v4(loaded: &LoadedRules, differing: &Differing) -> Finding {
     let by = differing
         .iter()
         .find_map(|(.., v6)| v6.closed.as_ref())
         .map_or(Decider::Kernel, |way| way.by);
     let mut commands = Vec::new();
-    if let Some((t, c)) = facts.base_of(by, Hook::Input, true) {
-        let table = &facts.firewall.tables[t];
+    if let Some((t, c)) = loaded.base_of(by, Hook::Input, true) {
+        let table = &loaded.firewall.tables[t];
         for (protocol, port, ..) in differing.iter().take(MOST_SHOWN) {
             let word = if *protocol == TCP { "tcp" } else { "udp" };
             commands.extend(add(
@@ -312,17 +312,17 @@ fn open_over_v4(facts: &Facts<'_>, differing: &Differing) -> Finding {
         "clients that find an IPv6 address try it first and wait before they fall back",
     )
     .with_severity(Severity::Note)
-    .possibly(facts.surroundings.listeners.is_none())
-    .shown_by(deciders(facts, differing))
+    .possibly(loaded.surroundings.listeners.is_none())
+    .shown_by(deciders(loaded, differing))
     .mend(
         "Accept the same ports over IPv6, if they are meant for everybody",
         commands,
     )
 }
 
-fn unfiltered(facts: &Facts<'_>) -> Finding {
-    let way = facts.port_access(false, TCP, 64_999).closed;
-    let program = program_v6(facts);
+fn unfiltered(loaded: &LoadedRules) -> Finding {
+    let way = loaded.port_access(false, TCP, 64_999).closed;
+    let program = program_v6(loaded);
     let mut commands: Vec<String> = [
         "-A INPUT -i lo -j ACCEPT",
         "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
@@ -333,7 +333,7 @@ fn unfiltered(facts: &Facts<'_>) -> Finding {
     .iter()
     .map(|words| format!("{program} {words}"))
     .collect();
-    if let Some(session) = facts.surroundings.session
+    if let Some(session) = loaded.surroundings.session
         && session.server_port != 22
     {
         let words = format!("-A INPUT -p tcp --dport {} -j ACCEPT", session.server_port);
@@ -345,8 +345,8 @@ fn unfiltered(facts: &Facts<'_>) -> Finding {
         "whatever listens on IPv6, now or later, can be reached by everybody",
     )
     .with_severity(Severity::Warning)
-    .shown_by(way.iter().flat_map(|way| facts.show_decider(way.by)))
-    .shown_by([facts.kernel(
+    .shown_by(way.iter().flat_map(|way| loaded.show_decider(way.by)))
+    .shown_by([loaded.kernel(
         "no rule keeps strangers from ports that no rule opens over IPv6 (tried with 64999/tcp)",
     )])
     .mend(

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{iptables, nft_checked, program, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
 use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
 use super::probe::{TCP, UDP, is_filter};
+use crate::LoadedRules;
 use surefoot_netfilter::Listener;
 use surefoot_ruleset::model::{Backend, Chain, Hook, Policy, Table};
 
@@ -46,21 +46,21 @@ asks for. It tells what relies on the rules alone.
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for table in &facts.firewall.tables {
+    for table in &loaded.firewall.tables {
         for chain in &table.chains {
             // Without an explicit last rule it is FW001.
             if cuts_off(table, chain) && chain.rules.last().is_some_and(decides_all) {
-                findings.push(shuts(facts, table, chain));
+                findings.push(shuts(loaded, table, chain));
             }
         }
     }
-    findings.extend(opens(facts));
+    findings.extend(opens(loaded));
     findings
 }
 
-fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
+fn shuts(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
     let name = full_name(table, chain);
     let is_iptables = table.backend.is_iptables();
     let policy = if is_iptables {
@@ -78,8 +78,8 @@ fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
         ))
     };
     let last = chain.rules.last().map(|rule| {
-        let words = facts.firewall.text(rule.place).trim().to_owned();
-        facts.at(rule.place, words, rule.counters.map(|it| it.packets))
+        let words = loaded.firewall.text(rule.place).trim().to_owned();
+        loaded.at(rule.place, words, rule.counters.map(|it| it.packets))
     });
     let found = finding(
         &PAGE,
@@ -91,7 +91,7 @@ fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
     } else {
         Severity::Note
     })
-    .shown_by([facts.show_policy(table, chain)])
+    .shown_by([loaded.show_policy(table, chain)])
     .shown_by(last);
     if chain.rules.iter().any(leads_to_policy) {
         return found.mend(
@@ -110,13 +110,13 @@ fn shuts(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
 }
 
 /// Ports that only rules keep shut, where a flush of iptables leaves ACCEPT.
-fn opens(facts: &Facts<'_>) -> Option<Finding> {
-    let listeners = facts.surroundings.listeners.as_ref()?;
-    if !facts.surroundings.live {
+fn opens(loaded: &LoadedRules) -> Option<Finding> {
+    let listeners = loaded.surroundings.listeners.as_ref()?;
+    if !loaded.surroundings.live {
         return None;
     }
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
-    let doors = facts.doors();
+    let doors = loaded.doors();
     let is_exposed = |listener: &&Listener| {
         matches!(listener.protocol, TCP | UDP)
             && listener.serves(false)
@@ -125,12 +125,12 @@ fn opens(facts: &Facts<'_>) -> Option<Finding> {
     for listener in listeners.iter().filter(is_exposed) {
         ports.insert((listener.protocol, listener.port));
     }
-    let table = guard(facts)?;
+    let table = guard(loaded)?;
     let shut: Vec<(u8, u16)> = ports
         .into_iter()
-        .filter(|port| !facts.surroundings.maybe_clients.contains(port))
+        .filter(|port| !loaded.surroundings.maybe_clients.contains(port))
         .take(32)
-        .filter(|(protocol, port)| facts.port_access(false, *protocol, *port).closed.is_some())
+        .filter(|(protocol, port)| loaded.port_access(false, *protocol, *port).closed.is_some())
         .collect();
     if shut.is_empty() {
         return None;
@@ -149,7 +149,7 @@ fn opens(facts: &Facts<'_>) -> Option<Finding> {
         .map(|(protocol, port)| {
             let word = if *protocol == TCP { "tcp" } else { "udp" };
             let program = program_of((*protocol, *port));
-            facts.kernel(format!("{program} on {word} port {port}"))
+            loaded.kernel(format!("{program} on {word} port {port}"))
         })
         .collect();
     let found = finding(
@@ -173,10 +173,10 @@ fn opens(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// The iptables table that alone guards INPUT, with policy ACCEPT.
-fn guard<'a>(facts: &Facts<'a>) -> Option<&'a Table> {
+fn guard(loaded: &LoadedRules) -> Option<&Table> {
     let mut guard = None;
-    for (t, c) in facts.filters_at(Hook::Input, false) {
-        let table = &facts.firewall.tables[t];
+    for (t, c) in loaded.filters_at(Hook::Input, false) {
+        let table = &loaded.firewall.tables[t];
         let chain = &table.chains[c];
         let drops = chain.base.as_ref()?.policy == Policy::Drop;
         if drops || (table.backend == Backend::Nft && !chain.rules.is_empty()) {

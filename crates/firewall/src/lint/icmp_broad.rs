@@ -4,8 +4,9 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
+use super::makers;
 use super::probe::{ICMP, ICMPV6};
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement};
 
@@ -42,10 +43,10 @@ ICMP, which breaks connections.
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
     for v6 in [false, true] {
-        if !facts.closed_by_default(v6) {
+        if !loaded.closed_by_default(v6) {
             continue;
         }
         let (protocol, field, types): (u8, Field, &[u8]) = if v6 {
@@ -56,13 +57,13 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         let by: Vec<RuleAt> = types
             .iter()
             .filter_map(|kind| {
-                let access = facts.access(v6, |door, from| {
+                let access = loaded.access(v6, |door, from| {
                     let code = if v6 {
                         Field::Icmp6Code
                     } else {
                         Field::IcmpCode
                     };
-                    facts
+                    loaded
                         .knock(door, from, protocol, 0)
                         .with(field, *kind)
                         .with(code, 0_u8)
@@ -78,11 +79,11 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         };
         if by.len() == types.len()
             && by.iter().all(|other| *other == at)
-            && facts
+            && loaded
                 .rule(at)
                 .is_some_and(|rule| names_icmp_only(rule, field))
         {
-            findings.extend(report(facts, at, v6));
+            findings.extend(report(loaded, at, v6));
         }
     }
     findings
@@ -98,8 +99,8 @@ fn names_icmp_only(rule: &Rule, field: Field) -> bool {
     (asks(Field::L4Proto) || asks(Field::Ip4Protocol) || asks(Field::Ip6NextHeader)) && !asks(field)
 }
 
-fn report(facts: &Facts<'_>, at: RuleAt, v6: bool) -> Option<Finding> {
-    let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+fn report(loaded: &LoadedRules, at: RuleAt, v6: bool) -> Option<Finding> {
+    let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
     if makers::of_chain(table, chain).is_some() {
         return None;
     }
@@ -153,7 +154,7 @@ fn report(facts: &Facts<'_>, at: RuleAt, v6: bool) -> Option<Finding> {
                 "strangers may ask for the clock and the address mask, and send as many echo requests as they like"
             },
         )
-        .shown_by([facts.show_rule(at)])
+        .shown_by([loaded.show_rule(at)])
         .mend(
             "Accept the types that are needed before the broad rule, which can then be deleted",
             commands,

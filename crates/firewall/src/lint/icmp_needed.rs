@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding};
 use super::probe::{ICMP, ICMPV6, TCP};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Packet, Value};
 use surefoot_netfilter::semantics::Outcome;
 use surefoot_ruleset::model::{Field, Hook, ct_state};
@@ -103,31 +103,31 @@ const NEEDED: &[Needed] = &[
     },
 ];
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     NEEDED
         .iter()
-        .filter(|needed| facts.family_used(needed.v6) && in_use(facts, needed.v6))
+        .filter(|needed| loaded.family_used(needed.v6) && in_use(loaded, needed.v6))
         .filter_map(|needed| {
-            let way = facts
-                .access(needed.v6, |door, from| message(facts, needed, door, from))
+            let way = loaded
+                .access(needed.v6, |door, from| message(loaded, needed, door, from))
                 .closed?;
-            Some(report(facts, needed, &way))
+            Some(report(loaded, needed, &way))
         })
         .collect()
 }
 
 /// Whether connections of the family work at all.
-fn in_use(facts: &Facts<'_>, v6: bool) -> bool {
-    if facts.filters_at(Hook::Input, v6).is_empty() {
+fn in_use(loaded: &LoadedRules, v6: bool) -> bool {
+    if loaded.filters_at(Hook::Input, v6).is_empty() {
         return false;
     }
     let serves = [22, 80, 443]
         .into_iter()
-        .any(|port| facts.port_access(v6, TCP, port).open.is_some());
+        .any(|port| loaded.port_access(v6, TCP, port).open.is_some());
     serves
-        || facts
+        || loaded
             .access(v6, |door, from| {
-                facts
+                loaded
                     .knock(door, from, TCP, 40_000)
                     .with(Field::SrcPort, 443_u16)
                     .with(Field::TcpFlags, 0x10_u8)
@@ -138,7 +138,7 @@ fn in_use(facts: &Facts<'_>, v6: bool) -> bool {
             .is_some()
 }
 
-fn message(facts: &Facts<'_>, needed: &Needed, door: &str, from: IpAddr) -> Packet {
+fn message(loaded: &LoadedRules, needed: &Needed, door: &str, from: IpAddr) -> Packet {
     let neighbour = needed.state == ct_state::UNTRACKED;
     let from = if neighbour {
         IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x1))
@@ -150,7 +150,7 @@ fn message(facts: &Facts<'_>, needed: &Needed, door: &str, from: IpAddr) -> Pack
     } else {
         (ICMP, Field::IcmpType, Field::IcmpCode)
     };
-    let mut packet = facts
+    let mut packet = loaded
         .knock(door, from, protocol, 0)
         .with(kind, needed.kind)
         .with(code, needed.code)
@@ -165,11 +165,11 @@ fn message(facts: &Facts<'_>, needed: &Needed, door: &str, from: IpAddr) -> Pack
     packet
 }
 
-fn report(facts: &Facts<'_>, needed: &Needed, way: &Outcome) -> Finding {
+fn report(loaded: &LoadedRules, needed: &Needed, way: &Outcome) -> Finding {
     let family = if needed.v6 { "IPv6" } else { "IPv4" };
     let mut commands = Vec::new();
-    if let Some((t, c)) = facts.base_of(way.by, Hook::Input, needed.v6) {
-        let table = &facts.firewall.tables[t];
+    if let Some((t, c)) = loaded.base_of(way.by, Hook::Input, needed.v6) {
+        let table = &loaded.firewall.tables[t];
         commands = add(
             table,
             &table.chains[c],
@@ -188,6 +188,6 @@ fn report(facts: &Facts<'_>, needed: &Needed, way: &Outcome) -> Finding {
     } else {
         Severity::Warning
     })
-    .shown_by(facts.show_decider(way.by))
+    .shown_by(loaded.show_decider(way.by))
     .mend(format!("Let {} in", needed.name), commands)
 }

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use surefoot_report::{Finding, Page, Place, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::TCP;
+use crate::LoadedRules;
 use surefoot_netfilter::semantics::{Decider, Outcome};
 use surefoot_ruleset::model::Hook;
 
@@ -44,8 +44,8 @@ and braces only. IPv6 has no such setting: the kernel always drops ::1 from outs
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let settings: Vec<(&String, &str)> = facts
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    let settings: Vec<(&String, &str)> = loaded
         .surroundings
         .sysctls
         .iter()
@@ -56,16 +56,16 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let known = settings
         .iter()
         .any(|(name, _)| *name == "net.ipv4.conf.all.route_localnet");
-    if (known && on.is_empty()) || !facts.family_known(false) {
+    if (known && on.is_empty()) || !loaded.family_known(false) {
         return Vec::new();
     }
-    let Some(way) = way_in(facts) else {
+    let Some(way) = way_in(loaded) else {
         return Vec::new();
     };
     let found = if on.is_empty() {
         // Nothing is known of the host: only a rule set that sets out to keep strangers away is
         // worth a word, and only a quiet one.
-        if !facts.closed_by_default(false) {
+        if !loaded.closed_by_default(false) {
             return Vec::new();
         }
         finding(
@@ -75,16 +75,16 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         )
         .with_severity(Severity::Note)
         .possibly(true)
-        .shown_by(facts.show_decider(way.by))
+        .shown_by(loaded.show_decider(way.by))
     } else {
         let settings = on.iter().take(2).map(|(name, value)| {
-            let mut shown = facts.kernel(format!("{name} = {value}"));
+            let mut shown = loaded.kernel(format!("{name} = {value}"));
             shown.place = Place::File {
                 path: format!("/proc/sys/{}", name.replace('.', "/")),
             };
             shown
         });
-        let relying = facts
+        let relying = loaded
             .surroundings
             .listeners
             .iter()
@@ -98,7 +98,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                 } else {
                     "udp"
                 };
-                facts.kernel(format!(
+                loaded.kernel(format!(
                     "{program} on {kind} {}:{}",
                     listener.address, listener.port
                 ))
@@ -109,33 +109,33 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             "`route_localnet` lets packets to 127.0.0.0/8 in by other interfaces, and no rule drops them",
         )
         .shown_by(settings)
-        .shown_by(facts.show_decider(way.by))
+        .shown_by(loaded.show_decider(way.by))
         .shown_by(relying)
     };
     vec![found.mend(
         "Drop loopback addresses that do not come over `lo`",
-        commands(facts, way.by),
+        commands(loaded, way.by),
     )]
 }
 
 /// A packet from a neighbour to 127.0.0.1, or from there to here, that is certainly accepted.
-fn way_in(facts: &Facts<'_>) -> Option<Outcome> {
+fn way_in(loaded: &LoadedRules) -> Option<Outcome> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let to = facts.access(false, |door, from| {
-        facts.knock(door, from, TCP, 6_011).to(loopback)
+    let to = loaded.access(false, |door, from| {
+        loaded.knock(door, from, TCP, 6_011).to(loopback)
     });
     to.open.or_else(|| {
-        facts
-            .access(false, |door, _| facts.knock(door, loopback, TCP, 6_011))
+        loaded
+            .access(false, |door, _| loaded.knock(door, loopback, TCP, 6_011))
             .open
     })
 }
 
-fn commands(facts: &Facts<'_>, by: Decider) -> Vec<String> {
-    let Some((t, c)) = facts.base_of(by, Hook::Input, false) else {
+fn commands(loaded: &LoadedRules, by: Decider) -> Vec<String> {
+    let Some((t, c)) = loaded.base_of(by, Hook::Input, false) else {
         return vec!["sysctl -w net.ipv4.conf.all.route_localnet=0".into()];
     };
-    let table = &facts.firewall.tables[t];
+    let table = &loaded.firewall.tables[t];
     [("-s", "saddr"), ("-d", "daddr")]
         .into_iter()
         .flat_map(|(option, word)| {

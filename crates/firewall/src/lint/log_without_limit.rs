@@ -2,9 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted, shell_words};
+use super::commands::{iptables, nft_checked, quoted, shell_words, specification};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_ruleset::model::{ChainId, Effect, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -39,9 +40,9 @@ peer can reach the rule. NFLOG to a program that does its own counting is not me
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: Vec<RuleAt> = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if table.dormant {
             continue;
         }
@@ -72,11 +73,16 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         ),
         "a sender who wants to can fill the log, and the disk with it, and hide what matters in it",
     )
-    .shown_by(found.iter().take(MOST_SHOWN).map(|at| facts.show_rule(*at)));
-    if let Some(commands) = remedy(facts, first) {
-        let name = facts
+    .shown_by(
+        found
+            .iter()
+            .take(MOST_SHOWN)
+            .map(|at| loaded.show_rule(*at)),
+    );
+    if let Some(commands) = remedy(loaded, first) {
+        let name = loaded
             .table(first)
-            .zip(facts.chain(first))
+            .zip(loaded.chain(first))
             .map_or_else(String::new, |(table, chain)| full_name(table, chain));
         report = report.mend(
             format!(
@@ -130,14 +136,11 @@ fn bounded_chains(table: &Table) -> Vec<bool> {
         .collect()
 }
 
-fn remedy(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
-    let (table, chain, rule) = (facts.table(at)?, facts.chain(at)?, facts.rule(at)?);
-    let words = facts.firewall.text(rule.place).trim();
+fn remedy(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+    let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
+    let words = loaded.firewall.text(rule.place).trim();
     if table.backend.is_iptables() {
-        // Everything but the counters and `-A CHAIN`, which `-R CHAIN NUMBER` replaces.
-        let (_, rest) = words.split_once("-A ")?;
-        let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
-        let (matches, target) = rest.split_once("-j LOG")?;
+        let (matches, target) = specification(loaded, at)?.split_once("-j LOG")?;
         return Some(vec![format!(
             "{} -R {} {} {}",
             iptables(table),

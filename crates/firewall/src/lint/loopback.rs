@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::add;
 use super::evidence::{Say, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Interface, Packet, Path};
 use surefoot_netfilter::semantics::{Decider, End, Outcome};
 use surefoot_ruleset::model::{Field, Hook, RuleAt, Statement, Verdict, ct_state};
@@ -50,24 +50,24 @@ const EARLY: usize = 20;
 /// Drop rules that are tried one by one.
 const MOST_TRIED: usize = 200;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut kept_out: Vec<Refused> = Vec::new();
     for v6 in [false, true] {
-        if !facts.family_used(v6) {
+        if !loaded.family_used(v6) {
             continue;
         }
         let mut refused = Vec::new();
         for path in [Path::Input, Path::Output] {
-            if facts.filters_at(hook(path), v6).is_empty() {
+            if loaded.filters_at(hook(path), v6).is_empty() {
                 continue;
             }
-            let Some(outcome) = facts.certain_end(&on_loopback(facts, path, v6)) else {
+            let Some(outcome) = loaded.certain_end(&on_loopback(loaded, path, v6)) else {
                 continue;
             };
             match outcome.end {
                 End::Dropped | End::Rejected => refused.push((path, outcome)),
-                End::Accepted => findings.extend(too_late(facts, path, v6, &outcome)),
+                End::Accepted => findings.extend(too_late(loaded, path, v6, &outcome)),
                 End::Queued | End::Unknown => {}
             }
         }
@@ -84,7 +84,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             }),
         }
     }
-    findings.extend(kept_out.iter().map(|refused| not_accepted(facts, refused)));
+    findings.extend(kept_out.iter().map(|refused| not_accepted(loaded, refused)));
     findings
 }
 
@@ -113,13 +113,13 @@ fn hook(path: Path) -> Hook {
     }
 }
 
-fn on_loopback(facts: &Facts<'_>, path: Path, v6: bool) -> Packet {
+fn on_loopback(loaded: &LoadedRules, path: Path, v6: bool) -> Packet {
     let own: IpAddr = if v6 {
         Ipv6Addr::LOCALHOST.into()
     } else {
         Ipv4Addr::LOCALHOST.into()
     };
-    let listeners = facts.surroundings.listeners.iter().flatten();
+    let listeners = loaded.surroundings.listeners.iter().flatten();
     let port = listeners
         .filter(|listener| listener.protocol == TCP && listener.address == own)
         .map(|listener| listener.port)
@@ -137,10 +137,10 @@ fn on_loopback(facts: &Facts<'_>, path: Path, v6: bool) -> Packet {
         Path::Output => packet.output = Interface::named("lo"),
         _ => packet.input = Interface::named("lo"),
     }
-    packet.settle(facts.surroundings)
+    packet.settle(&loaded.surroundings)
 }
 
-fn not_accepted(facts: &Facts<'_>, Refused { families, by }: &Refused) -> Finding {
+fn not_accepted(loaded: &LoadedRules, Refused { families, by }: &Refused) -> Finding {
     let refused = by.as_slice();
     let v6 = families.contains(&true) && families.len() == 1;
     let word = match refused {
@@ -159,22 +159,22 @@ fn not_accepted(facts: &Facts<'_>, Refused { families, by }: &Refused) -> Findin
     };
     let commands = refused
         .iter()
-        .flat_map(|(path, outcome)| first_rule(facts, *path, v6, outcome.by))
+        .flat_map(|(path, outcome)| first_rule(loaded, *path, v6, outcome.by))
         .collect();
     finding(
         &PAGE,
         format!("{family} to this machine itself ({address}) is {word} {side}"),
         "programs here cannot reach each other: resolver, database, mail filter and X forwarding fail in ways that do not look like a firewall",
     )
-    .shown_by(refused.iter().flat_map(|(_, outcome)| facts.show_decider(outcome.by)))
+    .shown_by(refused.iter().flat_map(|(_, outcome)| loaded.show_decider(outcome.by)))
     .mend("Accept loopback before anything else", commands)
 }
 
-fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Option<Finding> {
+fn too_late(loaded: &LoadedRules, path: Path, v6: bool, outcome: &Outcome) -> Option<Finding> {
     let Decider::Rule(at) = outcome.by else {
         return None;
     };
-    let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+    let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
     if chain
         .base
         .as_ref()
@@ -182,7 +182,7 @@ fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Optio
     {
         return None;
     }
-    let dropped = dropped_before(facts, path, v6, at);
+    let dropped = dropped_before(loaded, path, v6, at);
     if dropped.is_empty() && at.rule < EARLY {
         return None;
     }
@@ -195,7 +195,7 @@ fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Optio
             "every packet that programs here send each other is compared with all the rules before it",
         )
         .with_severity(Severity::Note)
-        .shown_by([facts.show_rule(at)])
+        .shown_by([loaded.show_rule(at)])
     } else {
         finding(
             &PAGE,
@@ -204,20 +204,20 @@ fn too_late(facts: &Facts<'_>, path: Path, v6: bool, outcome: &Outcome) -> Optio
         )
         .with_severity(Severity::Warning)
         .shown_by(dropped)
-        .shown_by([facts.show_rule(at)])
+        .shown_by([loaded.show_rule(at)])
     };
     Some(found.mend(
         "Accept loopback before anything else",
-        first_rule(facts, path, v6, outcome.by),
+        first_rule(loaded, path, v6, outcome.by),
     ))
 }
 
 /// Earlier rules of the chain that drop new packets which programs here send each other.
-fn dropped_before(facts: &Facts<'_>, path: Path, v6: bool, accepts: RuleAt) -> Vec<Evidence> {
-    let Some(chain) = facts.chain(accepts) else {
+fn dropped_before(loaded: &LoadedRules, path: Path, v6: bool, accepts: RuleAt) -> Vec<Evidence> {
+    let Some(chain) = loaded.chain(accepts) else {
         return Vec::new();
     };
-    let base = on_loopback(facts, path, v6);
+    let base = on_loopback(loaded, path, v6);
     let mut evidence = Vec::new();
     let mut tried = 0;
     for (rule, words) in chain.rules.iter().enumerate().take(accepts.rule) {
@@ -244,9 +244,9 @@ fn dropped_before(facts: &Facts<'_>, path: Path, v6: bool, accepts: RuleAt) -> V
             }
         }
         let by = Decider::Rule(RuleAt { rule, ..accepts });
-        let packet = packet.settle(facts.surroundings);
-        if facts.certain_end(&packet).is_some_and(|end| end.by == by) {
-            evidence.push(facts.show_rule(RuleAt { rule, ..accepts }));
+        let packet = packet.settle(&loaded.surroundings);
+        if loaded.certain_end(&packet).is_some_and(|end| end.by == by) {
+            evidence.push(loaded.show_rule(RuleAt { rule, ..accepts }));
             if evidence.len() >= 4 {
                 break;
             }
@@ -255,11 +255,11 @@ fn dropped_before(facts: &Facts<'_>, path: Path, v6: bool, accepts: RuleAt) -> V
     evidence
 }
 
-fn first_rule(facts: &Facts<'_>, path: Path, v6: bool, by: Decider) -> Vec<String> {
-    let Some((t, c)) = facts.base_of(by, hook(path), v6) else {
+fn first_rule(loaded: &LoadedRules, path: Path, v6: bool, by: Decider) -> Vec<String> {
+    let Some((t, c)) = loaded.base_of(by, hook(path), v6) else {
         return Vec::new();
     };
-    let table = &facts.firewall.tables[t];
+    let table = &loaded.firewall.tables[t];
     let (iptables, nft) = if path == Path::Output {
         ("-o lo -j ACCEPT", "oif lo accept")
     } else {

@@ -2,9 +2,9 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::program;
 use super::evidence::{MOST_SHOWN, Say, count, finding};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Policy, Table};
 
 pub(super) const PAGE: Page = Page {
@@ -39,9 +39,9 @@ long as only such a program writes them, and you know that you have to look at b
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let in_force = |table: &&Table| !table.dormant && does_something(table);
-    let tables = || facts.firewall.tables.iter().filter(in_force);
+    let tables = || loaded.firewall.tables.iter().filter(in_force);
     let legacy: Vec<&Table> = tables()
         .filter(|table| table.backend == Backend::IptablesLegacy)
         .collect();
@@ -60,7 +60,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             table.name,
             count(rules, "rule")
         );
-        facts.at(table.place, what, None)
+        loaded.at(table.place, what, None)
     };
     let half = MOST_SHOWN.div_ceil(2);
     let found = finding(

@@ -37,26 +37,11 @@ mod unused;
 
 use surefoot_report::{Area, Finding, Page};
 
-use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::semantics::Index;
-use surefoot_ruleset::model::Firewall;
-
-/// What the lints look at.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The rules of every backend.
-    pub firewall: &'a Firewall,
-    /// Made of the same rules.
-    pub index: &'a Index,
-    /// The host they stand on.
-    pub surroundings: &'a Surroundings,
-    /// The machine or the files whose rules these are; `None` where some rules may be missing.
-    pub all_rules_of: Option<&'a str>,
-}
+use crate::LoadedRules;
 
 /// Finds what is wrong; the order is that of the codes.
-pub fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    LINTS.iter().flat_map(|lint| lint(facts)).collect()
+pub fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    LINTS.iter().flat_map(|lint| lint(loaded)).collect()
 }
 
 /// The area of these findings.
@@ -71,7 +56,7 @@ pub static AREA: Area = Area {
 
 macro_rules! lints {
     ($($lint:ident),*; $group:ident: $($of_group:ident),* $(,)?) => {
-        const LINTS: &[fn(&Facts<'_>) -> Vec<Finding>] = &[$($lint::check,)* $group::check];
+        const LINTS: &[fn(&LoadedRules) -> Vec<Finding>] = &[$($lint::check,)* $group::check];
         const PAGES: &[Page] = &[$($lint::PAGE,)* $($group::$of_group::PAGE),*];
     };
 }

@@ -2,8 +2,8 @@
 
 use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
-use super::Facts;
 use super::evidence::{Say, finding};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Hook, Policy, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -42,18 +42,15 @@ surefoot cannot see the first; `surefoot check` tells of the second.
 };
 
 /// Finds a machine, or texts, without a rule that filters.
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let Some(subject) = facts.all_rules_of else {
-        return Vec::new();
-    };
-    if facts.firewall.tables.iter().any(filters) {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    if !loaded.are_complete() || loaded.firewall.tables.iter().any(filters) {
         return Vec::new();
     }
     let evidence = Evidence {
         place: Place::Kernel {
-            name: subject.to_owned(),
+            name: loaded.subject.clone(),
         },
-        what: match facts.firewall.tables.len() {
+        what: match loaded.firewall.tables.len() {
             0 => "there are no tables".to_owned(),
             1 => "1 table, and nothing in it drops or rejects".to_owned(),
             count => format!("{count} tables, and nothing in them drops or rejects"),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use surefoot_report::{Finding, Page, Severity};
 
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::makers;
 use super::probe::{TCP, as_the_rule_asks, strangers};
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
 use surefoot_ruleset::model::{Field, Hook, Rule, RuleAt, Statement, Table, Verdict};
@@ -48,11 +49,11 @@ in it.
 /// Accepts that are tried.
 const MOST_TRIED: usize = 200;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let several = |hook| {
         [false, true]
             .into_iter()
-            .any(|v6| facts.filters_at(hook, v6).len() > 1)
+            .any(|v6| loaded.filters_at(hook, v6).len() > 1)
     };
     if !several(Hook::Input) {
         return Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     // What drops, and the accepts that it makes void.
     let mut found: BTreeMap<Decider, Vec<RuleAt>> = BTreeMap::new();
     let mut tried = 0;
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if table.dormant || !filters(table) {
             continue;
         }
@@ -81,7 +82,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                     chain: c,
                     rule: r,
                 };
-                if let Some(by) = made_void(facts, at, rule) {
+                if let Some(by) = made_void(loaded, at, rule) {
                     found.entry(by).or_default().push(at);
                 }
             }
@@ -89,7 +90,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     }
     found
         .into_iter()
-        .filter_map(|(by, accepts)| report(facts, by, &accepts))
+        .filter_map(|(by, accepts)| report(loaded, by, &accepts))
         .collect()
 }
 
@@ -110,16 +111,16 @@ fn accepts_a_port(rule: &Rule) -> bool {
 }
 
 /// What drops a stranger's packet that this rule has accepted.
-fn made_void(facts: &Facts<'_>, at: RuleAt, rule: &Rule) -> Option<Decider> {
+fn made_void(loaded: &LoadedRules, at: RuleAt, rule: &Rule) -> Option<Decider> {
     for v6 in [false, true] {
         let stranger = strangers(v6).first().copied()?;
-        for door in facts.doors().iter().take(4) {
-            let packet = as_the_rule_asks(facts.knock(door, stranger, TCP, 0), rule);
+        for door in loaded.doors().iter().take(4) {
+            let packet = as_the_rule_asks(loaded.knock(door, stranger, TCP, 0), rule);
             if packet.is_v6() != v6 {
                 continue;
             }
-            let packet: Packet = packet.settle(facts.surroundings);
-            let evaluation = facts.follow_recording(&packet, Record::Mattered);
+            let packet: Packet = packet.settle(&loaded.surroundings);
+            let evaluation = loaded.evaluate(&packet, Record::Mattered);
             if !matches!(evaluation.certain(), Some(End::Dropped | End::Rejected)) {
                 continue;
             }
@@ -136,13 +137,13 @@ fn made_void(facts: &Facts<'_>, at: RuleAt, rule: &Rule) -> Option<Decider> {
     None
 }
 
-fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding> {
+fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Finding> {
     let first = accepts.first().copied()?;
-    let accepting = full_name(facts.table(first)?, facts.chain(first)?);
+    let accepting = full_name(loaded.table(first)?, loaded.chain(first)?);
     let (table, chain) = match by {
-        Decider::Rule(at) => (facts.table(at)?, facts.chain(at)?),
+        Decider::Rule(at) => (loaded.table(at)?, loaded.chain(at)?),
         Decider::Policy { table, chain } => {
-            let table = facts.firewall.tables.get(table)?;
+            let table = loaded.firewall.tables.get(table)?;
             (table, table.chains.get(chain)?)
         }
         Decider::Kernel => return None,
@@ -163,13 +164,13 @@ fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding>
         )
     };
     let mut commands = vec![list];
-    if let Some(words) = port_words(facts, first) {
-        let base = facts.base_of(
+    if let Some(words) = port_words(loaded, first) {
+        let base = loaded.base_of(
             by,
             Hook::Input,
             table.family == surefoot_ruleset::model::Family::Ip6,
         )?;
-        let base_table = facts.firewall.tables.get(base.0)?;
+        let base_table = loaded.firewall.tables.get(base.0)?;
         let base_chain = base_table.chains.get(base.1)?;
         commands.extend(super::commands::add(
             base_table,
@@ -192,9 +193,9 @@ fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding>
             accepts
                 .iter()
                 .take(MOST_SHOWN - 1)
-                .map(|at| facts.show_rule(*at)),
+                .map(|at| loaded.show_rule(*at)),
         )
-        .shown_by(facts.show_decider(by))
+        .shown_by(loaded.show_decider(by))
         .mend(
             "Look at what drops; if the port is meant to be open, open it there too",
             commands,
@@ -203,10 +204,10 @@ fn report(facts: &Facts<'_>, by: Decider, accepts: &[RuleAt]) -> Option<Finding>
 }
 
 /// The rule's protocol and port in the words of both programs.
-fn port_words(facts: &Facts<'_>, at: RuleAt) -> Option<(String, String)> {
+fn port_words(loaded: &LoadedRules, at: RuleAt) -> Option<(String, String)> {
     let packet = as_the_rule_asks(
         Packet::new(surefoot_netfilter::packet::Path::Input),
-        facts.rule(at)?,
+        loaded.rule(at)?,
     );
     let protocol = match packet.known(Field::L4Proto)? {
         6 => "tcp",

@@ -2,9 +2,9 @@
 
 use surefoot_report::{Finding, Page, Place, Severity};
 
-use super::Facts;
 use super::boot::{Group, Saved, saved, written_by_hand};
 use super::evidence::{MOST_SHOWN, Say, count, finding};
+use crate::LoadedRules;
 
 pub(super) const PAGE: Page = Page {
     code: "FW012",
@@ -40,21 +40,21 @@ wrong.
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    if !facts.surroundings.live {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    if !loaded.surroundings.live {
         return Vec::new();
     }
-    let Some(saved) = saved(facts) else {
+    let Some(saved) = saved(loaded) else {
         return Vec::new();
     };
     Group::ALL
         .into_iter()
-        .filter_map(|group| report(facts, group, &saved))
+        .filter_map(|group| report(loaded, group, &saved))
         .collect()
 }
 
-fn report(facts: &Facts<'_>, group: Group, saved: &[Saved<'_>]) -> Option<Finding> {
-    let rules = written_by_hand(facts, group);
+fn report(loaded: &LoadedRules, group: Group, saved: &[Saved<'_>]) -> Option<Finding> {
+    let rules = written_by_hand(loaded, group);
     if rules.is_empty() {
         return None;
     }
@@ -80,7 +80,7 @@ fn report(facts: &Facts<'_>, group: Group, saved: &[Saved<'_>]) -> Option<Findin
         ),
     };
     let files = idle.iter().take(2).map(|one| {
-        let mut shown = facts.kernel("no service or script that runs at boot names this file");
+        let mut shown = loaded.kernel("no service or script that runs at boot names this file");
         shown.place = Place::File {
             path: one.file.path.clone(),
         };
@@ -98,7 +98,7 @@ fn report(facts: &Facts<'_>, group: Group, saved: &[Saved<'_>]) -> Option<Findin
             rules
                 .iter()
                 .take(MOST_SHOWN - 2)
-                .map(|at| facts.show_rule(*at)),
+                .map(|at| loaded.show_rule(*at)),
         )
         .mend(
             "Write the rules where a service loads them at boot (Debian's way)",

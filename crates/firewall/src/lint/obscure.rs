@@ -2,9 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables, quoted, shell_words};
+use super::commands::{iptables, quoted, shell_words, specification};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -60,15 +61,15 @@ const OBSCURE: &[(&str, &str)] = &[
 /// Conditions from which on a rule asks for a word of explanation.
 const MANY_CONDITIONS: usize = 8;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: Vec<(RuleAt, &str)> = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         for (c, chain) in table.chains.iter().enumerate() {
             if makers::of_chain(table, chain).is_some() {
                 continue;
             }
             for (r, rule) in chain.rules.iter().enumerate() {
-                let why = why_obscure(facts, table, rule);
+                let why = why_obscure(loaded, table, rule);
                 if let Some(why) = why
                     && rule.comment.is_none()
                     && makers::of_rule(table, chain, rule).is_none()
@@ -95,11 +96,11 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         "what they do can be worked out, what they are for cannot; nothing says whether they may be changed",
     )
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, why)| {
-        let mut shown = facts.show_rule(*at);
+        let mut shown = loaded.show_rule(*at);
         shown.what = format!("{} (asks for {why})", shown.what);
         shown
     }));
-    let commands = comment(facts, first).unwrap_or_default();
+    let commands = comment(loaded, first).unwrap_or_default();
     vec![report.mend(
         format!(
             "Say what the rule is for, in the rule itself{}",
@@ -109,7 +110,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     )]
 }
 
-fn why_obscure(facts: &Facts<'_>, table: &Table, rule: &Rule) -> Option<&'static str> {
+fn why_obscure(loaded: &LoadedRules, table: &Table, rule: &Rule) -> Option<&'static str> {
     let mut conditions = 0;
     for statement in &rule.statements {
         let Statement::Match(wanted) = statement else {
@@ -131,7 +132,7 @@ fn why_obscure(facts: &Facts<'_>, table: &Table, rule: &Rule) -> Option<&'static
         return Some("many things at once");
     }
     let iptables = table.backend.is_iptables();
-    let words = facts.firewall.text(rule.place);
+    let words = loaded.firewall.text(rule.place);
     let mut after_module = false;
     for word in words.split_whitespace() {
         let known = OBSCURE.iter().find(|(obscure, _)| {
@@ -150,18 +151,16 @@ fn why_obscure(facts: &Facts<'_>, table: &Table, rule: &Rule) -> Option<&'static
     None
 }
 
-fn comment(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
-    let (table, chain, rule) = (facts.table(at)?, facts.chain(at)?, facts.rule(at)?);
-    let words = facts.firewall.text(rule.place).trim();
+fn comment(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+    let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
+    let words = loaded.firewall.text(rule.place).trim();
     if table.backend.is_iptables() {
-        let (_, rest) = words.split_once("-A ")?;
-        let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
         return Some(vec![format!(
             "{} -R {} {} -m comment --comment 'say here what it is for' {}",
             iptables(table),
             quoted(&chain.name),
             at.rule + 1,
-            shell_words(rest),
+            shell_words(specification(loaded, at)?),
         )]);
     }
     let place = full_name(table, chain);

@@ -5,8 +5,9 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{Say, finding, full_name};
+use super::makers;
 use super::probe::is_filter;
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -43,12 +44,12 @@ which replaces rules and policies in one step.
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for table in &facts.firewall.tables {
+    for table in &loaded.firewall.tables {
         for chain in &table.chains {
             if cuts_off(table, chain) && !chain.rules.last().is_some_and(decides_all) {
-                findings.push(report(facts, table, chain));
+                findings.push(report(loaded, table, chain));
             }
         }
     }
@@ -95,7 +96,7 @@ pub(super) fn decides_all(rule: &Rule) -> bool {
     false
 }
 
-fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
+fn report(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
     let name = full_name(table, chain);
     let is_iptables = table.backend.is_iptables();
     let flush = if is_iptables {
@@ -148,8 +149,8 @@ fn report(facts: &Facts<'_>, table: &Table, chain: &Chain) -> Finding {
         // nft's own idiom, `flush ruleset`, takes the policy with it.
         Severity::Warning
     })
-    .shown_by([facts.show_policy(table, chain)])
-    .shown_by(last_rule(facts, chain))
+    .shown_by([loaded.show_policy(table, chain)])
+    .shown_by(last_rule(loaded, chain))
     .mend(advice, commands)
 }
 
@@ -163,9 +164,9 @@ pub(super) fn leads_to_policy(rule: &Rule) -> bool {
     })
 }
 
-fn last_rule(facts: &Facts<'_>, chain: &Chain) -> Option<surefoot_report::Evidence> {
+fn last_rule(loaded: &LoadedRules, chain: &Chain) -> Option<surefoot_report::Evidence> {
     let rule = chain.rules.last()?;
-    let words = facts.firewall.text(rule.place).trim();
+    let words = loaded.firewall.text(rule.place).trim();
     let packets = rule.counters.map(|counters| counters.packets);
-    Some(facts.at(rule.place, format!("the last rule: {words}"), packets))
+    Some(loaded.at(rule.place, format!("the last rule: {words}"), packets))
 }

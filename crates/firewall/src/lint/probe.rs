@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Facts;
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Interface, Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, Record, evaluate};
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, Record};
 use surefoot_ruleset::model::{
     Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, Table, Verdict, ct_state,
 };
@@ -40,14 +40,10 @@ pub(super) struct Access {
     pub(super) closed: Option<Outcome>,
 }
 
-impl<'a> Facts<'a> {
+impl LoadedRules {
     /// What becomes of a packet.
     pub(super) fn follow(&self, packet: &Packet) -> Evaluation {
-        self.follow_recording(packet, Record::Nothing)
-    }
-
-    pub(super) fn follow_recording(&self, packet: &Packet, record: Record) -> Evaluation {
-        evaluate(self.firewall, self.index, self.surroundings, packet, record)
+        self.evaluate(packet, Record::Nothing)
     }
 
     /// The packet's end and what decided, if that is certain.
@@ -78,7 +74,7 @@ impl<'a> Facts<'a> {
             })
     }
 
-    fn tables_for(&self, v6: bool) -> impl Iterator<Item = &'a Table> {
+    fn tables_for(&self, v6: bool) -> impl Iterator<Item = &Table> {
         self.firewall.tables.iter().filter(move |table| {
             !table.dormant
                 && match table.family {
@@ -206,7 +202,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The default routes of both families, best first.
-    fn default_routes(&self) -> Vec<&'a surefoot_netfilter::Route> {
+    fn default_routes(&self) -> Vec<&surefoot_netfilter::Route> {
         let routes = self.surroundings.routes.iter().flatten();
         let mut routes: Vec<&surefoot_netfilter::Route> = routes
             .filter(|route| route.destination.1 == 0 && route.kind == 1)
@@ -216,7 +212,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The interface of the default route.
-    pub(super) fn default_interface(&self) -> Option<&'a str> {
+    pub(super) fn default_interface(&self) -> Option<&str> {
         self.default_routes().first()?.interface.as_deref()
     }
 
@@ -269,7 +265,7 @@ impl<'a> Facts<'a> {
         let mut all_closed = true;
         for door in self.doors() {
             for from in strangers(v6) {
-                let packet = shape(&door, from).settle(self.surroundings);
+                let packet = shape(&door, from).settle(&self.surroundings);
                 match self.certain_end(&packet) {
                     Some(outcome) if outcome.end == End::Accepted => {
                         access.open = Some(outcome);

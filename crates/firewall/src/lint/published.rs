@@ -2,10 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::Facts;
 use super::commands::{add, quoted};
 use super::evidence::{MOST_SHOWN, Say, finding};
 use super::probe::{TCP, as_the_rule_asks, is_filter, reaches, strangers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
     Decider, End, Happened, Outcome, Record, Supposed, evaluate_supposing,
@@ -58,10 +58,10 @@ struct Published {
     certain: bool,
 }
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: Vec<Published> = Vec::new();
     let mut tried = 0;
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if table.dormant {
             continue;
         }
@@ -83,7 +83,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                     .iter()
                     .all(|other| (other.protocol, other.port) != (protocol, port))
                 {
-                    found.extend(bypass(facts, at, rule, protocol, port));
+                    found.extend(bypass(loaded, at, rule, protocol, port));
                 }
             }
         }
@@ -91,7 +91,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     if found.is_empty() {
         return Vec::new();
     }
-    vec![report(facts, &found)]
+    vec![report(loaded, &found)]
 }
 
 /// The protocol and port of a rule that sends a port of this host elsewhere.
@@ -119,7 +119,7 @@ fn publishes(rule: &Rule) -> Option<(u8, u16)> {
 
 /// Whether a stranger gets through by this rule, whom INPUT would have kept out without it.
 fn bypass(
-    facts: &Facts<'_>,
+    loaded: &LoadedRules,
     at: RuleAt,
     rule: &Rule,
     protocol: u8,
@@ -127,22 +127,22 @@ fn bypass(
 ) -> Option<Published> {
     for v6 in [false, true] {
         let stranger = strangers(v6).first().copied()?;
-        for door in facts.doors().iter().take(4) {
-            let packet = as_the_rule_asks(facts.knock(door, stranger, protocol, port), rule);
+        for door in loaded.doors().iter().take(4) {
+            let packet = as_the_rule_asks(loaded.knock(door, stranger, protocol, port), rule);
             if packet.is_v6() != v6 {
                 continue;
             }
-            let packet = packet.settle(facts.surroundings);
-            let evaluation = facts.follow_recording(&packet, Record::Mattered);
+            let packet = packet.settle(&loaded.surroundings);
+            let evaluation = loaded.evaluate(&packet, Record::Mattered);
             let rewritten = evaluation.events.iter().any(|event| {
                 (event.table, event.chain, event.rule) == (at.table, at.chain, Some(at.rule))
                     && matches!(event.what, Happened::Matched | Happened::Rewritten(_))
             });
             let through = evaluation.outcomes.iter().find(|outcome| {
-                outcome.end == End::Accepted && passes_forward(facts, outcome.by, at, v6)
+                outcome.end == End::Accepted && passes_forward(loaded, outcome.by, at, v6)
             });
             if let (true, Some(by)) = (rewritten, through)
-                && shut_without(facts, &packet, at)
+                && shut_without(loaded, &packet, at)
             {
                 return Some(Published {
                     protocol,
@@ -158,10 +158,10 @@ fn bypass(
 }
 
 /// Whether what accepted stands at the forward hook, or nothing filters there.
-fn passes_forward(facts: &Facts<'_>, by: Decider, nat: RuleAt, v6: bool) -> bool {
+fn passes_forward(loaded: &LoadedRules, by: Decider, nat: RuleAt, v6: bool) -> bool {
     match by {
-        Decider::Rule(at) if at == nat => facts.filters_at(Hook::Forward, v6).is_empty(),
-        Decider::Rule(at) => facts.table(at).is_some_and(|table| {
+        Decider::Rule(at) if at == nat => loaded.filters_at(Hook::Forward, v6).is_empty(),
+        Decider::Rule(at) => loaded.table(at).is_some_and(|table| {
             let from = |hook| {
                 table
                     .chains
@@ -171,7 +171,7 @@ fn passes_forward(facts: &Facts<'_>, by: Decider, nat: RuleAt, v6: bool) -> bool
             };
             from(Hook::Forward) && !from(Hook::Input)
         }),
-        Decider::Policy { table, chain } => facts
+        Decider::Policy { table, chain } => loaded
             .firewall
             .tables
             .get(table)
@@ -181,13 +181,13 @@ fn passes_forward(facts: &Facts<'_>, by: Decider, nat: RuleAt, v6: bool) -> bool
     }
 }
 
-fn shut_without(facts: &Facts<'_>, packet: &Packet, nat: RuleAt) -> bool {
+fn shut_without(loaded: &LoadedRules, packet: &Packet, nat: RuleAt) -> bool {
     let mut supposed = Supposed::default();
     supposed.without.insert(nat);
     let evaluation = evaluate_supposing(
-        facts.firewall,
-        facts.index,
-        facts.surroundings,
+        &loaded.firewall,
+        &loaded.index,
+        &loaded.surroundings,
         packet,
         Record::Nothing,
         &supposed,
@@ -195,7 +195,7 @@ fn shut_without(facts: &Facts<'_>, packet: &Packet, nat: RuleAt) -> bool {
     matches!(evaluation.certain(), Some(End::Dropped | End::Rejected))
 }
 
-fn report(facts: &Facts<'_>, found: &[Published]) -> Finding {
+fn report(loaded: &LoadedRules, found: &[Published]) -> Finding {
     let name = |one: &Published| {
         let word = if one.protocol == TCP { "tcp" } else { "udp" };
         format!("{}/{word}", one.port)
@@ -204,7 +204,7 @@ fn report(facts: &Facts<'_>, found: &[Published]) -> Finding {
     if found.len() > MOST_SHOWN {
         names.push(format!("{} more", found.len() - MOST_SHOWN));
     }
-    let mine = facts
+    let mine = loaded
         .surroundings
         .session
         .map(|session| session.server_port);
@@ -212,7 +212,7 @@ fn report(facts: &Facts<'_>, found: &[Published]) -> Finding {
         .iter()
         .filter(|one| Some(one.port) != mine)
         .take(MOST_SHOWN)
-        .flat_map(|one| refuse(facts, one))
+        .flat_map(|one| refuse(loaded, one))
         .collect();
     finding(
         &PAGE,
@@ -220,20 +220,20 @@ fn report(facts: &Facts<'_>, found: &[Published]) -> Finding {
         "these ports are sent on to containers before INPUT is asked; rules there, and ufw's, do not apply",
     )
     .possibly(!found.iter().any(|one| one.certain))
-    .shown_by(found.iter().take(MOST_SHOWN).map(|one| facts.show_rule(one.rule)))
-    .shown_by(found.iter().take(1).flat_map(|one| facts.show_decider(one.by.by)))
+    .shown_by(found.iter().take(MOST_SHOWN).map(|one| loaded.show_rule(one.rule)))
+    .shown_by(found.iter().take(1).flat_map(|one| loaded.show_decider(one.by.by)))
     .mend(
         "Keep strangers out before they are sent on, unless the port is meant for everybody; publish on 127.0.0.1 what only this machine uses",
         commands,
     )
 }
 
-fn refuse(facts: &Facts<'_>, one: &Published) -> Vec<String> {
-    let door = facts
+fn refuse(loaded: &LoadedRules, one: &Published) -> Vec<String> {
+    let door = loaded
         .default_interface()
         .map(|name| format!("-i {} ", quoted(name)))
         .unwrap_or_default();
-    let nft_door = facts
+    let nft_door = loaded
         .default_interface()
         .map(|name| format!("iifname {} ", quoted(name)))
         .unwrap_or_default();
@@ -244,13 +244,13 @@ fn refuse(facts: &Facts<'_>, one: &Published) -> Vec<String> {
     let nft_words = format!(
         "{nft_door}meta l4proto {protocol} ct direction original ct original proto-dst {port} drop"
     );
-    let v6 = facts
+    let v6 = loaded
         .table(one.rule)
         .is_some_and(|table| table.family == surefoot_ruleset::model::Family::Ip6);
-    let Some((t, c)) = facts.base_of(one.by.by, Hook::Forward, v6) else {
+    let Some((t, c)) = loaded.base_of(one.by.by, Hook::Forward, v6) else {
         return Vec::new();
     };
-    let table = &facts.firewall.tables[t];
+    let table = &loaded.firewall.tables[t];
     let chain = match table.chain("DOCKER-USER") {
         Some((_, chain)) => chain,
         None => &table.chains[c],

@@ -5,9 +5,10 @@
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted, shell_words};
+use super::commands::{iptables, nft_checked, quoted, shell_words, specification};
 use super::evidence::{Say, count, finding, full_name, likewise};
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_netfilter::boxes::{self, Budget};
 use surefoot_netfilter::exact::Why;
 use surefoot_ruleset::model::{Chain, Rule, RuleAt, Statement, Table, Verdict};
@@ -60,15 +61,15 @@ struct ShadowedRule {
     differs: bool,
 }
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let shadowed = shadowed_rules(facts);
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    let shadowed = shadowed_rules(loaded);
     let mut findings = Vec::new();
     for in_table in shadowed.chunk_by(|a, b| a.at.table == b.at.table) {
         for in_chain in in_table.chunk_by(|a, b| a.at.chain == b.at.chain) {
             let differ = in_chain.iter().filter(|rule| rule.differs);
             let pairs: Vec<_> = differ.map(|rule| (rule.at, rule.by)).collect();
             if let Some((first, _)) = pairs.first() {
-                findings.push(report(facts, &chain_of(facts, *first), &pairs, true));
+                findings.push(report(loaded, &chain_of(loaded, *first), &pairs, true));
             }
         }
         let same = in_table.iter().filter(|rule| !rule.differs);
@@ -76,38 +77,38 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         if let Some((first, _)) = pairs.first() {
             let one_chain = pairs.iter().all(|(dead, _)| dead.chain == first.chain);
             let name = if one_chain {
-                chain_of(facts, *first)
+                chain_of(loaded, *first)
             } else {
-                table_of(facts, *first)
+                table_of(loaded, *first)
             };
-            findings.push(report(facts, &name, &pairs, false));
+            findings.push(report(loaded, &name, &pairs, false));
         }
     }
     findings
 }
 
-fn chain_of(facts: &Facts<'_>, at: RuleAt) -> String {
-    let (table, chain) = (facts.table(at), facts.chain(at));
+fn chain_of(loaded: &LoadedRules, at: RuleAt) -> String {
+    let (table, chain) = (loaded.table(at), loaded.chain(at));
     let both = table.zip(chain);
     both.map_or_else(String::new, |(table, chain)| full_name(table, chain))
 }
 
-fn table_of(facts: &Facts<'_>, at: RuleAt) -> String {
-    facts.table(at).map_or_else(String::new, |table| {
+fn table_of(loaded: &LoadedRules, at: RuleAt) -> String {
+    loaded.table(at).map_or_else(String::new, |table| {
         format!("the table {} {}", table.family.word(), table.name)
     })
 }
 
 /// Returns the rules that one earlier rule of their chain hides.
-pub(super) fn hidden(facts: &Facts<'_>) -> Vec<RuleAt> {
-    shadowed_rules(facts).iter().map(|rule| rule.at).collect()
+pub(super) fn hidden(loaded: &LoadedRules) -> Vec<RuleAt> {
+    shadowed_rules(loaded).iter().map(|rule| rule.at).collect()
 }
 
-fn shadowed_rules(facts: &Facts<'_>) -> Vec<ShadowedRule> {
+fn shadowed_rules(loaded: &LoadedRules) -> Vec<ShadowedRule> {
     let written_by_hand = |table: &Table, chain: &Chain| {
         chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
     };
-    let dead = boxes::dead_rules_of(facts.firewall, BUDGET, written_by_hand).dead;
+    let dead = boxes::dead_rules_of(&loaded.firewall, BUDGET, written_by_hand).dead;
     let shadowed = dead.into_iter().filter_map(|rule| match rule.why {
         Why::Hidden(by) => match by.as_slice() {
             [one] => Some(ShadowedRule {
@@ -132,7 +133,7 @@ fn verdict(rule: &Rule) -> Option<&Verdict> {
         })
 }
 
-fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: bool) -> Finding {
+fn report(loaded: &LoadedRules, name: &str, pairs: &[(RuleAt, RuleAt)], differ: bool) -> Finding {
     let title = match pairs {
         [(dead, by)] => format!(
             "rule {} of {name} can never match: rule {} takes all its packets",
@@ -145,9 +146,9 @@ fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: boo
         .iter()
         .take(MOST_PAIRS)
         .flat_map(|(dead, by)| {
-            let mut dead = facts.show_rule(*dead);
+            let mut dead = loaded.show_rule(*dead);
             dead.what = format!("never matches: {}", dead.what);
-            let mut by = facts.show_rule(*by);
+            let mut by = loaded.show_rule(*by);
             by.what = format!("because of: {}", by.what);
             [dead, by]
         })
@@ -169,7 +170,7 @@ fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: boo
     .shown_by(evidence);
     if differ {
         // One at a time: an insert moves the numbers of all that follow.
-        let commands = pairs.first().map(|(dead, by)| remedy(facts, *dead, *by));
+        let commands = pairs.first().map(|(dead, by)| remedy(loaded, *dead, *by));
         return report.mend(
             format!(
                 "Put it before the rule that hides it if it is an exception, else delete it{}",
@@ -183,22 +184,22 @@ fn report(facts: &Facts<'_>, name: &str, pairs: &[(RuleAt, RuleAt)], differ: boo
     let commands = some
         .into_iter()
         .rev()
-        .flat_map(|(dead, by)| remedy(facts, *dead, *by))
+        .flat_map(|(dead, by)| remedy(loaded, *dead, *by))
         .collect();
     report.mend("Delete the later ones", commands)
 }
 
 /// Deletes the dead rule; one that accepts is first put where it matches.
-fn remedy(facts: &Facts<'_>, dead: RuleAt, by: RuleAt) -> Vec<String> {
+fn remedy(loaded: &LoadedRules, dead: RuleAt, by: RuleAt) -> Vec<String> {
     let (Some(table), Some(chain), Some(rule), Some(earlier)) = (
-        facts.table(dead),
-        facts.chain(dead),
-        facts.rule(dead),
-        facts.rule(by),
+        loaded.table(dead),
+        loaded.chain(dead),
+        loaded.rule(dead),
+        loaded.rule(by),
     ) else {
         return Vec::new();
     };
-    let words = facts.firewall.text(rule.place).trim();
+    let words = loaded.firewall.text(rule.place).trim();
     let rescue = matches!(verdict(rule), Some(Verdict::Accept))
         && matches!(
             verdict(earlier),
@@ -206,17 +207,13 @@ fn remedy(facts: &Facts<'_>, dead: RuleAt, by: RuleAt) -> Vec<String> {
         );
     if table.backend.is_iptables() {
         let (program, name) = (iptables(table), quoted(&chain.name));
-        let rest = words
-            .split_once("-A ")
-            .and_then(|(_, rest)| rest.trim_start().strip_prefix(chain.name.as_str()))
-            .map(str::trim);
         let mut commands = Vec::new();
         let mut number = dead.rule + 1;
-        if rescue && let Some(rest) = rest {
+        if rescue && let Some(specification) = specification(loaded, dead) {
             commands.push(format!(
                 "{program} -I {name} {} {}",
                 by.rule + 1,
-                shell_words(rest)
+                shell_words(specification)
             ));
             number += 1;
         }

@@ -4,9 +4,10 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::commands::{iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, finding, full_name};
+use super::makers;
 use super::policy_drop::decides_all;
 use super::probe::is_filter;
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_ruleset::model::{Chain, Hook, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -40,9 +41,9 @@ and between networks of one's own REJECT is always the better one.
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: Vec<(RuleAt, Hook)> = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if table.dormant || (table.backend.is_iptables() && table.name != "filter") {
             continue;
         }
@@ -72,7 +73,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     found.sort_by_key(|(_, hook)| *hook != Hook::Output);
     let names: Vec<String> = found
         .iter()
-        .filter_map(|(at, _)| Some(full_name(facts.table(*at)?, facts.chain(*at)?)))
+        .filter_map(|(at, _)| Some(full_name(loaded.table(*at)?, loaded.chain(*at)?)))
         .collect();
     let outgoing = found.iter().any(|(_, hook)| *hook == Hook::Output);
     vec![
@@ -90,13 +91,13 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         } else {
             Severity::Note
         })
-        .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| facts.show_rule(*at)))
+        .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| loaded.show_rule(*at)))
         .mend(
             "Say no aloud, at least while you test",
             found
                 .iter()
                 .filter_map(|(at, _)| {
-                    replace(facts.table(*at)?, facts.chain(*at)?, at.rule)
+                    replace(loaded.table(*at)?, loaded.chain(*at)?, at.rule)
                 })
                 .flatten()
                 .collect(),

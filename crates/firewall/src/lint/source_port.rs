@@ -4,8 +4,9 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::commands::{add, iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, likewise};
+use super::makers;
 use super::probe::{as_the_rule_asks, strangers};
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Decider, End};
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Verdict, ct_state};
@@ -44,10 +45,10 @@ ESTABLISHED; such rules are not reported. In OUTPUT a source port is this machin
 /// Rules that are tried.
 const MOST_TRIED: usize = 200;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: Vec<(RuleAt, bool)> = Vec::new();
     let mut tried = 0;
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         for (c, chain) in table.chains.iter().enumerate() {
             if table.dormant || makers::of_chain(table, chain).is_some() {
                 continue;
@@ -67,7 +68,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                 };
                 if let Some(v6) = [false, true]
                     .into_iter()
-                    .find(|v6| lets_in(facts, at, rule, *v6))
+                    .find(|v6| lets_in(loaded, at, rule, *v6))
                 {
                     found.push((at, v6));
                 }
@@ -86,8 +87,8 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         ),
         "anyone sending from that port reaches ports of this machine that are closed to everyone else",
     )
-    .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| facts.show_rule(*at)));
-    if let Some(commands) = remedy(facts, first) {
+    .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| loaded.show_rule(*at)));
+    if let Some(commands) = remedy(loaded, first) {
         report = report.mend(
             format!(
                 "Let conntrack say what is an answer, then delete the rule{}",
@@ -138,13 +139,13 @@ fn trusts_source_port(rule: &Rule) -> bool {
 }
 
 /// Whether a stranger gets to an unlikely port by this rule, and not from another source port.
-fn lets_in(facts: &Facts<'_>, at: RuleAt, rule: &Rule, v6: bool) -> bool {
+fn lets_in(loaded: &LoadedRules, at: RuleAt, rule: &Rule, v6: bool) -> bool {
     let Some(stranger) = strangers(v6).first().copied() else {
         return false;
     };
-    facts.doors().iter().take(4).any(|door| {
+    loaded.doors().iter().take(4).any(|door| {
         let protocol = 17;
-        let packet = as_the_rule_asks(facts.knock(door, stranger, protocol, 64_999), rule);
+        let packet = as_the_rule_asks(loaded.knock(door, stranger, protocol, 64_999), rule);
         // The destination is ours to choose, within what the rule allows.
         let port = match packet.known(Field::DstPort) {
             Some(port) if port >= 1024 => port,
@@ -154,7 +155,7 @@ fn lets_in(facts: &Facts<'_>, at: RuleAt, rule: &Rule, v6: bool) -> bool {
         if packet.is_v6() != v6 {
             return false;
         }
-        let end = |packet: Packet| facts.certain_end(&packet.settle(facts.surroundings));
+        let end = |packet: Packet| loaded.certain_end(&packet.settle(&loaded.surroundings));
         let by_rule = end(packet.clone())
             .is_some_and(|end| end.end == End::Accepted && end.by == Decider::Rule(at));
         by_rule
@@ -163,8 +164,8 @@ fn lets_in(facts: &Facts<'_>, at: RuleAt, rule: &Rule, v6: bool) -> bool {
     })
 }
 
-fn remedy(facts: &Facts<'_>, at: RuleAt) -> Option<Vec<String>> {
-    let (table, chain, rule) = (facts.table(at)?, facts.chain(at)?, facts.rule(at)?);
+fn remedy(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+    let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
     let mut commands = add(
         table,
         chain,

@@ -6,8 +6,9 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::commands::add;
 use super::evidence::{Say, finding};
+use super::makers;
 use super::probe::TCP;
-use super::{Facts, makers};
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Interface, Packet, Path};
 use surefoot_netfilter::semantics::{Decider, End, Outcome};
 use surefoot_ruleset::model::{Family, Field, Hook, ct_state};
@@ -47,16 +48,16 @@ fail2ban, sshguard and crowdsec limit as well; where one of them is seen, nothin
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let (ports, known) = ports(facts);
-    if let Some(found) = session(facts) {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    let (ports, known) = ports(loaded);
+    if let Some(found) = session(loaded) {
         return vec![found];
     }
     let mut findings = Vec::new();
     for port in ports {
-        if let Some(found) = unreachable(facts, port, known) {
+        if let Some(found) = unreachable(loaded, port, known) {
             findings.push(found);
-        } else if let Some(found) = unlimited(facts, port, known) {
+        } else if let Some(found) = unlimited(loaded, port, known) {
             findings.push(found);
         }
     }
@@ -64,8 +65,8 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 /// The ports of SSH, and whether they are known rather than guessed.
-fn ports(facts: &Facts<'_>) -> (Vec<u16>, bool) {
-    let Some(listeners) = &facts.surroundings.listeners else {
+fn ports(loaded: &LoadedRules) -> (Vec<u16>, bool) {
+    let Some(listeners) = &loaded.surroundings.listeners else {
         return (vec![22], false);
     };
     let mut ports: Vec<u16> = listeners
@@ -84,23 +85,23 @@ fn ports(facts: &Facts<'_>) -> (Vec<u16>, bool) {
 }
 
 /// Whether the administrator could log on a second time from where he is.
-pub(super) fn session(facts: &Facts<'_>) -> Option<Finding> {
-    let session = facts
+pub(super) fn session(loaded: &LoadedRules) -> Option<Finding> {
+    let session = loaded
         .surroundings
         .session
-        .filter(|_| facts.surroundings.live)?;
+        .filter(|_| loaded.surroundings.live)?;
     if session.client.is_loopback() {
         return None;
     }
-    let at = interface_of(facts, session.server);
-    let doors = at.map_or_else(|| facts.all_doors(), |door| vec![door]);
+    let at = interface_of(loaded, session.server);
+    let doors = at.map_or_else(|| loaded.all_doors(), |door| vec![door]);
     let mut first = None;
     for door in doors {
-        let packet = facts
+        let packet = loaded
             .knock(&door, session.client, TCP, session.server_port)
             .to(session.server)
-            .settle(facts.surroundings);
-        let outcome = facts.certain_end(&packet)?;
+            .settle(&loaded.surroundings);
+        let outcome = loaded.certain_end(&packet)?;
         if !matches!(outcome.end, End::Dropped | End::Rejected) {
             return None;
         }
@@ -117,16 +118,16 @@ pub(super) fn session(facts: &Facts<'_>) -> Option<Finding> {
             ),
             "the session you are in lives on only because it is established: once it ends, you are out",
         )
-        .shown_by(facts.show_decider(outcome.by))
+        .shown_by(loaded.show_decider(outcome.by))
         .mend(
             "Let new connections in from your own address, before anything else",
-            let_in(facts, outcome.by, v6, session.server_port, Some(session.client)),
+            let_in(loaded, outcome.by, v6, session.server_port, Some(session.client)),
         ),
     )
 }
 
-fn interface_of(facts: &Facts<'_>, own: IpAddr) -> Option<String> {
-    let interfaces = facts.surroundings.interfaces.as_ref()?;
+fn interface_of(loaded: &LoadedRules, own: IpAddr) -> Option<String> {
+    let interfaces = loaded.surroundings.interfaces.as_ref()?;
     let interface = interfaces.iter().find(|interface| {
         interface
             .addresses
@@ -137,20 +138,20 @@ fn interface_of(facts: &Facts<'_>, own: IpAddr) -> Option<String> {
 }
 
 fn let_in(
-    facts: &Facts<'_>,
+    loaded: &LoadedRules,
     by: Decider,
     v6: bool,
     port: u16,
     from: Option<IpAddr>,
 ) -> Vec<String> {
-    let Some((t, c)) = facts.base_of(by, Hook::Input, v6) else {
+    let Some((t, c)) = loaded.base_of(by, Hook::Input, v6) else {
         return Vec::new();
     };
     let (source, nft_source) = from.map_or_else(Default::default, |from| {
         let word = if v6 { "ip6" } else { "ip" };
         (format!("-s {from} "), format!("{word} saddr {from} "))
     });
-    let table = &facts.firewall.tables[t];
+    let table = &loaded.firewall.tables[t];
     match (makers::ruler(table), from) {
         (Some("ufw"), Some(from)) => {
             return vec![format!(
@@ -176,17 +177,17 @@ fn let_in(
 }
 
 /// Whether nobody at all gets in.
-fn unreachable(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
+fn unreachable(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
     let mut shut = None;
     for v6 in [false, true] {
         // Of a family without rules nothing is known in a file, and all is open on a host.
-        if !facts.family_known(v6) || !facts.family_used(v6) {
+        if !loaded.family_known(v6) || !loaded.family_used(v6) {
             continue;
         }
-        if facts.filters_at(Hook::Input, v6).is_empty() {
+        if loaded.filters_at(Hook::Input, v6).is_empty() {
             return None;
         }
-        for door in facts.all_doors() {
+        for door in loaded.all_doors() {
             let mut packet = Packet::new(Path::Input)
                 .with(Field::NfProto, if v6 { 10_u8 } else { 2 })
                 .with(Field::L4Proto, TCP)
@@ -195,7 +196,7 @@ fn unreachable(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
                 .with(Field::CtState, ct_state::NEW)
                 .with(Field::PacketType, 0_u8);
             packet.input = Interface::named(&door);
-            let outcome = facts.certain_end(&packet.settle(facts.surroundings))?;
+            let outcome = loaded.certain_end(&packet.settle(&loaded.surroundings))?;
             if !matches!(outcome.end, End::Dropped | End::Rejected) {
                 return None;
             }
@@ -209,30 +210,30 @@ fn unreachable(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
             format!("SSH on port {port} cannot be reached from any address"),
             "once you are logged off, only the console is left",
         )
-        .with_severity(if known && facts.surroundings.live {
+        .with_severity(if known && loaded.surroundings.live {
             Severity::High
         } else {
             Severity::Warning
         })
         .possibly(!known)
-        .shown_by(facts.show_decider(outcome.by))
+        .shown_by(loaded.show_decider(outcome.by))
         .mend(
             "Let SSH in; better, name your own network as the source",
-            let_in(facts, outcome.by, v6, port, None),
+            let_in(loaded, outcome.by, v6, port, None),
         ),
     )
 }
 
 /// Whether anybody may try as often as he likes, in a rule set that is careful otherwise.
-fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
-    if watched(facts) {
+fn unlimited(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
+    if watched(loaded) {
         return None;
     }
     let found: Vec<(bool, Outcome)> = [false, true]
         .into_iter()
-        .filter(|v6| facts.family_used(*v6))
-        .filter_map(|v6| Some((v6, facts.port_access(v6, TCP, port).open?)))
-        .filter(|(v6, _)| facts.closed_by_default(*v6))
+        .filter(|v6| loaded.family_used(*v6))
+        .filter_map(|v6| Some((v6, loaded.port_access(v6, TCP, port).open?)))
+        .filter(|(v6, _)| loaded.closed_by_default(*v6))
         .collect();
     let mut report = finding(
         &PAGE,
@@ -243,7 +244,7 @@ fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
     .possibly(!known);
     let mut commands = Vec::new();
     for (v6, way) in &found {
-        let evidence = facts.show_decider(way.by);
+        let evidence = loaded.show_decider(way.by);
         if report.evidence == evidence {
             continue;
         }
@@ -251,7 +252,7 @@ fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
         let Decider::Rule(at) = way.by else {
             continue;
         };
-        let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+        let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
         match makers::ruler(table) {
             Some("ufw") => {
                 commands.push(format!("ufw limit {port}/tcp"));
@@ -301,13 +302,13 @@ fn unlimited(facts: &Facts<'_>, port: u16, known: bool) -> Option<Finding> {
 }
 
 /// Whether a program watches the log and bans.
-fn watched(facts: &Facts<'_>) -> bool {
+fn watched(loaded: &LoadedRules) -> bool {
     let bans = |name: &str| {
         ["f2b-", "fail2ban", "sshguard", "crowdsec", "CROWDSEC"]
             .iter()
             .any(|start| name.starts_with(start))
     };
-    let firewall = facts.firewall;
+    let firewall = &loaded.firewall;
     firewall.ipsets.iter().any(|set| bans(&set.name))
         || firewall.tables.iter().any(|table| {
             bans(&table.name)

@@ -6,7 +6,8 @@ use surefoot_report::{Evidence, Finding, Page, Severity};
 
 use super::commands::{iptables, nft_checked, quoted};
 use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_ruleset::model::{
     Chain, ChainId, Effect, ElementValue, Firewall, Match, Nat, Rule, SetKind, SetRef, Statement,
     Table, Verdict,
@@ -44,8 +45,8 @@ kube-proxy, ufw, firewalld, fail2ban and the like are left out here for that rea
 ",
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let firewall = facts.firewall;
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    let firewall = &loaded.firewall;
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut commands = Vec::new();
     let mut names = Vec::new();
@@ -61,7 +62,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
                 continue;
             }
             names.push(full_name(table, chain));
-            evidence.push(facts.at(chain.place, chain_words(table, chain), None));
+            evidence.push(loaded.at(chain.place, chain_words(table, chain), None));
             commands.extend(delete_chain(table, chain));
         }
         if makers::of_table(table).is_some() {
@@ -73,7 +74,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             }
             names.push(set.name.clone());
             let what = format!("set {}: no rule names it", set.name);
-            evidence.push(facts.at(set.place, what, None));
+            evidence.push(loaded.at(set.place, what, None));
             let kind = match &set.kind {
                 SetKind::Nft { map: true, .. } => "map",
                 _ => "set",
@@ -88,11 +89,11 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     // Only the rules of the running kernel are all the rules there are.
-    if facts.surroundings.live || any_iptables {
+    if loaded.surroundings.live || any_iptables {
         for at in unused_ipsets(firewall, &used_ipsets) {
             let set = &firewall.ipsets[at];
             names.push(set.name.clone());
-            evidence.push(facts.at(
+            evidence.push(loaded.at(
                 set.place,
                 format!("ipset {}: no rule names it", set.name),
                 None,
@@ -116,7 +117,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             title,
             "what they were meant to do is not done; or they are left over and in the reader's way",
         )
-        .possibly(!facts.surroundings.live)
+        .possibly(!loaded.surroundings.live)
         .shown_by(evidence)
         .mend(
             "If no jump was lost, delete them; the kernel refuses what is in use",

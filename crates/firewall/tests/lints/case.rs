@@ -22,12 +22,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use surefoot_firewall::lint::{self, Facts};
-use surefoot_netfilter::semantics::Index;
+use surefoot_firewall::{LoadedFrom, LoadedRules, OPEN_WITHOUT_RULES, lint};
 use surefoot_netfilter::{Interface, Listener, Route, SavedRules, Session, Surroundings};
-use surefoot_report::Finding;
+use surefoot_report::{Finding, Unknown};
 use surefoot_ruleset::model::{Backend, Family};
-use surefoot_ruleset::{Format, Input, load};
+use surefoot_ruleset::{Format, Input};
 
 /// What a case expects of one code.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,12 +219,16 @@ fn section(case: &mut Case, head: &str, body: &str) {
 
 /// What the lints say.
 pub(crate) fn findings(case: &Case) -> Vec<Finding> {
-    let loaded = load(case.inputs.clone());
-    let index = Index::new(&loaded.firewall);
-    lint::check(&Facts {
-        firewall: &loaded.firewall,
-        index: &index,
-        surroundings: &case.surroundings,
-        all_rules_of: case.all_rules.then_some("the rules of this case"),
-    })
+    let gap = Unknown {
+        fact: "some rules".to_owned(),
+        why: "the case does not give all".to_owned(),
+        leaves_open: OPEN_WITHOUT_RULES.to_owned(),
+    };
+    let rules = LoadedRules::read(
+        "the rules of this case".to_owned(),
+        case.inputs.clone(),
+        Surroundings::default(),
+        LoadedFrom::Machine((!case.all_rules).then_some(gap).into_iter().collect()),
+    );
+    lint::check(&rules.on_host(case.surroundings.clone()))
 }

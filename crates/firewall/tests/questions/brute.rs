@@ -13,18 +13,17 @@ mod universe;
 
 use std::collections::BTreeSet;
 
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{
     DiffVerdict, Found, Side, Verdict, diff, find, prove, reach, simplify,
 };
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, Cell, Survey, dead_rules};
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{
-    End, Happened, Index, Record, Supposed, evaluate, evaluate_supposing,
-};
+use surefoot_netfilter::semantics::{End, Happened, Record, Supposed, evaluate_supposing};
 use surefoot_netfilter::traffic::{Assertion, Traffic};
-use surefoot_ruleset::model::{Firewall, RuleAt};
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
+use surefoot_ruleset::model::RuleAt;
 use universe::{Chance, changed, packets, rules};
 
 fn sets() -> u64 {
@@ -38,8 +37,7 @@ fn sets() -> u64 {
 /// Rules, and what they do to each packet of the universe.
 struct Judged {
     text: String,
-    firewall: Firewall,
-    index: Index,
+    loaded: LoadedRules,
     ends: Vec<BTreeSet<End>>,
     /// The rules that some packet matches, certainly or perhaps.
     matched: BTreeSet<RuleAt>,
@@ -49,19 +47,17 @@ struct Judged {
 
 impl Judged {
     fn new(text: String, universe: &[Packet]) -> Self {
-        let firewall = load(vec![Input {
+        let loaded = LoadedRules::of_texts(vec![Input {
             name: "rules".into(),
             text: text.clone(),
             format: None,
-        }])
-        .firewall;
-        let index = Index::new(&firewall);
+        }]);
+        assert!(loaded.are_complete(), "{text}");
         let mut matched_by = Vec::new();
-        let surroundings = Surroundings::default();
         let ends = universe
             .iter()
             .map(|packet| {
-                let answer = evaluate(&firewall, &index, &surroundings, packet, Record::All);
+                let answer = loaded.evaluate(packet, Record::All);
                 let mut matched = BTreeSet::new();
                 for event in &answer.events {
                     if let (Some(rule), Happened::Matched | Happened::Perhaps(_)) =
@@ -80,8 +76,7 @@ impl Judged {
             .collect();
         Self {
             text,
-            firewall,
-            index,
+            loaded,
             ends,
             matched: matched_by.iter().flatten().copied().collect(),
             matched_by,
@@ -90,8 +85,7 @@ impl Judged {
 
     fn side(&self) -> Side<'_> {
         Side {
-            firewall: &self.firewall,
-            index: &self.index,
+            rules: &self.loaded,
             whole: false,
         }
     }
@@ -118,7 +112,6 @@ fn every_question_agrees_with_asking_packet_by_packet() {
 
 /// What `prove` and `find` say of a sentence.
 fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
-    let surroundings = Surroundings::default();
     for _ in 0..4 {
         let about = format!(
             "{} {} {} {} not fragment in",
@@ -146,28 +139,14 @@ fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
             certainly_bad |= good == 0;
         }
         assert!(some, "{sentence}: no packet");
-        let proof = prove(
-            &rules.firewall,
-            &rules.index,
-            &surroundings,
-            &assertion,
-            Budget::default(),
-        )
-        .unwrap();
+        let proof = prove(&rules.loaded, &assertion, Budget::default()).unwrap();
         let expected = match (certainly_bad, maybe_bad) {
             (true, _) => Verdict::Fails,
             (false, true) => Verdict::Open,
             _ => Verdict::Holds,
         };
         assert_eq!(proof.verdict, expected, "{sentence}\n{}", rules.text);
-        let search = find(
-            &rules.firewall,
-            &rules.index,
-            &surroundings,
-            &assertion,
-            Budget::default(),
-        )
-        .unwrap();
+        let search = find(&rules.loaded, &assertion, Budget::default()).unwrap();
         let expected = match (certainly_good, maybe_good) {
             (true, _) => Found::Certainly,
             (false, true) => Found::Possibly,
@@ -179,7 +158,7 @@ fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
 
 /// What `find` says of packets that a rule decides about.
 fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
-    for (t, table) in rules.firewall.tables.iter().enumerate() {
+    for (t, table) in rules.loaded.firewall.tables.iter().enumerate() {
         for (c, chain) in table.chains.iter().enumerate() {
             if chain.rules.is_empty() {
                 continue;
@@ -197,14 +176,7 @@ fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
                 rule + 1
             );
             let assertion = Assertion::parse(&sentence).unwrap();
-            let search = find(
-                &rules.firewall,
-                &rules.index,
-                &Surroundings::default(),
-                &assertion,
-                Budget::default(),
-            )
-            .unwrap();
+            let search = find(&rules.loaded, &assertion, Budget::default()).unwrap();
             let mut matching = universe.iter().zip(&rules.matched_by);
             let expected = matching.any(|(packet, matched)| {
                 assertion.traffic.fits(packet) == Some(true) && matched.contains(&at)
@@ -224,7 +196,7 @@ fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
 /// redundant ones there are.
 fn needless(rules: &Judged, universe: &[Packet]) -> usize {
     let surroundings = Surroundings::default();
-    let mut survey = Survey::new(&rules.firewall, &surroundings, Budget::default()).unwrap();
+    let mut survey = Survey::new(&rules.loaded.firewall, &surroundings, Budget::default()).unwrap();
     let dead: Vec<RuleAt> = survey.dead().unwrap().iter().map(|rule| rule.at).collect();
     let redundant = survey.redundant(&dead).unwrap();
     let supposed = Supposed {
@@ -233,8 +205,8 @@ fn needless(rules: &Judged, universe: &[Packet]) -> usize {
     };
     for (packet, ends) in universe.iter().zip(&rules.ends) {
         let answer = evaluate_supposing(
-            &rules.firewall,
-            &rules.index,
+            &rules.loaded.firewall,
+            &rules.loaded.index,
             &surroundings,
             packet,
             Record::Nothing,
@@ -252,7 +224,12 @@ fn needless(rules: &Judged, universe: &[Packet]) -> usize {
 
 /// Dead rules are those that no packet matches.
 fn dead(rules: &Judged) {
-    let found = dead_rules(&rules.firewall, &Surroundings::default(), Budget::default()).unwrap();
+    let found = dead_rules(
+        &rules.loaded.firewall,
+        &Surroundings::default(),
+        Budget::default(),
+    )
+    .unwrap();
     let dead: BTreeSet<RuleAt> = found.iter().map(|rule| rule.at).collect();
     for rule in &dead {
         assert!(
@@ -329,8 +306,8 @@ fn differences(old: &Judged, new: &Judged, universe: &[Packet]) {
 /// What `reach` says of each packet: it is in one row and one column, and the cell holds for it.
 fn reaches(rules: &Judged, universe: &[Packet]) {
     let about = Traffic::parse("in state any not fragment").unwrap();
-    let surroundings = Surroundings::default();
-    let found = reach(&rules.firewall, &surroundings, &about, Budget::default());
+
+    let found = reach(&rules.loaded, &about, Budget::default());
     let [matrix] = found.as_slice() else {
         panic!("{} matrices\n{}", found.len(), rules.text);
     };

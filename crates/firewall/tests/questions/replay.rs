@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Group, Replay, Replayed, Side};
 use surefoot_netfilter::packet::{conntrack, pcap};
-use surefoot_netfilter::semantics::{End, Index, Record, evaluate};
+use surefoot_netfilter::semantics::{End, Record};
 use surefoot_netfilter::{Interface, Surroundings};
-use surefoot_ruleset::model::Firewall;
-use surefoot_ruleset::{Input, load};
+use surefoot_ruleset::Input;
 
 const OLD: &str = "\
 *filter
@@ -51,15 +51,14 @@ table ip filter {
 }
 ";
 
-fn read(text: &str) -> (Firewall, Index) {
-    let loaded = load(vec![Input {
+fn read(text: &str) -> LoadedRules {
+    let loaded = LoadedRules::of_texts(vec![Input {
         name: "rules".into(),
         text: text.into(),
         format: None,
     }]);
     assert_eq!(loaded.problems, []);
-    let index = Index::new(&loaded.firewall);
-    (loaded.firewall, index)
+    loaded.on_host(host())
 }
 
 fn host() -> Surroundings {
@@ -76,14 +75,12 @@ fn host() -> Surroundings {
 }
 
 fn replay(work: impl FnOnce(&mut Replay)) -> Replayed {
-    let ((old, old_index), (new, new_index)) = (read(OLD), read(NEW));
+    let (old, new) = (read(OLD), read(NEW));
     let host = host();
-    let side = |firewall, index| Side {
-        firewall,
-        index,
+    let [old, new] = [&old, &new].map(|rules| Side {
+        rules,
         whole: false,
-    };
-    let (old, new) = (side(&old, &old_index), side(&new, &new_index));
+    });
     let mut replay = Replay::new(old, new, &host, None);
     work(&mut replay);
     replay.finish(1000)
@@ -94,15 +91,14 @@ fn every_packet_meets_the_fates_that_the_evaluator_finds() {
     for seed in 1..8 {
         let capture = capture(seed);
         let replayed = replay(|replay| replay.capture(capture.as_slice(), |_| {}).unwrap());
-        let ((old, old_index), (new, new_index)) = (read(OLD), read(NEW));
+        let (old, new) = (read(OLD), read(NEW));
         let host = host();
         let mut groups: BTreeMap<Group, u64> = BTreeMap::new();
         for number in 1..=PACKETS {
             let (packet, _) = pcap::read(&capture, number).unwrap();
             let packet = packet.settle(&host);
-            let [before, after] = [(&old, &old_index), (&new, &new_index)].map(|(rules, index)| {
-                evaluate(rules, index, &host, &packet, Record::Nothing).certain()
-            });
+            let [before, after] =
+                [&old, &new].map(|rules| rules.evaluate(&packet, Record::Nothing).certain());
             let group = match (before, after) {
                 (Some(End::Accepted), Some(End::Accepted)) => Group::StillAccepted,
                 (Some(End::Accepted), Some(_)) => Group::NewlyBlocked,

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
 use super::{Begun, begin};
 use crate::process::Signals;
-use crate::{Host, Process, Socket, VsockListener};
+use crate::{FactKind, Host, Process, Socket, VsockListener};
 
 /// What was read of the processes.
 #[derive(Debug, Default)]
@@ -133,7 +133,12 @@ impl Host {
     /// Takes over what was read of the processes, without the owners of sockets.
     pub(super) fn take_processes(&mut self, processes: Processes) -> HashMap<u64, Vec<u32>> {
         if let Some(why) = processes.failed {
-            self.miss("processes", why, "which programs run, wait or are stuck");
+            self.miss_kind(
+                FactKind::Processes,
+                "processes",
+                why,
+                "which programs run, wait or are stuck",
+            );
             return HashMap::new();
         }
         if processes.closed > 0 {
@@ -141,7 +146,8 @@ impl Host {
                 "{} processes belong to others; run it as root",
                 processes.closed
             );
-            self.miss(
+            self.miss_kind(
+                FactKind::Processes,
                 "files of other users' processes",
                 why,
                 "which program owns which socket",
@@ -153,10 +159,15 @@ impl Host {
                 "{} show nothing of themselves; run it as root",
                 processes.hidden
             );
-            self.miss("other users' processes", why, open);
+            self.miss_kind(FactKind::Processes, "other users' processes", why, open);
         }
         for why in processes.veils {
-            self.miss("processes that are hidden from here", why, open);
+            self.miss_kind(
+                FactKind::Processes,
+                "processes that are hidden from here",
+                why,
+                open,
+            );
         }
         self.processes = Some(processes.all);
         processes.holders

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::program::run;
 use super::{Begun, begin, netfilter};
-use crate::{Host, LoadedRules, Missing, RulesOrigin};
+use crate::{FactKind, Host, Missing, RuleListing, RulesOrigin};
 
 /// Where an administrator's programs are, whatever `PATH` says.
 const FOLDERS: &[&str] = &[
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What was read of the loaded rules.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    loaded: Vec<LoadedRules>,
+    loaded: Vec<RuleListing>,
     missing: Vec<Missing>,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn read() -> Rules {
             .filter(|question| module(question.origin).is_none_or(is_loaded)),
     );
     let jobs: Vec<_> = questions.iter().map(|question| || ask(question)).collect();
-    let answers: Vec<Result<Option<LoadedRules>, String>> = std::thread::scope(|scope| {
+    let answers: Vec<Result<Option<RuleListing>, String>> = std::thread::scope(|scope| {
         let asked: Vec<_> = jobs.iter().map(|job| begin(scope, job)).collect();
         asked.into_iter().map(Begun::end).collect()
     });
@@ -135,11 +135,12 @@ fn missing(question: &Question, why: &str) -> Missing {
         fact: fact.into(),
         why: why.into(),
         leaves_open: "what the firewall lets through".into(),
+        kind: FactKind::Rules,
     }
 }
 
 /// Runs the program of one mechanism; nothing if the mechanism cannot be in use here.
-fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
+fn ask(question: &Question) -> Result<Option<RuleListing>, String> {
     let Some(program) = question.programs.iter().find_map(|name| find(name)) else {
         let name = question.programs[0];
         return match in_use(question.origin) {
@@ -171,7 +172,7 @@ fn ask(question: &Question) -> Result<Option<LoadedRules>, String> {
             "`{name}` is not installed, and the kernel has its tables"
         ));
     }
-    Ok(Some(LoadedRules {
+    Ok(Some(RuleListing {
         origin: question.origin,
         command,
         text,

@@ -9,7 +9,7 @@ use std::io;
 use rustix::net::netlink::SOCK_DIAG;
 
 use super::netlink::{address, attributes, dump, u8_at, u16_at, u32_at};
-use crate::{Missing, Socket, SocketKind, VsockListener};
+use crate::{FactKind, Missing, Socket, SocketKind, VsockListener};
 
 /// What is asked for: the protocol's number, its file in `/proc/net`, and whether every kernel
 /// has it.
@@ -111,11 +111,12 @@ impl Sockets {
         let before = self.all.len();
         self.all.extend(proc::sockets(kind, text));
         if self.all.len() > before {
-            self.miss(
-                &format!("details of {file} sockets"),
-                &format!("the kernel does not list them over netlink: {why}"),
-                "whether one is bound to a device, or takes IPv6 only",
-            );
+            self.missing.push(Missing {
+                fact: format!("details of {file} sockets"),
+                why: format!("the kernel does not list them over netlink: {why}"),
+                leaves_open: "whether one is bound to a device, or takes IPv6 only".to_owned(),
+                kind: FactKind::SocketDetails(kind),
+            });
         }
     }
 
@@ -124,6 +125,7 @@ impl Sockets {
             fact: fact.to_owned(),
             why: why.to_owned(),
             leaves_open: leaves_open.to_owned(),
+            kind: FactKind::Other,
         });
     }
 }

@@ -9,7 +9,7 @@ mod saved;
 
 use std::path::Path;
 
-use crate::{Host, TextFile};
+use crate::{FactKind, Host, TextFile};
 use files::Files;
 
 impl Host {
@@ -24,7 +24,12 @@ impl Host {
             "what the firewall lets through now",
         );
         host.miss("sockets", why, "which programs wait for connections");
-        host.miss("processes", why, "which programs run, wait or are stuck");
+        host.miss_kind(
+            FactKind::Processes,
+            "processes",
+            why,
+            "which programs run, wait or are stuck",
+        );
         host.miss(
             "interfaces and routes",
             why,

@@ -39,11 +39,12 @@ mod say;
 
 pub use assertion::{Assertion, Claim, policy};
 pub use rule_name::RuleName;
+pub use say::address_words;
 
 use surefoot_report::Problem;
 
 use crate::packet::Path;
-use surefoot_ruleset::model::{Match, NamePattern};
+use surefoot_ruleset::model::{Field, Match, NamePattern, Range, ct_state};
 
 /// Packets that have something in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,32 @@ impl Traffic {
     /// A word that is not understood, with its place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         read::traffic(&read::tokens(text, 0)?)
+    }
+
+    /// The packets that open connections from these addresses and come in by this interface.
+    pub fn opening_from(sources: &[Range], v6: bool, interface: &str) -> Self {
+        let source = if v6 { Field::Ip6Src } else { Field::Ip4Src };
+        let input = Match::InInterface {
+            negated: false,
+            names: vec![NamePattern {
+                text: interface.to_owned(),
+                prefix: false,
+            }],
+        };
+        let new = Range::one(ct_state::NEW);
+        let parts = [
+            ends::field_part(source, sources.to_vec()),
+            Part::Match(input),
+            ends::field_part(Field::CtState, vec![new]),
+        ];
+        let conditions = parts.map(|part| Condition {
+            negated: false,
+            parts: vec![part],
+        });
+        Self {
+            conditions: conditions.into(),
+            ..Self::default()
+        }
     }
 
     /// The interface names that it speaks of.

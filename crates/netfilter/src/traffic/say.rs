@@ -21,15 +21,41 @@ enum Detail {
 impl Cube {
     /// All that the cube says, in a sentence's words.
     pub fn words(&self) -> String {
-        self.say(Detail::All)
+        self.sentence(Detail::All)
     }
 
     /// The same for people to look at: long lists are cut.
     pub fn short_words(&self) -> String {
-        self.say(Detail::Shortened)
+        self.sentence(Detail::Shortened)
     }
 
-    fn say(&self, detail: Detail) -> String {
+    /// All that the cube says, where the state of packets was settled by the question: nothing is said
+    /// of it unless the cube limits it. Empty for the cube of all packets.
+    pub fn words_without_state(&self) -> String {
+        self.word_list(Detail::All).join(" ")
+    }
+
+    /// The same for people to look at: long lists are cut.
+    pub fn short_words_without_state(&self) -> String {
+        self.word_list(Detail::Shortened).join(" ")
+    }
+
+    /// A sentence that says nothing of the state means first packets, so this says `state any`.
+    fn sentence(&self, detail: Detail) -> String {
+        let limits_state = self
+            .fields
+            .iter()
+            .any(|limit| limit.field == Field::CtState);
+        let mut words = self.word_list(detail);
+        if !limits_state {
+            let fields = self.fields.iter().filter(|limit| !said_above(limit.field));
+            let last = fields.count() + self.bits.len();
+            words.insert(words.len() - last, "state any".to_owned());
+        }
+        words.join(" ")
+    }
+
+    fn word_list(&self, detail: Detail) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let of = |field: Field| self.fields.iter().find(|limit| limit.field == field);
         let kinds = [
@@ -65,12 +91,11 @@ impl Cube {
         for (kind, code, _) in kinds {
             words.extend(icmp(of(kind), of(code), detail));
         }
-        words.push(match of(Field::CtState) {
-            Some(limit) => turned("", limit, detail, |range| {
+        words.extend(of(Field::CtState).map(|limit| {
+            turned("", limit, detail, |range| {
                 vec![value_words(Field::CtState, range.lo)]
-            }),
-            None => "state any".to_owned(),
-        });
+            })
+        }));
         for limit in &self.fields {
             if !said_above(limit.field) {
                 words.push(other(limit, detail));
@@ -81,8 +106,13 @@ impl Cube {
             let (field_word, bit) = (field_words(*field), value_words(*field, 1 << *bit));
             words.push(format!("{with} {field_word} {bit}"));
         }
-        words.join(" ")
+        words
     }
+}
+
+/// A range of addresses as networks, where it is some few, else as a range.
+pub fn address_words(range: Range, v6: bool) -> Vec<String> {
+    networks(range, if v6 { 128 } else { 32 })
 }
 
 fn said_above(field: Field) -> bool {

@@ -54,5 +54,5 @@ pub(super) fn run(args: &FirewallCheckArgs, output: &Output) -> Result<Status, F
         output,
     )?;
     let report = surefoot_check::check_rules(&rules);
-    findings::print(report, rules.withheld, &args.findings, output)
+    findings::print(report, rules.are_withheld(), &args.findings, output)
 }

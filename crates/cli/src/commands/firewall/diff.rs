@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use surefoot_check::Rules;
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{self, DiffVerdict, Side};
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::traffic::Traffic;
@@ -89,13 +89,13 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     let progress = Progress::new(output.quiet());
     progress.step("comparing");
     let surroundings = if given && has_facts(&args.facts) {
-        Rules::of_host(&input::host(&args.facts, output)?).surroundings
+        surefoot_check::loaded_rules(&input::host(&args.facts, output)?).surroundings
     } else {
         old.surroundings.clone()
     };
     let most = if args.all { ALL_PARTS } else { PARTS };
     let mut difference = ask::diff(
-        side(&old, !given && old.complete),
+        side(&old, !given && old.are_complete()),
         side(&new, false),
         &surroundings,
         &about,
@@ -106,11 +106,6 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
         difference.notes.push(
             "taken as first packets of connections, as nothing is said of the state: `state any` means all".into(),
         );
-    }
-    for rules in [&old, &new] {
-        if let Some(doubt) = rules.general_doubt() {
-            difference.doubt(doubt);
-        }
     }
     output.answer(&match args.format {
         AnswerFormat::Text => difference.text(output.style(), output.width()),
@@ -124,12 +119,8 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     })
 }
 
-pub(super) fn side(rules: &Rules, whole: bool) -> Side<'_> {
-    Side {
-        firewall: &rules.loaded.firewall,
-        index: &rules.index,
-        whole,
-    }
+pub(super) fn side(rules: &LoadedRules, whole: bool) -> Side<'_> {
+    Side { rules, whole }
 }
 
 pub(super) fn has_facts(facts: &FactsArgs) -> bool {

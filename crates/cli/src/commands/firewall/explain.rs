@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use surefoot_firewall::ask;
 use surefoot_netfilter::packet::{Packet, pcap, words};
-use surefoot_report::Certainty;
 
 use super::Status;
 use crate::args::{AnswerFormat, RulesArgs};
@@ -77,17 +76,7 @@ pub(super) fn run(args: &ExplainPacketArgs, output: &Output) -> Result<Status, F
         None => from_words(&args.packet)?,
     };
     let rules = super::rules(&args.rules, output)?;
-    let mut answer = ask::explain(
-        &rules.loaded.firewall,
-        &rules.index,
-        &rules.surroundings,
-        &packet,
-        args.all || output.verbose(),
-    );
-    if let Some(doubt) = rules.doubt(&packet) {
-        answer.certainty = Certainty::Possibly;
-        answer.notes.insert(0, doubt);
-    }
+    let answer = ask::explain(&rules, &packet, args.all || output.verbose());
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
         AnswerFormat::Json => output.json_answer("explain", &answer)?,

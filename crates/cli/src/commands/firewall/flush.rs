@@ -50,18 +50,8 @@ pub(super) fn run(args: &FlushArgs, output: &Output) -> Result<Status, Failure> 
     let progress = Progress::new(output.quiet());
     progress.step("comparing");
     let most = if args.all { ALL_PARTS } else { PARTS };
-    let mut ways = ask::flush(
-        &rules.loaded.firewall,
-        &rules.index,
-        &rules.surroundings,
-        (most, Budget::default()),
-    );
+    let ways = ask::flush(&rules, (most, Budget::default()));
     drop(progress);
-    if let Some(doubt) = rules.general_doubt() {
-        for way in &mut ways {
-            way.difference.doubt(doubt.clone());
-        }
-    }
     output.answer(&match args.format {
         AnswerFormat::Text => ask::flush_text(&ways, output.style(), output.width()),
         AnswerFormat::Json => output.json_answer("flush", &ways)?,

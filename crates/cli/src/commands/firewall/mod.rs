@@ -67,7 +67,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
 }
 
 /// Says what of a machine's rules is not known, as an answer about them hangs on it.
-fn remark_on_gaps(rules: &surefoot_check::Rules, output: &Output) {
+fn remark_on_gaps(rules: &surefoot_firewall::LoadedRules, output: &Output) {
     for unknown in rules.unknowns() {
         output.remark(&format!(
             "unknown: {} ({})\n",
@@ -78,6 +78,6 @@ fn remark_on_gaps(rules: &surefoot_check::Rules, output: &Output) {
 }
 
 /// The rules that a question is about.
-fn rules(args: &RulesArgs, output: &Output) -> Result<surefoot_check::Rules, Failure> {
+fn rules(args: &RulesArgs, output: &Output) -> Result<surefoot_firewall::LoadedRules, Failure> {
     crate::input::rules(&args.rules, args.rules_format, &args.facts, output)
 }

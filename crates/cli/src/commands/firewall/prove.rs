@@ -107,17 +107,8 @@ pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> 
     let rules = super::rules(&args.rules, output)?;
     let mut proofs: Vec<Proof> = Vec::new();
     for assertion in &assertions {
-        let mut proof = ask::prove(
-            &rules.loaded.firewall,
-            &rules.index,
-            &rules.surroundings,
-            assertion,
-            Budget::default(),
-        )
-        .map_err(|problem| unread(&source, &[problem], output))?;
-        if let Some(doubt) = rules.general_doubt() {
-            proof.doubt(doubt);
-        }
+        let proof = ask::prove(&rules, assertion, Budget::default())
+            .map_err(|problem| unread(&source, &[problem], output))?;
         let holds = proof.verdict == Verdict::Holds;
         proofs.push(proof);
         if !holds && !args.all {
@@ -155,17 +146,8 @@ pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> 
     let assertion =
         Assertion::parse(&source.text).map_err(|problem| unread(&source, &[problem], output))?;
     let rules = super::rules(&args.rules, output)?;
-    let mut search = ask::find(
-        &rules.loaded.firewall,
-        &rules.index,
-        &rules.surroundings,
-        &assertion,
-        Budget::default(),
-    )
-    .map_err(|problem| unread(&source, &[problem], output))?;
-    if let Some(doubt) = rules.general_doubt() {
-        search.doubt(doubt);
-    }
+    let search = ask::find(&rules, &assertion, Budget::default())
+        .map_err(|problem| unread(&source, &[problem], output))?;
     output.answer(&match args.format {
         AnswerFormat::Text => search.text(output.style(), output.width()),
         AnswerFormat::Json => output.json_answer("find", &search)?,

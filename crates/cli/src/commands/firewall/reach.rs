@@ -53,18 +53,8 @@ pub(super) fn run(args: &ReachArgs, output: &Output) -> Result<Status, Failure> 
     let rules = super::rules(&args.rules, output)?;
     let progress = Progress::new(output.quiet());
     progress.step("following all packets");
-    let mut all = ask::reach(
-        &rules.loaded.firewall,
-        &rules.surroundings,
-        &about,
-        Budget::default(),
-    );
+    let all = ask::reach(&rules, &about, Budget::default());
     drop(progress);
-    if let Some(doubt) = rules.general_doubt() {
-        for one in &mut all {
-            one.doubt(doubt.clone());
-        }
-    }
     output.answer(&match args.format {
         ReachFormat::Text => {
             let texts = all

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::Args;
-use surefoot_check::Rules;
+use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Replay, Replayed};
 use surefoot_netfilter::packet::conntrack::{self, Listed};
 use surefoot_netfilter::{Interface, Surroundings};
@@ -100,7 +100,7 @@ pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure>
     let surroundings = surroundings(args, &old, output)?;
     let traffic = traffic(args, capture, output)?;
     let mut replay = Replay::new(
-        side(&old, args.old.is_none() && old.complete),
+        side(&old, args.old.is_none() && old.are_complete()),
         side(&new, false),
         &surroundings,
         args.on.as_deref(),
@@ -124,7 +124,7 @@ pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure>
     }
     let mut replayed = replay.finish(args.limit);
     for rules in [&old, &new] {
-        replayed.notes.extend(rules.general_doubt());
+        replayed.notes.extend(rules.doubt().map(str::to_owned));
     }
     output.answer(&match args.format {
         AnswerFormat::Text => replayed.text(output.style(), output.width()),
@@ -138,12 +138,12 @@ pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure>
 /// must last to be shown.
 const TOLD_EVERY: u64 = 4_000_000;
 
-fn status(replayed: &Replayed, rules: &[&Rules]) -> Status {
+fn status(replayed: &Replayed, rules: &[&LoadedRules]) -> Status {
     let changes = replayed
         .groups
         .iter()
         .any(|it| it.group.changes() && it.totals.packets > 0);
-    let doubt = rules.iter().any(|rules| rules.general_doubt().is_some());
+    let doubt = rules.iter().any(|rules| rules.doubt().is_some());
     let judged = replayed.groups.iter().any(|it| it.totals.packets > 0);
     let all_judged = judged && replayed.whole && !replayed.not_judged.iter().any(|it| it.open);
     if changes || doubt || !all_judged || replayed.elsewhere {
@@ -154,9 +154,13 @@ fn status(replayed: &Replayed, rules: &[&Rules]) -> Status {
 }
 
 /// The host that the traffic was seen on.
-fn surroundings(args: &ReplayArgs, old: &Rules, output: &Output) -> Result<Surroundings, Failure> {
+fn surroundings(
+    args: &ReplayArgs,
+    old: &LoadedRules,
+    output: &Output,
+) -> Result<Surroundings, Failure> {
     let mut surroundings = if args.old.is_some() && (has_facts(&args.facts) || args.me.is_empty()) {
-        Rules::of_host(&input::host(&args.facts, output)?).surroundings
+        surefoot_check::loaded_rules(&input::host(&args.facts, output)?).surroundings
     } else {
         old.surroundings.clone()
     };

@@ -90,7 +90,7 @@ pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
         depth: args.depth,
         exact: args.exact,
     };
-    let picture = show::picture(&rules.loaded.firewall, &selection);
+    let picture = show::picture(&rules.firewall, &selection);
     if !picture.missing.is_empty() {
         return Err(Failure::input(picture.missing.join("; ")));
     }

@@ -48,19 +48,14 @@ pub(super) fn run(args: &SpoofArgs, output: &Output) -> Result<Status, Failure> 
     progress.step("following all packets");
     let most = if args.all { ALL_PARTS } else { PARTS };
     let limits = (most, Budget::default());
-    let found = ask::spoof(&rules.loaded.firewall, &rules.surroundings, limits);
+    let found = ask::spoof(&rules, limits);
     drop(progress);
-    let Some(mut found) = found else {
+    let Some(found) = found else {
         return Err(
             Failure::input("the interfaces or the routes of this machine are unknown")
                 .hint("a capture has them: `surefoot capture FILE`, then `--facts FILE`"),
         );
     };
-    if let Some(doubt) = rules.general_doubt() {
-        for one in &mut found {
-            one.doubt(&doubt);
-        }
-    }
     output.answer(&match args.format {
         AnswerFormat::Text => ask::spoof_text(&found, output.style(), output.width()),
         AnswerFormat::Json => output.json_answer("spoof", &found)?,

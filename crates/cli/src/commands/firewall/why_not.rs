@@ -53,16 +53,7 @@ pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure>
         Want::Drop => ask::Want::Drop,
         Want::Reject => ask::Want::Reject,
     };
-    let mut answer = ask::why_not(
-        &rules.loaded.firewall,
-        &rules.index,
-        &rules.surroundings,
-        &packet,
-        want,
-    );
-    if let Some(doubt) = rules.doubt(&packet) {
-        answer.doubt(doubt);
-    }
+    let answer = ask::why_not(&rules, &packet, want);
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),
         AnswerFormat::Json => output.json_answer("why-not", &answer)?,

@@ -8,6 +8,8 @@ mod text;
 
 pub(super) use text::change_lines;
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -19,17 +21,15 @@ use surefoot_netfilter::exact::{
     Budget, Comparison, Cube, Differing, Exhausted, Pair, Whose, asked_fields,
 };
 use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Index, Record, evaluate, sees};
+use surefoot_netfilter::semantics::{End, Record, evaluate, sees};
 use surefoot_netfilter::traffic::Traffic;
-use surefoot_ruleset::model::{Field, Firewall};
+use surefoot_ruleset::model::Field;
 
 /// One of the two rule sets.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// The rules.
-    pub firewall: &'a Firewall,
-    /// Their index.
-    pub index: &'a Index,
+    pub rules: &'a LoadedRules,
     /// Whether a family that has no rules here has none at all: all its packets are accepted.
     pub whole: bool,
 }
@@ -123,7 +123,13 @@ pub fn diff(
             continue;
         }
         let family = if v6 { "IPv6" } else { "IPv4" };
-        let ruled = |side: Side| side.firewall.tables.iter().any(|table| sees(table, v6));
+        let ruled = |side: Side| {
+            side.rules
+                .firewall
+                .tables
+                .iter()
+                .any(|table| sees(table, v6))
+        };
         match (ruled(old) || old.whole, ruled(new) || new.whole) {
             (true, true) if !ruled(old) && !ruled(new) => continue,
             (true, true) => {}
@@ -169,11 +175,27 @@ pub fn diff(
     difference
         .changes
         .sort_by_key(|change| (!change.certain, change.after == change.before));
-    let asks_mark = |side: Side| asked_fields(side.firewall).contains(&Field::Mark);
+    let asks_mark = |side: Side| asked_fields(&side.rules.firewall).contains(&Field::Mark);
     if asks_mark(old) || asks_mark(new) {
         difference.note("packets are taken to come without a mark; rules ask for it".into());
     }
-    difference
+    new.rules.weaken(old.rules.weaken(difference))
+}
+
+impl WeakenedAnswer for Difference {
+    fn weaken(&mut self, why: &str) {
+        self.verdict = match self.verdict {
+            Verdict::Equal => Verdict::Unknown,
+            Verdict::Different => Verdict::Open,
+            other => other,
+        };
+        for change in &mut self.changes {
+            change.certain = false;
+        }
+        if !self.notes.iter().any(|note| note == why) {
+            self.notes.insert(0, why.to_owned());
+        }
+    }
 }
 
 impl Difference {
@@ -185,19 +207,6 @@ impl Difference {
 
     fn unsure(&mut self) {
         self.verdict = self.verdict.max(Verdict::Unknown);
-    }
-
-    /// Takes the certainty from the answer, for this reason.
-    pub fn doubt(&mut self, why: String) {
-        self.verdict = match self.verdict {
-            Verdict::Equal => Verdict::Unknown,
-            Verdict::Different => Verdict::Open,
-            other => other,
-        };
-        for change in &mut self.changes {
-            change.certain = false;
-        }
-        self.notes.insert(0, why);
     }
 }
 
@@ -215,8 +224,8 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn compare(&self, difference: &mut Difference) -> Result<(), Exhausted> {
         let mut pair = Pair::new(Comparison {
-            old: self.old.firewall,
-            new: self.new.firewall,
+            old: &self.old.rules.firewall,
+            new: &self.new.rules.firewall,
             surroundings: self.surroundings,
             v6: self.scope.v6,
             path: self.scope.way,
@@ -288,8 +297,8 @@ impl Asked<'_> {
         Ok(whose
             .into_iter()
             .map(|one| match one {
-                Whose::Old(at) => Named::rule(self.old.firewall, at),
-                Whose::New(at) => Named::rule(self.new.firewall, at),
+                Whose::Old(at) => Named::rule(&self.old.rules.firewall, at),
+                Whose::New(at) => Named::rule(&self.new.rules.firewall, at),
             })
             .collect())
     }
@@ -299,8 +308,8 @@ impl Asked<'_> {
         let packet = packet.settle(self.surroundings);
         let decided = |side: Side| -> Vec<Decided> {
             let answer = evaluate(
-                side.firewall,
-                side.index,
+                &side.rules.firewall,
+                &side.rules.index,
                 self.surroundings,
                 &packet,
                 Record::Nothing,
@@ -309,7 +318,7 @@ impl Asked<'_> {
             let mut decided: Vec<Decided> = outcomes
                 .map(|outcome| Decided {
                     end: outcome.end,
-                    by: Named::decider(side.firewall, outcome.by),
+                    by: Named::decider(&side.rules.firewall, outcome.by),
                 })
                 .collect();
             decided.dedup();
@@ -324,8 +333,8 @@ impl Asked<'_> {
         };
         let confirmed = may(&before, differing.old) && may(&after, differing.new);
         let mut shown = packet;
-        let mut fields = asked_fields(self.old.firewall);
-        fields.extend(asked_fields(self.new.firewall));
+        let mut fields = asked_fields(&self.old.rules.firewall);
+        fields.extend(asked_fields(&self.new.rules.firewall));
         shown.keep_only(&fields);
         let witness = Witness {
             packet: shown.words(),

@@ -3,6 +3,7 @@
 use surefoot_report::{Paint, Style};
 
 use super::super::lines::{Lines, by_words, end_word};
+use super::super::name::NamedKind;
 use super::{Change, Decided, Difference, Verdict};
 use surefoot_netfilter::semantics::End;
 
@@ -78,7 +79,7 @@ fn decided(out: &mut Lines, word: &str, all: &[Decided], indent: usize) {
     for one in all {
         let (end, paint) = end_word(one.end);
         let by = match one.end {
-            End::Accepted if one.by.name == "no rule" => "as no rule refuses it".to_owned(),
+            End::Accepted if one.by.kind == NamedKind::Kernel => "as no rule refuses it".to_owned(),
             end => by_words(end, &one.by.name),
         };
         let head = format!("{}{word}", " ".repeat(indent));

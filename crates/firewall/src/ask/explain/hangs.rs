@@ -1,25 +1,23 @@
 //! On what each possible end hangs.
 
+use crate::LoadedRules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Answer, Condition};
 use crate::ask::name::{Named, find};
 use crate::ask::reason::{Where, unknown};
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
-    Decider, End, Evaluation, Happened, Index, Record, Saw, Supposed, evaluate_supposing,
+    Decider, End, Evaluation, Happened, Record, Saw, Supposed, evaluate_supposing,
 };
-use surefoot_ruleset::model::{Firewall, RuleAt};
+use surefoot_ruleset::model::RuleAt;
 
 /// The unknown rules that are supposed one way and the other; more would take too long.
 const MOST_SUPPOSED: usize = 64;
 
 /// The question.
 pub(super) struct Asked<'a> {
-    pub(super) firewall: &'a Firewall,
-    pub(super) index: &'a Index,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) rules: &'a LoadedRules,
     pub(super) packet: &'a Packet,
 }
 
@@ -95,7 +93,7 @@ impl Asked<'_> {
                         }
                     }
                     Condition {
-                        rule: Named::rule(self.firewall, rule),
+                        rule: Named::rule(&self.rules.firewall, rule),
                         matches,
                         why,
                     }
@@ -109,7 +107,7 @@ impl Asked<'_> {
     fn answer(&self, (end, by): (End, Decider), conditions: Vec<Condition>) -> Answer {
         Answer {
             end,
-            by: Named::decider(self.firewall, by),
+            by: Named::decider(&self.rules.firewall, by),
             conditions,
         }
     }
@@ -121,9 +119,9 @@ impl Asked<'_> {
             ..Supposed::default()
         };
         ends(&evaluate_supposing(
-            self.firewall,
-            self.index,
-            self.surroundings,
+            &self.rules.firewall,
+            &self.rules.index,
+            &self.rules.surroundings,
             self.packet,
             Record::Nothing,
             &supposed,
@@ -136,9 +134,9 @@ impl Asked<'_> {
         statements: Option<&BTreeSet<usize>>,
         saws: &BTreeMap<RuleAt, Vec<Saw>>,
     ) -> (Vec<String>, Vec<&'static str>) {
-        let (table, _, of) = find(self.firewall, rule);
+        let (table, _, of) = find(&self.rules.firewall, rule);
         let at = Where {
-            firewall: self.firewall,
+            firewall: &self.rules.firewall,
             table,
             rule: of,
             untracked_yet: false,

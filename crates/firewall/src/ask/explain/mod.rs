@@ -14,10 +14,9 @@ use serde::Serialize;
 use surefoot_report::{Certainty, Place};
 
 use super::name::Named;
-use surefoot_netfilter::Surroundings;
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, Index, Record, evaluate};
-use surefoot_ruleset::model::Firewall;
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Record};
 
 /// What happens to a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -175,20 +174,22 @@ pub enum Matched {
 
 /// Follows a packet and says why. With `all` every rule that was looked at is listed, else those
 /// that matched or could have been expected to.
-pub fn explain(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-    packet: &Packet,
-    all: bool,
-) -> Explanation {
-    let packet = packet.clone().settle(surroundings);
+pub fn explain(rules: &LoadedRules, packet: &Packet, all: bool) -> Explanation {
+    let mut explanation = explain_witness(rules, packet, all);
+    if let Some(doubt) = rules.doubt_about(packet) {
+        explanation.certainty = Certainty::Possibly;
+        explanation.notes.insert(0, doubt);
+    }
+    explanation
+}
+
+/// The way of a packet through the rules that were read: part of an answer that is weakened as a whole.
+pub(super) fn explain_witness(rules: &LoadedRules, packet: &Packet, all: bool) -> Explanation {
+    let packet = packet.clone().settle(&rules.surroundings);
     let record = if all { Record::All } else { Record::Mattered };
-    let evaluation = evaluate(firewall, index, surroundings, &packet, record);
+    let evaluation = rules.evaluate(&packet, record);
     let asked = hangs::Asked {
-        firewall,
-        index,
-        surroundings,
+        rules,
         packet: &packet,
     };
     let found = asked.answers(&evaluation);
@@ -199,14 +200,8 @@ pub fn explain(
         .cloned()
         .collect();
     notes.extend(found.notes);
-    notes.extend(reply::note(
-        firewall,
-        index,
-        surroundings,
-        &packet,
-        &evaluation,
-    ));
-    notes.extend(listener::note(&evaluation, surroundings, &packet));
+    notes.extend(reply::note(rules, &packet, &evaluation));
+    notes.extend(listener::note(&evaluation, &rules.surroundings, &packet));
     Explanation {
         packet: packet.words(),
         way: packet.path,
@@ -216,7 +211,7 @@ pub fn explain(
             None => Certainty::Possibly,
         },
         answers: found.answers,
-        hooks: steps::hooks(firewall, &packet, &evaluation),
+        hooks: steps::hooks(&rules.firewall, &packet, &evaluation),
         all,
         notes,
         say: found.say,
@@ -233,7 +228,7 @@ fn decided(evaluation: &Evaluation, by: Decider) -> Option<End> {
 mod tests {
     use super::*;
     use surefoot_netfilter::packet::words;
-    use surefoot_ruleset::{Input, load};
+    use surefoot_ruleset::Input;
 
     fn notes(output: &str) -> Vec<String> {
         let text = format!(
@@ -244,13 +239,12 @@ mod tests {
             text,
             format: None,
         };
-        let firewall = load(vec![input]).firewall;
+        let rules = LoadedRules::of_texts(vec![input]);
         let given = "tcp from 192.0.2.1 to 192.0.2.2:22 in eth0"
             .split(' ')
             .map(str::to_owned);
         let packet = words::parse(&given.collect::<Vec<_>>()).unwrap();
-        let index = Index::new(&firewall);
-        explain(&firewall, &index, &Surroundings::default(), &packet, false).notes
+        explain(&rules, &packet, false).notes
     }
 
     #[test]

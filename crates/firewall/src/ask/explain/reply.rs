@@ -1,10 +1,10 @@
 //! The answer to a packet: a connection that nobody may answer never opens.
 
 use super::super::name::Named;
-use surefoot_netfilter::Surroundings;
+use crate::LoadedRules;
 use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Evaluation, Index, Record, evaluate};
-use surefoot_ruleset::model::{Field, Firewall, ct_state};
+use surefoot_netfilter::semantics::{End, Evaluation, Record};
+use surefoot_ruleset::model::{Field, ct_state};
 
 /// The fields of a packet and of the answer to it.
 const SWAPPED: &[(Field, Field)] = &[
@@ -20,9 +20,7 @@ const SWAPPED: &[(Field, Field)] = &[
 
 /// Says if a packet to this host is let in and the answer to it certainly is not let out.
 pub(super) fn note(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
+    rules: &LoadedRules,
     packet: &Packet,
     evaluation: &Evaluation,
 ) -> Option<String> {
@@ -37,14 +35,14 @@ pub(super) fn note(
             reply = reply.with(*to, number);
         }
     }
-    let reply = reply.settle(surroundings);
-    let answer = evaluate(firewall, index, surroundings, &reply, Record::Nothing);
+    let reply = reply.settle(&rules.surroundings);
+    let answer = rules.evaluate(&reply, Record::Nothing);
     let word = match answer.certain()? {
         End::Dropped => "dropped",
         End::Rejected => "rejected",
         End::Accepted | End::Queued | End::Unknown => return None,
     };
-    let by = Named::decider(firewall, answer.outcomes.first()?.by);
+    let by = Named::decider(&rules.firewall, answer.outcomes.first()?.by);
     Some(format!(
         "the answer to it is {word} on its way out, by {}: nothing comes of it",
         by.name

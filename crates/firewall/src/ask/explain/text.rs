@@ -7,6 +7,7 @@ use crate::ask::lines::{
     Lines, MOST_OF_A_RULE, by_words, end_word, listed_words, packets_words, path_words,
     place_words, possibly,
 };
+use crate::ask::name::Named;
 use crate::ask::phrase::shortened;
 
 /// Conditions of one answer that are shown.
@@ -119,23 +120,23 @@ fn conditions_words(answer: &Answer) -> String {
         (Some(true), "matches", "all match"),
         (Some(false), "does not match", "do not match"),
     ] {
-        let rules: Vec<&str> = others
+        let rules: Vec<&Named> = others
             .clone()
             .filter(|condition| condition.matches == matches)
-            .map(|condition| condition.rule.name.as_str())
+            .map(|condition| &condition.rule)
             .collect();
         match rules.as_slice() {
             [] => {}
-            [one] => parts.push(format!("{one} {one_verb}")),
+            [one] => parts.push(format!("{} {one_verb}", one.name)),
             several => parts.push(format!("{} {verb}", together(several))),
         }
     }
     if !parts.is_empty() {
         words = format!(", if {}", parts.join(" and "));
     }
-    let depends: Vec<&str> = others
+    let depends: Vec<&Named> = others
         .filter(|condition| condition.matches.is_none())
-        .map(|condition| condition.rule.name.as_str())
+        .map(|condition| &condition.rule)
         .collect();
     if !depends.is_empty() {
         words = format!("{words}, depending on {}", together(&depends));
@@ -144,22 +145,23 @@ fn conditions_words(answer: &Answer) -> String {
 }
 
 /// `rules 1, 2 of filter INPUT and rule 3 of filter ban`.
-fn together(names: &[&str]) -> String {
-    let mut chains: Vec<(&str, Vec<&str>)> = Vec::new();
-    for name in names.iter().take(MOST_CONDITIONS) {
-        let (rule, chain) = name.split_once(" of ").unwrap_or((name, ""));
-        let number = rule.trim_start_matches("rule ");
-        match chains.last_mut().filter(|(before, _)| *before == chain) {
-            Some((_, numbers)) => numbers.push(number),
-            None => chains.push((chain, vec![number])),
-        }
+fn together(rules: &[&Named]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let shown = &rules[..rules.len().min(MOST_CONDITIONS)];
+    let same_chain =
+        |one: &&Named, next: &&Named| one.chain().is_some() && one.chain() == next.chain();
+    for of_chain in shown.chunk_by(same_chain) {
+        parts.push(match of_chain {
+            [one, _, ..] => {
+                let numbers: Vec<String> = of_chain.iter().map(|rule| rule.number()).collect();
+                let chain = one.chain().unwrap_or_default();
+                format!("rules {} of {chain}", numbers.join(", "))
+            }
+            [one] => one.name.clone(),
+            [] => continue,
+        });
     }
-    let parts = chains.iter().map(|(chain, numbers)| {
-        let noun = if numbers.len() == 1 { "rule" } else { "rules" };
-        format!("{noun} {} of {chain}", numbers.join(", "))
-    });
-    let mut parts: Vec<String> = parts.collect();
-    let more = names.len().saturating_sub(MOST_CONDITIONS);
+    let more = rules.len().saturating_sub(MOST_CONDITIONS);
     if more > 0 {
         parts.push(format!("{more} more"));
     }

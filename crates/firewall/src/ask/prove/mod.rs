@@ -5,17 +5,18 @@
 
 mod text;
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use serde::Serialize;
 use surefoot_report::Problem;
 
-use super::explain::{Explanation, explain};
+use super::explain::{Explanation, explain_witness};
 use super::name::Named;
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{
     Budget, Exact, Exhausted, Packets, Question, Unknown, asked_fields, set_problem,
 };
 use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Index, Record, evaluate, sees};
+use surefoot_netfilter::semantics::{End, Record, sees};
 use surefoot_netfilter::traffic::{Assertion, Claim, Traffic};
 use surefoot_ruleset::model::{Field, Firewall};
 
@@ -66,13 +67,8 @@ pub struct Scope {
 /// # Errors
 ///
 /// If it speaks of a set that the rules do not have.
-pub fn prove(
-    firewall: &Firewall,
-    index: &Index,
-    surroundings: &Surroundings,
-    assertion: &Assertion,
-    budget: Budget,
-) -> Result<Proof, Problem> {
+pub fn prove(rules: &LoadedRules, assertion: &Assertion, budget: Budget) -> Result<Proof, Problem> {
+    let firewall = &rules.firewall;
     named_are_there(firewall, assertion)?;
     let mut proof = Proof {
         assertion: assertion.text.clone(),
@@ -82,7 +78,7 @@ pub fn prove(
         hangs: Vec::new(),
         notes: Vec::new(),
     };
-    let scopes = scopes(firewall, surroundings, &assertion.traffic, &mut proof.notes);
+    let scopes = scopes(rules, &assertion.traffic, &mut proof.notes);
     if asked_fields(firewall).contains(&Field::Mark) {
         proof
             .notes
@@ -90,9 +86,7 @@ pub fn prove(
     }
     for scope in scopes {
         let asked = Asked {
-            firewall,
-            index,
-            surroundings,
+            rules,
             assertion,
             scope,
             budget,
@@ -114,16 +108,15 @@ pub fn prove(
             proof.hangs = part.hangs;
         }
     }
-    Ok(proof)
+    Ok(rules.weaken(proof))
 }
 
-impl Proof {
-    /// Takes the certainty from the answer, for this reason.
-    pub fn doubt(&mut self, why: String) {
+impl WeakenedAnswer for Proof {
+    fn weaken(&mut self, why: &str) {
         if matches!(self.verdict, Verdict::Holds | Verdict::Fails) {
             self.verdict = Verdict::Open;
         }
-        self.notes.insert(0, why);
+        self.notes.insert(0, why.to_owned());
     }
 }
 
@@ -168,15 +161,14 @@ pub(super) fn claimed(
 
 /// What there is to look at.
 pub(super) fn scopes(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
+    rules: &LoadedRules,
     traffic: &Traffic,
     notes: &mut Vec<String>,
 ) -> Vec<Scope> {
     let ways = match traffic.way {
         Some(way) => vec![way],
         None if !traffic.names_destination => vec![Path::Input],
-        None if surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
+        None if rules.surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
         None => {
             notes.push(
                 "taken as packets to this host, as its addresses are unknown: say `forwarded` for those that it forwards".into(),
@@ -194,8 +186,8 @@ pub(super) fn scopes(
         if traffic.v6.is_some_and(|said| said != v6) {
             continue;
         }
-        let ruled = firewall.tables.iter().any(|table| sees(table, v6));
-        if !ruled && !surroundings.live && traffic.v6.is_none() {
+        let ruled = rules.firewall.tables.iter().any(|table| sees(table, v6));
+        if !ruled && !rules.surroundings.live && traffic.v6.is_none() {
             notes.push(format!(
                 "no rules for {} were given: nothing is said of it",
                 if v6 { "IPv6" } else { "IPv4" }
@@ -209,9 +201,7 @@ pub(super) fn scopes(
 
 /// One family and one way.
 struct Asked<'a> {
-    firewall: &'a Firewall,
-    index: &'a Index,
-    surroundings: &'a Surroundings,
+    rules: &'a LoadedRules,
     assertion: &'a Assertion,
     scope: Scope,
     budget: Budget,
@@ -238,8 +228,8 @@ impl Asked<'_> {
         let claim = &self.assertion.claim;
         let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
         let mut exact = Exact::new(Question {
-            firewall: self.firewall,
-            surroundings: self.surroundings,
+            firewall: &self.rules.firewall,
+            surroundings: &self.rules.surroundings,
             v6: self.scope.v6,
             path: self.scope.way,
             about: &self.assertion.traffic,
@@ -250,7 +240,7 @@ impl Asked<'_> {
         if exact.world().is_none() {
             return Ok(Part::bare(Verdict::Empty));
         }
-        let good = claimed(&mut exact, self.firewall, claim)?;
+        let good = claimed(&mut exact, &self.rules.firewall, claim)?;
         let bad = exact.other_than(good)?;
         let perhaps = exact.some(bad)?;
         if perhaps.is_none() {
@@ -289,13 +279,8 @@ impl Asked<'_> {
 
     /// Whether the evaluator of single packets lets the packet come to an end that is not claimed.
     fn confirms(&self, packet: &Packet) -> bool {
-        let answer = evaluate(
-            self.firewall,
-            self.index,
-            self.surroundings,
-            &packet.clone().settle(self.surroundings),
-            Record::Nothing,
-        );
+        let packet = packet.clone().settle(&self.rules.surroundings);
+        let answer = self.rules.evaluate(&packet, Record::Nothing);
         answer
             .outcomes
             .iter()
@@ -304,8 +289,8 @@ impl Asked<'_> {
 
     /// The way of the packet; what no rule asks for is left out of it.
     fn explained(&self, mut packet: Packet) -> Explanation {
-        packet.keep_only(&asked_fields(self.firewall));
-        explain(self.firewall, self.index, self.surroundings, &packet, false)
+        packet.keep_only(&asked_fields(&self.rules.firewall));
+        explain_witness(self.rules, &packet, false)
     }
 
     fn hangs(
@@ -317,7 +302,7 @@ impl Asked<'_> {
         let mut named: Vec<Named> = Vec::new();
         for unknown in exact.hangs(bad, packet)? {
             if let Unknown::Rule(at) = unknown {
-                named.push(Named::rule(self.firewall, at));
+                named.push(Named::rule(&self.rules.firewall, at));
             }
         }
         named.dedup();

@@ -4,18 +4,19 @@ mod svg;
 
 pub use svg::reach_svg;
 
+use crate::LoadedRules;
+use crate::loaded::WeakenedAnswer;
 use serde::Serialize;
 use surefoot_report::{Paint, Style};
 
 use super::lines::Lines;
 use super::phrase::shortened;
 use super::prove::{Scope, scopes};
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, Cell, Cube, Exact, Exhausted, Limit, Question, Service};
 use surefoot_netfilter::packet::value_words;
 use surefoot_netfilter::packet::words::port_name;
 use surefoot_netfilter::traffic::Traffic;
-use surefoot_ruleset::model::{Field, Firewall, Range};
+use surefoot_ruleset::model::{Field, Range};
 
 /// What the packets of one family and one way reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,18 +52,13 @@ pub struct Row {
 }
 
 /// Looks at every source and every service of the packets that are asked about.
-pub fn reach(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
-    about: &Traffic,
-    budget: Budget,
-) -> Vec<Reach> {
+pub fn reach(rules: &LoadedRules, about: &Traffic, budget: Budget) -> Vec<Reach> {
     let mut notes = Vec::new();
-    let scopes = scopes(firewall, surroundings, about, &mut notes);
+    let scopes = scopes(rules, about, &mut notes);
     let mut all: Vec<Reach> = scopes
         .into_iter()
         .map(|scope| {
-            one(firewall, surroundings, about, (scope, budget)).unwrap_or_else(|Exhausted| Reach {
+            one(rules, about, (scope, budget)).unwrap_or_else(|Exhausted| Reach {
                 notes: vec!["the question was too large for an exact answer".into()],
                 ..nothing(scope)
             })
@@ -71,7 +67,7 @@ pub fn reach(
     if let Some(first) = all.first_mut() {
         first.notes.splice(0..0, notes);
     }
-    all
+    all.into_iter().map(|one| rules.weaken(one)).collect()
 }
 
 fn nothing(scope: Scope) -> Reach {
@@ -84,14 +80,13 @@ fn nothing(scope: Scope) -> Reach {
 }
 
 fn one(
-    firewall: &Firewall,
-    surroundings: &Surroundings,
+    rules: &LoadedRules,
     about: &Traffic,
     (scope, budget): (Scope, Budget),
 ) -> Result<Reach, Exhausted> {
     let mut exact = Exact::new(Question {
-        firewall,
-        surroundings,
+        firewall: &rules.firewall,
+        surroundings: &rules.surroundings,
         v6: scope.v6,
         path: scope.way,
         about,
@@ -114,7 +109,7 @@ fn one(
             .map(|(cubes, cells)| Row {
                 from: cubes
                     .iter()
-                    .map(|cube| source_words(&cube.words()))
+                    .map(|cube| source_words(cube.words_without_state()))
                     .collect(),
                 short: cubes.iter().map(short_source).collect(),
                 cells,
@@ -125,16 +120,14 @@ fn one(
 }
 
 fn short_source(cube: &Cube) -> String {
-    source_words(&cube.short_words())
+    source_words(cube.short_words_without_state())
 }
 
-/// A row says nothing of states: the question does.
-fn source_words(words: &str) -> String {
-    let words = words.trim_end_matches("state any").trim();
+fn source_words(words: String) -> String {
     if words.is_empty() {
         "from anywhere".to_owned()
     } else {
-        words.to_owned()
+        words
     }
 }
 
@@ -190,8 +183,7 @@ fn packets_words(service: &Service) -> String {
         fields,
         ..Cube::default()
     };
-    let words = cube.words();
-    words.trim_end_matches("state any").trim().to_owned()
+    cube.words_without_state()
 }
 
 fn service_words(service: &Service) -> String {
@@ -230,15 +222,16 @@ fn protocol_words(range: Range) -> String {
     }
 }
 
-impl Reach {
-    /// Takes the certainty from the answer, for this reason.
-    pub fn doubt(&mut self, why: String) {
+impl WeakenedAnswer for Reach {
+    fn weaken(&mut self, why: &str) {
         for cell in self.sources.iter_mut().flat_map(|row| &mut row.cells) {
             *cell = Cell::Partly;
         }
-        self.notes.insert(0, why);
+        self.notes.insert(0, why.to_owned());
     }
+}
 
+impl Reach {
     /// The sources, each with what is open to it.
     pub fn text(&self, style: Style, width: usize) -> String {
         let mut out = Lines::new(style, width);

@@ -1,5 +1,6 @@
 //! What becomes of a packet under the old rules and under the new ones, each kind asked once.
 
+use crate::LoadedRules;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -65,7 +66,8 @@ impl<'a> Judge<'a> {
         surroundings: &'a Surroundings,
         on: Option<&str>,
     ) -> Self {
-        let lookup = |side: Side| Lookup::new(side.firewall, side.index, surroundings);
+        let lookup =
+            |side: Side| Lookup::new(&side.rules.firewall, &side.rules.index, surroundings);
         Self {
             sides: [old, new],
             lookups: [lookup(old), lookup(new)],
@@ -125,9 +127,9 @@ impl<'a> Judge<'a> {
     pub(super) fn judge(&mut self, packet: &Packet) -> Fates {
         self.met_host |= packet.path != Path::Forward;
         [0, 1].map(|at| {
-            let Side {
+            let LoadedRules {
                 firewall, index, ..
-            } = self.sides[at];
+            } = self.sides[at].rules;
             let lookup = &self.lookups[at];
             if let Some((end, by)) = lookup.key(packet).and_then(|key| lookup.judge(&key)) {
                 return Fate { end: Some(end), by };
@@ -206,7 +208,7 @@ impl Asked {
     fn of(sides: &[Side]) -> Self {
         let fields: BTreeSet<Field> = sides
             .iter()
-            .flat_map(|side| asked_fields(side.firewall))
+            .flat_map(|side| asked_fields(&side.rules.firewall))
             .collect();
         let any = |wanted: &[Field]| wanted.iter().any(|field| fields.contains(field));
         Self {

@@ -213,8 +213,10 @@ impl<'a> Replay<'a> {
             notes: Vec::new(),
         };
         let nat = |side: &Side| {
-            let tables = side.firewall.tables.iter().enumerate();
-            tables.into_iter().any(|(at, _)| side.index.has_nat(at))
+            let tables = side.rules.firewall.tables.iter().enumerate();
+            tables
+                .into_iter()
+                .any(|(at, _)| side.rules.index.has_nat(at))
         };
         if sides.iter().any(nat) {
             replay.note(
@@ -460,7 +462,7 @@ impl<'a> Replay<'a> {
         let Fate { end, by } = fates[side];
         Decided {
             end: end.unwrap_or(End::Unknown),
-            by: Named::decider(self.sides[side].firewall, by),
+            by: Named::decider(&self.sides[side].rules.firewall, by),
         }
     }
 
@@ -473,7 +475,8 @@ impl<'a> Replay<'a> {
 /// Why packets of a family are not judged, if they are not.
 fn unruled(sides: &[Side; 2], v6: bool) -> Option<String> {
     let family = if v6 { "IPv6" } else { "IPv4" };
-    let ruled = |side: &Side| side.whole || side.firewall.tables.iter().any(|it| sees(it, v6));
+    let ruled =
+        |side: &Side| side.whole || side.rules.firewall.tables.iter().any(|it| sees(it, v6));
     match sides.each_ref().map(ruled) {
         [true, true] => None,
         [false, false] => Some(format!("no rules for {family} were given")),

@@ -4,6 +4,7 @@ use surefoot_report::{Paint, Style};
 
 use super::super::diff::Decided;
 use super::super::lines::{Lines, by_words, end_word};
+use super::super::name::NamedKind;
 use super::{Changed, Group, Replayed, Totals};
 use surefoot_netfilter::semantics::End;
 
@@ -189,7 +190,9 @@ fn decided(out: &mut Lines, word: &str, one: &Decided) {
 fn fate(one: &Decided) -> String {
     let (end, _) = end_word(one.end);
     match one.end {
-        End::Accepted if one.by.name == "no rule" => "accepted, as no rule refuses it".to_owned(),
+        End::Accepted if one.by.kind == NamedKind::Kernel => {
+            "accepted, as no rule refuses it".to_owned()
+        }
         End::Unknown => format!("unknown, for one because of {}", one.by.name),
         kind => format!("{end} {}", by_words(kind, &one.by.name)),
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
+use crate::LoadedRules;
 use crate::lint::evidence::{Say, count, finding, full_name};
-use crate::lint::{Facts, makers, shadowed};
+use crate::lint::{makers, shadowed};
 use surefoot_netfilter::exact::{DeadRule, Why};
 use surefoot_ruleset::model::RuleAt;
 
@@ -44,15 +45,19 @@ const MOST_SHOWN: usize = 4;
 /// Hiders of each that it shows.
 const MOST_HIDERS: usize = 4;
 
-pub(super) fn report(facts: &Facts<'_>, dead: Vec<DeadRule>, within_chain: bool) -> Vec<Finding> {
+pub(super) fn report(
+    loaded: &LoadedRules,
+    dead: Vec<DeadRule>,
+    within_chain: bool,
+) -> Vec<Finding> {
     if dead.is_empty() {
         // The search for what one rule hides alone is only worth its time if there is any.
         return Vec::new();
     }
-    let plain: BTreeSet<RuleAt> = shadowed::hidden(facts).into_iter().collect();
+    let plain: BTreeSet<RuleAt> = shadowed::hidden(loaded).into_iter().collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {
-        let (Some(table), Some(chain)) = (facts.table(one.at), facts.chain(one.at)) else {
+        let (Some(table), Some(chain)) = (loaded.table(one.at), loaded.chain(one.at)) else {
             continue;
         };
         if plain.contains(&one.at) || makers::of_chain(table, chain).is_some() {
@@ -67,13 +72,13 @@ pub(super) fn report(facts: &Facts<'_>, dead: Vec<DeadRule>, within_chain: bool)
     }
     by_chain
         .iter()
-        .filter_map(|dead| of_chain(facts, dead, within_chain))
+        .filter_map(|dead| of_chain(loaded, dead, within_chain))
         .collect()
 }
 
-fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<Finding> {
+fn of_chain(loaded: &LoadedRules, dead: &[DeadRule], within_chain: bool) -> Option<Finding> {
     let first = dead.first()?;
-    let (table, chain) = (facts.table(first.at)?, facts.chain(first.at)?);
+    let (table, chain) = (loaded.table(first.at)?, loaded.chain(first.at)?);
     let name = full_name(table, chain);
     let differs = dead.iter().any(|one| match &one.why {
         Why::Hidden(by) => by.iter().any(|hider| hider.differs),
@@ -88,7 +93,7 @@ fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<
     };
     let mut evidence = Vec::new();
     for one in dead.iter().take(MOST_SHOWN) {
-        let mut shown = facts.show_rule(one.at);
+        let mut shown = loaded.show_rule(one.at);
         shown.what = match &one.why {
             Why::Impossible => format!("contradicts itself, no packet can match: {}", shown.what),
             Why::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
@@ -97,7 +102,7 @@ fn of_chain(facts: &Facts<'_>, dead: &[DeadRule], within_chain: bool) -> Option<
         evidence.push(shown);
         if let Why::Hidden(by) = &one.why {
             for hider in by.iter().take(MOST_HIDERS) {
-                let mut shown = facts.show_rule(hider.at);
+                let mut shown = loaded.show_rule(hider.at);
                 let else_ = if hider.differs {
                     ", which does something else"
                 } else {
@@ -143,25 +148,19 @@ mod tests {
     use surefoot_report::Finding;
 
     use super::super::{BUDGET, check_within};
-    use crate::lint::Facts;
-    use surefoot_netfilter::Surroundings;
+    use crate::LoadedRules;
+
     use surefoot_netfilter::exact::Budget;
-    use surefoot_netfilter::semantics::Index;
-    use surefoot_ruleset::{Input, load};
+
+    use surefoot_ruleset::Input;
 
     fn findings(text: &str, budget: Budget) -> Vec<Finding> {
-        let loaded = load(vec![Input {
+        let loaded = LoadedRules::of_texts(vec![Input {
             name: "t".into(),
             text: text.into(),
             format: None,
         }]);
-        let facts = Facts {
-            firewall: &loaded.firewall,
-            index: &Index::new(&loaded.firewall),
-            surroundings: &Surroundings::default(),
-            all_rules_of: None,
-        };
-        let mut findings = check_within(&facts, budget);
+        let mut findings = check_within(&loaded, budget);
         findings.retain(|finding| finding.code == "FW025");
         findings
     }

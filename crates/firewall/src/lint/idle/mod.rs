@@ -9,7 +9,8 @@ pub(super) mod redundant;
 use surefoot_report::Finding;
 
 use super::commands::{iptables, quoted};
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use surefoot_netfilter::boxes;
 use surefoot_netfilter::exact::{Budget, Survey};
 use surefoot_ruleset::model::{Chain, RuleAt, Table};
@@ -20,12 +21,12 @@ const BUDGET: Budget = Budget {
     steps: 1 << 22,
 };
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    check_within(facts, BUDGET)
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
+    check_within(loaded, BUDGET)
 }
 
-fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
-    let survey = Survey::new(facts.firewall, facts.surroundings, budget);
+fn check_within(loaded: &LoadedRules, budget: Budget) -> Vec<Finding> {
+    let survey = Survey::new(&loaded.firewall, &loaded.surroundings, budget);
     let exact = survey.and_then(|mut survey| {
         let dead = survey.dead()?;
         let gone: Vec<RuleAt> = dead.iter().map(|rule| rule.at).collect();
@@ -38,12 +39,12 @@ fn check_within(facts: &Facts<'_>, budget: Budget) -> Vec<Finding> {
             chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
         };
         let budget = boxes::Budget::default();
-        let dead = boxes::dead_rules_of(facts.firewall, budget, of_people).dead;
-        return dead::report(facts, dead, true);
+        let dead = boxes::dead_rules_of(&loaded.firewall, budget, of_people).dead;
+        return dead::report(loaded, dead, true);
     };
-    let mut findings = dead::report(facts, dead, false);
-    findings.extend(redundant::report(facts, &redundant));
-    findings.extend(never_entered::report(facts, &chains));
+    let mut findings = dead::report(loaded, dead, false);
+    findings.extend(redundant::report(loaded, &redundant));
+    findings.extend(never_entered::report(loaded, &chains));
     findings
 }
 

@@ -3,8 +3,9 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
+use crate::LoadedRules;
 use crate::lint::evidence::{MOST_SHOWN, Say, finding, full_name};
-use crate::lint::{Facts, makers};
+use crate::lint::makers;
 use surefoot_ruleset::model::{RuleAt, Statement, Verdict};
 
 pub(in crate::lint) const PAGE: Page = Page {
@@ -33,12 +34,12 @@ While a chain is being built, before the jump to it is put where it belongs.
 ",
 };
 
-pub(super) fn report(facts: &Facts<'_>, chains: &[(usize, usize)]) -> Option<Finding> {
+pub(super) fn report(loaded: &LoadedRules, chains: &[(usize, usize)]) -> Option<Finding> {
     let mut evidence = Vec::new();
     let mut names = Vec::new();
     let mut commands = Vec::new();
     for (t, c) in chains {
-        let table = &facts.firewall.tables[*t];
+        let table = &loaded.firewall.tables[*t];
         let chain = &table.chains[*c];
         if chain.rules.is_empty() || makers::of_chain(table, chain).is_some() {
             continue;
@@ -54,7 +55,7 @@ pub(super) fn report(facts: &Facts<'_>, chains: &[(usize, usize)]) -> Option<Fin
                     _ => false,
                 });
                 if leads {
-                    let mut shown = facts.show_rule(RuleAt {
+                    let mut shown = loaded.show_rule(RuleAt {
                         table: *t,
                         chain: from,
                         rule,

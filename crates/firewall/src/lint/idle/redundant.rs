@@ -3,8 +3,9 @@
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing;
+use crate::LoadedRules;
 use crate::lint::evidence::{MOST_SHOWN, Say, count, finding, full_name};
-use crate::lint::{Facts, makers};
+use crate::lint::makers;
 use surefoot_ruleset::model::RuleAt;
 
 pub(in crate::lint) const PAGE: Page = Page {
@@ -38,18 +39,18 @@ out here.
 ",
 };
 
-pub(super) fn report(facts: &Facts<'_>, redundant: &[RuleAt]) -> Vec<Finding> {
+pub(super) fn report(loaded: &LoadedRules, redundant: &[RuleAt]) -> Vec<Finding> {
     let in_chain =
         |one: &RuleAt, other: &RuleAt| (one.table, one.chain) == (other.table, other.chain);
     redundant
         .chunk_by(in_chain)
-        .filter_map(|rules| of_chain(facts, rules))
+        .filter_map(|rules| of_chain(loaded, rules))
         .collect()
 }
 
-fn of_chain(facts: &Facts<'_>, rules: &[RuleAt]) -> Option<Finding> {
+fn of_chain(loaded: &LoadedRules, rules: &[RuleAt]) -> Option<Finding> {
     let first = *rules.first()?;
-    let (table, chain) = (facts.table(first)?, facts.chain(first)?);
+    let (table, chain) = (loaded.table(first)?, loaded.chain(first)?);
     if makers::of_chain(table, chain).is_some() {
         return None;
     }
@@ -65,7 +66,7 @@ fn of_chain(facts: &Facts<'_>, rules: &[RuleAt]) -> Option<Finding> {
         ),
     };
     let evidence = rules.iter().take(MOST_SHOWN).map(|at| {
-        let mut shown = facts.show_rule(*at);
+        let mut shown = loaded.show_rule(*at);
         shown.what = format!("rule {}: {}", at.rule + 1, shown.what);
         shown
     });

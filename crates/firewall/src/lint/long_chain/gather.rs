@@ -3,8 +3,8 @@
 use surefoot_report::Finding;
 
 use super::PAGE;
-use crate::lint::Facts;
-use crate::lint::commands::{iptables, quoted, shell_words};
+use crate::LoadedRules;
+use crate::lint::commands::{iptables, quoted, shell_words, specification};
 use crate::lint::evidence::{Say, finding, full_name};
 use surefoot_ruleset::model::{Chain, Effect, Field, Match, Rule, RuleAt, Statement};
 
@@ -67,8 +67,8 @@ fn without(rule: &Rule, field: Field) -> Option<Vec<&Statement>> {
 }
 
 /// One rule with a set in place of the run.
-pub(super) fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Finding> {
-    let (table, chain) = (facts.table(at)?, facts.chain(at)?);
+pub(super) fn propose_set(loaded: &LoadedRules, at: RuleAt, run: &Run) -> Option<Finding> {
+    let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
     let name = full_name(table, chain);
     let (first, last) = (run.start + 1, run.start + run.len);
     let (word, option, ipset, kind, nft) = match run.field {
@@ -104,11 +104,12 @@ pub(super) fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Fi
         .take(20)
         .collect();
     let set = format!("{letters}-{first}");
-    let rule = chain.rules.get(run.start)?;
+    let first_rule = RuleAt {
+        rule: run.start,
+        ..at
+    };
     let commands = if table.backend.is_iptables() {
-        let words = facts.firewall.text(rule.place).trim();
-        let (_, rest) = words.split_once("-A ")?;
-        let rest = rest.trim_start().strip_prefix(chain.name.as_str())?.trim();
+        let rest = specification(loaded, first_rule)?;
         let value = value_after(rest, option)?;
         let matches = format!("-m set --match-set {} {kind}", quoted(&set));
         let one = shell_words(rest).replacen(&format!("{option} {value}"), &matches, 1);
@@ -145,11 +146,8 @@ pub(super) fn propose_set(facts: &Facts<'_>, at: RuleAt, run: &Run) -> Option<Fi
             ),
         )
         .shown_by([
-            facts.show_rule(RuleAt {
-                rule: run.start,
-                ..at
-            }),
-            facts.show_rule(last_at),
+            loaded.show_rule(first_rule),
+            loaded.show_rule(last_at),
         ])
         .mend(
             "Fill a set, and ask it in front of the old rules, which never match then and can be deleted",

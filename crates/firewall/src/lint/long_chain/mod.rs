@@ -5,7 +5,8 @@ mod split;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::{Facts, makers};
+use super::makers;
+use crate::LoadedRules;
 use gather::{gather, propose_set};
 use split::{propose_split, split};
 use surefoot_ruleset::model::RuleAt;
@@ -51,9 +52,9 @@ const LONG: usize = 100;
 /// Rules that a split has to gather.
 const WORTH: usize = 32;
 
-pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (t, table) in facts.firewall.tables.iter().enumerate() {
+    for (t, table) in loaded.firewall.tables.iter().enumerate() {
         for (c, chain) in table.chains.iter().enumerate() {
             if chain.rules.len() < LONG || makers::of_chain(table, chain).is_some() {
                 continue;
@@ -67,9 +68,9 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             let split = split(chain).filter(|split| split.saving >= WORTH);
             match (set, split) {
                 (Some(run), split) if split.as_ref().is_none_or(|split| split.saving < run.len) => {
-                    findings.extend(propose_set(facts, at, &run));
+                    findings.extend(propose_set(loaded, at, &run));
                 }
-                (_, Some(split)) => findings.push(propose_split(facts, at, &split)),
+                (_, Some(split)) => findings.push(propose_split(loaded, at, &split)),
                 _ => {}
             }
         }

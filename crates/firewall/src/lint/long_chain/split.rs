@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use surefoot_report::Finding;
 
 use super::PAGE;
-use crate::lint::Facts;
+use crate::LoadedRules;
 use crate::lint::commands::{add, iptables, nft_checked, program, quoted};
 use crate::lint::evidence::{Say, finding, full_name};
 use surefoot_ruleset::model::{
@@ -188,8 +188,8 @@ fn movable(rule: &Rule) -> bool {
 }
 
 /// A chain for each value in place of the run.
-pub(super) fn propose_split(facts: &Facts<'_>, at: RuleAt, split: &Split) -> Finding {
-    let table = &facts.firewall.tables[at.table];
+pub(super) fn propose_split(loaded: &LoadedRules, at: RuleAt, split: &Split) -> Finding {
+    let table = &loaded.firewall.tables[at.table];
     let chain = &table.chains[at.chain];
     let name = full_name(table, chain);
     let (first, last) = (split.start + 1, split.start + split.len);
@@ -225,11 +225,11 @@ pub(super) fn propose_split(facts: &Facts<'_>, at: RuleAt, split: &Split) -> Fin
         ),
     )
     .shown_by([
-        facts.show_rule(RuleAt {
+        loaded.show_rule(RuleAt {
             rule: split.start,
             ..at
         }),
-        facts.show_rule(RuleAt {
+        loaded.show_rule(RuleAt {
             rule: last - 1,
             ..at
         }),

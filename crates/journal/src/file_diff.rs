@@ -99,6 +99,9 @@ fn attribute_lines(text: &mut String, shown: &str, old: &FileAttributes, new: &F
             old.user, old.group, new.user, new.group
         );
     }
+    if old.flags != new.flags {
+        let _ = writeln!(text, "flags of {shown}: {} -> {}", old.flags, new.flags);
+    }
     for name in old.xattrs.keys() {
         if !new.xattrs.contains_key(name) {
             let _ = writeln!(text, "attribute {name} of {shown}: gone");

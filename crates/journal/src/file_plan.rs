@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxAttributes, StatxFlags};
 
 use crate::error::{JournalError, TargetProblem};
+use crate::file_flags::FileFlags;
 use crate::file_set::{FileItem, FileSetChange};
 use crate::file_state::{
     FileAttributes, FileState, FileTimes, FolderPlace, SeenFile, StoredContent, look_at,
 };
+use crate::inherited::inherit;
 use crate::moment::UnixMoment;
 
 /// What is wanted of a name.
@@ -129,7 +131,9 @@ pub(crate) fn plan_files(
             file.state,
             WantedState::Attributes(_) | WantedState::Exactly(..)
         );
-        let (mut after, mut new_content) = wanted_state(&path, file.state, &seen, now)?;
+        let parent = folder_attributes(&change, &path);
+        let (mut after, mut new_content) =
+            wanted_state(&path, file.state, &seen, parent.as_ref(), now)?;
         if !keeps_times && after.equals_but_for_times(&seen.state) {
             // What would be the same but for its times stays as it is.
             (after, new_content) = (seen.state.clone(), seen.content.clone());
@@ -258,10 +262,21 @@ fn statx_attributes(path: &Path) -> Option<StatxAttributes> {
         .map(|seen| seen.stx_attributes)
 }
 
+/// The attributes that the folder of a name has, or will have.
+fn folder_attributes(change: &FileSetChange, path: &Path) -> Option<FileAttributes> {
+    let folder = path.parent()?;
+    let planned = change.files.iter().find(|item| item.path == folder);
+    match planned {
+        Some(item) => item.after.attributes().cloned(),
+        None => look_at(folder).ok()?.state.attributes().cloned(),
+    }
+}
+
 fn wanted_state(
     path: &Path,
     wanted: WantedState,
     seen: &SeenFile,
+    parent: Option<&FileAttributes>,
     now: UnixMoment,
 ) -> Result<(FileState, Option<Vec<u8>>), JournalError> {
     let fresh = |mode: u32| FileAttributes {
@@ -273,8 +288,13 @@ fn wanted_state(
             modified: now,
         },
         xattrs: BTreeMap::new(),
+        flags: FileFlags::default(),
     };
-    let kept = |mode: u32| match &seen.state {
+    let inheriting = |mode: u32, is_folder: bool, mode_is_free: bool| match parent {
+        Some(parent) => inherit(fresh(mode), parent, is_folder, mode_is_free),
+        None => fresh(mode),
+    };
+    let kept = |mode: u32, mode_is_free: bool| match &seen.state {
         FileState::Regular { attributes, .. } => FileAttributes {
             times: FileTimes {
                 read: now,
@@ -282,7 +302,7 @@ fn wanted_state(
             },
             ..attributes.clone()
         },
-        _ => fresh(mode),
+        _ => inheriting(mode, false, mode_is_free),
     };
     let regular = |content: Vec<u8>, attributes| {
         let state = FileState::Regular {
@@ -296,9 +316,12 @@ fn wanted_state(
         WantedState::Content(_) | WantedState::ContentAndMode(..) if is_folder => {
             return Err(JournalError::refused(path, TargetProblem::Folder));
         }
-        WantedState::Content(content) => regular(content, kept(0o644)),
+        WantedState::Content(content) => regular(content, kept(0o644, true)),
         WantedState::ContentAndMode(content, mode) => {
-            let attributes = FileAttributes { mode, ..kept(mode) };
+            let mut attributes = kept(mode, false);
+            if matches!(seen.state, FileState::Regular { .. }) {
+                attributes.mode = mode;
+            }
             regular(content, attributes)
         }
         WantedState::Attributes(attributes) => {
@@ -324,7 +347,12 @@ fn wanted_state(
         WantedState::Link(target) => {
             let state = FileState::Link {
                 target,
-                attributes: fresh(0o777),
+                attributes: FileAttributes {
+                    xattrs: BTreeMap::new(),
+                    flags: FileFlags::default(),
+                    mode: 0o777,
+                    ..inheriting(0o777, false, false)
+                },
             };
             (state, None)
         }
@@ -334,7 +362,7 @@ fn wanted_state(
                     mode,
                     ..attributes.clone()
                 },
-                _ => fresh(mode),
+                _ => inheriting(mode, true, false),
             };
             (FileState::Folder { attributes }, None)
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::as_text;
 use crate::error::{JournalError, TargetProblem};
+use crate::file_flags::FileFlags;
 use crate::moment::UnixMoment;
 
 /// The largest content that the journal keeps.
@@ -67,7 +68,7 @@ impl StoredContent {
     }
 }
 
-/// Mode, owner, times and extended attributes. Access control lists, `SELinux` labels and file
+/// Mode, owner, times, extended attributes and flags. Access control lists, `SELinux` labels and file
 /// capabilities are extended attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileAttributes {
@@ -83,6 +84,9 @@ pub struct FileAttributes {
     /// The extended attributes.
     #[serde(with = "as_text::hex_values", default)]
     pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// The flags of `chattr`.
+    #[serde(default, skip_serializing_if = "FileFlags::is_empty")]
+    pub flags: FileFlags,
 }
 
 /// When a file was read and modified.
@@ -200,8 +204,14 @@ impl FileState {
 
 impl FileAttributes {
     fn equals_but_for_times(&self, other: &Self) -> bool {
-        (self.mode, self.user, self.group, &self.xattrs)
-            == (other.mode, other.user, other.group, &other.xattrs)
+        (self.mode, self.user, self.group, &self.xattrs, self.flags)
+            == (
+                other.mode,
+                other.user,
+                other.group,
+                &other.xattrs,
+                other.flags,
+            )
     }
 }
 
@@ -231,6 +241,11 @@ pub fn look_at(path: &Path) -> Result<SeenFile, JournalError> {
                 modified: moment(metadata.mtime(), metadata.mtime_nsec()),
             },
             xattrs: read_xattrs(path).map_err(failed)?,
+            flags: if kind.is_symlink() {
+                FileFlags::default()
+            } else {
+                FileFlags::of(path)
+            },
         })
     };
     let (state, content) = if kind.is_file() {

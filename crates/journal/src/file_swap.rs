@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::change::EntryRoom;
 use crate::displaced::look_or_special;
 use crate::error::JournalError;
+use crate::file_flags::FileFlags;
 use crate::file_set::{FileItem, FileSetChange};
 use crate::file_state::{FileAttributes, FileState, FolderPlace, look_at, xattr_names};
 use crate::storage::{Storage, write_whole};
@@ -447,6 +448,8 @@ fn make_regular(
 ) -> Result<(), JournalError> {
     let failed = |error: io::Error| JournalError::io("write", path, error);
     let file = storage.make_file(path, 0o600).map_err(failed)?;
+    // Before the content: some flags say how it is stored.
+    set_flags(storage, path, attributes.flags).map_err(failed)?;
     write_whole(storage, &file, path, bytes).map_err(failed)?;
     set_attributes(storage, path, attributes, false).map_err(failed)?;
     storage.sync_file(&file, path).map_err(failed)
@@ -461,6 +464,13 @@ fn make_link(
     let failed = |error: io::Error| JournalError::io("make the link", path, error);
     storage.make_link(target, path).map_err(failed)?;
     set_attributes(storage, path, attributes, true).map_err(failed)
+}
+
+fn set_flags(storage: &dyn Storage, path: &Path, flags: FileFlags) -> io::Result<()> {
+    if FileFlags::of(path) == flags {
+        return Ok(());
+    }
+    storage.set_flags(path, flags)
 }
 
 /// Sets everything but the content. The order matters: a new owner clears set-user-ID and file
@@ -481,6 +491,7 @@ fn set_attributes(
         }
     }
     if !is_link {
+        set_flags(storage, path, attributes.flags)?;
         storage.set_mode(path, attributes.mode)?;
     }
     for (name, value) in &attributes.xattrs {

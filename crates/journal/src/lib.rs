@@ -33,10 +33,12 @@ mod displaced;
 mod entry;
 mod error;
 mod file_diff;
+mod file_flags;
 mod file_plan;
 mod file_set;
 mod file_state;
 mod file_swap;
+mod inherited;
 mod journal;
 mod loaded_text;
 mod lock;
@@ -58,6 +60,7 @@ pub use entry::{
     WorkUnderWay,
 };
 pub use error::{JournalError, TargetProblem};
+pub use file_flags::FileFlags;
 pub use file_plan::WantedFile;
 pub use file_set::{FileSetChange, resolve_target};
 pub use file_state::{FileAttributes, FileState, FileTimes, SeenFile, StoredContent, look_at};

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, XattrFlags};
 
+use crate::file_flags::FileFlags;
 use crate::file_state::FileTimes;
 
 /// The system calls that change a file system.
@@ -48,6 +49,8 @@ pub trait Storage: Send + Sync {
     fn set_xattr(&self, path: &Path, name: &str, value: &[u8]) -> io::Result<()>;
     /// Removes an extended attribute, of a link itself.
     fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()>;
+    /// Sets the flags of `chattr`, of what is no link.
+    fn set_flags(&self, path: &Path, flags: FileFlags) -> io::Result<()>;
 }
 
 /// Writes all bytes.
@@ -189,5 +192,9 @@ impl Storage for RealStorage {
 
     fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()> {
         Ok(rustix::fs::lremovexattr(path, name)?)
+    }
+
+    fn set_flags(&self, path: &Path, flags: FileFlags) -> io::Result<()> {
+        flags.give(path)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::faults::{Fault, FaultyStorage, UnsyncedStorage};
+use common::points::{PointWorker, try_points};
 use common::sample;
 use common::scenes::{SCENES, Scene};
 use surefoot_journal::EntryState;
@@ -52,29 +53,16 @@ fn all_points(scratch: &Path) -> Vec<(Scene, usize)> {
     points
 }
 
-fn with_scene<T>(scene: Scene, scratch: &Path, work: impl FnOnce(&Path) -> T) -> T {
-    let folder = scratch.join("scene");
-    std::fs::create_dir(&folder).expect("it is made");
-    scene.prepare(&folder);
-    let result = work(&folder);
-    std::fs::remove_dir_all(&folder).expect("it is removed");
-    result
-}
-
 #[test]
 fn killed_at_any_call_leaves_old_or_new_and_the_journal_says_which() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
-    let points = all_points(scratch.path());
+    let scratch = common::scratch_folder();
+    let all = all_points(scratch.path());
     let program = std::env::current_exe().expect("the test program has a name");
-    let mut pictures = None;
-    let mut tried = 0;
-    for at in sample(points.len() * 2, 60) {
-        let ((scene, call), when) = (points[at / 2], ["before", "after"][at % 2]);
-        if pictures.as_ref().is_none_or(|(of, _)| *of != scene) {
-            pictures = Some((scene, scene.pictures(scratch.path())));
-        }
-        let (_, pictures) = pictures.as_ref().expect("just made");
-        with_scene(scene, scratch.path(), |folder| {
+    let chosen = sample(all.len() * 2, 60);
+    try_points("killed", &chosen, all.len() * 2, |worker, at| {
+        let ((scene, call), when) = (all[at / 2], ["before", "after"][at % 2]);
+        worker.picture(scene);
+        worker.with_scene(scene, |folder| {
             let status = Command::new(&program)
                 .args(["--exact", "child"])
                 .env("CRASH_FOLDER", folder)
@@ -91,11 +79,9 @@ fn killed_at_any_call_leaves_old_or_new_and_the_journal_says_which() {
                 Some(9),
                 "{context}"
             );
-            scene.check(folder, pictures, &context);
+            scene.check(folder, worker.pictures(), &context);
         });
-        tried += 1;
-    }
-    println!("killed at {tried} points of {}", points.len() * 2);
+    });
 }
 
 /// ENOSPC, EIO, EROFS, EDQUOT.
@@ -103,27 +89,23 @@ const ERRORS: [i32; 4] = [28, 5, 30, 122];
 
 #[test]
 fn every_call_may_fail_once_or_for_good() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
-    let points = all_points(scratch.path());
-    let mut pictures = None;
-    let mut tried = 0;
-    for at in sample(points.len() * 8, 120) {
-        let (scene, call) = points[at / 8];
+    let scratch = common::scratch_folder();
+    let all = all_points(scratch.path());
+    let chosen = sample(all.len() * 8, 120);
+    try_points("failed", &chosen, all.len() * 8, |worker, at| {
+        let (scene, call) = all[at / 8];
         let errno = ERRORS[at % 4];
         let fault = if at % 8 < 4 {
             Fault::FailOnce(errno)
         } else {
             Fault::FailFrom(errno)
         };
-        if pictures.as_ref().is_none_or(|(of, _)| *of != scene) {
-            pictures = Some((scene, scene.pictures(scratch.path())));
-        }
-        let (_, pictures) = pictures.as_ref().expect("just made");
-        with_scene(scene, scratch.path(), |folder| {
+        worker.picture(scene);
+        worker.with_scene(scene, |folder| {
             let context = format!("{scene:?}, {fault:?} at call {call}");
             let storage = Arc::new(FaultyStorage::new(call, fault));
             let outcome = scene.act(folder, storage);
-            scene.check(folder, pictures, &context);
+            scene.check(folder, worker.pictures(), &context);
             // What failed outright says so: it never reports success for a change that is not there.
             if let (Ok(()), Scene::Edit | Scene::ArmedEdit) = (&outcome, scene) {
                 let journal = common::journal(folder, Arc::new(UnsyncedStorage), 3000);
@@ -133,15 +115,12 @@ fn every_call_may_fail_once_or_for_good() {
                 assert!(was_there, "{context}: {state}");
             }
         });
-        tried += 1;
-    }
-    println!("failed at {tried} points of {}", points.len() * 8);
+    });
 }
 
 #[test]
 fn a_change_that_fails_before_anything_is_touched_leaves_no_entry() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
-    with_scene(Scene::Edit, scratch.path(), |folder| {
+    PointWorker::new().with_scene(Scene::Edit, |folder| {
         let storage = Arc::new(FaultyStorage::new(5, Fault::FailOnce(28)));
         Scene::Edit
             .act(folder, storage)

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use common::faults::UnsyncedStorage;
 use common::{Chance, NOW, journal};
 use surefoot_journal::{
-    ChangeRequest, EntryState, FileAttributes, FileSetChange, FileState, FileTimes, JournalError,
-    RealStorage, SeenFile, Storage, UnixMoment, WantedFile, look_at,
+    ChangeRequest, EntryState, FileAttributes, FileFlags, FileSetChange, FileState, FileTimes,
+    JournalError, RealStorage, SeenFile, Storage, UnixMoment, WantedFile, look_at,
 };
 
 /// How many trees and changes the long run takes.
@@ -76,6 +76,7 @@ fn attributes(chance: &mut Chance, is_link: bool) -> FileAttributes {
             modified: moment(chance),
         },
         xattrs,
+        flags: FileFlags::default(),
     }
 }
 
@@ -235,7 +236,7 @@ fn same(what: &str, one: &Path, was: &[(PathBuf, SeenFile, Vec<PathBuf>)]) {
 
 #[test]
 fn undo_and_undo_of_undo_are_exact() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let scratch = common::scratch_folder();
     let mut changes = 0;
     let seeds = common::sample(TREES, SOME);
     for &seed in &seeds {

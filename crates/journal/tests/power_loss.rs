@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use common::disk::{Call, ModelDisk, RecordingStorage, Survival};
+use common::points::try_points;
 use common::scenes::{SCENES, Scene};
 use common::{picture_of, sample};
 
@@ -42,7 +44,7 @@ fn survivals(seed: u64) -> Vec<Survival> {
 
 #[test]
 fn without_a_power_loss_the_model_is_what_the_file_system_is() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let scratch = common::scratch_folder();
     let folder = scratch.path().join("scene");
     for scene in SCENES {
         let (mut disk, calls) = record(scene, &folder, RecordingStorage::default());
@@ -74,32 +76,47 @@ fn without_a_power_loss_the_model_is_what_the_file_system_is() {
 
 #[test]
 fn after_a_power_loss_at_any_call_the_journal_says_what_is_there() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    // Each thread records by itself, as what is recorded has the names of its folder in it.
+    let scratch = common::scratch_folder();
     let folder = scratch.path().join("scene");
     let mut points = Vec::new();
-    let mut recorded = Vec::new();
     for scene in SCENES {
-        let pictures = scene.pictures(scratch.path());
-        let (disk, calls) = record(scene, &folder, RecordingStorage::default());
-        let number = recorded.len();
-        points.extend((0..=calls.len()).map(|at| (number, at)));
-        recorded.push((scene, disk, calls, pictures));
+        let (_, calls) = record(scene, &folder, RecordingStorage::default());
+        let all = (0..=calls.len()).flat_map(|prefix| (0..8).map(move |way| (scene, prefix, way)));
+        points.extend(all);
     }
-    let mut tried = 0;
-    for at in sample(points.len() * 8, 200) {
-        let (number, prefix) = points[at / 8];
-        let (scene, disk, calls, pictures) = &recorded[number];
-        let survival = survivals(prefix as u64)[at % 8];
+    let chosen = sample(points.len(), 200);
+    let recorded = Mutex::new(HashMap::new());
+    try_points("power lost", &chosen, points.len(), |worker, at| {
+        let (scene, prefix, way) = points[*at];
+        worker.picture(scene);
+        let folder = worker.folder();
+        let key = (std::thread::current().id(), scene);
+        let known = recorded
+            .lock()
+            .expect("no test panics with it")
+            .get(&key)
+            .cloned();
+        let recording = known.unwrap_or_else(|| {
+            let recording = Arc::new(record(scene, &folder, RecordingStorage::default()));
+            let mut recorded = recorded.lock().expect("no test panics with it");
+            recorded.insert(key, Arc::clone(&recording));
+            recording
+        });
+        let (disk, calls) = &*recording;
+        let survival = survivals(prefix as u64)[way];
         let mut disk = disk.clone();
         for call in &calls[..prefix] {
             disk.play(call);
         }
         disk.lose_power(survival);
         let context = format!("{scene:?}, power lost after {prefix} calls, {survival:?} survives");
-        scene.check(&folder, pictures, &context);
-        tried += 1;
-    }
-    println!("power lost at {tried} points of {}", points.len() * 8);
+        if prefix == calls.len() {
+            assert!(scene.is_done_in(&folder), "{context}: it is not done");
+        }
+        scene.check(&folder, worker.pictures(), &context);
+        std::fs::remove_dir_all(&folder).expect("it is removed");
+    });
 }
 
 /// Whether the loss of power at some point shows that a sync was forgotten.
@@ -133,7 +150,7 @@ type Pictures = (
 
 #[test]
 fn a_journal_that_forgets_a_sync_is_caught() {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let scratch = common::scratch_folder();
     let folder = scratch.path().join("scene");
     let scene = Scene::Edit;
     let pictures = scene.pictures(scratch.path());

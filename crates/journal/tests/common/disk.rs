@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use surefoot_journal::{FileState, FileTimes, RealStorage, Storage, look_at};
+use surefoot_journal::{FileFlags, FileState, FileTimes, RealStorage, Storage, look_at};
 
 use super::Chance;
 
@@ -33,6 +33,7 @@ pub(crate) enum Call {
     SetTimes(PathBuf, FileTimes),
     SetXattr(PathBuf, String, Vec<u8>),
     RemoveXattr(PathBuf, String),
+    SetFlags(PathBuf, FileFlags),
 }
 
 /// The real storage, with a list of what it did. It may forget one sync.
@@ -148,6 +149,10 @@ impl Storage for RecordingStorage {
         let result = RealStorage.remove_xattr(path, name);
         self.done(result, || Call::RemoveXattr(path.into(), name.into()))
     }
+    fn set_flags(&self, path: &Path, flags: FileFlags) -> io::Result<()> {
+        let result = RealStorage.set_flags(path, flags);
+        self.done(result, || Call::SetFlags(path.into(), flags))
+    }
 }
 
 /// What an inode holds.
@@ -158,6 +163,7 @@ struct Held {
     owner: (u32, u32),
     times: FileTimes,
     xattrs: BTreeMap<String, Vec<u8>>,
+    flags: FileFlags,
 }
 
 #[derive(Clone, Debug)]
@@ -224,6 +230,7 @@ impl ModelDisk {
             owner: (attributes.user, attributes.group),
             times: attributes.times,
             xattrs: attributes.xattrs.clone(),
+            flags: attributes.flags,
         };
         let kind = match &seen.state {
             FileState::Link { target, .. } => Kind::Link(target.clone()),
@@ -352,6 +359,7 @@ impl ModelDisk {
             Call::SetOwner(path, user, group) => self.inode(path).now.owner = (*user, *group),
             Call::SetMode(path, mode) => self.inode(path).now.mode = *mode,
             Call::SetTimes(path, times) => self.inode(path).now.times = *times,
+            Call::SetFlags(path, flags) => self.inode(path).now.flags = *flags,
             Call::SetXattr(path, name, value) => {
                 let xattrs = &mut self.inode(path).now.xattrs;
                 xattrs.insert(name.clone(), value.clone());
@@ -428,6 +436,9 @@ impl ModelDisk {
         }
         if !matches!(inode.kind, Kind::Link(_)) {
             RealStorage.set_mode(path, held.mode).expect("it is set");
+        }
+        if !held.flags.is_empty() {
+            RealStorage.set_flags(path, held.flags).expect("it is set");
         }
         RealStorage.set_times(path, held.times).expect("it is set");
     }

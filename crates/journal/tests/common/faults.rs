@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use surefoot_journal::{FileTimes, RealStorage, Storage};
+use surefoot_journal::{FileFlags, FileTimes, RealStorage, Storage};
 
 pub(crate) use super::unsynced::UnsyncedStorage;
 
@@ -126,5 +126,8 @@ impl Storage for FaultyStorage {
     }
     fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()> {
         self.pass(|| RealStorage.remove_xattr(path, name))
+    }
+    fn set_flags(&self, path: &Path, flags: FileFlags) -> io::Result<()> {
+        self.pass(|| RealStorage.set_flags(path, flags))
     }
 }

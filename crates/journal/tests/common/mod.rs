@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod disk;
+pub(crate) mod ext4;
 pub(crate) mod faults;
+pub(crate) mod points;
 pub(crate) mod scenes;
 pub(crate) mod unsynced;
 
@@ -14,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use surefoot_journal::{
-    ChangeKinds, FileState, Journal, JournalClock, JournalOptions, Storage, UnixMoment, look_at,
+    ChangeKinds, FileState, Journal, JournalClock, JournalOptions, RealStorage, Storage,
+    UnixMoment, look_at,
 };
 
 /// The second at which everything happens.
@@ -43,12 +46,22 @@ impl JournalClock for TestClock {
 
 /// The journal of a scene's folder.
 pub(crate) fn journal(scene: &Path, storage: Arc<dyn Storage>, uptime: u64) -> Journal {
+    journal_in_boot(1, scene, storage, uptime)
+}
+
+/// The journal of a scene's folder after so many boots.
+pub(crate) fn journal_in_boot(
+    boot: u64,
+    scene: &Path,
+    storage: Arc<dyn Storage>,
+    uptime: u64,
+) -> Journal {
     Journal::new(JournalOptions {
         state_dir: scene.join("state"),
         storage,
         clock: Arc::new(TestClock {
             uptime: AtomicU64::new(uptime),
-            boot: AtomicU64::new(1),
+            boot: AtomicU64::new(boot),
         }),
         kinds: ChangeKinds::default(),
         nonce: 0xabc,
@@ -105,6 +118,18 @@ pub(crate) fn other_user() -> u32 {
     let length = map.split_whitespace().nth(2);
     let many = length.and_then(|number| number.parse::<u64>().ok()) > Some(2000);
     if many { 1234 } else { 0 }
+}
+
+/// A folder for scratch: in memory where that has all that the tests need of a file system, since nothing
+/// that they do has to reach a disk.
+pub(crate) fn scratch_folder() -> tempfile::TempDir {
+    let in_memory = tempfile::tempdir_in("/dev/shm").ok().filter(|folder| {
+        let probe = folder.path().join("probe");
+        std::fs::write(&probe, "").is_ok()
+            && RealStorage.set_xattr(&probe, "user.probe", b"1").is_ok()
+            && std::fs::remove_file(&probe).is_ok()
+    });
+    in_memory.unwrap_or_else(|| tempfile::tempdir().expect("a folder for scratch"))
 }
 
 /// The inode of a file.

@@ -13,10 +13,10 @@ use surefoot_journal::{
 };
 
 use super::faults::{Fault, FaultyStorage, UnsyncedStorage};
-use super::{NOW, Picture, journal, picture_of};
+use super::{NOW, Picture, journal, journal_in_boot, picture_of};
 
 /// What is done, with all that was done before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Scene {
     Edit,
     ArmedEdit,
@@ -152,6 +152,11 @@ impl Scene {
         }
     }
 
+    /// Whether the journal in a folder says that the action is done.
+    pub(crate) fn is_done_in(self, folder: &Path) -> bool {
+        self.is_done(&journal(folder, Arc::new(UnsyncedStorage), 3000))
+    }
+
     /// Where the times of two runs would differ, or a half-done edit is the old state, the old
     /// picture is another one than that of the prepared machine.
     pub(crate) fn pictures(self, scratch: &Path) -> (Tree, Tree) {
@@ -175,7 +180,18 @@ impl Scene {
     }
 
     /// Checks what must hold after an interruption anywhere: before and after the next start.
-    pub(crate) fn check(self, folder: &Path, (old, new): &(Tree, Tree), context: &str) {
+    pub(crate) fn check(self, folder: &Path, pictures: &(Tree, Tree), context: &str) {
+        self.check_in_boot(1, folder, pictures, context);
+    }
+
+    /// The same, when the machine was started so many times.
+    pub(crate) fn check_in_boot(
+        self,
+        boot: u64,
+        folder: &Path,
+        (old, new): &(Tree, Tree),
+        context: &str,
+    ) {
         let etc = folder.join("etc");
         if self != Self::Recovery {
             every_file_is_old_or_new(&picture_of(&etc), old, new, context);
@@ -185,7 +201,7 @@ impl Scene {
         } else {
             3000
         };
-        let journal = journal(folder, Arc::new(UnsyncedStorage), later);
+        let journal = journal_in_boot(boot, folder, Arc::new(UnsyncedStorage), later);
         let session = journal
             .lock()
             .unwrap_or_else(|error| panic!("{context}: the next start: {error}"));
@@ -202,7 +218,9 @@ impl Scene {
                 journal.entry(number).expect("what is there is whole");
             }
         }
-        let wanted = if done { new } else { old };
+        let reversed = self == Self::Confirm && !done && boot != 1;
+        let before = reversed.then(|| tree_before(folder));
+        let wanted = before.as_ref().unwrap_or(if done { new } else { old });
         if &there != wanted {
             let differing: Vec<_> = there
                 .iter()
@@ -236,7 +254,8 @@ impl Scene {
     }
 }
 
-type Tree = BTreeMap<PathBuf, Picture>;
+/// Everything below a folder.
+pub(crate) type Tree = BTreeMap<PathBuf, Picture>;
 
 fn every_file_is_old_or_new(there: &Tree, old: &Tree, new: &Tree, context: &str) {
     let names = there.keys().chain(old.keys()).chain(new.keys());

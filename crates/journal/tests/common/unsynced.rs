@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use surefoot_journal::{FileTimes, RealStorage, Storage};
+use surefoot_journal::{FileFlags, FileTimes, RealStorage, Storage};
 
 /// The real storage without its waits for the disk, which matter only if the power goes.
 pub(crate) struct UnsyncedStorage;
@@ -60,5 +60,8 @@ impl Storage for UnsyncedStorage {
     }
     fn remove_xattr(&self, path: &Path, name: &str) -> io::Result<()> {
         RealStorage.remove_xattr(path, name)
+    }
+    fn set_flags(&self, path: &Path, flags: FileFlags) -> io::Result<()> {
+        RealStorage.set_flags(path, flags)
     }
 }

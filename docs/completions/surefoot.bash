@@ -553,7 +553,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__confirm)
-            opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -564,6 +564,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -578,7 +582,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__edit)
-            opts="-v -q -h -V --confirm-within --reload --no-check --dry-run --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --confirm-within --reload --no-check --dry-run --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -597,6 +601,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2105,7 +2113,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__rollback)
-            opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2116,6 +2124,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2464,7 +2476,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__undo)
-            opts="-v -q -h -V --force --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --force --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2475,6 +2487,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -455,8 +455,10 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l confirm-within -d 'Reverse the change after so long unless `surefoot confirm` comes first, such as 60s' -r
-complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l reload -d 'Run this in a shell after the files are replaced and after they are put back, such as `systemctl reload nginx`; if it fails the files are put back' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l reload -d 'Run this in a shell, in `/`, after the files are replaced and after they are put back, such as `systemctl reload nginx`; if it fails, or takes longer than two minutes or than the time to confirm, the files are put back' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
+json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand edit" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -507,6 +509,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_se
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Forget old changes; they can no longer be undone'
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
+json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -516,6 +520,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -s q -l quiet -d
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -s V -l version -d 'Print version'
 complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
+json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -524,6 +530,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -s q -l quiet
 complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand confirm" -s V -l version -d 'Print version'
 complete -c surefoot -n "__fish_surefoot_using_subcommand rollback" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand rollback" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
+json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand rollback" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"

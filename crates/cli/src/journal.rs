@@ -9,6 +9,7 @@ use surefoot_journal::{
 };
 use surefoot_report::escape;
 
+use crate::edit_leftovers::settle_edits;
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -75,6 +76,7 @@ pub(crate) fn lock<'a>(
         .lock()
         .map_err(|error| failure(&error).left("Nothing was changed."))?;
     tell_recovered(&session.recovered, output);
+    settle_edits(journal.folder(), output);
     Ok(session)
 }
 

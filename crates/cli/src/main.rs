@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod edit_leftovers;
 mod error;
 mod input;
 mod journal;

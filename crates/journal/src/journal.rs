@@ -98,6 +98,11 @@ impl Journal {
         Self { options }
     }
 
+    /// The folder of the journal.
+    pub fn folder(&self) -> &Path {
+        &self.options.state_dir
+    }
+
     /// The wall clock.
     pub fn now(&self) -> UnixMoment {
         self.options.clock.now()

@@ -9,6 +9,7 @@ use surefoot_report::escape;
 
 use super::Status;
 use crate::args::AnswerFormat;
+use crate::edit_leftovers::{has_edits, kept_before};
 use crate::error::Failure;
 use crate::journal::{self, StateDirArgs, escape_lines, failure};
 use crate::output::Output;
@@ -83,7 +84,7 @@ struct ShowChangeArgs {
 /// Forget old changes; they can no longer be undone
 ///
 /// An entry goes when none of the options keeps it. The newest entry, armed entries and entries that
-/// need attention always stay.
+/// need attention always stay. Versions of files that `surefoot edit` kept for you go by their age.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -189,11 +190,10 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
 
 /// Settles what is half-done if no other surefoot is at work; the list shows the rest as it is.
 fn settle(journal: &surefoot_journal::Journal, output: &Output) {
-    if journal.has_open().is_ok_and(|has_open| has_open)
-        && !journal.is_locked()
-        && let Ok(session) = journal.lock()
-    {
-        journal::tell_recovered(&session.recovered, output);
+    let to_do = journal.has_open().is_ok_and(|has_open| has_open) || has_edits(journal.folder());
+    if to_do && !journal.is_locked() {
+        // What keeps it from being locked is told by what reads it next.
+        let _ = journal::lock(journal, output);
     }
 }
 
@@ -306,11 +306,23 @@ fn prune(args: &PruneArgs, output: &Output) -> Result<Status, Failure> {
             failure(&error).left("Entries that were not forgotten yet are whole.")
         })?;
     }
+    let since = policy.keep_since;
+    let kept = since.map_or_else(Vec::new, |since| kept_before(journal.folder(), since));
+    if !args.dry_run {
+        for folder in &kept {
+            std::fs::remove_dir_all(folder).map_err(|error| {
+                Failure::io(format!("cannot remove {}", folder.display()), &error)
+            })?;
+        }
+    }
     let verb = if args.dry_run {
         "would forget"
     } else {
         "forgot"
     };
     output.remark(&format!("{verb} {} changes\n", prunable.len()));
+    if !kept.is_empty() {
+        output.remark(&format!("{verb} {} kept versions\n", kept.len()));
+    }
     Ok(Status::Clean)
 }

@@ -1,9 +1,11 @@
 //! `surefoot undo`, `confirm` and `rollback`: taking changes back, and keeping them.
 
 use clap::Args;
-use surefoot_journal::{ChangeRequest, EntryState};
+use serde::Serialize;
+use surefoot_journal::{ChangeRequest, EntryState, JournalEntry};
 
 use super::Status;
+use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::journal::{self, StateDirArgs, call, failure};
 use crate::output::Output;
@@ -36,6 +38,9 @@ pub(crate) struct UndoArgs {
     force: bool,
     #[command(flatten)]
     state: StateDirArgs,
+    /// The form of the answer; `surefoot changes --schema` prints the JSON Schema
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
 }
 
 /// Keep an armed change, which would be reversed at its deadline
@@ -56,6 +61,9 @@ pub(crate) struct ConfirmArgs {
     number: Option<u64>,
     #[command(flatten)]
     state: StateDirArgs,
+    /// The form of the answer; `surefoot changes --schema` prints the JSON Schema
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
 }
 
 /// Reverse an armed change now, before its deadline
@@ -70,13 +78,32 @@ Exit status:
   1  the entry is not armed
   2  bad usage, or the journal cannot be read
   3  not permitted
-  5  it cannot be rolled back, and the watchdog tries again at the deadline; or it is, but its reload failed")]
+  5  it cannot be rolled back (the watchdog tries again at the deadline), or its reload failed")]
 pub(crate) struct RollbackArgs {
     /// The number of the entry; without one, the newest that is armed
     #[arg(value_name = "N")]
     number: Option<u64>,
     #[command(flatten)]
     state: StateDirArgs,
+    /// The form of the answer; `surefoot changes --schema` prints the JSON Schema
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
+}
+
+/// An undo as JSON.
+#[derive(Serialize)]
+struct UndoAnswer<'a> {
+    undone: u64,
+    /// Whether nothing had to be done, as another program had undone it.
+    already: bool,
+    entry: &'a JournalEntry,
+}
+
+/// A confirmation or a rollback as JSON.
+#[derive(Serialize)]
+struct SettledAnswer<'a> {
+    entry: &'a JournalEntry,
+    warnings: &'a [String],
 }
 
 pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
@@ -92,7 +119,15 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
     let entry = session
         .undo(number, args.force, request)
         .map_err(|error| failure(&error).left_unless("Nothing was changed."))?;
-    if entry.number == number {
+    let already = entry.number == number;
+    if args.format == AnswerFormat::Json {
+        let answer = UndoAnswer {
+            undone: number,
+            already,
+            entry: &entry,
+        };
+        output.answer(&output.json_answer("undo", &answer)?)?;
+    } else if already {
         output.remark(&format!("{} was undone already\n", call(&entry)));
     } else {
         output.remark(&format!(
@@ -115,7 +150,15 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
         };
         failure(&error).left(left)
     })?;
-    output.remark(&format!("{} is confirmed: it stays\n", call(&entry)));
+    if args.format == AnswerFormat::Json {
+        let answer = SettledAnswer {
+            entry: &entry,
+            warnings: &[],
+        };
+        output.answer(&output.json_answer("confirm", &answer)?)?;
+    } else {
+        output.remark(&format!("{} is confirmed: it stays\n", call(&entry)));
+    }
     Ok(Status::Clean)
 }
 
@@ -127,6 +170,16 @@ pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, 
     let (entry, warnings) = session.roll_back(number).map_err(|error| {
         failure(&error).left_unless(format!("See `surefoot changes show {number}`."))
     })?;
+    if args.format == AnswerFormat::Json {
+        let answer = SettledAnswer {
+            entry: &entry,
+            warnings: &warnings,
+        };
+        output.answer(&output.json_answer("rollback", &answer)?)?;
+    }
+    if warnings.is_empty() && args.format == AnswerFormat::Json {
+        return Ok(Status::Clean);
+    }
     if warnings.is_empty() {
         output.remark(&format!(
             "{} is rolled back: all is as it was before\n",

@@ -56,9 +56,12 @@ impl MountedImage {
 impl Drop for MountedImage {
     fn drop(&mut self) {
         let done = Command::new("umount").arg(&self.place).status();
-        if !done.is_ok_and(|status| status.success()) && !std::thread::panicking() {
-            panic!("{} cannot be unmounted", self.place.display());
-        }
+        let good = done.is_ok_and(|status| status.success());
+        assert!(
+            good || std::thread::panicking(),
+            "{} cannot be unmounted",
+            self.place.display()
+        );
     }
 }
 

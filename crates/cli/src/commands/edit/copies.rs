@@ -1,8 +1,9 @@
 //! Private copies of the files that are edited.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::IsTerminal;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,8 @@ use std::process::Command;
 use surefoot_journal::{FileState, WantedFile, look_at, resolve_target};
 use tempfile::TempDir;
 
+use crate::args::AnswerFormat;
+use crate::edit_leftovers as leftovers;
 use crate::error::Failure;
 use crate::journal::failure;
 
@@ -17,6 +20,8 @@ use crate::journal::failure;
 pub(super) struct EditCopies {
     folder: TempDir,
     pub(super) files: Vec<EditedFile>,
+    /// Held as long as the edit goes on: what nothing holds is what an interrupted edit left.
+    _lock: fs::File,
 }
 
 /// A file and its copy.
@@ -29,12 +34,15 @@ pub(super) struct EditedFile {
 }
 
 impl EditCopies {
-    /// Copies the files.
+    /// Copies the files. The journal is to be locked, so that no other surefoot takes the folder for one
+    /// that is left over.
     pub(super) fn make(paths: &[PathBuf], state_dir: &Path) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new()
-            .prefix("edit-")
+            .prefix(leftovers::PREFIX)
             .tempdir_in(state_dir)
             .map_err(|error| Failure::io("cannot make a folder for the copies", &error))?;
+        let lock = leftovers::hold(folder.path())
+            .map_err(|error| Failure::io("cannot lock the folder for the copies", &error))?;
         let mut files = Vec::new();
         for (number, path) in paths.iter().enumerate() {
             let path = resolve_target(path).map_err(|error| failure(&error))?;
@@ -68,7 +76,16 @@ impl EditCopies {
                 seen: seen.state,
             });
         }
-        Ok(Self { folder, files })
+        let originals = files
+            .iter()
+            .map(|file: &EditedFile| (file.copy.as_path(), &file.seen));
+        leftovers::write_originals(folder.path(), originals)
+            .map_err(|error| Failure::io("cannot write down what is edited", &error))?;
+        Ok(Self {
+            folder,
+            files,
+            _lock: lock,
+        })
     }
 
     /// The names of the files, for a title.
@@ -81,8 +98,9 @@ impl EditCopies {
         names.join(", ")
     }
 
-    /// Lets the command, or an editor, change the copies.
-    pub(super) fn edit(&self, command: &[String]) -> Result<(), Failure> {
+    /// Lets the command, or an editor, change the copies. Standard output is not the command's where the
+    /// answer is for a program.
+    pub(super) fn edit(&self, command: &[String], format: AnswerFormat) -> Result<(), Failure> {
         let mut words: Vec<OsString> = command.iter().map(OsString::from).collect();
         if words.is_empty() {
             if !std::io::stdin().is_terminal() {
@@ -94,6 +112,31 @@ impl EditCopies {
             }
             words = editor();
         }
+        let line = self.command_line(words);
+        let shown = line[0].to_string_lossy().into_owned();
+        let mut editor = Command::new(&line[0]);
+        editor.args(&line[1..]);
+        if format == AnswerFormat::Json && !command.is_empty() {
+            editor.stdout(std::io::stderr());
+        }
+        let status = editor
+            .status()
+            .map_err(|error| Failure::io(format!("cannot run `{shown}`"), &error))?;
+        if status.success() {
+            return Ok(());
+        }
+        let failure = Failure::input(format!("`{shown}` ended with {status}"));
+        // An editor that is left with an error means to give up; one that is killed does not.
+        Err(if command.is_empty() && status.code().is_none() {
+            failure.hint(format!("your version is kept: {}", self.keep()))
+        } else {
+            failure
+        })
+    }
+
+    /// The command with the copies in the places of `{}`: each a word of its own where `{}` is a word,
+    /// else quoted for a shell where there are several.
+    fn command_line(&self, words: Vec<OsString>) -> Vec<OsString> {
         let copies = || {
             self.files
                 .iter()
@@ -102,26 +145,26 @@ impl EditCopies {
         let mut line: Vec<OsString> = Vec::new();
         let mut placed = false;
         for word in words {
+            let parts: Vec<&[u8]> = split_at_braces(word.as_bytes());
             if word == "{}" {
                 line.extend(copies());
-                placed = true;
-            } else {
+            } else if let [_] = parts[..] {
                 line.push(word);
+                continue;
+            } else {
+                let names: Vec<OsString> = match &self.files[..] {
+                    [file] => vec![file.copy.clone().into_os_string()],
+                    _ => copies().map(|copy| quote_for_shell(&copy)).collect(),
+                };
+                let names = names.join(OsStr::new(" "));
+                line.push(OsString::from_vec(parts.join(names.as_bytes())));
             }
+            placed = true;
         }
         if !placed {
             line.extend(copies());
         }
-        let shown = line[0].to_string_lossy().into_owned();
-        let status = Command::new(&line[0])
-            .args(&line[1..])
-            .status()
-            .map_err(|error| Failure::io(format!("cannot run `{shown}`"), &error))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Failure::input(format!("`{shown}` ended with {status}")))
-        }
+        line
     }
 
     /// What the files are to become.
@@ -156,6 +199,30 @@ impl EditCopies {
         };
         place.display().to_string()
     }
+}
+
+/// The parts between each `{}`.
+fn split_at_braces(word: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let mut rest = word;
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"{}") {
+        parts.push(&rest[..at]);
+        rest = &rest[at + 2..];
+    }
+    parts.push(rest);
+    parts
+}
+
+fn quote_for_shell(word: &OsStr) -> OsString {
+    let mut quoted = b"'".to_vec();
+    for byte in word.as_bytes() {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    OsString::from_vec(quoted)
 }
 
 fn editor() -> Vec<OsString> {

@@ -7,13 +7,16 @@ mod syntax;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use surefoot_journal::{ArmRequest, ChangeRequest, FileSetChange, JournalEntry, JournalError};
 
 use super::Status;
+use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::journal::{self, StateDirArgs, escape_lines, failure};
 use crate::output::Output;
 use copies::EditCopies;
+use syntax::{CheckFailure, FileCheck};
 
 /// Edit files on a copy, check them, and replace them as one change that can be undone
 ///
@@ -42,14 +45,15 @@ pub(crate) struct EditArgs {
     /// The files
     #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// A command that changes the copies; their names are put where it says `{}`, else at its end
+    /// A command that changes the copies; their names are put wherever it says `{}`, else at its end
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
     /// Reverse the change after so long unless `surefoot confirm` comes first, such as 60s
     #[arg(long, value_name = "TIME", value_parser = journal::parse_duration)]
     confirm_within: Option<u64>,
-    /// Run this in a shell after the files are replaced and after they are put back, such as
-    /// `systemctl reload nginx`; if it fails the files are put back
+    /// Run this in a shell, in `/`, after the files are replaced and after they are put back, such as
+    /// `systemctl reload nginx`; if it fails, or takes longer than two minutes or than the time to
+    /// confirm, the files are put back
     #[arg(long, value_name = "COMMAND")]
     reload: Option<String>,
     /// Replace the files without a syntax check
@@ -60,23 +64,79 @@ pub(crate) struct EditArgs {
     dry_run: bool,
     #[command(flatten)]
     state: StateDirArgs,
+    /// The form of the answer; `surefoot changes --schema` prints the JSON Schema
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
+}
+
+/// What an edit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum EditOutcome {
+    /// The editor changed nothing.
+    Unchanged,
+    /// Shown and checked only.
+    DryRun,
+    /// The files are replaced.
+    Applied,
+    /// The files are replaced until the deadline, unless that is confirmed.
+    Armed,
+}
+
+/// An edit as JSON.
+#[derive(Serialize)]
+struct EditAnswer<'a> {
+    outcome: EditOutcome,
+    diff: &'a str,
+    checks: &'a [FileCheck],
+    entry: Option<&'a JournalEntry>,
+}
+
+impl EditArgs {
+    fn answer(&self, answer: &EditAnswer<'_>, output: &Output) -> Result<Status, Failure> {
+        if self.format == AnswerFormat::Json {
+            output.answer(&output.json_answer("edit", answer)?)?;
+            return Ok(Status::Clean);
+        }
+        let number = answer.entry.map_or(0, |entry| entry.number);
+        let arming = answer.entry.and_then(|entry| entry.arming.as_ref());
+        output.remark(&match (answer.outcome, arming) {
+            (EditOutcome::Unchanged, _) => {
+                "the editor changed nothing; neither did surefoot\n".to_owned()
+            }
+            (EditOutcome::DryRun, _) => "nothing was changed (--dry-run)\n".to_owned(),
+            (EditOutcome::Armed, Some(arming)) => format!(
+                "entry {number} is in force until {}; keep it: surefoot confirm {number}\n",
+                journal::to_the_second(arming.deadline)
+            ),
+            (EditOutcome::Armed | EditOutcome::Applied, _) => {
+                format!("entry {number} is in force; put it back: surefoot undo {number}\n")
+            }
+        });
+        Ok(Status::Clean)
+    }
 }
 
 pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     args.state.remind(output);
     let journal = args.state.journal();
-    // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
-    drop(journal::lock(&journal, output)?);
     let unchanged = |failure: Failure| failure.left("Nothing was changed.");
-    let copies = EditCopies::make(&args.files, &args.state.state_dir).map_err(unchanged)?;
-    copies.edit(&args.command).map_err(unchanged)?;
+    let copies = {
+        // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
+        let _session = journal::lock(&journal, output)?;
+        EditCopies::make(&args.files, &args.state.state_dir).map_err(unchanged)?
+    };
+    copies.edit(&args.command, args.format).map_err(unchanged)?;
     let wanted = copies.wanted().map_err(unchanged)?;
+    let mut answer = EditAnswer {
+        outcome: EditOutcome::Unchanged,
+        diff: "",
+        checks: &[],
+        entry: None,
+    };
     let title = format!("edit {}", copies.names());
     let mut change = match FileSetChange::plan(title, wanted, journal.now()) {
-        Err(JournalError::NothingToChange) => {
-            output.remark("the editor changed nothing; neither did surefoot\n");
-            return Ok(Status::Clean);
-        }
+        Err(JournalError::NothingToChange) => return args.answer(&answer, output),
         other => other.map_err(|error| {
             unchanged(match error {
                 JournalError::ChangedMeanwhile { .. } => {
@@ -90,39 +150,53 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
         let words = ["/bin/sh", "-c", reload].map(str::to_owned);
         change = change.with_command_after(words.to_vec());
     }
-    output.answer(&escape_lines(&change.diff()))?;
-    if !args.no_check {
-        for line in syntax::check(&copies).map_err(|found| {
-            let mut refused =
-                Failure::refused(format!("`{}` refuses the new version", found.command));
-            for line in found.said.lines().filter(|line| !line.trim().is_empty()) {
-                refused = refused.because(line.trim_end());
-            }
-            unchanged(
-                refused
-                    .hint(format!("your version is kept: {}", copies.keep()))
-                    .hint("mend it, or replace the file all the same with --no-check"),
-            )
-        })? {
-            output.remark(&format!("{line}\n"));
+    let diff = change.diff();
+    answer.diff = &diff;
+    let is_text = args.format == AnswerFormat::Text;
+    if is_text {
+        output.answer(&escape_lines(&diff))?;
+    }
+    let checks = if args.no_check {
+        vec![]
+    } else {
+        syntax::check(&copies).map_err(|found| unchanged(refusal(args, &copies, &found)))?
+    };
+    for check in checks.iter().filter(|_| is_text) {
+        output.remark(&check.line());
+    }
+    answer.checks = &checks;
+    if args.dry_run {
+        answer.outcome = EditOutcome::DryRun;
+        return args.answer(&answer, output);
+    }
+    let entry = perform(args, &journal, change, output).map_err(|failure| {
+        // What a command made it makes again; what was typed is kept.
+        if args.command.is_empty() {
+            failure.hint(format!("your version is kept: {}", copies.keep()))
+        } else {
+            failure
         }
+    })?;
+    answer.outcome = match &entry.arming {
+        Some(_) => EditOutcome::Armed,
+        None => EditOutcome::Applied,
+    };
+    answer.entry = Some(&entry);
+    args.answer(&answer, output)
+}
+
+/// A version that the daemon's own check refuses.
+fn refusal(args: &EditArgs, copies: &EditCopies, found: &CheckFailure) -> Failure {
+    let mut refused = Failure::refused(format!("`{}` refuses the new version", found.command));
+    for line in found.said.lines().filter(|line| !line.trim().is_empty()) {
+        refused = refused.because(line.trim_end());
     }
     if args.dry_run {
-        output.remark("nothing was changed (--dry-run)\n");
-        return Ok(Status::Clean);
+        return refused;
     }
-    let entry = perform(args, &journal, change, output)?;
-    let number = entry.number;
-    match &entry.arming {
-        Some(arming) => output.remark(&format!(
-            "entry {number} is in force until {}; keep it: surefoot confirm {number}\n",
-            journal::to_the_second(arming.deadline)
-        )),
-        None => output.remark(&format!(
-            "entry {number} is in force; put it back: surefoot undo {number}\n"
-        )),
-    }
-    Ok(Status::Clean)
+    refused
+        .hint(format!("your version is kept: {}", copies.keep()))
+        .hint("mend it, or replace the file all the same with --no-check")
 }
 
 fn perform(

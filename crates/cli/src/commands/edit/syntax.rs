@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde::Serialize;
 use surefoot_journal::FileState;
 use surefoot_report::escape;
 
@@ -94,25 +95,48 @@ const CHECKS: &[KnownCheck] = &[
     },
 ];
 
+/// What became of the check of a file.
+#[derive(Serialize)]
+pub(super) struct FileCheck {
+    pub(super) file: String,
+    /// The check that accepts it; nothing if there was none.
+    pub(super) accepted_by: Option<String>,
+    /// Why it was not checked.
+    pub(super) not_checked: Option<String>,
+}
+
+impl FileCheck {
+    /// A line for people.
+    pub(super) fn line(&self) -> String {
+        let file = escape(&self.file);
+        match (&self.accepted_by, &self.not_checked) {
+            (Some(command), _) => format!("{file}: `{}` accepts it\n", escape(command)),
+            (None, why) => {
+                let why = escape(why.as_deref().unwrap_or_default());
+                format!("{file}: not checked, as {why}\n")
+            }
+        }
+    }
+}
+
 /// Runs the checks that are known for the files. Gives what was checked and what was not, and why.
-pub(super) fn check(copies: &EditCopies) -> Result<Vec<String>, CheckFailure> {
-    let mut lines = Vec::new();
+pub(super) fn check(copies: &EditCopies) -> Result<Vec<FileCheck>, CheckFailure> {
+    let mut checks = Vec::new();
     let mut done: Vec<String> = Vec::new();
     for file in &copies.files {
         let path = file.path.display().to_string();
+        let not_checked = |why: String| FileCheck {
+            file: path.clone(),
+            accepted_by: None,
+            not_checked: Some(why),
+        };
         let Some(known) = CHECKS.iter().find(|check| (check.applies)(&path)) else {
-            lines.push(format!(
-                "{}: not checked, as no check is known for it",
-                escape(&path)
-            ));
+            checks.push(not_checked("no check is known for it".to_owned()));
             continue;
         };
         let Some(program) = known.programs.iter().find_map(|name| find_program(name)) else {
             let name = known.programs.first().unwrap_or(&"");
-            lines.push(format!(
-                "{}: not checked, as `{name}` is not installed",
-                escape(&path)
-            ));
+            checks.push(not_checked(format!("`{name}` is not installed")));
             continue;
         };
         let words: Vec<String> = known
@@ -129,9 +153,11 @@ pub(super) fn check(copies: &EditCopies) -> Result<Vec<String>, CheckFailure> {
             continue;
         }
         match run_in_place(&copies.files, &program, &words) {
-            Ok(output) if output.status.success() => {
-                lines.push(format!("{path}: `{command}` accepts it"));
-            }
+            Ok(output) if output.status.success() => checks.push(FileCheck {
+                file: path,
+                accepted_by: Some(command.clone()),
+                not_checked: None,
+            }),
             Ok(output) => {
                 let said = [output.stderr, output.stdout].concat();
                 return Err(CheckFailure {
@@ -139,13 +165,13 @@ pub(super) fn check(copies: &EditCopies) -> Result<Vec<String>, CheckFailure> {
                     said: String::from_utf8_lossy(&said).trim().to_owned(),
                 });
             }
-            Err(error) => lines.push(format!(
-                "{path}: not checked, as its copy cannot be put in its place: {error}"
-            )),
+            Err(error) => checks.push(not_checked(format!(
+                "its copy cannot be put in its place: {error}"
+            ))),
         }
         done.push(command);
     }
-    Ok(lines)
+    Ok(checks)
 }
 
 /// Where a program is: administrators' programs may not be in the path.

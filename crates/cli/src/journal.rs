@@ -51,23 +51,11 @@ impl StateDirArgs {
 
     /// What starts the watchdog of this journal.
     pub(crate) fn watchdog(&self) -> Result<WatchdogStarter, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::io("cannot find surefoot's own program", &error))?;
-        let place = std::path::absolute(&self.state_dir)
-            .map_err(|error| Failure::io("cannot find the journal", &error))?;
-        Ok(WatchdogStarter {
-            program,
-            words: vec![
-                "watchdog".to_owned(),
-                "--state-dir".to_owned(),
-                place.display().to_string(),
-            ],
-            systemd: systemd_runs(),
-        })
+        watchdog_of(&self.state_dir)
     }
 }
 
-/// Takes the lock and tells what was found half-done.
+/// Takes the lock, tells what was found half-done, and starts watchdogs that are gone once more.
 pub(crate) fn lock<'a>(
     journal: &'a Journal,
     output: &Output,
@@ -77,7 +65,42 @@ pub(crate) fn lock<'a>(
         .map_err(|error| failure(&error).left("Nothing was changed."))?;
     tell_recovered(&session.recovered, output);
     settle_edits(journal.folder(), output);
+    watch_again(journal, &session, output);
     Ok(session)
+}
+
+/// Starts a watchdog for each armed entry that has none any more.
+fn watch_again(journal: &Journal, session: &JournalSession<'_>, output: &Output) {
+    for entry in session.unwatched().unwrap_or_default() {
+        let number = entry.number;
+        let started = watchdog_of(journal.folder()).map(|starter| starter.start(journal, &entry));
+        let told = match started {
+            Ok(Ok(())) => "it is started again".to_owned(),
+            Ok(Err(error)) => format!("it cannot be started again: {error}"),
+            Err(_) => "it cannot be started again: this program is not found".to_owned(),
+        };
+        output.complain(&format!(
+            "note: the watchdog of entry {number} was gone; {}\n",
+            escape(&told)
+        ));
+    }
+}
+
+/// What starts the watchdog of a journal.
+fn watchdog_of(folder: &Path) -> Result<WatchdogStarter, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::io("cannot find surefoot's own program", &error))?;
+    let place = std::path::absolute(folder)
+        .map_err(|error| Failure::io("cannot find the journal", &error))?;
+    Ok(WatchdogStarter {
+        program,
+        words: vec![
+            "watchdog".to_owned(),
+            "--state-dir".to_owned(),
+            place.display().to_string(),
+        ],
+        systemd: systemd_runs(),
+    })
 }
 
 /// Tells what was found half-done and settled.

@@ -178,6 +178,25 @@ done"#
     assert!(run.said.contains("found a watchdog"), "{}", run.said);
 }
 
+#[test]
+fn a_watchdog_that_was_killed_is_started_again_by_the_next_surefoot() {
+    let script = format!(
+        r#"(edit); {CHANGED}
+for process in /proc/[0-9]*; do
+    words=$(tr '\0' ' ' 2> /dev/null < "$process/cmdline")
+    case "$words" in *"watchdog --state-dir $state "*) kill -KILL "${{process#/proc/}}";; esac
+done
+"$surefoot" changes --state-dir "$state" 2>&1
+"$surefoot" changes --state-dir "$state" 2>&1"#
+    );
+    let run = run_script(&script);
+    let told = run
+        .said
+        .matches("watchdog of entry 1 was gone; it is started again");
+    assert_eq!(told.count(), 1, "{}", run.said);
+    check("killed watchdog", &script);
+}
+
 /// What keeps the watchdog from its work for a second after the deadline, and its end.
 fn check_hindered(name: &str, hinder: &str, release: &str, wanted: &str) {
     let script = format!(

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mm::MlockAllFlags;
 use rustix::mount::MountFlags;
 use rustix::process::Signal;
@@ -67,9 +69,13 @@ impl Journal {
         let mut room = self.room(&entry);
         change.load(&mut room)?;
         let ready = self.ready_file(number);
-        self.storage()
+        // Held for life: a watchdog whose file is held by none is gone.
+        let held = self
+            .storage()
             .make_file(&ready, 0o600)
             .map_err(|error| JournalError::io("write", &ready, error))?;
+        let lock = FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::flock(&held, lock).map_err(|error| JournalError::io("lock", &ready, error))?;
         while self.options.clock.uptime() < arming.deadline_uptime {
             if self.is_settled(number) {
                 return Ok(WatchOutcome::Settled);
@@ -130,6 +136,16 @@ impl Journal {
         }
     }
 
+    /// Whether the watchdog of an entry is there and waits.
+    fn is_watched(&self, number: u64) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(CWD, self.ready_file(number), flags, Mode::empty());
+        opened.is_ok_and(|file| {
+            let lock = FlockOperation::NonBlockingLockExclusive;
+            rustix::fs::flock(&file, lock) == Err(Errno::WOULDBLOCK)
+        })
+    }
+
     fn is_settled(&self, number: u64) -> bool {
         match self.entry(number) {
             Ok(entry) => entry.state != EntryState::Armed,
@@ -162,6 +178,17 @@ impl Journal {
 }
 
 impl JournalSession<'_> {
+    /// The armed entries whose watchdog is gone, as it was killed or the machine is a container that
+    /// was started again.
+    pub fn unwatched(&self) -> Result<Vec<JournalEntry>, JournalError> {
+        let open = self.journal.open_numbers()?.into_iter();
+        let entries = open.filter_map(|number| self.journal.entry(number).ok());
+        Ok(entries
+            .filter(|entry| entry.state == EntryState::Armed)
+            .filter(|entry| !self.journal.is_watched(entry.number))
+            .collect())
+    }
+
     /// Reverses an entry, on a file system that is read-only too.
     fn reverse_at_any_rate(
         &self,

@@ -2194,12 +2194,16 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__throughput)
-            opts="-v -q -h -V --color --verbose --quiet --help --version server client help"
+            opts="-v -q -h -V --as --color --verbose --quiet --help --version server client help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -W "iperf3" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

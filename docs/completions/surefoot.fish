@@ -380,6 +380,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l as -d 'Take the command line of this program, and print what it prints' -r -f -a "iperf3\t'Version 3.12'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -387,9 +388,9 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
-complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
-complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s p -l port -d 'A port; may be repeated [default: 5201 and 5001]' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s B -l bind -d 'The address to listen on [default: all]' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l allow -d 'Serve clients of this network only; may be repeated' -r

@@ -56,6 +56,7 @@ const PURE: &[&str] = &[
     "crates/netfilter/src/",
     "crates/report/src/",
     "crates/ruleset/src/",
+    "crates/throughput/src/imitation/",
     "crates/throughput/src/wire/",
 ];
 

@@ -253,6 +253,8 @@ pub(crate) fn new_summary(
 ) -> TestSummary {
     TestSummary {
         limiter: None,
+        peer_output: None,
+        peer_document: None,
         protocol: ProtocolKind::Iperf2,
         transport,
         local,
@@ -279,7 +281,7 @@ pub(crate) fn elapsed_of(stop: UdpStop, begin: Instant) -> Duration {
 pub(crate) fn join_or_stop<T>(
     thread: std::thread::JoinHandle<T>,
     meter: &Arc<StreamMeter>,
-    stop: impl Fn() -> bool,
+    mut stop: impl FnMut() -> bool,
 ) -> Option<T> {
     while !thread.is_finished() {
         if stop() {

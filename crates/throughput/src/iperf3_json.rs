@@ -1,11 +1,14 @@
 //! Results as the JSON that `iperf3 -J` prints, key for key, for scripts that read it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::client::{ClientEvent, ClientOptions, ClientReport, IntervalReport, IntervalRow};
 use crate::client::{TestLength, TrafficPattern};
+use crate::server::OpenedTest;
 use crate::summary::{
     DatagramFigures, StreamDirection, StreamSummary, TrafficFigures, TransportName, as_float,
 };
@@ -14,6 +17,9 @@ use crate::summary::{
 #[derive(Clone, Debug)]
 pub struct Iperf3Document {
     start: Map<String, Value>,
+    /// What stands beside the three parts.
+    more: Map<String, Value>,
+    at_server: bool,
     udp: bool,
     reverse: bool,
     sockets: BTreeMap<u32, u32>,
@@ -38,16 +44,80 @@ impl Iperf3Document {
         let port = options.port.unwrap_or(5201);
         let address = json!({"host": options.host, "port": port});
         start.insert("connecting_to".to_owned(), address);
+        let mut more = Map::new();
         if let Some(title) = &options.title {
-            start.insert("title".to_owned(), json!(title));
+            more.insert("title".to_owned(), json!(title));
         }
         Self {
             start,
+            more,
+            at_server: false,
             udp: options.transport == TransportName::Udp,
             reverse: options.pattern == TrafficPattern::Reverse,
             sockets: BTreeMap::new(),
             options: options.clone(),
         }
+    }
+
+    /// Begins for a test of a server.
+    pub fn of_server(test: &OpenedTest, seconds: u64, system: &str) -> Self {
+        let request = &test.request;
+        let options = ClientOptions {
+            transport: test.transport,
+            pattern: match (request.both, request.reverse) {
+                (true, _) => TrafficPattern::BothAtOnce,
+                (false, true) => TrafficPattern::Reverse,
+                (false, false) => TrafficPattern::Forward,
+            },
+            parallel: request.parallel,
+            length: match (request.bytes, request.blocks) {
+                (0, 0) => TestLength::Time(Duration::from_secs(u64::from(request.seconds))),
+                (0, blocks) => TestLength::Blocks(blocks),
+                (bytes, _) => TestLength::Bytes(bytes),
+            },
+            omit: Duration::from_secs(u64::from(request.omit)),
+            rate: Some(request.rate),
+            window: Some(request.window),
+            type_of_service: u8::try_from(request.type_of_service).unwrap_or(0),
+            ..ClientOptions::new("")
+        };
+        let mut document = Self::new(&options, seconds, system);
+        document.at_server = true;
+        document.start.remove("connecting_to");
+        let peer = test.peer;
+        document.start.insert(
+            "accepted_connection".to_owned(),
+            json!({"host": peer.ip().to_canonical().to_string(), "port": peer.port()}),
+        );
+        let streams = test.streams.iter();
+        let addresses: Vec<(u32, SocketAddr, SocketAddr)> = streams
+            .map(|stream| {
+                let local = stream.local.unwrap_or(test.local);
+                (stream.id, local, stream.peer.unwrap_or(peer))
+            })
+            .collect();
+        let segment = test.segment_size;
+        document.open(&addresses, request.block, segment, test.buffers);
+        document
+            .start
+            .insert("cookie".to_owned(), json!(test.cookie));
+        document
+    }
+
+    /// Names another program and version than surefoot's.
+    #[must_use]
+    pub fn with_version(mut self, version: &str) -> Self {
+        self.start.insert("version".to_owned(), json!(version));
+        self
+    }
+
+    /// Repeats a text beside the three parts.
+    #[must_use]
+    pub fn with_extra_data(mut self, text: Option<&str>) -> Self {
+        if let Some(text) = text {
+            self.more.insert("extra_data".to_owned(), json!(text));
+        }
+        self
     }
 
     /// Takes what happens.
@@ -64,21 +134,36 @@ impl Iperf3Document {
         else {
             return;
         };
+        let addresses: Vec<(u32, SocketAddr, SocketAddr)> = streams
+            .iter()
+            .map(|(id, local)| (*id, *local, *server))
+            .collect();
+        self.open(&addresses, *block, *segment_size, *buffers);
+        self.start.insert("cookie".to_owned(), json!(cookie));
+    }
+
+    /// Takes the streams: their numbers, our addresses, the peer's.
+    fn open(
+        &mut self,
+        streams: &[(u32, SocketAddr, SocketAddr)],
+        block: u32,
+        segment_size: Option<u32>,
+        buffers: [u64; 2],
+    ) {
         let mut connected = Vec::new();
-        for (place, (id, local)) in (0..).zip(streams) {
+        for (place, (id, local, remote)) in (0..).zip(streams) {
             let socket = FIRST_SOCKET + 2 * place;
             self.sockets.insert(*id, socket);
             connected.push(json!({
                 "socket": socket,
                 "local_host": local.ip().to_canonical().to_string(),
                 "local_port": local.port(),
-                "remote_host": server.ip().to_canonical().to_string(),
-                "remote_port": server.port(),
+                "remote_host": remote.ip().to_canonical().to_string(),
+                "remote_port": remote.port(),
             }));
         }
         let mut put = |key: &str, value: Value| self.start.insert(key.to_owned(), value);
         put("connected", json!(connected));
-        put("cookie", json!(cookie));
         if !self.udp {
             put("tcp_mss_default", json!(segment_size));
         }
@@ -115,12 +200,19 @@ impl Iperf3Document {
 
     /// The document of a test that failed.
     pub fn failure(&self, error: &str) -> Value {
-        json!({
+        self.with_more(json!({
             "start": self.start,
             "intervals": [],
             "end": {},
             "error": error,
-        })
+        }))
+    }
+
+    fn with_more(&self, mut document: Value) -> Value {
+        for (key, value) in &self.more {
+            document[key] = value.clone();
+        }
+        document
     }
 
     /// The document of a test.
@@ -130,11 +222,45 @@ impl Iperf3Document {
             .iter()
             .map(|one| self.interval(one))
             .collect();
-        json!({
+        let mut document = self.with_more(json!({
             "start": self.start,
             "intervals": intervals,
             "end": self.end(report),
-        })
+        }));
+        if let Some(test) = report.tests.first() {
+            if let Some(output) = &test.peer_output {
+                document["server_output_text"] = json!(output);
+            }
+            if let Some(output) = &test.peer_document {
+                document["server_output_json"] = output.clone();
+            }
+        }
+        document
+    }
+
+    /// The beginning as an event of `--json-stream`.
+    pub fn start_event(&self) -> String {
+        event_line("start", &json!(self.start))
+    }
+
+    /// An interval as an event of `--json-stream`.
+    pub fn interval_event(&self, report: &IntervalReport) -> String {
+        event_line("interval", &self.interval(report))
+    }
+
+    /// The end as an event of `--json-stream`.
+    pub fn end_event(&self, report: &ClientReport) -> String {
+        event_line("end", &self.end(report))
+    }
+
+    /// A failure as an event of `--json-stream`.
+    pub fn error_event(error: &str) -> String {
+        event_line("error", &json!(error))
+    }
+
+    /// Whether this side sends what goes in a direction.
+    fn is_sent(&self, direction: StreamDirection) -> bool {
+        (direction == StreamDirection::ToServer) != self.at_server
     }
 
     fn socket(&self, id: u32) -> u32 {
@@ -162,7 +288,7 @@ impl Iperf3Document {
     fn interval(&self, report: &IntervalReport) -> Value {
         let mut interval = Map::new();
         let rows = report.rows.iter().map(|row| {
-            let mut value = interval_figures(report, row);
+            let mut value = interval_figures(report, row, self.is_sent(row.direction));
             value.insert("socket".to_owned(), json!(self.socket(row.id)));
             let tcp = [
                 ("snd_cwnd", row.congestion_window),
@@ -182,21 +308,9 @@ impl Iperf3Document {
         for (direction, suffix) in self.directions() {
             let these = report.rows.iter().filter(|row| row.direction == direction);
             let rows: Vec<&IntervalRow> = these.collect();
-            if let Some(first) = rows.first() {
-                let parts = rows.iter().map(|row| TrafficFigures {
-                    bytes: row.bytes,
-                    seconds: 0.0,
-                    retransmits: row.retransmits,
-                    datagrams: row.datagrams,
-                });
-                let sum = TrafficFigures::sum(&parts.collect::<Vec<_>>());
-                let row = IntervalRow {
-                    bytes: sum.bytes,
-                    retransmits: sum.retransmits,
-                    datagrams: sum.datagrams,
-                    ..(*first).clone()
-                };
-                let figures = interval_figures(report, &row);
+            if !rows.is_empty() {
+                let row = IntervalRow::sum(&rows);
+                let figures = interval_figures(report, &row, self.is_sent(direction));
                 interval.insert(format!("sum{suffix}"), Value::Object(figures));
             }
         }
@@ -223,7 +337,7 @@ impl Iperf3Document {
             if streams.is_empty() {
                 continue;
             }
-            let sender = direction == StreamDirection::ToServer;
+            let sender = self.is_sent(direction);
             let sum = |parts: Vec<Option<TrafficFigures>>| {
                 TrafficFigures::sum(&parts.into_iter().flatten().collect::<Vec<_>>())
             };
@@ -257,10 +371,10 @@ impl Iperf3Document {
         );
         if let Some(test) = test.filter(|_| !self.udp) {
             let theirs = test.peer_congestion.as_ref().or(test.congestion.as_ref());
-            let (sender, receiver) = if self.reverse {
-                (theirs, test.congestion.as_ref())
-            } else {
+            let (sender, receiver) = if self.reverse == self.at_server {
                 (test.congestion.as_ref(), theirs)
+            } else {
+                (theirs, test.congestion.as_ref())
             };
             end.insert("sender_tcp_congestion".to_owned(), json!(sender));
             end.insert("receiver_tcp_congestion".to_owned(), json!(receiver));
@@ -270,7 +384,7 @@ impl Iperf3Document {
 
     fn tcp_side(&self, report: &ClientReport, stream: &StreamSummary, sent: bool) -> Value {
         let figures = if sent { stream.sent } else { stream.received };
-        let ours = stream.direction == StreamDirection::ToServer;
+        let ours = self.is_sent(stream.direction);
         let mut value = end_figures(&figures.unwrap_or_default(), ours, false);
         value.insert("socket".to_owned(), json!(self.socket(stream.id)));
         if !sent {
@@ -298,7 +412,7 @@ impl Iperf3Document {
     }
 
     fn udp_stream(&self, stream: &StreamSummary) -> Value {
-        let ours = stream.direction == StreamDirection::ToServer;
+        let ours = self.is_sent(stream.direction);
         let sent = stream.sent.unwrap_or_default();
         let received = stream.received.unwrap_or_default();
         let base = if ours { sent } else { received };
@@ -316,8 +430,16 @@ impl Iperf3Document {
     }
 }
 
-fn interval_figures(report: &IntervalReport, row: &IntervalRow) -> Map<String, Value> {
-    let sender = row.direction == StreamDirection::ToServer;
+/// A line of `--json-stream`; the name of the event comes first, where scripts look for it.
+fn event_line(name: &str, data: &Value) -> String {
+    format!("{{\"event\":\"{name}\",\"data\":{data}}}\n")
+}
+
+fn interval_figures(
+    report: &IntervalReport,
+    row: &IntervalRow,
+    sender: bool,
+) -> Map<String, Value> {
     let seconds = report.end - report.start;
     let rate = if seconds > 0.0 {
         as_float(row.bytes) * 8.0 / seconds
@@ -370,7 +492,7 @@ fn put_loss(value: &mut Map<String, Value>, datagrams: &DatagramFigures) {
 }
 
 /// A time as HTTP writes it: `Fri, 27 Nov 2026 16:51:36 GMT`.
-fn http_date(seconds: u64) -> String {
+pub fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

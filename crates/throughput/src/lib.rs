@@ -7,6 +7,7 @@
 
 pub mod client;
 mod engine;
+pub mod imitation;
 mod iperf2_streams;
 pub mod iperf3_json;
 mod iperf3_streams;

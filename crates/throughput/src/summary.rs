@@ -176,6 +176,12 @@ pub struct TestSummary {
     pub peer_congestion: Option<String>,
     /// What limited it; `None` from a server, which leaves that to the client.
     pub limiter: Option<LimiterAnswer>,
+    /// What an iperf3 server printed, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_output: Option<String>,
+    /// The same as JSON, if the server printed that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_document: Option<serde_json::Value>,
     /// How it ended.
     pub outcome: TestOutcome,
 }

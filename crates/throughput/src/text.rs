@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::client::{ClientEvent, ClientReport, IntervalReport, IntervalRow};
 use crate::limiter::{LimiterAnswer, LimiterCertainty, LimiterKind, milliseconds};
 use crate::quantity::{show_bytes, show_rate};
+use crate::server::OpenedTest;
 use crate::summary::{
     DatagramFigures, ProtocolKind, StreamDirection, StreamSummary, TestOutcome, TestSummary,
     TrafficFigures, TransportName,
@@ -76,7 +77,7 @@ impl ClientText {
             let these = report.rows.iter().filter(|row| row.direction == direction);
             let rows: Vec<&IntervalRow> = these.collect();
             if rows.len() > 1 {
-                text.push_str(&self.row(report, "SUM", &sum_rows(&rows)));
+                text.push_str(&self.row(report, "SUM", &IntervalRow::sum(&rows)));
             }
         }
         text
@@ -264,32 +265,22 @@ fn loss(datagrams: &DatagramFigures) -> String {
     text
 }
 
-fn sum_rows(rows: &[&IntervalRow]) -> IntervalRow {
-    let mut sum = rows[0].clone();
-    let parts: Vec<TrafficFigures> = rows
-        .iter()
-        .map(|row| TrafficFigures {
-            bytes: row.bytes,
-            seconds: 0.0,
-            retransmits: row.retransmits,
-            datagrams: row.datagrams,
-        })
-        .collect();
-    let figures = TrafficFigures::sum(&parts);
-    sum.bytes = figures.bytes;
-    sum.retransmits = figures.retransmits;
-    sum.datagrams = figures.datagrams;
-    sum.congestion_window = None;
-    sum.round_trip_us = None;
-    sum
-}
-
 /// The sums of what both sides counted; a sum that lacks a part is unknown.
 fn sums(streams: &[&StreamSummary]) -> (Option<TrafficFigures>, Option<TrafficFigures>) {
     let sum = |parts: Option<Vec<TrafficFigures>>| parts.map(|parts| TrafficFigures::sum(&parts));
     let sent = streams.iter().map(|stream| stream.sent).collect();
     let received = streams.iter().map(|stream| stream.received).collect();
     (sum(sent), sum(received))
+}
+
+/// The line of a server for a test that begins.
+pub fn server_start(test: &OpenedTest) -> String {
+    let transport = match test.transport {
+        TransportName::Tcp => "TCP",
+        TransportName::Udp => "UDP",
+    };
+    let name = protocol_name(test.protocol);
+    format!("{}: {name}, {transport}, begins\n", test.peer)
 }
 
 /// The rows of a server for a test that is over.
@@ -403,6 +394,8 @@ mod tests {
             congestion: None,
             peer_congestion: None,
             limiter: None,
+            peer_output: None,
+            peer_document: None,
             outcome: TestOutcome::Complete,
         }
     }

@@ -137,7 +137,7 @@ fn count_noticed(bench: &Bench, wanted: usize, time: Duration) -> usize {
     while noticed < wanted {
         let left = end.saturating_duration_since(Instant::now());
         match bench.events.recv_timeout(left) {
-            Ok(ServerEvent::Ended(_) | ServerEvent::TurnedAway { .. }) => noticed += 1,
+            Ok(ServerEvent::Ended { .. } | ServerEvent::TurnedAway { .. }) => noticed += 1,
             Ok(_) => {}
             Err(_) => return noticed,
         }
@@ -210,7 +210,7 @@ fn a_machine_that_vanishes_is_noticed() {
     let mut started = 0;
     while started < clients.len() {
         match bench.events.recv_timeout(Duration::from_secs(5)) {
-            Ok(ServerEvent::Started { .. }) => started += 1,
+            Ok(ServerEvent::Opened(_)) => started += 1,
             Ok(_) => {}
             Err(error) => panic!("{started} started: {error}"),
         }

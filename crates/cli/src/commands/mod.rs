@@ -18,6 +18,7 @@ mod throughput;
 mod undo;
 mod watchdog;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -72,8 +73,7 @@ pub(crate) enum Command {
     Firewall(firewall::FirewallCommand),
     Stop(stop::StopArgs),
     Signals(signals::SignalsArgs),
-    #[command(subcommand)]
-    Throughput(throughput::ThroughputCommand),
+    Throughput(throughput::ThroughputArgs),
     Edit(edit::EditArgs),
     Changes(changes::ChangesArgs),
     Undo(undo::UndoArgs),
@@ -99,6 +99,15 @@ enum Status {
 
 /// Reads the arguments, runs the command, reports a failure.
 pub(crate) fn run() -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    if let Some(program) = throughput::ImitatedProgram::called_by(Path::new(&name)) {
+        let words: Vec<String> = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let output = Output::new(Voice::default());
+        return conclude(Ok(throughput::imitate(program, &words, &output)), &output);
+    }
     let Cli { voice, command } = Cli::parse();
     let output = Output::new(voice);
     let outcome = match command {
@@ -107,7 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Firewall(command) => firewall::run(&command, &output),
         Command::Stop(args) => stop::run(&args, &output),
         Command::Signals(args) => signals::run(&args, &output),
-        Command::Throughput(command) => throughput::run(&command, &output),
+        Command::Throughput(args) => throughput::run(&args, &output),
         Command::Edit(args) => edit::run(&args, &output),
         Command::Changes(args) => changes::run(&args, &output),
         Command::Undo(args) => undo::run(&args, &output),
@@ -118,11 +127,15 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
     };
+    conclude(outcome, &output)
+}
+
+fn conclude(outcome: Result<Status, Failure>, output: &Output) -> ExitCode {
     match outcome {
         Ok(Status::Clean) => ExitCode::SUCCESS,
         Ok(Status::Findings) => ExitCode::from(1),
         Ok(Status::Incomplete) => ExitCode::from(3),
-        Err(failure) => fail(&failure, &output),
+        Err(failure) => fail(&failure, output),
     }
 }
 

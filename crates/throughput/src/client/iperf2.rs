@@ -170,6 +170,8 @@ impl<'a> Iperf2Client<'a> {
         };
         let mut summary = TestSummary {
             limiter: None,
+            peer_output: None,
+            peer_document: None,
             protocol: ProtocolKind::Iperf2,
             transport: self.options.transport,
             local: sockets
@@ -546,16 +548,27 @@ fn reply_port(options: &ClientOptions, server: SocketAddr) -> Result<ReplyPort, 
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     });
-    let address = SocketAddr::new(any, 0);
+    // A port that is taken, perhaps by the server on this machine, is no obstacle: the server is told
+    // which one it is.
+    let listen = || {
+        let asked = options.reply_port.unwrap_or(0);
+        listen_tcp(SocketAddr::new(any, asked), true)
+            .or_else(|_| listen_tcp(SocketAddr::new(any, 0), true))
+    };
+    let open = || {
+        let asked = options.reply_port.unwrap_or(0);
+        open_udp(SocketAddr::new(any, asked), true)
+            .or_else(|_| open_udp(SocketAddr::new(any, 0), true))
+    };
     let made = match options.transport {
-        TransportName::Tcp => listen_tcp(address, true).map(ReplyPort::Tcp),
+        TransportName::Tcp => listen().map(ReplyPort::Tcp),
         TransportName::Udp if options.parallel > 1 => {
             return Err(ClientError::Impossible(
                 "traffic back from an iperf 2 server over UDP is for one stream; leave -P out or use -R"
                     .to_owned(),
             ));
         }
-        TransportName::Udp => open_udp(address, true).map(ReplyPort::Udp),
+        TransportName::Udp => open().map(ReplyPort::Udp),
     };
     made.map_err(system("listen for the server's traffic"))
 }

@@ -139,11 +139,11 @@ impl<'a> Iperf3Client<'a> {
             bandwidth: options.rate_limit().unwrap_or(0),
             pacing_rate: options.pacing_rate.unwrap_or(0),
             pacing_timer: 1000,
-            burst: 0,
+            burst: options.burst,
             type_of_service: u32::from(options.type_of_service),
             title: options.title.clone(),
             congestion: options.congestion.clone(),
-            wants_server_output: false,
+            wants_server_output: options.wants_server_output,
             wide_counters: options.wide_counters && transport == TransportKind::Udp,
             repeating_payload: false,
             dont_fragment: options.dont_fragment,
@@ -282,6 +282,8 @@ impl<'a> Iperf3Client<'a> {
         let theirs = session.exchange_results(&results_of(&finished))?;
         let mut summary = TestSummary {
             limiter: None,
+            peer_output: theirs.server_output_text.clone(),
+            peer_document: theirs.server_output_json.clone(),
             protocol: ProtocolKind::Iperf3,
             transport: self.options.transport,
             local: session.control.local_addr().unwrap_or(self.server),

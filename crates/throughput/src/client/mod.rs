@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::summary::{ProtocolKind, TestSummary};
 use crate::wire::iperf3::{Cookie, ServerFault};
 pub use options::{ClientOptions, ProtocolChoice, RandomBytes, TestLength, TrafficPattern};
+pub(crate) use progress::ProgressWatch;
 pub use progress::{IntervalReport, IntervalRow};
 
 /// Why a test could not be made.

@@ -106,6 +106,12 @@ pub struct ClientOptions {
     pub segmentation: bool,
     /// How long a connection may take to be made.
     pub connect_time: Option<Duration>,
+    /// Datagrams or blocks that may go at once, as iperf3 announces it; 0 is the default.
+    pub burst: u32,
+    /// Whether an iperf3 server is to send its own output along.
+    pub wants_server_output: bool,
+    /// The port on which an iperf 2 client waits for the server's traffic.
+    pub reply_port: Option<u16>,
 }
 
 impl ClientOptions {
@@ -138,6 +144,9 @@ impl ClientOptions {
             copy: false,
             segmentation: true,
             connect_time: None,
+            burst: 0,
+            wants_server_output: false,
+            reply_port: None,
         }
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ClientEvent;
 use crate::engine::{MeterReading, PATIENCE, RunningStream};
-use crate::summary::{DatagramFigures, StreamDirection};
+use crate::summary::{DatagramFigures, StreamDirection, TrafficFigures};
 
 /// A stream in an interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +33,30 @@ pub struct IntervalRow {
     pub datagrams: Option<DatagramFigures>,
 }
 
+impl IntervalRow {
+    /// The rows of one direction as one.
+    pub(crate) fn sum(rows: &[&Self]) -> Self {
+        let parts: Vec<TrafficFigures> = rows
+            .iter()
+            .map(|row| TrafficFigures {
+                bytes: row.bytes,
+                seconds: 0.0,
+                retransmits: row.retransmits,
+                datagrams: row.datagrams,
+            })
+            .collect();
+        let sum = TrafficFigures::sum(&parts);
+        Self {
+            bytes: sum.bytes,
+            retransmits: sum.retransmits,
+            datagrams: sum.datagrams,
+            congestion_window: None,
+            round_trip_us: None,
+            ..rows[0].clone()
+        }
+    }
+}
+
 /// What went in an interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IntervalReport {
@@ -47,7 +71,7 @@ pub struct IntervalReport {
 }
 
 /// Makes reports of intervals.
-pub(super) struct ProgressWatch<'a> {
+pub(crate) struct ProgressWatch<'a> {
     begin: Instant,
     omit: Duration,
     interval: Duration,
@@ -55,6 +79,7 @@ pub(super) struct ProgressWatch<'a> {
     before: Vec<(MeterReading, Option<u64>)>,
     last: Instant,
     next: Option<Instant>,
+    at_server: bool,
     tell: &'a mut dyn FnMut(ClientEvent),
 }
 
@@ -63,7 +88,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 impl<'a> ProgressWatch<'a> {
     /// Begins.
-    pub(super) fn new(
+    pub(crate) fn new(
         begin: Instant,
         omit: Duration,
         interval: Duration,
@@ -84,19 +109,28 @@ impl<'a> ProgressWatch<'a> {
             before,
             last: begin,
             next: (!interval.is_zero()).then(|| begin + first),
+            at_server: false,
             tell,
         }
     }
 
+    /// Of a server: what it sends goes to the client.
+    pub(crate) fn at_server(self) -> Self {
+        Self {
+            at_server: true,
+            ..self
+        }
+    }
+
     /// How long to wait at most until the next report.
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.next.map_or(PATIENCE, |next| {
             PATIENCE.min(next.saturating_duration_since(Instant::now()))
         })
     }
 
     /// Reports the interval if it is over.
-    pub(super) fn pass(&mut self, streams: &[RunningStream]) {
+    pub(crate) fn pass(&mut self, streams: &[RunningStream]) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
             self.report(now, streams);
@@ -109,9 +143,11 @@ impl<'a> ProgressWatch<'a> {
     }
 
     /// Reports what is left when the test is over.
-    pub(super) fn finish(&mut self, streams: &[RunningStream]) {
+    pub(crate) fn finish(&mut self, streams: &[RunningStream]) {
         let now = Instant::now();
-        if self.next.is_some() && now.saturating_duration_since(self.last) >= SHORTEST {
+        if self.next.is_some()
+            && (self.last == self.begin || now.saturating_duration_since(self.last) >= SHORTEST)
+        {
             self.report(now, streams);
         }
     }
@@ -131,10 +167,10 @@ impl<'a> ProgressWatch<'a> {
             let sender = statistics.filter(|_| stream.sends);
             rows.push(IntervalRow {
                 id: self.ids[place],
-                direction: if stream.sends {
-                    StreamDirection::ToServer
-                } else {
+                direction: if stream.sends == self.at_server {
                     StreamDirection::ToClient
+                } else {
+                    StreamDirection::ToServer
                 },
                 bytes: counted.bytes,
                 retransmits: retransmits.map(|now| now.saturating_sub(resent.unwrap_or(0))),

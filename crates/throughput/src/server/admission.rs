@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +32,7 @@ pub(super) struct ServerState {
     pub(super) wakeup: Wakeup,
     events: Mutex<Sender<ServerEvent>>,
     stopping: AtomicBool,
+    tests: AtomicU64,
     threads: AtomicUsize,
     sessions: AtomicUsize,
     waiting_for_tcp: Mutex<HashMap<Cookie, Sender<ArrivedStream>>>,
@@ -52,6 +53,7 @@ impl ServerState {
             wakeup: Wakeup::new()?,
             events: Mutex::new(events),
             stopping: AtomicBool::new(false),
+            tests: AtomicU64::new(0),
             threads: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             waiting_for_tcp: Mutex::default(),
@@ -66,9 +68,15 @@ impl ServerState {
         let _ = lock(&self.events).send(event);
     }
 
+    /// A number for a new test.
+    pub(super) fn next_test(&self) -> u64 {
+        self.tests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Tells that a test is over; the only one, if the server serves one.
-    pub(super) fn finish(&self, summary: TestSummary) {
-        self.tell(ServerEvent::Ended(Box::new(summary)));
+    pub(super) fn finish(&self, test: u64, summary: TestSummary) {
+        let summary = Box::new(summary);
+        self.tell(ServerEvent::Ended { test, summary });
         if self.options.one_off {
             self.request_stop();
         }

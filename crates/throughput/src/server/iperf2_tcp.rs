@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use surefoot_sys::TcpStatistics;
 
-use super::ServerEvent;
 use super::admission::ServerState;
+use super::meter_watch::MeterWatch;
+use super::{OpenedStream, OpenedTest, ServerEvent, TestRequest};
 use crate::engine::{
     LONGEST_SILENCE, SocketSettings, StreamMeter, close_politely, connect_tcp, prepare_tcp,
     read_exactly, receive_tcp, watch_for_death, write_fully,
@@ -17,7 +18,9 @@ use crate::iperf2_streams::{
     DEFAULT_BLOCK, OUR_VERSION, SendOrder, StreamPlace, figures_of, new_summary, send_stream,
 };
 use crate::iperf3_streams::silence_limit;
-use crate::summary::{StreamDirection, StreamSummary, TestOutcome, TestSummary, TransportName};
+use crate::summary::{
+    ProtocolKind, StreamDirection, StreamSummary, TestOutcome, TestSummary, TransportName,
+};
 use crate::wire::iperf2::{
     AckLayout, ClientHeader, HeaderFlags, TestAmount, TestMode, UpperFlags, header_acknowledgement,
 };
@@ -38,12 +41,9 @@ pub(super) fn serve(
             return;
         }
     };
-    state.tell(ServerEvent::Started {
-        peer,
-        what: "iperf 2, TCP",
-    });
     let connection = Connection {
         state,
+        test: state.next_test(),
         stream,
         peer,
         local,
@@ -51,14 +51,15 @@ pub(super) fn serve(
         begin: Instant::now(),
     };
     let mut summary = new_summary(TransportName::Tcp, local, peer);
+    connection.tell_opened();
     if let Some(why) = connection.breach_of_limits() {
         summary.outcome = TestOutcome::Refused(why);
-        state.finish(summary);
+        state.finish(connection.test, summary);
         return;
     }
     connection.run(bytes.len(), &mut summary);
     summary.congestion = rustix::net::sockopt::tcp_congestion(stream).ok();
-    state.finish(summary);
+    state.finish(connection.test, summary);
 }
 
 /// Reads the header of a client that sends one.
@@ -84,6 +85,7 @@ fn read_header(stream: &TcpStream, bytes: &mut Vec<u8>) -> Result<Option<ClientH
 
 struct Connection<'a> {
     state: &'a Arc<ServerState>,
+    test: u64,
     stream: &'a TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
@@ -92,6 +94,34 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
+    fn tell_opened(&self) {
+        let header = self.header.unwrap_or_default();
+        let place = |direction: StreamDirection| OpenedStream {
+            id: stream_number(direction),
+            direction,
+            local: Some(self.local),
+            peer: Some(self.peer),
+        };
+        let known = TcpStatistics::of(self.stream).ok();
+        let opened = OpenedTest {
+            test: self.test,
+            protocol: ProtocolKind::Iperf2,
+            transport: TransportName::Tcp,
+            local: self.local,
+            peer: self.peer,
+            request: request_of(&header),
+            cookie: None,
+            segment_size: known.map(|known| known.send_segment),
+            buffers: [0; 2],
+            streams: first_directions(header.mode())
+                .iter()
+                .copied()
+                .map(place)
+                .collect(),
+        };
+        self.state.tell(ServerEvent::Opened(Box::new(opened)));
+    }
+
     fn breach_of_limits(&self) -> Option<String> {
         let limits = &self.state.options.limits;
         let header = self.header?;
@@ -188,22 +218,40 @@ impl Connection<'_> {
 
     /// Receives, and stops when the server does.
     fn receive_until_end(&self, silence: Duration, meter: &StreamMeter) -> io::Result<bool> {
+        let copy = self.state.options.copy;
+        self.watch(StreamDirection::ToServer, meter, || {
+            receive_tcp(self.stream, copy, Some(silence), meter)
+        })
+        .unwrap_or(Ok(false))
+    }
+
+    /// Does something on a thread of its own, reports its intervals, and stops it when the server
+    /// stops.
+    fn watch<T: Send>(
+        &self,
+        direction: StreamDirection,
+        meter: &StreamMeter,
+        work: impl FnOnce() -> T + Send,
+    ) -> Option<T> {
+        let id = stream_number(direction);
+        let transport = TransportName::Tcp;
+        let mut watch = MeterWatch::new(self.state, self.test, id, direction, transport);
         std::thread::scope(|scope| {
-            let receiver = scope
-                .spawn(|| receive_tcp(self.stream, self.state.options.copy, Some(silence), meter));
-            while !receiver.is_finished() {
+            let thread = scope.spawn(work);
+            while !thread.is_finished() {
                 if self.state.is_stopping() {
                     meter.request_stop();
                 }
+                watch.pass(meter);
                 std::thread::sleep(Duration::from_millis(2));
             }
-            receiver.join().unwrap_or(Ok(false))
+            thread.join().ok()
         })
     }
 
     fn place(&self, direction: StreamDirection, stream: &TcpStream) -> StreamPlace {
         StreamPlace {
-            id: u32::from(direction == StreamDirection::ToClient) + 1,
+            id: stream_number(direction),
             direction,
             local: stream.local_addr().ok(),
             peer: Some(self.peer),
@@ -257,7 +305,11 @@ impl Connection<'_> {
         let meter = StreamMeter::default();
         let before = TcpStatistics::of(stream).unwrap_or_default().retransmits;
         let begin = Instant::now();
-        let outcome = send_stream(stream, &order, &meter);
+        let outcome = self
+            .watch(StreamDirection::ToClient, &meter, || {
+                send_stream(stream, &order, &meter)
+            })
+            .unwrap_or(Ok(()));
         let elapsed = begin.elapsed();
         let after = TcpStatistics::of(stream).map(|known| known.retransmits);
         let retransmits = after
@@ -282,6 +334,37 @@ impl Connection<'_> {
             wait_for_close(stream);
         }
         Ok(place.with(Some(figures), None))
+    }
+}
+
+/// The number of the stream of a direction.
+pub(super) fn stream_number(direction: StreamDirection) -> u32 {
+    u32::from(direction == StreamDirection::ToClient) + 1
+}
+
+/// The directions in which a connection or flow of the client is used.
+pub(super) fn first_directions(mode: TestMode) -> &'static [StreamDirection] {
+    match mode {
+        TestMode::Forward | TestMode::Dual | TestMode::Tradeoff => &[StreamDirection::ToServer],
+        TestMode::Reverse => &[StreamDirection::ToClient],
+        TestMode::FullDuplex => &[StreamDirection::ToServer, StreamDirection::ToClient],
+    }
+}
+
+/// What a header asks for.
+pub(super) fn request_of(header: &ClientHeader) -> TestRequest {
+    let (seconds, bytes) = match header.amount {
+        TestAmount::Centiseconds(number) => (number / 100, 0),
+        TestAmount::Bytes(bytes) => (0, bytes),
+    };
+    TestRequest {
+        reverse: header.mode() == TestMode::Reverse,
+        both: header.mode() == TestMode::FullDuplex,
+        parallel: header.thread_count,
+        block: header.block_length,
+        seconds,
+        bytes,
+        ..TestRequest::default()
     }
 }
 

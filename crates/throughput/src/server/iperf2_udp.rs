@@ -2,11 +2,14 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::ServerEvent;
 use super::admission::ServerState;
-use super::iperf2_tcp::{refuse_ourselves, take_stream};
+use super::iperf2_tcp::{
+    first_directions, refuse_ourselves, request_of, stream_number, take_stream,
+};
+use super::meter_watch::MeterWatch;
+use super::{OpenedStream, OpenedTest, ServerEvent};
 use crate::engine::{
     DatagramCodec, LONGEST_SILENCE, SocketSettings, StreamMeter, UdpStop, connect_udp, receive_udp,
 };
@@ -16,7 +19,9 @@ use crate::iperf2_streams::{
     send_datagrams,
 };
 use crate::iperf3_streams::silence_limit;
-use crate::summary::{StreamDirection, StreamSummary, TestOutcome, TestSummary, TransportName};
+use crate::summary::{
+    ProtocolKind, StreamDirection, StreamSummary, TestOutcome, TestSummary, TransportName,
+};
 use crate::wire::iperf2::{ClientHeader, DatagramShape, TestMode, UpperFlags};
 
 /// Serves a flow of which some datagrams have been read.
@@ -37,18 +42,33 @@ pub(super) fn serve(
         .get(shape.length()..)
         .and_then(|bytes| ClientHeader::from_wire(bytes).ok())
         .unwrap_or_default();
-    state.tell(ServerEvent::Started {
-        peer,
-        what: "iperf 2, UDP",
-    });
     let flow = Flow {
         state,
+        test: state.next_test(),
         socket,
         peer,
         shape,
         header,
         length: first.len(),
     };
+    let place = |direction: &StreamDirection| OpenedStream {
+        id: stream_number(*direction),
+        direction: *direction,
+        local: Some(local),
+        peer: Some(peer),
+    };
+    state.tell(ServerEvent::Opened(Box::new(OpenedTest {
+        test: flow.test,
+        protocol: ProtocolKind::Iperf2,
+        transport: TransportName::Udp,
+        local,
+        peer,
+        request: request_of(&header),
+        cookie: None,
+        segment_size: None,
+        buffers: [0; 2],
+        streams: first_directions(header.mode()).iter().map(place).collect(),
+    })));
     let mut summary = new_summary(TransportName::Udp, local, peer);
     match header.mode() {
         TestMode::Forward => flow.receive(datagrams, &mut summary),
@@ -78,11 +98,12 @@ pub(super) fn serve(
             }
         }
     }
-    state.finish(summary);
+    state.finish(flow.test, summary);
 }
 
 struct Flow<'a> {
     state: &'a Arc<ServerState>,
+    test: u64,
     socket: &'a Arc<UdpSocket>,
     peer: SocketAddr,
     shape: DatagramShape,
@@ -107,7 +128,11 @@ impl Flow<'_> {
             let first = datagrams.to_vec();
             std::thread::spawn(move || receive_udp(&socket, &codec, Some(silence), &first, &meter))
         };
-        let stop = join_or_stop(thread, &meter, || self.state.is_stopping());
+        let mut watch = self.meter_watch(StreamDirection::ToServer);
+        let stop = join_or_stop(thread, &meter, || {
+            watch.pass(&meter);
+            self.state.is_stopping()
+        });
         let stop = match stop {
             Some(Ok(stop)) => stop,
             _ => UdpStop::Asked,
@@ -129,9 +154,14 @@ impl Flow<'_> {
         summary.streams.push(place.with(None, Some(figures)));
     }
 
+    fn meter_watch(&self, direction: StreamDirection) -> MeterWatch<'_> {
+        let id = stream_number(direction);
+        MeterWatch::new(self.state, self.test, id, direction, TransportName::Udp)
+    }
+
     fn place(&self, direction: StreamDirection, socket: &UdpSocket) -> StreamPlace {
         StreamPlace {
-            id: u32::from(direction == StreamDirection::ToClient) + 1,
+            id: stream_number(direction),
             direction,
             local: socket.local_addr().ok(),
             peer: Some(self.peer),
@@ -169,7 +199,17 @@ impl Flow<'_> {
         };
         let meter = StreamMeter::default();
         let begin = Instant::now();
-        let last = send_datagrams(socket, self.shape, &order, &meter)
+        let mut watch = self.meter_watch(StreamDirection::ToClient);
+        let last = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| send_datagrams(socket, self.shape, &order, &meter));
+            while !thread.is_finished() {
+                watch.pass(&meter);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            thread.join()
+        });
+        let last = last
+            .map_err(|_| TestOutcome::PeerVanished)?
             .map_err(|_| TestOutcome::PeerVanished)?;
         let elapsed = begin.elapsed();
         let report = end_datagrams(socket, self.shape, &order, last, wants_report);

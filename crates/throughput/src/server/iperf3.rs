@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::ServerEvent;
 use super::admission::ServerState;
+use super::{OpenedStream, OpenedTest, ServerEvent, TestRequest};
+use crate::client::{ClientEvent, ProgressWatch};
 use crate::engine::{
     ByteBudget, LONGEST_SILENCE, PATIENCE, RunningStream, SocketSettings, StreamPlan, StreamSocket,
     Wakeup, drain_tcp, has_data, prepare_tcp, prepare_udp, read_exactly, stop_senders, wait_for,
     write_fully,
 };
+use crate::imitation::{Iperf3Lines, UnitLetter};
 use crate::iperf3_streams::{self, ControlError, results_of, stream_summaries};
-use crate::summary::{ProtocolKind, TestOutcome, TestSummary, TransportName};
+use crate::summary::{ProtocolKind, StreamDirection, TestOutcome, TestSummary, TransportName};
 use crate::wire::iperf3::{
     ControlState, Cookie, ServerFault, TestParameters, TestResults, TransportKind, frame_document,
-    read_document_length,
+    read_document_length, stream_id,
 };
 
 /// The longest document of parameters, as the reference has it.
@@ -45,6 +47,8 @@ pub(super) fn serve(
         control,
         peer,
         local,
+        cookie,
+        test: state.next_test(),
         parameters: None,
     };
     let Some((arrivals, _expectation)) = state.expect_streams(cookie) else {
@@ -52,7 +56,7 @@ pub(super) fn serve(
         return;
     };
     match session.run(&arrivals) {
-        Ok(summary) => state.finish(summary),
+        Ok(summary) => state.finish(session.test, summary),
         Err(SessionEnd::Nothing(outcome)) => state.tell(ServerEvent::TurnedAway {
             peer,
             why: describe(&outcome).to_owned(),
@@ -102,6 +106,8 @@ struct Session<'a> {
     control: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
+    cookie: Cookie,
+    test: u64,
     parameters: Option<TestParameters>,
 }
 
@@ -131,15 +137,52 @@ impl Session<'_> {
             TransportKind::Udp => self.collect_flows(count)?,
         };
         self.apply_settings(&sockets, &parameters)?;
-        self.state.tell(ServerEvent::Started {
-            peer: self.peer,
-            what: match parameters.transport {
-                TransportKind::Tcp => "iperf3, TCP",
-                TransportKind::Udp => "iperf3, UDP",
-            },
-        });
+        let opened = self.opened(&sockets, &parameters);
+        self.state
+            .tell(ServerEvent::Opened(Box::new(opened.clone())));
         self.say(ControlState::TestStart)?;
-        self.measure(sockets, &parameters)
+        self.measure(sockets, &parameters, &opened)
+    }
+
+    fn opened(&self, sockets: &[StreamSocket], parameters: &TestParameters) -> OpenedTest {
+        let receiving = receiving_streams(sockets.len(), parameters);
+        let streams = (0..).zip(sockets).map(|(place, socket)| OpenedStream {
+            id: stream_id(place),
+            direction: if usize::try_from(place).unwrap_or(usize::MAX) >= receiving {
+                StreamDirection::ToClient
+            } else {
+                StreamDirection::ToServer
+            },
+            local: socket.local(),
+            peer: socket.peer(),
+        });
+        let first = sockets.first();
+        OpenedTest {
+            test: self.test,
+            protocol: ProtocolKind::Iperf3,
+            transport: transport_of(parameters),
+            local: self.local,
+            peer: self.peer,
+            request: TestRequest {
+                reverse: parameters.reverse,
+                both: parameters.bidirectional,
+                parallel: parameters.parallel,
+                block: parameters.block_length,
+                omit: parameters.omit,
+                seconds: parameters.time,
+                bytes: parameters.bytes,
+                blocks: parameters.blocks,
+                rate: parameters.bandwidth,
+                window: parameters.window,
+                type_of_service: parameters.type_of_service,
+            },
+            cookie: Some(self.cookie.to_string()),
+            segment_size: first
+                .and_then(StreamSocket::statistics)
+                .map(|known| known.send_segment),
+            buffers: first.map(StreamSocket::buffer_sizes).unwrap_or_default(),
+            streams: streams.collect(),
+        }
     }
 
     fn say(&self, state: ControlState) -> Result<(), ControlError> {
@@ -307,13 +350,10 @@ impl Session<'_> {
         &self,
         sockets: Vec<StreamSocket>,
         parameters: &TestParameters,
+        opened: &OpenedTest,
     ) -> Result<TestSummary, SessionEnd> {
         let wakeup = Arc::new(Wakeup::new().map_err(ControlError::from)?);
-        let receiving = match (parameters.bidirectional, parameters.reverse) {
-            (true, _) => sockets.len() / 2,
-            (false, true) => 0,
-            (false, false) => sockets.len(),
-        };
+        let receiving = receiving_streams(sockets.len(), parameters);
         self.say(ControlState::TestRunning)?;
         let begin = Instant::now();
         let mut streams = Vec::with_capacity(sockets.len());
@@ -333,7 +373,32 @@ impl Session<'_> {
         let omit = Duration::from_secs(u64::from(parameters.omit));
         let time = (parameters.time > 0).then(|| Duration::from_secs(u64::from(parameters.time)));
         let mut clock = iperf3_streams::TestClock::new(begin, omit, time);
-        let outcome = self.await_end(&mut streams, parameters, &mut clock, &wakeup);
+        let mut lines = parameters
+            .wants_server_output
+            .then(|| Iperf3Lines::of_server(opened, UnitLetter::FITTING, false));
+        let mut output = lines
+            .as_ref()
+            .map(|lines| lines.opened(opened))
+            .unwrap_or_default();
+        let interval = match (self.state.options.interval, &lines) {
+            (Duration::ZERO, Some(_)) => Duration::from_secs(1),
+            (interval, _) => interval,
+        };
+        let mut tell = |event| {
+            let ClientEvent::Interval(report) = event else {
+                return;
+            };
+            if let Some(lines) = &mut lines {
+                output.push_str(&lines.interval(&report));
+            }
+            if !self.state.options.interval.is_zero() {
+                let test = self.test;
+                self.state.tell(ServerEvent::Interval { test, report });
+            }
+        };
+        let ids = opened.streams.iter().map(|stream| stream.id).collect();
+        let mut watch = ProgressWatch::new(begin, omit, interval, ids, &mut tell).at_server();
+        let outcome = self.await_end(&mut streams, parameters, &mut clock, &mut watch, &wakeup);
         stop_senders(&streams, true);
         clock.end(&streams, true);
         if outcome == TestOutcome::Complete {
@@ -341,6 +406,7 @@ impl Session<'_> {
             drain_received(&streams, expected);
         }
         clock.end(&streams, false);
+        watch.finish(&streams);
         for stream in &streams {
             stream.request_stop();
             stream.shut_down(if stream.sends {
@@ -352,11 +418,10 @@ impl Session<'_> {
         let finished = clock.collect(&mut streams);
         let mut summary = TestSummary {
             limiter: None,
+            peer_output: None,
+            peer_document: None,
             protocol: ProtocolKind::Iperf3,
-            transport: match parameters.transport {
-                TransportKind::Tcp => TransportName::Tcp,
-                TransportKind::Udp => TransportName::Udp,
-            },
+            transport: transport_of(parameters),
             local: self.local,
             peer: self.peer,
             title: parameters.title.clone(),
@@ -372,7 +437,13 @@ impl Session<'_> {
         let mut theirs = None;
         match summary.outcome {
             TestOutcome::Complete => {
-                let exchanged = self.exchange(&results_of(&finished));
+                let mut results = results_of(&finished);
+                if let Some(lines) = &lines {
+                    summary.streams = stream_summaries(&finished, None, false);
+                    output.push_str(&lines.server_end(&summary));
+                    results.server_output_text = Some(output);
+                }
+                let exchanged = self.exchange(&results);
                 match exchanged {
                     Ok(results) => theirs = Some(results),
                     Err(error) => summary.outcome = outcome_of(&error),
@@ -415,6 +486,7 @@ impl Session<'_> {
         streams: &mut [RunningStream],
         parameters: &TestParameters,
         clock: &mut iperf3_streams::TestClock,
+        watch: &mut ProgressWatch<'_>,
         wakeup: &Wakeup,
     ) -> TestOutcome {
         let seconds = u64::from(parameters.time) + u64::from(parameters.omit);
@@ -425,12 +497,14 @@ impl Session<'_> {
                 PollFd::new(&self.control, PollFlags::IN),
                 PollFd::new(wakeup, PollFlags::IN),
             ];
-            if wait_for(&mut waiting, Some(clock.patience())).is_err() {
+            let patience = clock.patience().min(watch.patience());
+            if wait_for(&mut waiting, Some(patience)).is_err() {
                 return TestOutcome::PeerVanished;
             }
             let said = !waiting[0].revents().is_empty();
             wakeup.silence();
             clock.pass(streams);
+            watch.pass(streams);
             if said {
                 let mut byte = [0];
                 let deadline = Instant::now() + PATIENCE;
@@ -473,6 +547,22 @@ impl Session<'_> {
         let mut byte = [0];
         let _ = read_exactly(&self.control, &mut byte, deadline);
         Ok(theirs)
+    }
+}
+
+/// How many of the streams go to us; they are the first.
+fn receiving_streams(count: usize, parameters: &TestParameters) -> usize {
+    match (parameters.bidirectional, parameters.reverse) {
+        (true, _) => count / 2,
+        (false, true) => 0,
+        (false, false) => count,
+    }
+}
+
+fn transport_of(parameters: &TestParameters) -> TransportName {
+    match parameters.transport {
+        TransportKind::Tcp => TransportName::Tcp,
+        TransportKind::Udp => TransportName::Udp,
     }
 }
 

@@ -10,6 +10,8 @@ mod greeter;
 mod iperf2_tcp;
 mod iperf2_udp;
 mod iperf3;
+mod meter_watch;
+mod opened;
 mod options;
 
 use std::collections::HashMap;
@@ -22,10 +24,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use thiserror::Error;
 
+use crate::client::IntervalReport;
 use crate::engine;
-use crate::summary::TestSummary;
+use crate::summary::{TestSummary, TransportName};
 use admission::ServerState;
 use greeter::{Greeter, PendingConnection};
+pub use opened::{OpenedStream, OpenedTest, TestRequest};
 pub use options::{AddressFamilies, NetworkParseError, NetworkPrefix, ServerLimits, ServerOptions};
 
 /// Why a server cannot start or go on.
@@ -47,15 +51,22 @@ pub enum ServerError {
 /// What a server has to say.
 #[derive(Debug)]
 pub enum ServerEvent {
-    /// A test has begun.
-    Started {
-        /// The client.
-        peer: SocketAddr,
-        /// What it is, in a word or two.
-        what: &'static str,
+    /// A test has its streams and begins.
+    Opened(Box<OpenedTest>),
+    /// An interval of a test is over.
+    Interval {
+        /// The number of the test.
+        test: u64,
+        /// What went.
+        report: IntervalReport,
     },
     /// A test is over.
-    Ended(Box<TestSummary>),
+    Ended {
+        /// The number of the test.
+        test: u64,
+        /// What came of it.
+        summary: Box<TestSummary>,
+    },
     /// A connection that closed without a byte.
     BareConnection {
         /// The peer.
@@ -99,8 +110,8 @@ impl Server {
         let mut datagrams = Vec::new();
         for port in &options.ports {
             let (listener, socket, port) = bind_port(&options, *port)?;
-            listeners.push(listener);
-            datagrams.push((socket, port));
+            listeners.extend(listener);
+            datagrams.extend(socket.map(|socket| (socket, port)));
         }
         let state = ServerState::new(options, events)?;
         Ok(Self {
@@ -112,9 +123,15 @@ impl Server {
 
     /// The addresses that it listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
+        let of_datagrams = self
+            .datagrams
+            .iter()
+            .filter(|_| self.listeners.is_empty())
+            .filter_map(|(socket, _)| socket.local_addr().ok());
         self.listeners
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
+            .chain(of_datagrams)
             .collect()
     }
 
@@ -213,11 +230,11 @@ fn is_shortage(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// TCP and UDP on one port; port 0 takes one that is free for both.
+/// TCP and UDP on one port, or one of them; port 0 takes one that is free.
 fn bind_port(
     options: &ServerOptions,
     port: u16,
-) -> Result<(TcpListener, UdpSocket, u16), ServerError> {
+) -> Result<(Option<TcpListener>, Option<UdpSocket>, u16), ServerError> {
     let (address, only_v6) = match (options.bind, options.families) {
         (Some(ip), _) => (ip, true),
         (None, AddressFamilies::OnlyV4) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), false),
@@ -225,10 +242,19 @@ fn bind_port(
         (None, AddressFamilies::Both) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), false),
     };
     let attempt = |ip: IpAddr| {
-        let address = SocketAddr::new(ip, port);
-        let listener = engine::listen_tcp(address, only_v6)?;
-        let port = listener.local_addr()?.port();
-        let socket = engine::open_udp(SocketAddr::new(ip, port), only_v6)?;
+        let mut port = port;
+        let mut listener = None;
+        if options.transport != Some(TransportName::Udp) {
+            let taken = engine::listen_tcp(SocketAddr::new(ip, port), only_v6)?;
+            port = taken.local_addr()?.port();
+            listener = Some(taken);
+        }
+        let mut socket = None;
+        if options.transport != Some(TransportName::Tcp) {
+            let taken = engine::open_udp(SocketAddr::new(ip, port), only_v6)?;
+            port = taken.local_addr()?.port();
+            socket = Some(taken);
+        }
         Ok((listener, socket, port))
     };
     let wanted_both = options.bind.is_none() && options.families == AddressFamilies::Both;

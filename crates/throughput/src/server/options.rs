@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::summary::TransportName;
+
 /// Which IP versions a server listens on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddressFamilies {
@@ -47,6 +49,10 @@ pub struct ServerOptions {
     pub limits: ServerLimits,
     /// Received bytes are copied out of the kernel.
     pub copy: bool,
+    /// The only transport; both, if there is none.
+    pub transport: Option<TransportName>,
+    /// The time between two reports of a test that runs; none if zero.
+    pub interval: Duration,
 }
 
 impl Default for ServerOptions {
@@ -59,6 +65,8 @@ impl Default for ServerOptions {
             allow: Vec::new(),
             limits: ServerLimits::default(),
             copy: false,
+            transport: None,
+            interval: Duration::ZERO,
         }
     }
 }

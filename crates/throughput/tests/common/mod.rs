@@ -90,7 +90,7 @@ impl Bench {
                 .events
                 .recv_timeout(end.saturating_duration_since(Instant::now()))
             {
-                Ok(ServerEvent::Ended(summary)) => return Some(*summary),
+                Ok(ServerEvent::Ended { summary, .. }) => return Some(*summary),
                 Ok(_) => {}
                 Err(_) => return None,
             }

@@ -28,7 +28,7 @@ use crate::output::Output;
 ///
 /// The letters are those of iperf3, and of iperf 2 where iperf3 has none; the guide has the table.
 ///
-/// Not there yet: --as iperf or iperf3, CSV (-y), zero copy (-Z), CPU affinity (-A), a file to send
+/// Not there yet: CSV (-y), zero copy (-Z), CPU affinity (-A), a file to send
 /// (-F), authentication, MPTCP, multicast, trip times and bounce-back of iperf 2.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -194,7 +194,15 @@ fn parse_size(text: &str) -> Result<u32, String> {
 }
 
 /// The system's random numbers.
-struct SystemRandom(std::fs::File);
+pub(super) struct SystemRandom(std::fs::File);
+
+impl SystemRandom {
+    pub(super) fn open() -> Result<Self, Failure> {
+        std::fs::File::open("/dev/urandom")
+            .map(Self)
+            .map_err(|error| Failure::io("cannot read /dev/urandom", &error))
+    }
+}
 
 impl RandomBytes for SystemRandom {
     fn fill(&mut self, buffer: &mut [u8]) {
@@ -206,9 +214,7 @@ impl RandomBytes for SystemRandom {
 
 pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure> {
     let options = options(args)?;
-    let source = std::fs::File::open("/dev/urandom");
-    let mut random =
-        SystemRandom(source.map_err(|error| Failure::io("cannot read /dev/urandom", &error))?);
+    let mut random = SystemRandom::open()?;
     let both = args.both || args.bidir || args.in_turns;
     let mut text = ClientText::new(options.transport, both);
     let mut broken = None;
@@ -241,14 +247,14 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
     Ok(Status::Clean)
 }
 
-fn seconds_since_1970() -> u64 {
+pub(super) fn seconds_since_1970() -> u64 {
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |time| time.as_secs())
 }
 
 /// The system as `uname -a` names it.
-fn system_name() -> String {
+pub(super) fn system_name() -> String {
     let uname = rustix::system::uname();
     let parts = [
         uname.sysname(),

@@ -135,10 +135,11 @@ fn options(args: &ServerArgs) -> ServerOptions {
             ..defaults.limits
         },
         copy: args.copy,
+        ..defaults
     }
 }
 
-fn give_up_root(output: &Output) -> Result<(), Failure> {
+pub(super) fn give_up_root(output: &Output) -> Result<(), Failure> {
     match become_nobody() {
         Ok(_) => Ok(()),
         // Root of a user namespace has no rights outside of it.
@@ -171,13 +172,13 @@ fn failure(error: &ServerError) -> Failure {
 
 fn tell(event: &ServerEvent, format: ServerFormat, output: &Output) -> Result<(), Failure> {
     match (event, format) {
-        (ServerEvent::Ended(summary), ServerFormat::Json) => {
+        (ServerEvent::Ended { summary, .. }, ServerFormat::Json) => {
             let line = serde_json::to_string(summary).map_err(|error| {
                 Failure::input("cannot write the answer as JSON").caused_by(&error)
             })?;
             output.answer(&(surefoot_report::escape_json(line) + "\n"))
         }
-        (ServerEvent::Ended(summary), ServerFormat::Text) => {
+        (ServerEvent::Ended { summary, .. }, ServerFormat::Text) => {
             output.answer(&text::server_report(summary))
         }
         (ServerEvent::BareConnection { peer, .. }, ServerFormat::Text) => {
@@ -187,12 +188,13 @@ fn tell(event: &ServerEvent, format: ServerFormat, output: &Output) -> Result<()
             output.remark(&format!("{peer}: turned away: {}\n", escape(why)));
             Ok(())
         }
-        (ServerEvent::Started { peer, what }, _) => {
+        (ServerEvent::Opened(opened), _) => {
             if output.verbose() {
-                output.remark(&format!("{peer}: {what}, begins\n"));
+                output.remark(&text::server_start(opened));
             }
             Ok(())
         }
-        (ServerEvent::BareConnection { .. }, ServerFormat::Json) => Ok(()),
+        (ServerEvent::BareConnection { .. }, ServerFormat::Json)
+        | (ServerEvent::Interval { .. }, _) => Ok(()),
     }
 }

@@ -1,0 +1,277 @@
+//! Stands in for iperf3.
+
+use std::collections::HashMap;
+use std::sync::mpsc::channel;
+
+use surefoot_throughput::client::{ClientEvent, ClientOptions, ClientReport, run_client};
+use surefoot_throughput::imitation::{
+    Iperf3Form, Iperf3Lines, Iperf3Order, Iperf3Printing, iperf3_error_text, iperf3_help,
+    iperf3_version, read_iperf3_arguments,
+};
+use surefoot_throughput::iperf3_json::{Iperf3Document, http_date};
+use surefoot_throughput::server::{Server, ServerEvent, ServerOptions};
+use surefoot_throughput::summary::{TestOutcome, TestSummary};
+
+use super::super::client::{SystemRandom, seconds_since_1970, system_name};
+use super::super::server::give_up_root;
+use super::{LineSink, Status};
+use crate::error::Failure;
+use crate::output::Output;
+
+pub(super) fn run(words: &[String], output: &Output) -> Status {
+    let order = match read_iperf3_arguments(words) {
+        Ok(order) => order,
+        Err(error) => {
+            output.complain(&format!(
+                "iperf3: {error}\n\n`iperf3 --help` says how it is used\n"
+            ));
+            return Status::Findings;
+        }
+    };
+    let outcome = match order {
+        Iperf3Order::Help => output.answer(&iperf3_help()).map(|()| true),
+        Iperf3Order::Version => output
+            .answer(&format!("{}\n{}\n", iperf3_version(), system_name()))
+            .map(|()| true),
+        Iperf3Order::Client(options, printing) => client(&options, &printing, output),
+        Iperf3Order::Server(options, printing) => serve(*options, &printing, output),
+    };
+    match outcome {
+        Ok(true) => Status::Clean,
+        Ok(false) => Status::Findings,
+        Err(failure) if failure.message().is_none() => Status::Clean,
+        Err(failure) => {
+            output.complain(&failure.message().unwrap_or_default());
+            Status::Findings
+        }
+    }
+}
+
+/// Runs a test; says whether it worked.
+fn client(
+    options: &ClientOptions,
+    printing: &Iperf3Printing,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let mut sink = LineSink::open(printing.log.as_deref(), output)
+        .map_err(|error| Failure::io("cannot open the log file", &error))?;
+    let system = system_name();
+    let time = seconds_since_1970();
+    let mut random = SystemRandom::open()?;
+    let mut lines = Iperf3Lines::of_client(options, printing.unit, printing.verbose);
+    let mut document = Iperf3Document::new(options, time, &system)
+        .with_version(&iperf3_version())
+        .with_extra_data(printing.extra_data.as_deref());
+    let mut broken = None;
+    let mut tell = |event: &ClientEvent| {
+        document.event(event);
+        let text = match (printing.form, event) {
+            (Iperf3Form::Text, event) => lines.event(event, &system, &http_date(time)),
+            (Iperf3Form::Document, _) => return,
+            (Iperf3Form::Stream, ClientEvent::Connected { .. }) => {
+                shown_line(document.start_event())
+            }
+            (Iperf3Form::Stream, ClientEvent::Interval(report)) => {
+                shown_line(document.interval_event(report))
+            }
+        };
+        if broken.is_none() {
+            broken = sink.write(&text).err();
+        }
+    };
+    let outcome = run_client(options, &mut random, &mut tell);
+    if let Some(failure) = broken {
+        return Err(failure);
+    }
+    match (outcome, printing.form) {
+        (Ok(mut report), Iperf3Form::Text) => {
+            for test in &mut report.tests {
+                test.peer_output = test.peer_output.take().map(|text| harmless(&text));
+            }
+            sink.write(&lines.client_end(&report))?;
+        }
+        (Ok(report), Iperf3Form::Document) => {
+            sink.write(&output.json(&document.report(&report))?)?;
+        }
+        (Ok(report), Iperf3Form::Stream) => sink.write(&shown_line(document.end_event(&report)))?,
+        (Err(error), form) => {
+            let why = iperf3_error_text(&error);
+            match form {
+                Iperf3Form::Text => {
+                    output.complain(&format!("iperf3: error - {why}\n"));
+                }
+                Iperf3Form::Document => sink.write(&output.json(&document.failure(&why))?)?,
+                Iperf3Form::Stream => sink.write(&shown_line(Iperf3Document::error_event(&why)))?,
+            }
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lines of the peer, for a terminal.
+fn harmless(text: &str) -> String {
+    let mut shown = String::new();
+    for line in text.lines() {
+        shown.push_str(&surefoot_report::escape(line));
+        shown.push('\n');
+    }
+    shown
+}
+
+/// A line of JSON that a terminal may get.
+fn shown_line(line: String) -> String {
+    surefoot_report::escape_json(line)
+}
+
+/// A test that a server runs.
+struct ServedTest {
+    lines: Iperf3Lines,
+    document: Iperf3Document,
+    report: ClientReport,
+}
+
+/// Serves until it is ended, or for one test.
+fn serve(
+    options: ServerOptions,
+    printing: &Iperf3Printing,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let mut sink = LineSink::open(printing.log.as_deref(), output)
+        .map_err(|error| Failure::io("cannot open the log file", &error))?;
+    if let Some(path) = &printing.pid_file {
+        let path_shown = path.display();
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| Failure::io(format!("cannot write {path_shown}"), &error))?;
+    }
+    let one_off = options.one_off;
+    let port = options.ports.first().copied().unwrap_or_default();
+    let (sender, events) = channel();
+    let server = match Server::bind(options, sender) {
+        Ok(server) => server,
+        Err(error) => {
+            let source = std::error::Error::source(&error);
+            let why = source.map_or_else(|| error.to_string(), ToString::to_string);
+            output.complain(&format!(
+                "iperf3: error - unable to start listener for connections: {why}\n"
+            ));
+            return Ok(false);
+        }
+    };
+    give_up_root(output)?;
+    let text = printing.form == Iperf3Form::Text;
+    let mut number = 1;
+    if text {
+        sink.write(&Iperf3Lines::listening(port, number))?;
+    }
+    let thread = std::thread::Builder::new()
+        .name("server".to_owned())
+        .spawn(move || server.run())
+        .map_err(|error| Failure::io("cannot start a thread", &error))?;
+    let system = system_name();
+    let mut tests: HashMap<u64, ServedTest> = HashMap::new();
+    for event in events {
+        match event {
+            ServerEvent::Opened(opened) => {
+                let lines = Iperf3Lines::of_server(&opened, printing.unit, printing.verbose);
+                let document = Iperf3Document::of_server(&opened, seconds_since_1970(), &system)
+                    .with_version(&iperf3_version());
+                match printing.form {
+                    Iperf3Form::Text => sink.write(&lines.opened(&opened))?,
+                    Iperf3Form::Stream => sink.write(&shown_line(document.start_event()))?,
+                    Iperf3Form::Document => {}
+                }
+                let report = ClientReport {
+                    server: opened.peer,
+                    protocol: opened.protocol,
+                    tests: Vec::new(),
+                    intervals: Vec::new(),
+                };
+                let served = ServedTest {
+                    lines,
+                    document,
+                    report,
+                };
+                tests.insert(opened.test, served);
+            }
+            ServerEvent::Interval { test, report } => {
+                let Some(served) = tests.get_mut(&test) else {
+                    continue;
+                };
+                match printing.form {
+                    Iperf3Form::Text => sink.write(&served.lines.interval(&report))?,
+                    Iperf3Form::Stream => {
+                        sink.write(&shown_line(served.document.interval_event(&report)))?;
+                    }
+                    Iperf3Form::Document => served.report.intervals.push(report),
+                }
+            }
+            ServerEvent::Ended { test, summary } => {
+                if let Some(served) = tests.remove(&test) {
+                    end(served, *summary, printing.form, output, &mut sink)?;
+                }
+                number += 1;
+                if text && !one_off {
+                    sink.write(&Iperf3Lines::listening(port, number))?;
+                }
+            }
+            ServerEvent::TurnedAway { why, .. } => {
+                output.complain(&format!(
+                    "iperf3: error - {}\n",
+                    surefoot_report::escape(&why)
+                ));
+            }
+            ServerEvent::BareConnection { .. } => {}
+        }
+    }
+    match thread.join() {
+        Ok(Ok(())) => Ok(true),
+        Ok(Err(error)) => {
+            output.complain(&format!("iperf3: error - {error}\n"));
+            Ok(false)
+        }
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn end(
+    mut served: ServedTest,
+    summary: TestSummary,
+    form: Iperf3Form,
+    output: &Output,
+    sink: &mut LineSink<'_>,
+) -> Result<(), Failure> {
+    let why = match &summary.outcome {
+        TestOutcome::Complete => None,
+        TestOutcome::PeerInterrupted | TestOutcome::PeerVanished => {
+            Some("the client has terminated".to_owned())
+        }
+        TestOutcome::PeerSilent => Some("the client says nothing any more".to_owned()),
+        TestOutcome::Interrupted => Some("the server has terminated".to_owned()),
+        TestOutcome::Refused(why) => Some(why.clone()),
+    };
+    let rows = served.lines.server_end(&summary);
+    served.report.tests.push(summary);
+    match form {
+        Iperf3Form::Text => {
+            sink.write(&rows)?;
+            if let Some(why) = why {
+                output.complain(&format!("iperf3: {}\n", surefoot_report::escape(&why)));
+            }
+        }
+        Iperf3Form::Document => {
+            let mut document = served.document.report(&served.report);
+            if let Some(why) = why {
+                document["error"] = serde_json::Value::from(why);
+            }
+            sink.write(&output.json(&document)?)?;
+        }
+        Iperf3Form::Stream => {
+            sink.write(&shown_line(served.document.end_event(&served.report)))?;
+            if let Some(why) = why {
+                sink.write(&shown_line(Iperf3Document::error_event(&why)))?;
+            }
+        }
+    }
+    Ok(())
+}

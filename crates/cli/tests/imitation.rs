@@ -1,0 +1,302 @@
+//! `surefoot` called as iperf3, beside iperf3 itself: the same lines, numbers apart.
+
+mod common;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use surefoot_testkit::Namespace;
+
+/// Where a pair of programs runs.
+fn network() -> Namespace {
+    let namespace = Namespace::new().expect("root, or unshare -Urnm");
+    namespace
+        .run(&["ip", "link", "set", "lo", "up"])
+        .expect("ip");
+    namespace
+}
+
+/// What a program printed, and its exit status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Printed {
+    text: String,
+    errors: String,
+    status: Option<i32>,
+}
+
+fn start(network: &Namespace, program: &Path, words: &str) -> Child {
+    network
+        .within(|| {
+            Command::new(program)
+                .args(words.split_whitespace())
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        })
+        .expect("the program of a Debian package")
+}
+
+/// Waits for the end of a program, and ends it if it takes too long.
+fn finish(mut child: Child, words: &str) -> Printed {
+    let end = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if Instant::now() > end {
+            child.kill().expect("it is ours");
+            child.wait().expect("it ends");
+            panic!("`{words}` does not end within 20 s");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut text = String::new();
+    let mut errors = String::new();
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("text");
+    let stderr = child.stderr.as_mut().expect("a pipe");
+    stderr.read_to_string(&mut errors).expect("text");
+    let status = child.wait().expect("it ended").code();
+    Printed {
+        text,
+        errors,
+        status,
+    }
+}
+
+/// Waits until something listens on a port of TCP.
+fn wait_for_listener(network: &Namespace, port: u16) {
+    let end = Instant::now() + Duration::from_secs(10);
+    let wanted = format!("sport = :{port}");
+    loop {
+        let sockets = network.run(&["ss", "-Hltun", &wanted]).expect("ss");
+        if !sockets.trim().is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "nothing listens on {port}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Numbers, units and blanks that vary from run to run, and the program's own name for itself.
+fn masked(text: &str) -> Vec<String> {
+    let mask = |line: &str| {
+        let line = line.trim_start_matches("      ");
+        if line.starts_with("Cookie: ") {
+            return "Cookie".to_owned();
+        }
+        let line = line.replace(&format!(" (surefoot {})", env!("CARGO_PKG_VERSION")), "");
+        let mut out = String::new();
+        for word in line.split(' ').filter(|word| !word.is_empty()) {
+            let digits = word.chars().any(|char| char.is_ascii_digit());
+            let unit = ["Bytes", "bits/sec"]
+                .iter()
+                .find(|unit| word.ends_with(*unit));
+            if digits && !word.starts_with('[') && !word.ends_with(']') {
+                let kept = word
+                    .chars()
+                    .filter(|char| !char.is_ascii_digit() && *char != '.');
+                out.extend(kept);
+                out.push('#');
+            } else if let Some(unit) = unit {
+                out.push_str(unit);
+            } else {
+                out.push_str(word);
+            }
+            out.push(' ');
+        }
+        out
+    };
+    text.lines().map(mask).collect()
+}
+
+/// A folder with links to `surefoot` that bear the name of a program.
+fn links() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    for name in ["iperf", "iperf3"] {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_surefoot"), folder.path().join(name))
+            .expect("a link");
+    }
+    folder
+}
+
+/// Runs a server and a client of one kind; what both printed.
+fn pair(program: &Path, server: &str, client: &str) -> (Printed, Printed) {
+    let network = network();
+    let serving = start(&network, program, server);
+    wait_for_listener(&network, 5201);
+    let measuring = start(&network, program, client);
+    let client = finish(measuring, client);
+    (client, finish(serving, server))
+}
+
+const CASES: &[&str] = &[
+    "",
+    "-R",
+    "-P 2",
+    "--bidir -P 2",
+    "-u -b 10M",
+    "-u -b 10M -R",
+    "-u -b 10M --bidir",
+    "-u -b 10M -P 2",
+    "-O 1",
+    "-V",
+    "-T hello",
+    "-f m",
+    "-f K",
+    "-i 0",
+    "-i .5",
+    "--get-server-output",
+];
+
+#[test]
+fn text_is_that_of_iperf3_line_by_line() {
+    let links = links();
+    let ours = links.path().join("iperf3");
+    std::thread::scope(|scope| {
+        for case in CASES {
+            let ours = ours.clone();
+            scope.spawn(move || {
+                let client = format!("-c 127.0.0.1 -t 1 {case}");
+                let theirs = pair(&PathBuf::from("iperf3"), "-s -1 -4", &client);
+                let ours = pair(&ours, "-s -1 -4", &client);
+                assert_eq!(ours.0.errors, "", "{case}");
+                assert_eq!((ours.0.status, ours.1.status), (Some(0), Some(0)), "{case}");
+                assert_eq!(
+                    without_races(&ours.0.text),
+                    without_races(&theirs.0.text),
+                    "the client, {case}\n{}\n{}",
+                    ours.0.text,
+                    theirs.0.text
+                );
+                assert_eq!(
+                    without_races(&ours.1.text),
+                    without_races(&theirs.1.text),
+                    "the server, {case}\n{}\n{}",
+                    ours.1.text,
+                    theirs.1.text
+                );
+            });
+        }
+    });
+}
+
+/// The lines without those that iperf3 prints in one run and not in another: the row of the last
+/// milliseconds at the server and the rule before it, and the heading of columns for what it sends
+/// where it sends nothing.
+fn without_races(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| {
+        let times = line.split_whitespace().find(|word| {
+            word.split_once('-').is_some_and(|(start, end)| {
+                start.parse::<f64>().is_ok() && end.parse::<f64>().is_ok()
+            })
+        });
+        let Some((start, end)) = times.and_then(|word| word.split_once('-')) else {
+            return !line.starts_with("- - -") && !line.ends_with("CPU");
+        };
+        let time = |text: &str| text.parse::<f64>().unwrap_or_default();
+        let summed = line.ends_with("sender") || line.ends_with("receiver");
+        summed || time(end) - time(start) > 0.2
+    });
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    let text = lines.join("\n");
+    let text = text.replace("         Retr  Cwnd", "");
+    masked(&text)
+        .into_iter()
+        .filter(|line| !line.starts_with("CPU Utilization"))
+        .map(|line| socket_numbers_apart(&line))
+        .collect()
+}
+
+/// The numbers of sockets depend on what else a program has open.
+fn socket_numbers_apart(line: &str) -> String {
+    let words = line.split(' ').map(|word| match word.strip_suffix(']') {
+        Some(number) if number.parse::<u32>().is_ok() => "#]",
+        _ => word,
+    });
+    let roles = words.map(|word| match word.split_once("][") {
+        Some((number, role)) if number.parse::<u32>().is_ok() => format!("#][{role}"),
+        _ => word.to_owned(),
+    });
+    roles.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_failure_has_status_1_and_the_words_that_scripts_look_for() {
+    let links = links();
+    let network = network();
+    let ours = links.path().join("iperf3");
+    for (words, expected) in [
+        (
+            "-c 127.0.0.1",
+            "iperf3: error - unable to connect to server: Connection refused\n",
+        ),
+        (
+            "-s -c x",
+            "iperf3: parameter error - cannot be both server and client\n",
+        ),
+        ("-Q", "iperf3: invalid option -- 'Q'\n"),
+        (
+            "-c x --sctp",
+            "iperf3: parameter error - surefoot does not have --sctp\n",
+        ),
+    ] {
+        let printed = finish(start(&network, &ours, words), words);
+        assert_eq!(
+            (printed.status, printed.text.as_str()),
+            (Some(1), ""),
+            "{words}"
+        );
+        assert!(
+            printed.errors.starts_with(expected),
+            "{words}: {}",
+            printed.errors
+        );
+    }
+    for words in ["-c 127.0.0.1 -J", "-c 127.0.0.1 --json-stream"] {
+        let printed = finish(start(&network, &ours, words), words);
+        assert_eq!(
+            (printed.status, printed.errors.as_str()),
+            (Some(1), ""),
+            "{words}"
+        );
+        let wanted = "unable to connect to server: Connection refused";
+        assert!(printed.text.contains(wanted), "{words}: {}", printed.text);
+    }
+}
+
+#[test]
+fn the_stream_of_json_has_one_event_a_line() {
+    let links = links();
+    let ours = links.path().join("iperf3");
+    let words = "-c 127.0.0.1 -t 1 -i .5 --json-stream";
+    let (client, server) = pair(&ours, "-s -1 --json-stream", words);
+    for (who, printed) in [("client", client), ("server", server)] {
+        let names: Vec<String> = printed
+            .text
+            .lines()
+            .map(|line| {
+                let event: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+                event["event"].as_str().expect("it has a name").to_owned()
+            })
+            .collect();
+        assert!(
+            names.len() >= 3
+                && names[0] == "start"
+                && names[1] == "interval"
+                && names.last().is_some_and(|name| name == "end"),
+            "{who}: {names:?}"
+        );
+    }
+}
+
+#[test]
+fn the_option_as_does_what_a_link_does() {
+    let ran = common::run(&["throughput", "--as", "iperf3", "--", "-v"]);
+    assert_eq!(ran.status, 0);
+    assert!(ran.out.starts_with("iperf 3.12 (surefoot "), "{}", ran.out);
+    let ran = common::run(&["throughput", "--as", "iperf3", "--", "-c", "x", "-P", "200"]);
+    assert_eq!(ran.status, 1);
+    let wanted = "iperf3: parameter error - number of parallel streams too large (maximum = 128)\n";
+    assert!(ran.err.starts_with(wanted), "{}", ran.err);
+}

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use surefoot_host::{Host, Socket, SocketKind};
-use surefoot_netfilter::packet::conntrack::Listed;
+use surefoot_netfilter::packet::conntrack::ListedConnection;
 
 /// TCP and UDP connections, as whoever began them sees it: where a socket of the same port waits,
 /// the peer did. None if the sockets are not known.
-pub fn connections(host: &Host) -> Option<Vec<Listed>> {
+pub fn connections(host: &Host) -> Option<Vec<ListedConnection>> {
     let sockets = host.sockets.as_ref()?;
     let waiting: BTreeSet<(SocketKind, u16)> = sockets
         .iter()
@@ -31,9 +31,9 @@ pub fn connections(host: &Host) -> Option<Vec<Listed>> {
             return None;
         }
         Some(if waits(one) {
-            Listed::new(protocol, peer, local)
+            ListedConnection::new(protocol, peer, local)
         } else {
-            Listed::new(protocol, local, peer)
+            ListedConnection::new(protocol, local, peer)
         })
     });
     Some(listed.collect())

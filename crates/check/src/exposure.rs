@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use surefoot_host::{Host, Socket, SocketKind};
-use surefoot_netfilter::packet::{Interface, Packet, Path};
-use surefoot_netfilter::semantics::{End, Record, evaluate};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{End, RecordLevel, evaluate};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
 use surefoot_ruleset::model::{Family, Field, ct_state};
 
@@ -238,8 +238,8 @@ fn gate(host: &Host, rules: &LoadedRules, socket: &Socket) -> Gate {
         Some(index) => devices(host, index)
             .iter()
             .map(|name| match name.as_str() {
-                "" => Interface::Unknown,
-                name => Interface::named(name),
+                "" => PacketInterface::Unknown,
+                name => PacketInterface::named(name),
             })
             .collect(),
         None => interfaces(rules),
@@ -259,25 +259,25 @@ fn gate(host: &Host, rules: &LoadedRules, socket: &Socket) -> Gate {
 }
 
 /// The interfaces by which strangers come; one unknown where there are many or they are not known.
-fn interfaces(rules: &LoadedRules) -> Vec<Interface> {
+fn interfaces(rules: &LoadedRules) -> Vec<PacketInterface> {
     const MANY: usize = 8;
     let known = rules.surroundings.interfaces.iter().flatten();
-    let outside: Vec<Interface> = known
+    let outside: Vec<PacketInterface> = known
         .filter(|interface| interface.up && !interface.loopback)
-        .map(|interface| Interface::named(&interface.name))
+        .map(|interface| PacketInterface::named(&interface.name))
         .collect();
     if outside.is_empty() || outside.len() > MANY {
-        vec![Interface::Unknown]
+        vec![PacketInterface::Unknown]
     } else {
         outside
     }
 }
 
-fn ask(rules: &LoadedRules, socket: &Socket, family: Family, interface: Interface) -> Gate {
+fn ask(rules: &LoadedRules, socket: &Socket, family: Family, interface: PacketInterface) -> Gate {
     if !rules.are_complete() {
         return Gate::Unknown;
     }
-    let mut packet = Packet::new(Path::Input)
+    let mut packet = Packet::new(PacketPath::Input)
         .with(Field::L4Proto, protocol(socket))
         .with(Field::DstPort, socket.port)
         .with(
@@ -296,7 +296,7 @@ fn ask(rules: &LoadedRules, socket: &Socket, family: Family, interface: Interfac
         &rules.index,
         &rules.surroundings,
         &packet,
-        Record::Nothing,
+        RecordLevel::Nothing,
     );
     match answer.certain() {
         Some(End::Accepted) => Gate::Open,

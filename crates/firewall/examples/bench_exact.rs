@@ -15,10 +15,10 @@
 use std::time::Instant;
 
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Side, diff, reach};
+use surefoot_firewall::ask::{DiffSide, diff, reach};
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, Question, dead_rules};
-use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::exact::{Budget, Exact, SymbolicQuestion, dead_rules};
+use surefoot_netfilter::packet::PacketPath;
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::Input;
@@ -92,10 +92,10 @@ fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
     };
     step("read", &mut begin);
     for (name, path) in [
-        ("accepted at input", Path::Input),
-        ("accepted at forward", Path::Forward),
+        ("accepted at input", PacketPath::Input),
+        ("accepted at forward", PacketPath::Forward),
     ] {
-        let mut exact = Exact::new(Question {
+        let mut exact = Exact::new(SymbolicQuestion {
             firewall: &rules.firewall,
             surroundings: &rules.surroundings,
             v6: false,
@@ -106,7 +106,7 @@ fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
             budget: Budget::default(),
         })
         .unwrap();
-        assert!(exact.certainly(End::Accepted).is_ok());
+        assert!(exact.certainly_ending(End::Accepted).is_ok());
         step(name, &mut begin);
     }
     assert!(dead_rules(&rules.firewall, &rules.surroundings, Budget::default()).is_ok());
@@ -125,7 +125,7 @@ fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
 
 fn compare(old: &LoadedRules, new: &LoadedRules) -> f64 {
     let begin = Instant::now();
-    let [from, to] = [old, new].map(|rules| Side {
+    let [from, to] = [old, new].map(|rules| DiffSide {
         rules,
         whole: false,
     });

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::explain;
 use surefoot_netfilter::packet::words;
-use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::semantics::RuleIndex;
 use surefoot_ruleset::Input;
 
 fn main() {
@@ -26,7 +26,7 @@ fn main() {
     };
     let loaded = LoadedRules::of_texts(vec![input]);
     let begin = Instant::now();
-    drop(Index::new(&loaded.firewall));
+    drop(RuleIndex::new(&loaded.firewall));
     let indexing = begin.elapsed();
     let mut times: Vec<Duration> = Vec::new();
     for number in 0..500_u32 {

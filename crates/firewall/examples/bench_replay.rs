@@ -16,7 +16,7 @@ use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Replay, Side};
+use surefoot_firewall::ask::{DiffSide, Replay};
 use surefoot_netfilter::{Interface, Surroundings};
 use surefoot_ruleset::Input;
 
@@ -62,12 +62,14 @@ fn measure(rules: u32, length: u32) {
     let mut connections = 0;
     for _ in 0..RUNS {
         let begin = Instant::now();
-        let [old, new] = [&old, &new].map(|rules| Side {
+        let [old, new] = [&old, &new].map(|rules| DiffSide {
             rules,
             whole: false,
         });
         let mut replay = Replay::new(old, new, &surroundings, Some("eth0"));
-        replay.capture(File::open(&path).unwrap(), |_| {}).unwrap();
+        replay
+            .replay_capture(File::open(&path).unwrap(), |_| {})
+            .unwrap();
         let replayed = replay.finish(10);
         assert_eq!(replayed.all.packets, u64::from(PACKETS));
         connections = replayed.connections;

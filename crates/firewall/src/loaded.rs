@@ -5,7 +5,7 @@
 
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{Evaluation, Index, Record, evaluate};
+use surefoot_netfilter::semantics::{Evaluation, RecordLevel, RuleIndex, evaluate};
 use surefoot_report::{Level, Problem, Unknown};
 use surefoot_ruleset::model::{Family, Firewall, Table};
 use surefoot_ruleset::{Input, Loaded, load};
@@ -23,7 +23,7 @@ pub struct LoadedRules {
     /// What was odd in their texts, each with the index of its text.
     pub problems: Vec<(u16, Problem)>,
     /// For quick answers; made of the same rules.
-    pub index: Index,
+    pub index: RuleIndex,
     /// The host around the rules; unknown where files are studied.
     pub surroundings: Surroundings,
     /// Where the rules are from, and whether these are all.
@@ -59,7 +59,7 @@ impl LoadedRules {
         let Loaded { firewall, problems } = load(inputs);
         let mut rules = Self {
             subject,
-            index: Index::new(&firewall),
+            index: RuleIndex::new(&firewall),
             firewall,
             problems,
             surroundings,
@@ -82,7 +82,7 @@ impl LoadedRules {
     pub fn with_rules(&self, firewall: Firewall) -> Self {
         Self {
             subject: self.subject.clone(),
-            index: Index::new(&firewall),
+            index: RuleIndex::new(&firewall),
             firewall,
             problems: self.problems.clone(),
             surroundings: self.surroundings.clone(),
@@ -132,7 +132,7 @@ impl LoadedRules {
     }
 
     /// Follows one packet through these rules.
-    pub fn evaluate(&self, packet: &Packet, record: Record) -> Evaluation {
+    pub fn evaluate(&self, packet: &Packet, record: RecordLevel) -> Evaluation {
         evaluate(
             &self.firewall,
             &self.index,

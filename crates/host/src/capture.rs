@@ -23,7 +23,7 @@ const MOST_VALUES: usize = 30_000_000;
 
 /// The document.
 #[derive(Serialize, Deserialize)]
-struct Document<H> {
+struct CaptureDocument<H> {
     /// Tells a capture from any other JSON.
     surefoot_capture: u32,
     host: H,
@@ -68,7 +68,7 @@ impl Host {
     /// Writes the facts as a capture.
     pub fn write_capture(&self, to: impl Write) -> io::Result<()> {
         let mut packed = GzEncoder::new(to, Compression::default());
-        let document = Document {
+        let document = CaptureDocument {
             surefoot_capture: VERSION,
             host: self,
         };
@@ -96,7 +96,7 @@ impl Host {
             Ordering::Equal => {}
             Ordering::Greater => return Err(CaptureError::Version { found }),
         }
-        let document: Document<Self> =
+        let document: CaptureDocument<Self> =
             serde_json::from_slice(&text).map_err(CaptureError::Parse)?;
         let mut host = document.host;
         host.missing.iter_mut().for_each(Missing::settle_kind);

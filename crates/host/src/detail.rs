@@ -1,6 +1,6 @@
 //! One process in depth: what decides how it takes a signal, and what keeps it from ending.
 //!
-//! [`Process`](crate::Process) has what is cheap to read of every process. This is read of one, when
+//! [`Process`] has what is cheap to read of every process. This is read of one, when
 //! somebody wants to stop it: its threads, the freezer above it, the system call that it waits in.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct ProcessDetail {
 pub struct ThreadState {
     /// Its number.
     pub tid: u32,
-    /// The state, as in [`Process`](crate::Process).
+    /// The state, as in [`Process`].
     pub state: char,
     /// The kernel function that it sleeps in.
     pub wait_channel: Option<String>,
@@ -108,7 +108,7 @@ pub struct ProcessLink {
     pub group: u32,
     /// Its session.
     pub session: u32,
-    /// The state, as in [`Process`](crate::Process).
+    /// The state, as in [`Process`].
     pub state: char,
     /// When it began, in ticks since the kernel was started.
     pub start_ticks: u64,

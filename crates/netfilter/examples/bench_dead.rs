@@ -12,7 +12,7 @@ mod rules;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use surefoot_netfilter::boxes::{Budget, Found, dead_rules};
+use surefoot_netfilter::boxes::{Budget, ChainFindings, dead_rules};
 use surefoot_ruleset::{Input, load};
 
 /// Random rules that overlap.
@@ -35,7 +35,7 @@ fn measure(what: &str, text: &str, goal: &str) {
     let chains = firewall.tables.iter().flat_map(|table| &table.chains);
     let rules: usize = chains.map(|chain| chain.rules.len()).sum();
     let mut best = Duration::MAX;
-    let mut found = Found::default();
+    let mut found = ChainFindings::default();
     for _ in 0..5 {
         let begin = Instant::now();
         found = dead_rules(&firewall, Budget::default());

@@ -15,9 +15,9 @@ mod rules;
 use std::time::{Duration, Instant};
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::lookup::{Key, Lookup};
-use surefoot_netfilter::packet::{Interface, Packet, Path};
-use surefoot_netfilter::semantics::{Index, Record, evaluate};
+use surefoot_netfilter::lookup::{CompiledRules, PacketKey};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{RecordLevel, RuleIndex, evaluate};
 use surefoot_ruleset::model::{Field, Firewall, Match, Statement};
 use surefoot_ruleset::{Input, load};
 
@@ -40,12 +40,12 @@ fn measure(count: u32, goal: f64) {
     }])
     .firewall;
     let surroundings = Surroundings::default();
-    let index = Index::new(&firewall);
+    let index = RuleIndex::new(&firewall);
     let begin = Instant::now();
-    let lookup = Lookup::new(&firewall, &index, &surroundings);
+    let lookup = CompiledRules::new(&firewall, &index, &surroundings);
     let compiled = begin.elapsed();
     let packets = packets(&firewall);
-    let keys: Vec<Key> = packets
+    let keys: Vec<PacketKey> = packets
         .iter()
         .map(|packet| lookup.key(packet).unwrap())
         .collect();
@@ -61,7 +61,13 @@ fn measure(count: u32, goal: f64) {
     }
     let begin = Instant::now();
     for packet in packets.iter().take(WALKED) {
-        let answer = evaluate(&firewall, &index, &surroundings, packet, Record::Nothing);
+        let answer = evaluate(
+            &firewall,
+            &index,
+            &surroundings,
+            packet,
+            RecordLevel::Nothing,
+        );
         assert!(!answer.outcomes.is_empty());
     }
     let walked = begin.elapsed();
@@ -94,7 +100,7 @@ fn packets(firewall: &Firewall) -> Vec<Packet> {
     (0..PACKETS)
         .map(|number| {
             let address = |bits: u64| std::net::Ipv4Addr::from((bits >> 32) as u32).into();
-            let mut packet = Packet::new(Path::Input)
+            let mut packet = Packet::new(PacketPath::Input)
                 .from(address(next()))
                 .to(address(next()))
                 .with(
@@ -104,7 +110,7 @@ fn packets(firewall: &Firewall) -> Vec<Packet> {
                 .with(Field::L4Proto, if next() % 4 == 0 { 17_u8 } else { 6 })
                 .with(Field::SrcPort, u128::from(next() % 65_536))
                 .with(Field::DstPort, u128::from(next() % 65_536));
-            packet.input = Interface::named("eth0");
+            packet.input = PacketInterface::named("eth0");
             if number % 2 == 0 {
                 let rule = rules[usize::try_from(next()).unwrap() % rules.len()];
                 for statement in &rule.statements {

@@ -78,7 +78,7 @@ pub struct Listener {
 impl Listener {
     /// Whether it takes packets of this family of addresses. An IPv6 socket on `::ffff:192.0.2.1`
     /// is an IPv4 one.
-    pub fn serves(&self, v6: bool) -> bool {
+    pub fn has_listeners(&self, v6: bool) -> bool {
         match self.address.to_canonical() {
             IpAddr::V4(_) => !v6,
             IpAddr::V6(address) => v6 || (address.is_unspecified() && !self.v6only),

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Replay, Side};
+use surefoot_firewall::ask::{DiffSide, Replay};
 use surefoot_netfilter::packet::conntrack;
 use surefoot_ruleset::Input;
 use surefoot_netfilter::{Interface, Surroundings};
@@ -33,16 +33,16 @@ fuzz_target!(|bytes: &[u8]| {
         }]),
         ..Surroundings::default()
     };
-    let side = Side {
+    let side = DiffSide {
         rules: &rules,
         whole: true,
     };
     let mut replay = Replay::new(side, side, &host, Some("eth0"));
-    let _ = replay.capture(bytes, |_| {});
+    let _ = replay.replay_capture(bytes, |_| {});
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(list) = conntrack::parse(text)
     {
-        list.iter().for_each(|listed| replay.connection(listed));
+        list.iter().for_each(|listed| replay.judge_connection(listed));
     }
     let replayed = replay.finish(3);
     assert!(replayed.changes.iter().all(|one| one.before == one.after));

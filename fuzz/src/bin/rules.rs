@@ -5,18 +5,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use surefoot_check::Rules;
+use surefoot_firewall::LoadedRules;
 use surefoot_ruleset::Input;
 use surefoot_netfilter::packet::words;
-use surefoot_netfilter::semantics::{Record, evaluate};
+use surefoot_netfilter::semantics::RecordLevel;
 
 const PACKETS: &[&str] =
     &["tcp from 192.0.2.1 to 192.0.2.9:22 in eth0 new", "icmpv6 echo-request", "udp out eth1"];
 
 fuzz_target!(|text: &str| {
     let input = Input { name: "rules".to_owned(), text: text.to_owned(), format: None };
-    let rules = Rules::of_files(vec![input]);
-    if !rules.complete {
+    let rules = LoadedRules::of_texts(vec![input]);
+    if !rules.are_complete() {
         return;
     }
     surefoot_check::check_rules(&rules);
@@ -24,9 +24,7 @@ fuzz_target!(|text: &str| {
         let given: Vec<String> = packet.split(' ').map(str::to_owned).collect();
         let packet = words::parse(&given).expect("these words are right");
         let packet = packet.settle(&rules.surroundings);
-        let firewall = &rules.loaded.firewall;
-        let evaluation =
-            evaluate(firewall, &rules.index, &rules.surroundings, &packet, Record::All);
+        let evaluation = rules.evaluate(&packet, RecordLevel::All);
         assert!(!evaluation.outcomes.is_empty(), "every packet comes to some end");
     }
 });

@@ -7,17 +7,17 @@ use crate::LoadedRules;
 use serde::Serialize;
 use surefoot_report::{Paint, Style};
 
-use super::diff::{Difference, Side, change_lines, diff};
-use super::lines::Lines;
+use super::diff::{DiffSide, Difference, change_lines, diff};
+use super::lines::AnswerLines;
 use surefoot_netfilter::exact::Budget;
-use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
-use surefoot_netfilter::semantics::{End, Record};
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{End, RecordLevel};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Backend, Family, Field, Firewall, Policy, Table, ct_state};
 
 /// One way to flush, and what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Flushed {
+pub struct FlushedRules {
     /// The commands, in order.
     pub commands: Vec<String>,
     /// What becomes of the session in which they are typed; none if it is not known.
@@ -40,24 +40,24 @@ pub enum SessionAfter {
 
 /// What a way to flush does to a table.
 #[derive(Clone, Copy)]
-enum Does {
+enum FlushEffect {
     Empty { policies: bool },
     Remove,
 }
 
 /// What each usual way to flush would change.
-pub fn flush(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Vec<Flushed> {
+pub fn flush(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Vec<FlushedRules> {
     // A family without tables has no rules before and after.
-    let old = Side { rules, whole: true };
+    let old = DiffSide { rules, whole: true };
     let mut flushed = Vec::new();
-    for (commands, about, does) in ways(&rules.firewall) {
+    for (commands, about, does) in ways_to_flush(&rules.firewall) {
         let mut after = rules.firewall.clone();
         for table in &mut after.tables {
-            if about(table) && !matches!(does, Does::Remove) {
-                empty(table, matches!(does, Does::Empty { policies: true }));
+            if about(table) && !matches!(does, FlushEffect::Remove) {
+                empty_table(table, matches!(does, FlushEffect::Empty { policies: true }));
             }
         }
-        if matches!(does, Does::Remove) {
+        if matches!(does, FlushEffect::Remove) {
             for table in &mut after.tables {
                 if about(table) {
                     table.chains.clear();
@@ -65,7 +65,7 @@ pub fn flush(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Vec<Flushe
             }
         }
         let after = rules.with_rules(after);
-        let new = Side {
+        let new = DiffSide {
             rules: &after,
             whole: true,
         };
@@ -76,19 +76,19 @@ pub fn flush(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Vec<Flushe
             &Traffic::default(),
             (most, budget),
         );
-        flushed.push(Flushed {
+        flushed.push(FlushedRules {
             commands,
-            session: session(&after),
+            session: session_after(&after),
             difference,
         });
     }
     flushed
 }
 
-type Way = (Vec<String>, Box<dyn Fn(&Table) -> bool>, Does);
+type Way = (Vec<String>, Box<dyn Fn(&Table) -> bool>, FlushEffect);
 
 /// The commands that people type, for what there is.
-fn ways(firewall: &Firewall) -> Vec<Way> {
+fn ways_to_flush(firewall: &Firewall) -> Vec<Way> {
     let mut ways: Vec<Way> = Vec::new();
     let is_filter = |table: &&Table| table.backend.is_iptables() && table.name == "filter";
     let filters: Vec<&Table> = firewall.tables.iter().filter(is_filter).collect();
@@ -99,14 +99,14 @@ fn ways(firewall: &Firewall) -> Vec<Way> {
             .collect();
         for table in &of_family {
             let backend = table.backend;
-            let program = program(backend, family, of_family.len() > 1);
+            let program = iptables_program(backend, family, of_family.len() > 1);
             let about = move |table: &Table| {
                 (table.backend, table.family) == (backend, family) && table.name == "filter"
             };
             ways.push((
                 vec![format!("{program} -F")],
                 Box::new(about),
-                Does::Empty { policies: false },
+                FlushEffect::Empty { policies: false },
             ));
             let dropping: Vec<String> = table
                 .chains
@@ -124,7 +124,7 @@ fn ways(firewall: &Firewall) -> Vec<Way> {
                 ways.push((
                     dropping.into_iter().chain([flush]).collect(),
                     Box::new(about),
-                    Does::Empty { policies: true },
+                    FlushEffect::Empty { policies: true },
                 ));
             }
         }
@@ -134,13 +134,13 @@ fn ways(firewall: &Firewall) -> Vec<Way> {
         ways.push((
             vec!["nft flush ruleset".to_owned()],
             Box::new(by_nft),
-            Does::Remove,
+            FlushEffect::Remove,
         ));
     }
     ways
 }
 
-fn program(backend: Backend, family: Family, several: bool) -> String {
+fn iptables_program(backend: Backend, family: Family, several: bool) -> String {
     let program = if family == Family::Ip6 {
         "ip6tables"
     } else {
@@ -153,7 +153,7 @@ fn program(backend: Backend, family: Family, several: bool) -> String {
     }
 }
 
-fn empty(table: &mut Table, policies: bool) {
+fn empty_table(table: &mut Table, policies: bool) {
     for chain in &mut table.chains {
         chain.rules.clear();
         if let Some(base) = &mut chain.base
@@ -165,12 +165,15 @@ fn empty(table: &mut Table, policies: bool) {
 }
 
 /// Whether the packets of the administrator's own session still come in and go out.
-fn session(rules: &LoadedRules) -> Option<SessionAfter> {
+fn session_after(rules: &LoadedRules) -> Option<SessionAfter> {
     let session = rules.surroundings.session.as_ref()?;
     let there = (session.client, session.client_port);
     let here = (session.server, session.server_port);
     let mut after = SessionAfter::Stays;
-    for (path, from, to) in [(Path::Input, there, here), (Path::Output, here, there)] {
+    for (path, from, to) in [
+        (PacketPath::Input, there, here),
+        (PacketPath::Output, here, there),
+    ] {
         let mut packet = Packet::new(path)
             .with(Field::CtState, ct_state::ESTABLISHED)
             .with(Field::L4Proto, 6_u8)
@@ -183,16 +186,16 @@ fn session(rules: &LoadedRules) -> Option<SessionAfter> {
             [Field::Ip4Src, Field::Ip4Dst]
         };
         for (field, address) in fields.into_iter().zip([from.0, to.0]) {
-            packet.put(field, Value::Known(number(address)));
+            packet.put(field, FieldValue::Known(address_number(address)));
         }
-        packet.put(Field::NfProto, Value::Known(if v6 { 10 } else { 2 }));
-        packet.input = if path == Path::Input {
-            Interface::Unknown
+        packet.put(Field::NfProto, FieldValue::Known(if v6 { 10 } else { 2 }));
+        packet.input = if path == PacketPath::Input {
+            PacketInterface::Unknown
         } else {
-            Interface::None
+            PacketInterface::None
         };
         let packet = packet.settle(&rules.surroundings);
-        let answer = rules.evaluate(&packet, Record::Nothing);
+        let answer = rules.evaluate(&packet, RecordLevel::Nothing);
         after = match answer.certain() {
             Some(End::Accepted) => after,
             Some(End::Dropped | End::Rejected) => return Some(SessionAfter::CutOff),
@@ -202,7 +205,7 @@ fn session(rules: &LoadedRules) -> Option<SessionAfter> {
     Some(after)
 }
 
-fn number(address: std::net::IpAddr) -> u128 {
+fn address_number(address: std::net::IpAddr) -> u128 {
     match address {
         std::net::IpAddr::V4(address) => address.to_bits().into(),
         std::net::IpAddr::V6(address) => address.to_bits(),
@@ -210,8 +213,8 @@ fn number(address: std::net::IpAddr) -> u128 {
 }
 
 /// All ways as text for a terminal.
-pub fn flush_text(all: &[Flushed], style: Style, width: usize) -> String {
-    let mut out = Lines::new(style, width);
+pub fn flush_text(all: &[FlushedRules], style: Style, width: usize) -> String {
+    let mut out = AnswerLines::new(style, width);
     if all.is_empty() {
         out.line(
             0,
@@ -238,26 +241,31 @@ pub fn flush_text(all: &[Flushed], style: Style, width: usize) -> String {
             Some(SessionAfter::Stays) => out.line(2, Paint::Green, "your own session stays"),
             None => {}
         }
-        part(&mut out, way, "what is cut off:", |before, after| {
+        write_part(&mut out, way, "what is cut off:", |before, after| {
             before == End::Accepted && after != End::Accepted
         });
-        part(&mut out, way, "what becomes reachable:", |before, after| {
+        write_part(&mut out, way, "what becomes reachable:", |before, after| {
             before != End::Accepted && after == End::Accepted
         });
-        part(&mut out, way, "what else changes:", |before, after| {
+        write_part(&mut out, way, "what else changes:", |before, after| {
             (before == End::Accepted) == (after == End::Accepted)
         });
         if way.difference.changes.is_empty() {
             out.line(2, Paint::Green, "nothing changes");
         }
         for note in &way.difference.notes {
-            out.listed("  note: ", Paint::Faint, note);
+            out.write_listed("  note: ", Paint::Faint, note);
         }
     }
     out.finish()
 }
 
-fn part(out: &mut Lines, way: &Flushed, title: &str, fits: impl Fn(End, End) -> bool) {
+fn write_part(
+    out: &mut AnswerLines,
+    way: &FlushedRules,
+    title: &str,
+    fits: impl Fn(End, End) -> bool,
+) {
     let changes = way.difference.changes.iter();
     let changes: Vec<_> = changes
         .filter(|change| fits(change.before, change.after))

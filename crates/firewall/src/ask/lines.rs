@@ -2,9 +2,9 @@
 
 use surefoot_report::{Paint, Place, Style, escape, wrap};
 
-use super::name::Named;
+use super::name::NamedDecider;
 use super::phrase::shortened;
-use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::packet::PacketPath;
 use surefoot_netfilter::semantics::End;
 
 /// Characters of a rule that are shown; the JSON has them all.
@@ -30,7 +30,7 @@ pub(super) fn by_words(end: End, by: &str) -> String {
 }
 
 /// Several ends that are possible: `possibly accepted or dropped`.
-pub(super) fn possibly(ends: impl IntoIterator<Item = End>) -> String {
+pub(super) fn possible_ends(ends: impl IntoIterator<Item = End>) -> String {
     let mut words: Vec<&str> = Vec::new();
     let mut unknown = false;
     for end in ends {
@@ -66,11 +66,11 @@ pub(super) fn listed_words(words: &[String]) -> String {
 }
 
 /// The way of a packet, said of it.
-pub(super) fn path_words(way: Path) -> &'static str {
+pub(super) fn path_words(way: PacketPath) -> &'static str {
     match way {
-        Path::Input => "addressed to this host",
-        Path::Forward => "passes through this host",
-        Path::Output => "sent by this host",
+        PacketPath::Input => "addressed to this host",
+        PacketPath::Forward => "passes through this host",
+        PacketPath::Output => "sent by this host",
     }
 }
 
@@ -90,13 +90,13 @@ pub(super) fn place_words(place: Option<&Place>, packets: Option<u64>) -> String
 }
 
 /// A text that grows line by line.
-pub(super) struct Lines {
+pub(super) struct AnswerLines {
     pub(super) style: Style,
     width: usize,
     text: String,
 }
 
-impl Lines {
+impl AnswerLines {
     pub(super) fn new(style: Style, width: usize) -> Self {
         Self {
             style,
@@ -110,11 +110,11 @@ impl Lines {
     }
 
     /// The packet that is asked about, and what is taken for granted.
-    pub(super) fn question(&mut self, packet: &str, way: &str, assumed: &[String]) {
+    pub(super) fn write_question(&mut self, packet: &str, way: &str, assumed: &[String]) {
         self.line(0, Paint::Strong, packet);
-        self.wrapped(2, None, way);
+        self.write_wrapped(2, None, way);
         for note in assumed {
-            self.wrapped(2, None, note);
+            self.write_wrapped(2, None, note);
         }
         self.blank();
     }
@@ -135,26 +135,26 @@ impl Lines {
         self.raw(indent, &painted);
     }
 
-    fn room(&self, indent: usize) -> usize {
+    fn room_behind(&self, indent: usize) -> usize {
         self.width.saturating_sub(indent).max(30)
     }
 
-    fn painted(&self, paint: Option<Paint>, line: &str) -> String {
+    fn paint_line(&self, paint: Option<Paint>, line: &str) -> String {
         match paint {
             Some(paint) => self.style.paint(paint, line),
             None => line.to_owned(),
         }
     }
 
-    pub(super) fn wrapped(&mut self, indent: usize, paint: Option<Paint>, sentence: &str) {
-        for line in wrap(&escape(sentence), self.room(indent)) {
-            let line = self.painted(paint, &line);
+    pub(super) fn write_wrapped(&mut self, indent: usize, paint: Option<Paint>, sentence: &str) {
+        for line in wrap(&escape(sentence), self.room_behind(indent)) {
+            let line = self.paint_line(paint, &line);
             self.raw(indent, &line);
         }
     }
 
     /// A sentence behind a painted word, its other lines below its first.
-    pub(super) fn hanging(
+    pub(super) fn write_hanging(
         &mut self,
         indent: usize,
         head: &str,
@@ -162,25 +162,25 @@ impl Lines {
         paint: Option<Paint>,
         text: &str,
     ) {
-        let lines = wrap(&escape(text), self.room(body));
+        let lines = wrap(&escape(text), self.room_behind(body));
         let mut lines = lines.into_iter();
         let first = lines.next().unwrap_or_default();
-        let first = self.painted(paint, &first);
+        let first = self.paint_line(paint, &first);
         self.raw(indent, &format!("{head}{first}"));
         for line in lines {
-            let line = self.painted(paint, &line);
+            let line = self.paint_line(paint, &line);
             // The second line of a rule stands a little further in, so that it does not look like another.
             self.raw(body + 2, &line);
         }
     }
 
-    pub(super) fn listed(&mut self, word: &str, paint: Paint, sentence: &str) {
+    pub(super) fn write_listed(&mut self, word: &str, paint: Paint, sentence: &str) {
         let head = self.style.paint(paint, word);
         self.hanging_plain(&head, word.chars().count(), sentence);
     }
 
     fn hanging_plain(&mut self, head: &str, body: usize, sentence: &str) {
-        let mut lines = wrap(&escape(sentence), self.room(body)).into_iter();
+        let mut lines = wrap(&escape(sentence), self.room_behind(body)).into_iter();
         let first = lines.next().unwrap_or_default();
         self.raw(0, &format!("{head}{first}"));
         for line in lines {
@@ -189,14 +189,14 @@ impl Lines {
     }
 
     /// The words and the place of what decides.
-    pub(super) fn named_below(&mut self, indent: usize, by: &Named) {
+    pub(super) fn named_below(&mut self, indent: usize, by: &NamedDecider) {
         let place = place_words(by.place.as_ref(), by.packets);
         if by.text.is_empty() {
-            self.wrapped(indent, Some(Paint::Faint), &place);
+            self.write_wrapped(indent, Some(Paint::Faint), &place);
         } else {
             let text = shortened(&by.text, MOST_OF_A_RULE);
             let left = self.with_place(indent, "", indent, None, &text, &place);
-            self.wrapped(indent, Some(Paint::Faint), &left);
+            self.write_wrapped(indent, Some(Paint::Faint), &left);
         }
     }
 
@@ -212,15 +212,15 @@ impl Lines {
     ) -> String {
         let (text, place) = (escape(text), escape(place));
         let (letters, rest) = (text.chars().count(), place.chars().count());
-        let room = self.room(body);
+        let room = self.room_behind(body);
         if rest > 0 && letters + 3 + rest <= room {
             let gap = " ".repeat(room - letters - rest);
-            let text = self.painted(paint, &text);
-            let place = self.painted(Some(Paint::Faint), &place);
+            let text = self.paint_line(paint, &text);
+            let place = self.paint_line(Some(Paint::Faint), &place);
             self.raw(indent, &format!("{head}{text}{gap}{place}"));
             String::new()
         } else {
-            self.hanging(indent, head, body, paint, &text);
+            self.write_hanging(indent, head, body, paint, &text);
             place.into_owned()
         }
     }
@@ -228,25 +228,25 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::possibly;
+    use super::possible_ends;
     use surefoot_netfilter::semantics::End::{Accepted, Dropped, Rejected, Unknown};
 
     #[test]
     fn possible_ends_make_a_sentence() {
-        assert_eq!(possibly([Accepted]), "possibly accepted");
+        assert_eq!(possible_ends([Accepted]), "possibly accepted");
         assert_eq!(
-            possibly([Accepted, Accepted, Dropped]),
+            possible_ends([Accepted, Accepted, Dropped]),
             "possibly accepted or dropped"
         );
         assert_eq!(
-            possibly([Accepted, Dropped, Rejected]),
+            possible_ends([Accepted, Dropped, Rejected]),
             "possibly accepted, dropped or rejected"
         );
         assert_eq!(
-            possibly([Unknown, Accepted]),
+            possible_ends([Unknown, Accepted]),
             "possibly accepted, but not all that can happen is known"
         );
-        assert_eq!(possibly([Unknown]), "unknown");
-        assert_eq!(possibly([]), "unknown");
+        assert_eq!(possible_ends([Unknown]), "unknown");
+        assert_eq!(possible_ends([]), "unknown");
     }
 }

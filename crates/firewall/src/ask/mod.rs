@@ -15,16 +15,19 @@ mod simplify;
 mod spoof;
 mod why_not;
 
-pub use diff::{Change, Decided, Difference, Side, Verdict as DiffVerdict, Witness, diff};
+pub use diff::{DecidedEnd, DiffSide, DiffVerdict, DiffWitness, Difference, FateChange, diff};
 pub use explain::{
-    Answer, BaseChain, Condition, Explanation, HookPart, Matched, Step, StepKind, explain,
+    BaseChain, EndCondition, ExplainedStep, Explanation, HookPart, PossibleEnd, RuleMatched,
+    StepKind, explain,
 };
-pub use find::{Found, Search, find};
-pub use flush::{Flushed, SessionAfter, flush, flush_text};
-pub use name::Named;
-pub use prove::{Proof, Scope, Verdict, prove};
-pub use reach::{Reach, Row, ServiceKind, reach, reach_svg};
-pub use replay::{Changed, Deciding, Group, InGroup, NotJudged, Replay, Replayed, Totals};
-pub use simplify::{NotSimpler, Removed, Simpler, simplify};
-pub use spoof::{Passing, ReversePath, Spoof, spoof, spoof_text};
-pub use why_not::{Insertion, Obstacle, Want, WhyNot, why_not};
+pub use find::{FindAnswer, FoundPacket, find};
+pub use flush::{FlushedRules, SessionAfter, flush, flush_text};
+pub use name::NamedDecider;
+pub use prove::{PacketScope, Proof, ProofVerdict, prove};
+pub use reach::{ReachAnswer, ReachRow, ServiceKind, reach, reach_svg};
+pub use replay::{
+    ChangedConnection, DecidingRule, FateGroup, InGroup, NotJudged, Replay, Replayed, Totals,
+};
+pub use simplify::{NotSimpler, RemovedRule, SimplerRules, simplify};
+pub use spoof::{ForgedPackets, ReversePath, SpoofAnswer, spoof, spoof_text};
+pub use why_not::{Obstacle, RuleInsertion, WantedEnd, WhyNot, why_not};

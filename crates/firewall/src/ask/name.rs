@@ -8,7 +8,7 @@ use surefoot_ruleset::model::{Chain, Firewall, Rule, RuleAt, Table};
 
 /// A rule, a policy or the kernel itself, as an administrator finds it again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Named {
+pub struct NamedDecider {
     /// Such as `rule 4 of filter INPUT`.
     pub name: String,
     /// The rule's words; empty for a policy.
@@ -44,16 +44,16 @@ pub(crate) enum NamedKind {
     Kernel,
 }
 
-impl Named {
+impl NamedDecider {
     /// Names a rule.
     pub(crate) fn rule(firewall: &Firewall, at: RuleAt) -> Self {
-        let (table, chain, rule) = find(firewall, at);
+        let (table, chain, rule) = rule_at(firewall, at);
         let chain = chain_name(table, chain);
         Self {
             name: format!("rule {} of {chain}", rule.number),
             text: rule_text(firewall, rule),
             comment: rule.comment.clone(),
-            place: place(firewall, rule.place),
+            place: place_of(firewall, rule.place),
             packets: rule.counters.map(|counters| counters.packets),
             kind: NamedKind::Rule {
                 number: rule.number,
@@ -73,7 +73,7 @@ impl Named {
                     name: format!("the policy of {}", chain_name(table, chain)),
                     text: String::new(),
                     comment: None,
-                    place: place(firewall, chain.place),
+                    place: place_of(firewall, chain.place),
                     packets: chain.policy_counters.map(|counters| counters.packets),
                     kind: NamedKind::Policy,
                 }
@@ -90,7 +90,7 @@ impl Named {
     }
 }
 
-impl Named {
+impl NamedDecider {
     /// The chain of a rule, such as `filter INPUT`.
     pub(crate) fn chain(&self) -> Option<&str> {
         match &self.kind {
@@ -109,7 +109,7 @@ impl Named {
 }
 
 /// The table, the chain and the rule at a place of the evaluator's.
-pub(crate) fn find(firewall: &Firewall, at: RuleAt) -> (&Table, &Chain, &Rule) {
+pub(crate) fn rule_at(firewall: &Firewall, at: RuleAt) -> (&Table, &Chain, &Rule) {
     let table = &firewall.tables[at.table];
     let chain = &table.chains[at.chain];
     (table, chain, &chain.rules[at.rule])
@@ -121,7 +121,10 @@ pub(crate) fn rule_text(firewall: &Firewall, rule: &Rule) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-pub(crate) fn place(firewall: &Firewall, place: surefoot_ruleset::model::Place) -> Option<Place> {
+pub(crate) fn place_of(
+    firewall: &Firewall,
+    place: surefoot_ruleset::model::Place,
+) -> Option<Place> {
     let (source, position) = firewall.position(place)?;
     Some(Place::Line {
         source: source.to_owned(),

@@ -10,7 +10,12 @@ use surefoot_ruleset::model::{
 };
 
 /// The words of a statement, in backticks if they are the rule's own.
-pub(crate) fn phrase(firewall: &Firewall, table: &Table, rule: &Rule, statement: usize) -> String {
+pub(crate) fn statement_phrase(
+    firewall: &Firewall,
+    table: &Table,
+    rule: &Rule,
+    statement: usize,
+) -> String {
     let Some(statement) = rule.statements.get(statement) else {
         return String::new();
     };
@@ -29,7 +34,7 @@ pub(crate) fn phrase(firewall: &Firewall, table: &Table, rule: &Rule, statement:
     };
     match (own, statement) {
         (Some(own), _) => format!("`{}`", shortened(&own, most)),
-        (None, Statement::Match(wanted)) => described(wanted),
+        (None, Statement::Match(wanted)) => describe_match(wanted),
         (None, _) => format!("`{}`", shortened(&rule_line(text), 120)),
     }
 }
@@ -262,14 +267,18 @@ fn nft_lookup(text: &str, set: &SetRef) -> Option<String> {
         at -= 1;
     }
     // A concatenation: pairs of words with dots between.
-    at = at.saturating_sub(if at > 0 && alone(words[at - 1]) { 1 } else { 2 });
+    at = at.saturating_sub(if at > 0 && stands_alone(words[at - 1]) {
+        1
+    } else {
+        2
+    });
     while at > 1 && words[at - 1] == "." {
-        at = at.saturating_sub(if alone(words[at - 2]) { 2 } else { 3 });
+        at = at.saturating_sub(if stands_alone(words[at - 2]) { 2 } else { 3 });
     }
     Some(words[at..end].join(" "))
 }
 
-fn alone(word: &str) -> bool {
+fn stands_alone(word: &str) -> bool {
     matches!(word, "iifname" | "iif" | "oifname" | "oif" | "mark")
 }
 
@@ -277,15 +286,19 @@ fn alone(word: &str) -> bool {
 fn map_words(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let at = words.iter().position(|word| *word == "vmap")?;
-    let mut start = at.saturating_sub(if at > 0 && alone(words[at - 1]) { 1 } else { 2 });
+    let mut start = at.saturating_sub(if at > 0 && stands_alone(words[at - 1]) {
+        1
+    } else {
+        2
+    });
     while start > 1 && words[start - 1] == "." {
-        start = start.saturating_sub(if alone(words[start - 2]) { 2 } else { 3 });
+        start = start.saturating_sub(if stands_alone(words[start - 2]) { 2 } else { 3 });
     }
     Some(words[start..value_end(&words, at + 1)].join(" "))
 }
 
 /// The condition in words of ours.
-fn described(wanted: &Match) -> String {
+fn describe_match(wanted: &Match) -> String {
     match wanted {
         Match::Field {
             operand,
@@ -316,7 +329,7 @@ fn described(wanted: &Match) -> String {
         Match::OutInterface { negated, names } => names_words("outgoing", *negated, names),
         Match::Lookup(_) => "a set".into(),
         Match::Any { negated, of } => {
-            let parts: Vec<String> = of.iter().take(4).map(described).collect();
+            let parts: Vec<String> = of.iter().take(4).map(describe_match).collect();
             let joined = parts.join(" or ");
             if *negated {
                 format!("neither {joined}")

@@ -1,13 +1,13 @@
 //! Why a rule matched a packet, why it did not, and why nobody can tell.
 
-use super::phrase::phrase;
-use surefoot_netfilter::packet::{Interface, Packet, Value, field_words, value_words};
-use surefoot_netfilter::semantics::{Saw, Sight, resolve};
+use super::phrase::statement_phrase;
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, field_words, value_words};
+use surefoot_netfilter::semantics::{ObservedField, ObservedMatch, resolve_set};
 use surefoot_ruleset::model::{Content, Field, Firewall, Match, Rule, SetRef, Statement, Table};
 
 /// What a reason needs to know beside the packet.
 #[derive(Clone, Copy)]
-pub(crate) struct Where<'a> {
+pub(crate) struct RuleContext<'a> {
     pub(crate) firewall: &'a Firewall,
     pub(crate) table: &'a Table,
     pub(crate) rule: &'a Rule,
@@ -16,18 +16,18 @@ pub(crate) struct Where<'a> {
 }
 
 /// Why the rule did not match.
-pub(crate) fn failed(at: Where<'_>, saw: &Saw) -> String {
-    let words = phrase(at.firewall, at.table, at.rule, saw.statement);
+pub(crate) fn failed_words(at: RuleContext<'_>, saw: &ObservedMatch) -> String {
+    let words = statement_phrase(at.firewall, at.table, at.rule, saw.statement);
     let seen = match at.rule.statements.get(saw.statement) {
         Some(Statement::Match(Match::Lookup(lookup))) => {
             let key = values_words(&saw.sights);
             let verb = if lookup.negated { "is" } else { "is not" };
-            match absent(&saw.sights) {
+            match absent_words(&saw.sights) {
                 Some(lack) => lack,
                 None => format!("{key} {verb} in {}", set_name(at, &lookup.set)),
             }
         }
-        Some(Statement::VerdictMap(_)) => match absent(&saw.sights) {
+        Some(Statement::VerdictMap(_)) => match absent_words(&saw.sights) {
             Some(lack) => lack,
             None => format!("it holds nothing for {}", values_words(&saw.sights)),
         },
@@ -42,7 +42,7 @@ pub(crate) fn failed(at: Where<'_>, saw: &Saw) -> String {
 }
 
 /// What the conditions that held saw.
-pub(crate) fn matched(at: Where<'_>, saw: &[Saw]) -> String {
+pub(crate) fn matched_words(at: RuleContext<'_>, saw: &[ObservedMatch]) -> String {
     let mut parts: Vec<String> = Vec::new();
     for one in saw {
         let part = match at.rule.statements.get(one.statement) {
@@ -65,15 +65,15 @@ pub(crate) fn matched(at: Where<'_>, saw: &[Saw]) -> String {
 }
 
 /// Why nobody can tell whether a statement holds, and the word that would tell.
-pub(crate) fn unknown(
-    at: Where<'_>,
+pub(crate) fn unknown_words(
+    at: RuleContext<'_>,
     statement: usize,
-    saw: &[Saw],
+    saw: &[ObservedMatch],
 ) -> (String, Option<&'static str>) {
-    let words = phrase(at.firewall, at.table, at.rule, statement);
+    let words = statement_phrase(at.firewall, at.table, at.rule, statement);
     let sights = saw.iter().find(|saw| saw.statement == statement);
     let sights = sights.map_or(&[][..], |saw| &saw.sights);
-    let lacking = sights.iter().find_map(missing);
+    let lacking = sights.iter().find_map(missing_words);
     let set = match at.rule.statements.get(statement) {
         Some(Statement::Match(Match::Lookup(lookup))) => Some(&lookup.set),
         Some(Statement::VerdictMap(map)) => Some(&map.map),
@@ -122,8 +122,8 @@ fn opaque_words(text: &str, stateful: bool) -> &'static str {
     }
 }
 
-fn unknown_set(at: Where<'_>, set: &SetRef) -> Option<String> {
-    match resolve(at.firewall, at.table, set) {
+fn unknown_set(at: RuleContext<'_>, set: &SetRef) -> Option<String> {
+    match resolve_set(at.firewall, at.table, set) {
         None => Some(match set {
             SetRef::Missing(name) if at.table.backend.is_iptables() => {
                 format!("the content of `{name}` is unknown; `ipset save` shows it")
@@ -138,8 +138,8 @@ fn unknown_set(at: Where<'_>, set: &SetRef) -> Option<String> {
     }
 }
 
-fn set_name(at: Where<'_>, set: &SetRef) -> String {
-    match (set, resolve(at.firewall, at.table, set)) {
+fn set_name(at: RuleContext<'_>, set: &SetRef) -> String {
+    match (set, resolve_set(at.firewall, at.table, set)) {
         (SetRef::Inline(_), _) => "the set".into(),
         (SetRef::Missing(name), _) => format!("`{name}`"),
         (_, Some(set)) => format!("`{}`", set.name),
@@ -148,11 +148,17 @@ fn set_name(at: Where<'_>, set: &SetRef) -> String {
 }
 
 /// What is not known of the packet, and the word of the packet language that says it.
-fn missing(sight: &Sight) -> Option<(String, Option<&'static str>)> {
+fn missing_words(sight: &ObservedField) -> Option<(String, Option<&'static str>)> {
     match sight {
-        Sight::Field(field, Value::Unknown) => Some((field_words(*field), word_for(*field))),
-        Sight::Input(Interface::Unknown) => Some(("incoming interface".into(), Some("in IFACE"))),
-        Sight::Output(Interface::Unknown) => Some(("outgoing interface".into(), Some("out IFACE"))),
+        ObservedField::Field(field, FieldValue::Unknown) => {
+            Some((field_words(*field), word_for(*field)))
+        }
+        ObservedField::Input(PacketInterface::Unknown) => {
+            Some(("incoming interface".into(), Some("in IFACE")))
+        }
+        ObservedField::Output(PacketInterface::Unknown) => {
+            Some(("outgoing interface".into(), Some("out IFACE")))
+        }
         _ => None,
     }
 }
@@ -182,15 +188,15 @@ fn word_for(field: Field) -> Option<&'static str> {
     })
 }
 
-fn absent(sights: &[Sight]) -> Option<String> {
+fn absent_words(sights: &[ObservedField]) -> Option<String> {
     sights.iter().find_map(|sight| match sight {
-        Sight::Field(field, Value::Absent) => Some(lacks(*field)),
+        ObservedField::Field(field, FieldValue::Absent) => Some(lacking_words(*field)),
         _ => None,
     })
 }
 
 /// A field that the packet does not have.
-fn lacks(field: Field) -> String {
+fn lacking_words(field: Field) -> String {
     match field {
         Field::Uid | Field::Gid => "no socket of this host sent the packet".into(),
         _ if Packet::is_only_v4(field) => "the packet is IPv6".into(),
@@ -199,39 +205,47 @@ fn lacks(field: Field) -> String {
     }
 }
 
-fn sights_words(sights: &[Sight], untracked_yet: bool) -> String {
+fn sights_words(sights: &[ObservedField], untracked_yet: bool) -> String {
     let words = sights.iter().map(|sight| match sight {
-        Sight::Field(Field::IsLaterFragment, Value::Known(1)) => {
+        ObservedField::Field(Field::IsLaterFragment, FieldValue::Known(1)) => {
             "the packet is a later fragment".into()
         }
-        Sight::Field(Field::IsLaterFragment, Value::Known(_)) => {
+        ObservedField::Field(Field::IsLaterFragment, FieldValue::Known(_)) => {
             "the packet is no later fragment".into()
         }
-        Sight::Field(Field::CtState, Value::Known(_)) if untracked_yet => {
+        ObservedField::Field(Field::CtState, FieldValue::Known(_)) if untracked_yet => {
             "before connection tracking a packet has no state but invalid".into()
         }
-        Sight::Field(Field::TcpOption(number), Value::Known(_)) => {
+        ObservedField::Field(Field::TcpOption(number), FieldValue::Known(_)) => {
             format!("the packet has no TCP option {number}")
         }
-        Sight::Field(field, Value::Known(number)) => {
+        ObservedField::Field(field, FieldValue::Known(number)) => {
             format!(
                 "the packet's {} is {}",
                 field_words(*field),
                 value_words(*field, *number)
             )
         }
-        Sight::Field(field, Value::Absent) => lacks(*field),
-        Sight::Field(field, Value::Unknown) => {
+        ObservedField::Field(field, FieldValue::Absent) => lacking_words(*field),
+        ObservedField::Field(field, FieldValue::Unknown) => {
             format!("the packet's {} was ruled out above", field_words(*field))
         }
-        Sight::Input(Interface::Named(name)) => format!("the packet comes in by {name}"),
-        Sight::Input(Interface::None) => {
+        ObservedField::Input(PacketInterface::Named(name)) => {
+            format!("the packet comes in by {name}")
+        }
+        ObservedField::Input(PacketInterface::None) => {
             "the packet is made here, so it comes in by nothing".into()
         }
-        Sight::Input(Interface::Unknown) => "the packet does not come in by it".into(),
-        Sight::Output(Interface::Named(name)) => format!("the packet leaves by {name}"),
-        Sight::Output(Interface::None) => "the packet ends here, so it leaves by nothing".into(),
-        Sight::Output(Interface::Unknown) => "the packet does not leave by it".into(),
+        ObservedField::Input(PacketInterface::Unknown) => {
+            "the packet does not come in by it".into()
+        }
+        ObservedField::Output(PacketInterface::Named(name)) => {
+            format!("the packet leaves by {name}")
+        }
+        ObservedField::Output(PacketInterface::None) => {
+            "the packet ends here, so it leaves by nothing".into()
+        }
+        ObservedField::Output(PacketInterface::Unknown) => "the packet does not leave by it".into(),
     });
     let mut words: Vec<String> = words.collect();
     words.dedup();
@@ -239,29 +253,32 @@ fn sights_words(sights: &[Sight], untracked_yet: bool) -> String {
 }
 
 /// The values alone: `203.0.113.9, 22`.
-fn values_words(sights: &[Sight]) -> String {
+fn values_words(sights: &[ObservedField]) -> String {
     let words = sights.iter().map(|sight| match sight {
-        Sight::Field(field, Value::Known(number)) => value_words(*field, *number),
-        Sight::Field(field, _) => format!("an unknown {}", field_words(*field)),
-        Sight::Input(Interface::Named(name)) | Sight::Output(Interface::Named(name)) => {
-            name.clone()
-        }
-        Sight::Input(_) | Sight::Output(_) => "no interface".to_owned(),
+        ObservedField::Field(field, FieldValue::Known(number)) => value_words(*field, *number),
+        ObservedField::Field(field, _) => format!("an unknown {}", field_words(*field)),
+        ObservedField::Input(PacketInterface::Named(name))
+        | ObservedField::Output(PacketInterface::Named(name)) => name.clone(),
+        ObservedField::Input(_) | ObservedField::Output(_) => "no interface".to_owned(),
     });
     words.collect::<Vec<_>>().join(", ")
 }
 
 /// The values with what they are: `from 203.0.113.9, tcp, to port 22`.
-fn key_words(sights: &[Sight]) -> String {
+fn key_words(sights: &[ObservedField]) -> String {
     let words = sights.iter().filter_map(|sight| {
         Some(match sight {
-            Sight::Field(field, Value::Known(number)) => short(*field, *number)?,
-            Sight::Field(field, Value::Absent) => format!("no {}", field_words(*field)),
-            Sight::Input(Interface::Named(name)) => format!("in by {name}"),
-            Sight::Output(Interface::Named(name)) => format!("out by {name}"),
-            Sight::Input(Interface::None) => "made here".into(),
-            Sight::Output(Interface::None) => "ends here".into(),
-            Sight::Field(_, Value::Unknown) | Sight::Input(_) | Sight::Output(_) => return None,
+            ObservedField::Field(field, FieldValue::Known(number)) => short_value(*field, *number)?,
+            ObservedField::Field(field, FieldValue::Absent) => {
+                format!("no {}", field_words(*field))
+            }
+            ObservedField::Input(PacketInterface::Named(name)) => format!("in by {name}"),
+            ObservedField::Output(PacketInterface::Named(name)) => format!("out by {name}"),
+            ObservedField::Input(PacketInterface::None) => "made here".into(),
+            ObservedField::Output(PacketInterface::None) => "ends here".into(),
+            ObservedField::Field(_, FieldValue::Unknown)
+            | ObservedField::Input(_)
+            | ObservedField::Output(_) => return None,
         })
     });
     let mut words: Vec<String> = words.collect();
@@ -269,7 +286,7 @@ fn key_words(sights: &[Sight]) -> String {
     words.join(", ")
 }
 
-fn short(field: Field, number: u128) -> Option<String> {
+fn short_value(field: Field, number: u128) -> Option<String> {
     let value = value_words(field, number);
     Some(match field {
         // What follows from the words beside it says nothing new.

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use surefoot_report::{Paint, Source, Span, Style};
 
-use super::diff::{Difference, Side, Verdict, diff};
-use super::lines::Lines;
-use super::name::Named;
+use super::diff::{DiffSide, DiffVerdict, Difference, diff};
+use super::lines::AnswerLines;
+use super::name::NamedDecider;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exhausted, Hider, Why, dead_rules};
+use surefoot_netfilter::exact::{Budget, Exhausted, HidingRule, WhyDead, dead_rules};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::Input;
 use surefoot_ruleset::model::chain_name;
@@ -25,11 +25,11 @@ use surefoot_ruleset::model::{
 
 /// What was taken away, and what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Simpler {
+pub struct SimplerRules {
     /// The text that is left.
     pub text: String,
     /// The rules that were taken away.
-    pub rules: Vec<Removed>,
+    pub rules: Vec<RemovedRule>,
     /// The chains that were taken away.
     pub chains: Vec<String>,
     /// Why some of what could go has stayed.
@@ -38,11 +38,11 @@ pub struct Simpler {
 
 /// A rule that was taken away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Removed {
+pub struct RemovedRule {
     /// The rule.
-    pub rule: Named,
+    pub rule: NamedDecider,
     /// The rules that take all its packets; none if there are no such packets.
-    pub hidden_by: Vec<Named>,
+    pub hidden_by: Vec<NamedDecider>,
 }
 
 /// Why there is no answer.
@@ -65,12 +65,12 @@ pub fn simplify(
     input: &Input,
     surroundings: &Surroundings,
     budget: Budget,
-) -> Result<Simpler, NotSimpler> {
+) -> Result<SimplerRules, NotSimpler> {
     let rules = LoadedRules::of_texts(vec![input.clone()]);
     let firewall = &rules.firewall;
     let dead =
         dead_rules(firewall, surroundings, budget).map_err(|Exhausted| NotSimpler::TooLarge)?;
-    let mut simpler = Simpler {
+    let mut simpler = SimplerRules {
         text: String::new(),
         rules: Vec::new(),
         chains: Vec::new(),
@@ -105,7 +105,7 @@ pub fn simplify(
         if chains.contains(&(rule.at.table, rule.at.chain)) {
             continue;
         }
-        let named = Named::rule(firewall, rule.at);
+        let named = NamedDecider::rule(firewall, rule.at);
         if !gone.contains(&rule.at) {
             simpler.notes.push(format!(
                 "{} can go, but shares a line with something else",
@@ -114,13 +114,13 @@ pub fn simplify(
             continue;
         }
         cut.extend(lines_of(source, rule_place(firewall, rule.at).span));
-        simpler.rules.push(Removed {
+        simpler.rules.push(RemovedRule {
             rule: named,
-            hidden_by: hiders(firewall, &rule.why),
+            hidden_by: named_hiders(firewall, &rule.why),
         });
     }
-    simpler.text = without(&source.text, &mut cut);
-    prove(&rules, &simpler.text, input, (surroundings, budget))?;
+    simpler.text = without_spans(&source.text, &mut cut);
+    prove_same(&rules, &simpler.text, input, (surroundings, budget))?;
     Ok(simpler)
 }
 
@@ -128,18 +128,18 @@ fn rule_place(firewall: &Firewall, at: RuleAt) -> Place {
     firewall.tables[at.table].chains[at.chain].rules[at.rule].place
 }
 
-fn hiders(firewall: &Firewall, why: &Why) -> Vec<Named> {
+fn named_hiders(firewall: &Firewall, why: &WhyDead) -> Vec<NamedDecider> {
     match why {
-        Why::Hidden(by) => {
-            let named = |hider: &Hider| Named::rule(firewall, hider.at);
+        WhyDead::Hidden(by) => {
+            let named = |hider: &HidingRule| NamedDecider::rule(firewall, hider.at);
             by.iter().map(named).collect()
         }
-        Why::Impossible | Why::NeverSent => Vec::new(),
+        WhyDead::Impossible | WhyDead::NeverSent => Vec::new(),
     }
 }
 
 /// Whether the smaller text does the same with every packet.
-fn prove(
+fn prove_same(
     old: &LoadedRules,
     text: &str,
     input: &Input,
@@ -153,11 +153,11 @@ fn prove(
         return Err(NotSimpler::Unreadable);
     }
     let difference = diff(
-        Side {
+        DiffSide {
             rules: old,
             whole: true,
         },
-        Side {
+        DiffSide {
             rules: &new,
             whole: true,
         },
@@ -166,9 +166,11 @@ fn prove(
         (4, budget),
     );
     match difference.verdict {
-        Verdict::Equal => Ok(()),
-        Verdict::Unknown => Err(NotSimpler::TooLarge),
-        Verdict::Open | Verdict::Different => Err(NotSimpler::NotProved(Box::new(difference))),
+        DiffVerdict::Equal => Ok(()),
+        DiffVerdict::Unknown => Err(NotSimpler::TooLarge),
+        DiffVerdict::Open | DiffVerdict::Different => {
+            Err(NotSimpler::NotProved(Box::new(difference)))
+        }
     }
 }
 
@@ -265,7 +267,7 @@ fn lines_of(source: &Source, span: Span) -> Option<Span> {
 }
 
 /// The text without these lines.
-fn without(text: &str, cut: &mut [Span]) -> String {
+fn without_spans(text: &str, cut: &mut [Span]) -> String {
     cut.sort_unstable_by_key(|span| span.start);
     let mut left = String::with_capacity(text.len());
     let mut at = 0;
@@ -282,10 +284,10 @@ fn without(text: &str, cut: &mut [Span]) -> String {
     left
 }
 
-impl Simpler {
+impl SimplerRules {
     /// What was taken away, for people; the text is for programs.
     pub fn summary(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
+        let mut out = AnswerLines::new(style, width);
         let (rules, chains) = (self.rules.len(), self.chains.len());
         if rules + chains == 0 {
             out.line(
@@ -300,13 +302,13 @@ impl Simpler {
         } else {
             let words = format!(
                 "{} and {} can go: what is left does the same with every packet, proved",
-                counted(rules, "rule"),
-                counted(chains, "chain")
+                counted_noun(rules, "rule"),
+                counted_noun(chains, "chain")
             );
-            out.wrapped(0, Some(Paint::Strong), &words);
+            out.write_wrapped(0, Some(Paint::Strong), &words);
         }
         for chain in &self.chains {
-            out.listed(
+            out.write_listed(
                 "  - ",
                 Paint::Faint,
                 &format!("{chain}: no rule leads there"),
@@ -323,7 +325,7 @@ impl Simpler {
             } else {
                 format!("all its packets are taken by {}", by.join(", "))
             };
-            out.listed(
+            out.write_listed(
                 "  - ",
                 Paint::Faint,
                 &format!("{}: {why}", removed.rule.name),
@@ -331,13 +333,13 @@ impl Simpler {
             out.named_below(4, &removed.rule);
         }
         for note in &self.notes {
-            out.listed("note: ", Paint::Faint, note);
+            out.write_listed("note: ", Paint::Faint, note);
         }
         out.finish()
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn counted_noun(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
@@ -365,7 +367,7 @@ impl NotSimpler {
 mod tests {
     use super::*;
 
-    fn simpler(text: &str) -> Simpler {
+    fn simpler(text: &str) -> SimplerRules {
         let input = Input {
             name: "t".into(),
             text: text.into(),

@@ -13,18 +13,18 @@ use std::net::IpAddr;
 use serde::Serialize;
 use surefoot_report::{Paint, Style};
 
-use super::lines::{Lines, path_words};
+use super::lines::{AnswerLines, path_words};
 use super::phrase::shortened;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Question};
-use surefoot_netfilter::packet::{Path, covers, to_address};
+use surefoot_netfilter::exact::{Budget, Exact, Exhausted, SymbolicQuestion};
+use surefoot_netfilter::packet::{PacketPath, covers, to_address};
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::{Traffic, address_words};
 use surefoot_ruleset::model::Range;
 
 /// What forged packets can do that come by one interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Spoof {
+pub struct SpoofAnswer {
     /// The interface.
     pub interface: String,
     /// Whether IPv6.
@@ -34,7 +34,7 @@ pub struct Spoof {
     /// The sources that are forged here and that the kernel lets pass.
     pub forged: Vec<String>,
     /// What the rules accept of them.
-    pub passes: Vec<Passing>,
+    pub passes: Vec<ForgedPackets>,
     /// Why it is unknown what passes; empty if it is known.
     pub unknown: Vec<String>,
     /// What was taken for granted.
@@ -57,9 +57,9 @@ pub enum ReversePath {
 
 /// Forged packets that the rules accept on one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Passing {
+pub struct ForgedPackets {
     /// The way.
-    pub way: Path,
+    pub way: PacketPath,
     /// Whether whatever is not known.
     pub certain: bool,
     /// The packets, in the words of sentences.
@@ -70,7 +70,7 @@ pub struct Passing {
     pub complete: bool,
 }
 
-impl WeakenedAnswer for Spoof {
+impl WeakenedAnswer for SpoofAnswer {
     fn weaken(&mut self, why: &str) {
         for passing in &mut self.passes {
             passing.certain = false;
@@ -79,7 +79,7 @@ impl WeakenedAnswer for Spoof {
     }
 }
 
-impl Spoof {
+impl SpoofAnswer {
     /// Whether no forged packet passes, for certain.
     pub fn is_safe(&self) -> bool {
         self.passes.is_empty() && self.unknown.is_empty()
@@ -87,7 +87,7 @@ impl Spoof {
 }
 
 /// Looks at every interface that is up; none if interfaces or routes are not known.
-pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec<Spoof>> {
+pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec<SpoofAnswer>> {
     let surroundings = &rules.surroundings;
     let interfaces = surroundings.interfaces.as_ref()?;
     surroundings.routes.as_ref()?;
@@ -99,7 +99,7 @@ pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec
                 .iter()
                 .any(|(address, _)| address.is_ipv6() == v6);
             if has_address {
-                let spoof = at(rules, (&interface.name, v6), (most, budget));
+                let spoof = spoof_at_interface(rules, (&interface.name, v6), (most, budget));
                 found.push(rules.weaken(spoof));
             }
         }
@@ -107,11 +107,15 @@ pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec
     Some(found)
 }
 
-fn at(rules: &LoadedRules, (name, v6): (&str, bool), (most, budget): (usize, Budget)) -> Spoof {
+fn spoof_at_interface(
+    rules: &LoadedRules,
+    (name, v6): (&str, bool),
+    (most, budget): (usize, Budget),
+) -> SpoofAnswer {
     let surroundings = &rules.surroundings;
     let reverse_path = reverse_path(surroundings, name, v6);
-    let forged = forged(surroundings, (name, v6), reverse_path);
-    let mut spoof = Spoof {
+    let forged = forged_sources(surroundings, (name, v6), reverse_path);
+    let mut spoof = SpoofAnswer {
         interface: name.to_owned(),
         v6,
         reverse_path,
@@ -141,8 +145,8 @@ fn at(rules: &LoadedRules, (name, v6): (&str, bool), (most, budget): (usize, Bud
         return spoof;
     }
     let about = Traffic::opening_from(&forged, v6, name);
-    for way in [Path::Input, Path::Forward] {
-        let question = Question {
+    for way in [PacketPath::Input, PacketPath::Forward] {
+        let question = SymbolicQuestion {
             firewall: &rules.firewall,
             surroundings,
             v6,
@@ -152,10 +156,10 @@ fn at(rules: &LoadedRules, (name, v6): (&str, bool), (most, budget): (usize, Bud
             marked: false,
             budget,
         };
-        match passing(question, most) {
+        match accepted_packets(question, most) {
             Ok(passes) => spoof
                 .passes
-                .extend(passes.into_iter().map(|passing| Passing {
+                .extend(passes.into_iter().map(|passing| ForgedPackets {
                     certain: passing.certain && reverse_path != ReversePath::Unknown,
                     ..passing
                 })),
@@ -168,19 +172,22 @@ fn at(rules: &LoadedRules, (name, v6): (&str, bool), (most, budget): (usize, Bud
     spoof
 }
 
-fn passing(question: Question, most: usize) -> Result<Vec<Passing>, Exhausted> {
+fn accepted_packets(
+    question: SymbolicQuestion,
+    most: usize,
+) -> Result<Vec<ForgedPackets>, Exhausted> {
     let way = question.path;
     let mut exact = Exact::new(question)?;
-    let certainly = exact.certainly(End::Accepted)?;
-    let possibly = exact.possibly(End::Accepted)?;
-    let perhaps = exact.but(possibly, certainly)?;
+    let certainly = exact.certainly_ending(End::Accepted)?;
+    let possibly = exact.possibly_ending(End::Accepted)?;
+    let perhaps = exact.difference_of(possibly, certainly)?;
     let mut passes = Vec::new();
     for (packets, certain) in [(certainly, true), (perhaps, false)] {
         if packets.is_none() {
             continue;
         }
         let (cubes, complete) = exact.cubes(packets, most)?;
-        passes.push(Passing {
+        passes.push(ForgedPackets {
             way,
             certain,
             packets: cubes
@@ -228,7 +235,7 @@ fn reverse_path(surroundings: &Surroundings, name: &str, v6: bool) -> ReversePat
 }
 
 /// The sources that are forged where they come by this interface, as far as the kernel lets them.
-fn forged(
+fn forged_sources(
     surroundings: &Surroundings,
     (name, v6): (&str, bool),
     reverse_path: ReversePath,
@@ -237,9 +244,9 @@ fn forged(
     if reverse_path == ReversePath::Strict {
         return forged;
     }
-    for piece in pieces(surroundings, v6) {
+    for piece in routed_pieces(surroundings, v6) {
         let address = to_address(piece.lo, v6);
-        let back = back(surroundings, address);
+        let back = way_back(surroundings, address);
         let own = surroundings
             .interfaces
             .iter()
@@ -252,8 +259,8 @@ fn forged(
                 .get(&format!("net.ipv4.conf.{name}.accept_local"))
                 .is_some_and(|value| value.trim() != "0");
         let refused =
-            reverse_path == ReversePath::Loose && back == Back::Nowhere || own && !accepts_own;
-        if back == Back::By(name) && !own || refused {
+            reverse_path == ReversePath::Loose && back == WayBack::Nowhere || own && !accepts_own;
+        if back == WayBack::By(name) && !own || refused {
             continue;
         }
         match forged.last_mut() {
@@ -266,20 +273,20 @@ fn forged(
 
 /// Where an answer leaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Back<'a> {
+enum WayBack<'a> {
     By(&'a str),
     Nowhere,
 }
 
 /// The interface of the longest prefix; what is this host's own or nobody's has none.
-fn back(surroundings: &Surroundings, address: IpAddr) -> Back<'_> {
+fn way_back(surroundings: &Surroundings, address: IpAddr) -> WayBack<'_> {
     let routes = surroundings.routes.iter().flatten();
     let best = routes
         .filter(|route| covers(route.destination, address))
         .max_by_key(|route| (route.destination.1, std::cmp::Reverse(route.metric)));
     match best.map(|route| (route.kind, route.interface.as_deref())) {
-        Some((1, Some(name))) => Back::By(name),
-        _ => Back::Nowhere,
+        Some((1, Some(name))) => WayBack::By(name),
+        _ => WayBack::Nowhere,
     }
 }
 
@@ -304,7 +311,7 @@ fn unknown_ways(surroundings: &Surroundings) -> Option<String> {
 }
 
 /// The addresses that a packet may come from, in ranges that are routed alike.
-fn pieces(surroundings: &Surroundings, v6: bool) -> Vec<Range> {
+fn routed_pieces(surroundings: &Surroundings, v6: bool) -> Vec<Range> {
     let last = if v6 { u128::MAX } else { u32::MAX.into() };
     let width: u32 = if v6 { 128 } else { 32 };
     let number = |address: IpAddr| match address {
@@ -361,8 +368,8 @@ fn pieces(surroundings: &Surroundings, v6: bool) -> Vec<Range> {
 }
 
 /// All interfaces as text for a terminal.
-pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
-    let mut out = Lines::new(style, width);
+pub fn spoof_text(all: &[SpoofAnswer], style: Style, width: usize) -> String {
+    let mut out = AnswerLines::new(style, width);
     for (at, spoof) in all.iter().enumerate() {
         if at > 0 {
             out.blank();
@@ -378,7 +385,7 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
             ReversePath::Off => "the kernel does not look at the way back (rp_filter is 0)",
             ReversePath::Unknown => "it is unknown whether the kernel checks the reverse path",
         };
-        out.wrapped(2, None, back);
+        out.write_wrapped(2, None, back);
         if !spoof.unknown.is_empty() {
             out.line(2, Paint::Yellow, "it is unknown what passes");
         } else if spoof.forged.is_empty() {
@@ -392,7 +399,7 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
         }
         if !spoof.forged.is_empty() {
             let forged = shortened(&spoof.forged.join(", "), 200);
-            out.listed("  forged here: ", Paint::Faint, &forged);
+            out.write_listed("  forged here: ", Paint::Faint, &forged);
         }
         for passing in &spoof.passes {
             let (word, paint) = if passing.certain {
@@ -403,17 +410,17 @@ pub fn spoof_text(all: &[Spoof], style: Style, width: usize) -> String {
             let way = path_words(passing.way);
             out.line(2, paint, &format!("{word} with a forged source, {way}:"));
             for packets in &passing.short {
-                out.listed("    - ", Paint::Faint, packets);
+                out.write_listed("    - ", Paint::Faint, packets);
             }
             if !passing.complete {
-                out.wrapped(4, None, "and more: `--all` shows every part");
+                out.write_wrapped(4, None, "and more: `--all` shows every part");
             }
         }
         for why in &spoof.unknown {
-            out.listed("  unknown: ", Paint::Yellow, why);
+            out.write_listed("  unknown: ", Paint::Yellow, why);
         }
         for note in &spoof.notes {
-            out.listed("  note: ", Paint::Faint, note);
+            out.write_listed("  note: ", Paint::Faint, note);
         }
     }
     if all.is_empty() {
@@ -478,7 +485,7 @@ mod tests {
         }]);
         let rules = rules.on_host(surroundings(rp_filter));
         let found = spoof(&rules, (8, Budget::default())).unwrap();
-        let words = |one: Spoof| {
+        let words = |one: SpoofAnswer| {
             let packets = one.passes.into_iter().flat_map(|passing| passing.packets);
             (one.interface, packets.collect())
         };

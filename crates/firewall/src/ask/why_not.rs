@@ -13,14 +13,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::name::Named;
-use surefoot_netfilter::packet::{Packet, Path};
+use super::name::NamedDecider;
+use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{
-    Decider, End, Evaluation, Happened, Record, Supposed, evaluate_supposing,
+    Assumptions, Decider, End, Evaluation, EventKind, RecordLevel, evaluate_supposing,
 };
 use surefoot_ruleset::model::{Effect, Firewall, Policy, RuleAt, Statement, Verdict};
 
-pub use command::Insertion;
+pub use command::RuleInsertion;
 
 /// Rules and policies that are taken away together at most.
 const MOST_TOGETHER: usize = 3;
@@ -32,7 +32,7 @@ const MOST_SETS: usize = 4;
 /// The verdict that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Want {
+pub enum WantedEnd {
     /// It should pass.
     Accept,
     /// It should vanish.
@@ -41,7 +41,7 @@ pub enum Want {
     Reject,
 }
 
-impl Want {
+impl WantedEnd {
     /// The end that is wanted.
     pub fn end(self) -> End {
         match self {
@@ -58,23 +58,23 @@ pub struct WhyNot {
     /// The packet as understood.
     pub packet: String,
     /// Its way through this host.
-    pub way: Path,
+    pub way: PacketPath,
     /// What was not said and is taken for granted.
     pub assumed: Vec<String>,
     /// What is wanted.
-    pub want: Want,
+    pub want: WantedEnd,
     /// Whether it is so already, certainly.
     pub already: bool,
     /// Whether rules that are not known may change all of the answer.
     pub doubtful: bool,
     /// How the packet can end as things are.
-    pub now: Vec<(End, Named)>,
+    pub now: Vec<(End, NamedDecider)>,
     /// The smallest sets of rules and policies without which it would end as wanted, certainly.
     pub in_the_way: Vec<Vec<Obstacle>>,
     /// Whether all sets of up to three were tried; if not, the search was stopped.
     pub complete: bool,
     /// What to insert so that it ends as wanted, in order; empty if that cannot be had by rules.
-    pub insertions: Vec<Insertion>,
+    pub insertions: Vec<RuleInsertion>,
     /// What the answer could not take into account.
     pub notes: Vec<String>,
 }
@@ -92,19 +92,19 @@ impl WeakenedAnswer for WhyNot {
 pub struct Obstacle {
     /// What it is.
     #[serde(flatten)]
-    pub what: Named,
+    pub what: NamedDecider,
     /// Whether it is a policy, which can be changed but not taken away.
     pub policy: bool,
 }
 
 /// Finds what stands in the way of a verdict.
-pub fn why_not(rules: &LoadedRules, packet: &Packet, want: Want) -> WhyNot {
+pub fn why_not(rules: &LoadedRules, packet: &Packet, want: WantedEnd) -> WhyNot {
     let doubt = rules.doubt_about(packet);
     let packet = packet.clone().settle(&rules.surroundings);
     let firewall = &rules.firewall;
-    let evaluation = rules.evaluate(&packet, Record::Mattered);
+    let evaluation = rules.evaluate(&packet, RecordLevel::Mattered);
     let already = evaluation.certain() == Some(want.end());
-    let mut search = Search {
+    let mut search = ObstacleSearch {
         rules,
         packet: &packet,
         want,
@@ -114,19 +114,19 @@ pub fn why_not(rules: &LoadedRules, packet: &Packet, want: Want) -> WhyNot {
     let mut insertions = Vec::new();
     let mut complete = true;
     if !already {
-        complete = search.run(&evaluation);
+        complete = search.search_sets(&evaluation);
         insertions = command::insertions(firewall, &rules.surroundings, &packet, want);
     }
-    let mut now: Vec<(End, Named)> = Vec::new();
+    let mut now: Vec<(End, NamedDecider)> = Vec::new();
     for outcome in &evaluation.outcomes {
-        let named = (outcome.end, Named::decider(firewall, outcome.by));
+        let named = (outcome.end, NamedDecider::decider(firewall, outcome.by));
         if !now.contains(&named) {
             now.push(named);
         }
     }
     let sets = search.found.iter().take(MOST_SETS);
     let in_the_way = sets
-        .map(|set| set.iter().map(|one| obstacle(firewall, *one)).collect())
+        .map(|set| set.iter().map(|one| obstacle_of(firewall, *one)).collect())
         .collect();
     let notes = evaluation.notes.iter();
     let mut answer = WhyNot {
@@ -151,27 +151,27 @@ pub fn why_not(rules: &LoadedRules, packet: &Packet, want: Want) -> WhyNot {
     answer
 }
 
-fn obstacle(firewall: &Firewall, by: Decider) -> Obstacle {
+fn obstacle_of(firewall: &Firewall, by: Decider) -> Obstacle {
     Obstacle {
-        what: Named::decider(firewall, by),
+        what: NamedDecider::decider(firewall, by),
         policy: matches!(by, Decider::Policy { .. }),
     }
 }
 
-struct Search<'a> {
+struct ObstacleSearch<'a> {
     rules: &'a LoadedRules,
     packet: &'a Packet,
-    want: Want,
+    want: WantedEnd,
     tries: usize,
     found: Vec<BTreeSet<Decider>>,
 }
 
-impl Search<'_> {
+impl ObstacleSearch<'_> {
     /// Tries sets of growing size; whether it came to its end.
-    fn run(&mut self, evaluation: &Evaluation) -> bool {
+    fn search_sets(&mut self, evaluation: &Evaluation) -> bool {
         for size in 1..=MOST_TOGETHER {
             let mut seen = BTreeSet::new();
-            self.deepen(&BTreeSet::new(), evaluation, size, &mut seen);
+            self.deepen_search(&BTreeSet::new(), evaluation, size, &mut seen);
             if !self.found.is_empty() {
                 return true;
             }
@@ -183,7 +183,7 @@ impl Search<'_> {
     }
 
     /// Takes away one more of what decides otherwise.
-    fn deepen(
+    fn deepen_search(
         &mut self,
         taken: &BTreeSet<Decider>,
         evaluation: &Evaluation,
@@ -199,11 +199,11 @@ impl Search<'_> {
                 return;
             }
             self.tries += 1;
-            let next = self.without(&more);
+            let next = self.evaluate_without(&more);
             if next.certain() == Some(self.want.end()) {
                 self.found.push(more);
             } else if left > 1 {
-                self.deepen(&more, &next, left - 1, seen);
+                self.deepen_search(&more, &next, left - 1, seen);
             }
         }
     }
@@ -217,7 +217,8 @@ impl Search<'_> {
             .map(|outcome| outcome.by);
         let mut candidates: Vec<Decider> = wrong.filter(|by| self.can_change(*by)).collect();
         for event in &evaluation.events {
-            let (Some(rule), Happened::Matched | Happened::Perhaps(_)) = (event.rule, &event.what)
+            let (Some(rule), EventKind::Matched | EventKind::Perhaps(_)) =
+                (event.rule, &event.what)
             else {
                 continue;
             };
@@ -252,15 +253,15 @@ impl Search<'_> {
     fn can_change(&self, by: Decider) -> bool {
         match by {
             Decider::Rule(_) => true,
-            Decider::Policy { .. } => self.want != Want::Reject,
+            Decider::Policy { .. } => self.want != WantedEnd::Reject,
             Decider::Kernel => false,
         }
     }
 
     /// What becomes of the packet without these.
-    fn without(&self, taken: &BTreeSet<Decider>) -> Evaluation {
-        let mut supposed = Supposed::default();
-        let policy = if self.want == Want::Accept {
+    fn evaluate_without(&self, taken: &BTreeSet<Decider>) -> Evaluation {
+        let mut supposed = Assumptions::default();
+        let policy = if self.want == WantedEnd::Accept {
             Policy::Accept
         } else {
             Policy::Drop
@@ -279,7 +280,7 @@ impl Search<'_> {
             &self.rules.index,
             &self.rules.surroundings,
             self.packet,
-            Record::Mattered,
+            RecordLevel::Mattered,
             &supposed,
         )
     }

@@ -2,7 +2,7 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::evidence::{MOST_SHOWN, Say, finding};
+use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Field, Match, Rule, RuleAt, SetRef, Statement, Table};
 
@@ -46,16 +46,16 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let tables = loaded.firewall.tables.iter().enumerate();
     tables
         .filter(|(_, table)| table.backend == Backend::Nft)
-        .filter_map(|(t, table)| report(loaded, t, table))
+        .filter_map(|(t, table)| table_finding(loaded, t, table))
         .collect()
 }
 
-fn report(loaded: &LoadedRules, t: usize, table: &Table) -> Option<Finding> {
+fn table_finding(loaded: &LoadedRules, t: usize, table: &Table) -> Option<Finding> {
     let mut number = 0;
     let mut shown = Vec::new();
     for (c, chain) in table.chains.iter().enumerate() {
         for (rule, words) in chain.rules.iter().enumerate() {
-            let sets = anonymous(words);
+            let sets = anonymous_sets(words);
             if sets > 0 && shown.len() < MOST_SHOWN {
                 shown.push(RuleAt {
                     table: t,
@@ -90,7 +90,7 @@ fn report(loaded: &LoadedRules, t: usize, table: &Table) -> Option<Finding> {
 }
 
 /// How many anonymous sets a rule makes. Sets of plain numbers are ranges in the model.
-fn anonymous(rule: &Rule) -> usize {
+fn anonymous_sets(rule: &Rule) -> usize {
     rule.statements
         .iter()
         .filter(|statement| match statement {

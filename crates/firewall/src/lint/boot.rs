@@ -13,7 +13,7 @@ use surefoot_ruleset::{Format, Input};
 
 /// Rules that one program loads for one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Group {
+pub(super) enum RulesGroup {
     /// iptables.
     V4,
     /// ip6tables.
@@ -22,7 +22,7 @@ pub(super) enum Group {
     Nft,
 }
 
-impl Group {
+impl RulesGroup {
     pub(super) const ALL: [Self; 3] = [Self::V4, Self::V6, Self::Nft];
 
     pub(super) fn of(table: &Table) -> Self {
@@ -43,19 +43,19 @@ impl Group {
 }
 
 /// A rule file, read.
-pub(super) struct Saved<'a> {
+pub(super) struct SavedText<'a> {
     pub(super) file: &'a SavedRules,
     pub(super) rules: LoadedRules,
 }
 
-impl Saved<'_> {
+impl SavedText<'_> {
     /// Whether something loads it at boot.
     pub(super) fn boots(&self) -> bool {
         !self.file.loaders.is_empty()
     }
 
     /// Whether it was understood to the last word, and says all itself.
-    pub(super) fn plain(&self) -> bool {
+    pub(super) fn is_understood(&self) -> bool {
         self.rules.problems.is_empty() && !self.includes()
     }
 
@@ -68,20 +68,20 @@ impl Saved<'_> {
     }
 
     /// Whether it says something about these rules.
-    pub(super) fn holds(&self, group: Group) -> bool {
+    pub(super) fn holds(&self, group: RulesGroup) -> bool {
         self.rules
             .firewall
             .tables
             .iter()
-            .any(|table| Group::of(table) == group)
-            || (group == Group::Nft && self.includes())
+            .any(|table| RulesGroup::of(table) == group)
+            || (group == RulesGroup::Nft && self.includes())
     }
 }
 
 /// The files on disk, read; none where they are not known.
-pub(super) fn saved<'a>(loaded: &'a LoadedRules) -> Option<Vec<Saved<'a>>> {
+pub(super) fn saved_files<'a>(loaded: &'a LoadedRules) -> Option<Vec<SavedText<'a>>> {
     let files = loaded.surroundings.saved.as_ref()?;
-    let read = |file: &'a SavedRules| Saved {
+    let read = |file: &'a SavedRules| SavedText {
         file,
         rules: LoadedRules::of_texts(vec![Input {
             name: file.path.clone(),
@@ -109,10 +109,10 @@ fn format_by_name(file: &SavedRules) -> Option<Format> {
 
 /// The rules in force that a person wrote, group by group. What docker and its like have made is
 /// made again when they start.
-pub(super) fn written_by_hand(loaded: &LoadedRules, group: Group) -> Vec<RuleAt> {
+pub(super) fn written_by_hand(loaded: &LoadedRules, group: RulesGroup) -> Vec<RuleAt> {
     let mut found = Vec::new();
     for (t, table) in loaded.firewall.tables.iter().enumerate() {
-        if Group::of(table) != group {
+        if RulesGroup::of(table) != group {
             continue;
         }
         for (c, chain) in table.chains.iter().enumerate() {
@@ -131,7 +131,7 @@ pub(super) fn written_by_hand(loaded: &LoadedRules, group: Group) -> Vec<RuleAt>
 }
 
 /// A rule in words that are equal for equal rules of two texts.
-pub(super) fn words(firewall: &Firewall, table: &Table, rule: &Rule) -> String {
+pub(super) fn comparable_words(firewall: &Firewall, table: &Table, rule: &Rule) -> String {
     let mut words: Vec<String> = rule
         .statements
         .iter()
@@ -147,7 +147,7 @@ pub(super) fn words(firewall: &Firewall, table: &Table, rule: &Rule) -> String {
 fn statement_words(firewall: &Firewall, table: &Table, statement: &Statement) -> Option<String> {
     let nft = table.backend == Backend::Nft;
     Some(match statement {
-        Statement::Match(Match::Field { operand, .. }) if nft && implied(operand.field) => {
+        Statement::Match(Match::Field { operand, .. }) if nft && is_implied(operand.field) => {
             return None;
         }
         Statement::Match(wanted) => match_words(firewall, table, wanted),
@@ -175,7 +175,7 @@ fn statement_words(firewall: &Firewall, table: &Table, statement: &Statement) ->
 }
 
 /// What nft adds or leaves out of its own accord.
-fn implied(field: surefoot_ruleset::model::Field) -> bool {
+fn is_implied(field: surefoot_ruleset::model::Field) -> bool {
     use surefoot_ruleset::model::Field;
     matches!(field, Field::L4Proto | Field::NfProto | Field::EtherType)
 }
@@ -239,17 +239,17 @@ fn chain_name(table: &Table, to: ChainId) -> String {
 
 /// How the rules of one chain differ; indices into the two chains.
 #[derive(Debug, Default)]
-pub(super) struct Difference {
+pub(super) struct ChainDifference {
     pub(super) only_first: Vec<usize>,
     pub(super) only_second: Vec<usize>,
     pub(super) order: bool,
 }
 
 /// Compares two chains, what programs made left out.
-pub(super) fn compare(
+pub(super) fn compare_chains(
     first: Option<(&Firewall, &Table, &Chain)>,
     second: Option<(&Firewall, &Table, &Chain)>,
-) -> Difference {
+) -> ChainDifference {
     let list = |side: Option<(&Firewall, &Table, &Chain)>| -> Vec<(usize, String)> {
         let Some((firewall, table, chain)) = side else {
             return Vec::new();
@@ -259,7 +259,7 @@ pub(super) fn compare(
             .iter()
             .enumerate()
             .filter(|(_, rule)| makers::of_rule(table, chain, rule).is_none())
-            .map(|(at, rule)| (at, words(firewall, table, rule)))
+            .map(|(at, rule)| (at, comparable_words(firewall, table, rule)))
             .collect()
     };
     let (first, second) = (list(first), list(second));
@@ -267,11 +267,11 @@ pub(super) fn compare(
         list.iter().map(|(_, words)| words.clone()).collect()
     };
     if plain(&first) == plain(&second) {
-        return Difference::default();
+        return ChainDifference::default();
     }
-    let only_first = missing(&first, &second);
-    let only_second = missing(&second, &first);
-    Difference {
+    let only_first = missing_lines(&first, &second);
+    let only_second = missing_lines(&second, &first);
+    ChainDifference {
         order: only_first.is_empty() && only_second.is_empty(),
         only_first,
         only_second,
@@ -279,7 +279,7 @@ pub(super) fn compare(
 }
 
 /// The rules of the one list that the other does not have, counted.
-fn missing(list: &[(usize, String)], other: &[(usize, String)]) -> Vec<usize> {
+fn missing_lines(list: &[(usize, String)], other: &[(usize, String)]) -> Vec<usize> {
     let mut there: HashMap<&str, usize> = HashMap::new();
     for (_, words) in other {
         *there.entry(words).or_default() += 1;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
-use super::boot::{Difference, Group, Saved, compare, saved};
+use super::boot::{ChainDifference, RulesGroup, SavedText, compare_chains, saved_files};
 use super::commands::quoted;
-use super::evidence::{MOST_SHOWN, Say, count, finding};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding};
 use super::{makers, ssh};
 use crate::LoadedRules;
 use surefoot_ruleset::model::{Chain, Firewall, Policy, RuleAt, Table};
@@ -47,26 +47,26 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     if !loaded.surroundings.live {
         return Vec::new();
     }
-    let Some(saved) = saved(loaded) else {
+    let Some(saved) = saved_files(loaded) else {
         return Vec::new();
     };
-    let boots: Vec<&Saved<'_>> = saved.iter().filter(|one| one.boots()).collect();
-    Group::ALL
+    let boots: Vec<&SavedText<'_>> = saved.iter().filter(|one| one.boots()).collect();
+    RulesGroup::ALL
         .into_iter()
-        .filter_map(|group| report(loaded, group, &boots))
+        .filter_map(|group| group_finding(loaded, group, &boots))
         .collect()
 }
 
 /// What differs between the kernel and the file.
 #[derive(Default)]
-struct Differences {
+struct BootDifferences {
     only_live: Vec<RuleAt>,
     only_file: Vec<RuleAt>,
     order: Vec<String>,
     policies: Vec<String>,
 }
 
-impl Differences {
+impl BootDifferences {
     fn is_empty(&self) -> bool {
         self.only_live.is_empty()
             && self.only_file.is_empty()
@@ -75,8 +75,12 @@ impl Differences {
     }
 }
 
-fn report(loaded: &LoadedRules, group: Group, boots: &[&Saved<'_>]) -> Option<Finding> {
-    let files: Vec<&&Saved<'_>> = boots.iter().filter(|one| one.holds(group)).collect();
+fn group_finding(
+    loaded: &LoadedRules,
+    group: RulesGroup,
+    boots: &[&SavedText<'_>],
+) -> Option<Finding> {
+    let files: Vec<&&SavedText<'_>> = boots.iter().filter(|one| one.holds(group)).collect();
     // Two files for the same rules: which one counts depends on their order at boot.
     let [file] = files.as_slice() else {
         return None;
@@ -89,7 +93,7 @@ fn report(loaded: &LoadedRules, group: Group, boots: &[&Saved<'_>]) -> Option<Fi
     if broken || file.includes() || file.rules.firewall.tables.iter().all(nothing_in) {
         return None;
     }
-    let differences = differences(loaded, group, &file.rules.firewall)?;
+    let differences = find_differences(loaded, group, &file.rules.firewall)?;
     if differences.is_empty() {
         return None;
     }
@@ -98,13 +102,13 @@ fn report(loaded: &LoadedRules, group: Group, boots: &[&Saved<'_>]) -> Option<Fi
     if !differences.only_live.is_empty() {
         parts.push(format!(
             "{} only in force",
-            count(differences.only_live.len(), "rule")
+            counted_noun(differences.only_live.len(), "rule")
         ));
     }
     if !differences.only_file.is_empty() {
         parts.push(format!(
             "{} only in {path}",
-            count(differences.only_file.len(), "rule")
+            counted_noun(differences.only_file.len(), "rule")
         ));
     }
     if !differences.order.is_empty() {
@@ -135,9 +139,9 @@ fn report(loaded: &LoadedRules, group: Group, boots: &[&Saved<'_>]) -> Option<Fi
         impact,
     )
     .with_severity(severity)
-    .possibly(group == Group::Nft || !file.plain())
-    .shown_by(evidence(loaded, file, &differences));
-    for (what, commands) in remedies(loaded, group, path) {
+    .possibly(group == RulesGroup::Nft || !file.is_understood())
+    .shown_by(evidence_of(loaded, file, &differences));
+    for (what, commands) in remedies_for(loaded, group, path) {
         found = found.mend(what, commands);
     }
     Some(found)
@@ -147,28 +151,32 @@ fn nothing_in(table: &Table) -> bool {
     table.chains.iter().all(|chain| chain.rules.is_empty())
 }
 
-fn differences(loaded: &LoadedRules, group: Group, file: &Firewall) -> Option<Differences> {
+fn find_differences(
+    loaded: &LoadedRules,
+    group: RulesGroup,
+    file: &Firewall,
+) -> Option<BootDifferences> {
     let live = &loaded.firewall;
     let of = |firewall: &'_ Firewall| -> BTreeSet<(surefoot_ruleset::model::Family, String)> {
         firewall
             .tables
             .iter()
-            .filter(|table| Group::of(table) == group && makers::of_table(table).is_none())
+            .filter(|table| RulesGroup::of(table) == group && makers::of_table(table).is_none())
             .map(|table| (table.family, table.name.clone()))
             .collect()
     };
     let mut names = of(file);
-    if group == Group::Nft {
+    if group == RulesGroup::Nft {
         // nft's files begin with `flush ruleset`: what is not in them is not there after a boot.
         names.extend(of(live));
     }
-    let mut differences = Differences::default();
+    let mut differences = BootDifferences::default();
     for (family, name) in names {
         let find = |firewall: &'_ Firewall| -> Vec<usize> {
             let tables = firewall.tables.iter().enumerate();
             tables
                 .filter(|(_, table)| {
-                    Group::of(table) == group && table.family == family && table.name == name
+                    RulesGroup::of(table) == group && table.family == family && table.name == name
                 })
                 .map(|(at, _)| at)
                 .collect()
@@ -193,7 +201,7 @@ fn differences(loaded: &LoadedRules, group: Group, file: &Firewall) -> Option<Di
 
 type Side<'a> = (&'a Firewall, Option<usize>);
 
-fn compare_tables(live: Side<'_>, file: Side<'_>, differences: &mut Differences) {
+fn compare_tables(live: Side<'_>, file: Side<'_>, differences: &mut BootDifferences) {
     let (live_chains, file_chains) = (by_name(live), by_name(file));
     let names: BTreeSet<&str> = live_chains
         .keys()
@@ -202,11 +210,11 @@ fn compare_tables(live: Side<'_>, file: Side<'_>, differences: &mut Differences)
         .collect();
     for name in names {
         let (now, then) = (live_chains.get(name), file_chains.get(name));
-        let Difference {
+        let ChainDifference {
             only_first,
             only_second,
             order,
-        } = compare(
+        } = compare_chains(
             now.map(|(_, table, chain)| (live.0, *table, *chain)),
             then.map(|(_, table, chain)| (file.0, *table, *chain)),
         );
@@ -231,14 +239,14 @@ fn compare_tables(live: Side<'_>, file: Side<'_>, differences: &mut Differences)
         {
             differences.policies.push(format!(
                 "{name}: {} now, {} in the file",
-                word(now),
-                word(then)
+                policy_word(now),
+                policy_word(then)
             ));
         }
     }
 }
 
-fn word(policy: Policy) -> &'static str {
+fn policy_word(policy: Policy) -> &'static str {
     match policy {
         Policy::Accept => "ACCEPT",
         Policy::Drop => "DROP",
@@ -263,7 +271,11 @@ fn by_name((firewall, at): Side<'_>) -> BTreeMap<&str, (RuleAt, &Table, &Chain)>
         .collect()
 }
 
-fn evidence(loaded: &LoadedRules, file: &Saved<'_>, differences: &Differences) -> Vec<Evidence> {
+fn evidence_of(
+    loaded: &LoadedRules,
+    file: &SavedText<'_>,
+    differences: &BootDifferences,
+) -> Vec<Evidence> {
     let live = differences.only_live.iter().take(MOST_SHOWN - 2).map(|at| {
         let mut shown = loaded.show_rule(*at);
         shown.what = format!("only in force: {}", shown.what);
@@ -275,21 +287,22 @@ fn evidence(loaded: &LoadedRules, file: &Saved<'_>, differences: &Differences) -
         shown
     });
     let policies = differences.policies.iter().map(|words| {
-        let mut shown = loaded.kernel(format!("policy of {words}"));
+        let mut shown = loaded.kernel_evidence(format!("policy of {words}"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
         shown
     });
     let order = differences.order.iter().map(|name| {
-        let mut shown = loaded.kernel(format!("the rules of {name} stand in another order"));
+        let mut shown =
+            loaded.kernel_evidence(format!("the rules of {name} stand in another order"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
         shown
     });
     let loaders = file.file.loaders.iter().take(1).map(|loader| {
-        let mut shown = loaded.kernel(format!("loaded at boot by {loader}"));
+        let mut shown = loaded.kernel_evidence(format!("loaded at boot by {loader}"));
         shown.place = Place::File {
             path: file.file.path.clone(),
         };
@@ -303,24 +316,28 @@ fn evidence(loaded: &LoadedRules, file: &Saved<'_>, differences: &Differences) -
 }
 
 /// Whether the administrator could not log on again after a boot, although he can now.
-fn locked_out(loaded: &LoadedRules, file: &Saved<'_>) -> bool {
-    ssh::session(loaded).is_none() && ssh::session(&file.rules).is_some()
+fn locked_out(loaded: &LoadedRules, file: &SavedText<'_>) -> bool {
+    ssh::session_finding(loaded).is_none() && ssh::session_finding(&file.rules).is_some()
 }
 
-fn remedies(loaded: &LoadedRules, group: Group, path: &str) -> Vec<(&'static str, Vec<String>)> {
+fn remedies_for(
+    loaded: &LoadedRules,
+    group: RulesGroup,
+    path: &str,
+) -> Vec<(&'static str, Vec<String>)> {
     let path = quoted(path);
     let table = loaded
         .firewall
         .tables
         .iter()
-        .find(|table| Group::of(table) == group && !nothing_in(table));
+        .find(|table| RulesGroup::of(table) == group && !nothing_in(table));
     let (save, test) = match (group, table) {
-        (Group::Nft, _) => (
+        (RulesGroup::Nft, _) => (
             "{ echo 'flush ruleset'; nft list ruleset; }".to_owned(),
             format!("nft -c -f {path}"),
         ),
         (group, table) => {
-            let fallback = if group == Group::V6 {
+            let fallback = if group == RulesGroup::V6 {
                 "ip6tables"
             } else {
                 "iptables"
@@ -328,7 +345,7 @@ fn remedies(loaded: &LoadedRules, group: Group, path: &str) -> Vec<(&'static str
             let word = |end: &str| {
                 table.map_or_else(
                     || format!("{fallback}{end}"),
-                    |table| super::commands::program(table, end),
+                    |table| super::commands::program_name(table, end),
                 )
             };
             (word("-save"), format!("{} --test {path}", word("-restore")))

@@ -4,8 +4,8 @@ use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Chain, Family, RuleAt, Table};
 
 /// The program that changes an iptables table, with `-t` where it is needed.
-pub(super) fn iptables(table: &Table) -> String {
-    let mut words = program(table, "");
+pub(super) fn iptables_program(table: &Table) -> String {
+    let mut words = program_name(table, "");
     if table.name != "filter" {
         words.push_str(" -t ");
         words.push_str(&table.name);
@@ -14,7 +14,7 @@ pub(super) fn iptables(table: &Table) -> String {
 }
 
 /// `iptables-nft-save`, `ip6tables-legacy-restore` and so on; `end` is empty, `-save`, `-restore`.
-pub(super) fn program(table: &Table, end: &str) -> String {
+pub(super) fn program_name(table: &Table, end: &str) -> String {
     let family = if table.family == Family::Ip6 {
         "ip6tables"
     } else {
@@ -29,14 +29,14 @@ pub(super) fn program(table: &Table, end: &str) -> String {
 }
 
 /// The program for the table of the same backend in IPv6.
-pub(super) fn twin(table: &Table) -> String {
-    program(table, "")
+pub(super) fn twin_program(table: &Table) -> String {
+    program_name(table, "")
         .replacen("iptables", "ip6tables", 1)
         .replace("ip6ip6", "ip6")
 }
 
 /// A rule put before the one at `before` (from 0), or at the end.
-pub(super) fn add(
+pub(super) fn add_rule(
     table: &Table,
     chain: &Chain,
     before: Option<usize>,
@@ -49,7 +49,10 @@ pub(super) fn add(
             Some(at) => format!("-I {} {}", quoted(&chain.name), at + 1),
             None => format!("-A {}", quoted(&chain.name)),
         };
-        return vec![format!("{} {place} {iptables_words}", iptables(table))];
+        return vec![format!(
+            "{} {place} {iptables_words}",
+            iptables_program(table)
+        )];
     }
     let (family, name) = (table.family.word(), &table.name);
     let chain_words = format!("{family} {name} {}", chain.name);
@@ -123,7 +126,7 @@ pub(super) use surefoot_report::quoted;
 
 #[cfg(test)]
 mod tests {
-    use super::{add, shell_words};
+    use super::{add_rule, shell_words};
     use surefoot_ruleset::{Format, Input, load};
 
     #[test]
@@ -136,7 +139,7 @@ mod tests {
                 format: Some(Format::NftText),
             }]);
             let table = &loaded.firewall.tables[0];
-            add(table, &table.chains[0], Some(1), "", "return")
+            add_rule(table, &table.chains[0], Some(1), "", "return")
         };
         assert_eq!(
             before_the_second(" # handle 7"),

@@ -2,12 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add;
-use super::evidence::{Say, finding, full_name};
-use super::probe::{TCP, strangers};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, finding, full_name};
+use super::probe::{TCP, stranger_addresses};
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Interface, Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{Decider, End, EventKind, RecordLevel};
 use surefoot_ruleset::model::{
     Chain, Field, Hook, Match, Rule, RuleAt, Statement, Verdict, ct_state, ct_status,
 };
@@ -53,19 +53,19 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     for v6 in [false, true] {
         for hook in [Hook::Input, Hook::Forward] {
             if !loaded.filters_at(hook, v6).is_empty() {
-                findings.extend(late(loaded, hook, v6));
+                findings.extend(hook_finding(loaded, hook, v6));
             }
         }
     }
     findings
 }
 
-fn established(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Packet> {
-    let doors = loaded.doors();
+fn established_packet(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Packet> {
+    let doors = loaded.outer_interfaces();
     let door = doors.first()?;
-    let from = strangers(v6).first().copied()?;
+    let from = stranger_addresses(v6).first().copied()?;
     let mut packet = loaded
-        .knock(door, from, TCP, 40_000)
+        .opening_packet(door, from, TCP, 40_000)
         .with(Field::SrcPort, 443_u16)
         .with(Field::TcpFlags, 0x10_u8)
         .with(Field::CtState, ct_state::ESTABLISHED)
@@ -74,16 +74,16 @@ fn established(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Packet> {
             ct_status::SEEN_REPLY | ct_status::ASSURED | ct_status::CONFIRMED,
         );
     if hook == Hook::Forward {
-        let other = strangers(v6).get(1).copied()?;
+        let other = stranger_addresses(v6).get(1).copied()?;
         packet = packet.to(other);
-        packet.path = Path::Forward;
-        packet.output = Interface::named(doors.get(1).unwrap_or(door));
+        packet.path = PacketPath::Forward;
+        packet.output = PacketInterface::named(doors.get(1).unwrap_or(door));
     }
     Some(packet.settle(&loaded.surroundings))
 }
 
-fn late(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
-    let packet = established(loaded, hook, v6)?;
+fn hook_finding(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
+    let packet = established_packet(loaded, hook, v6)?;
     let outcome = loaded.certain_end(&packet)?;
     let Decider::Rule(at) = outcome.by else {
         return None;
@@ -91,7 +91,7 @@ fn late(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
     if outcome.end != End::Accepted || !asks_for_state(loaded.rule(at)?) {
         return None;
     }
-    let evaluation = loaded.evaluate(&packet, Record::All);
+    let evaluation = loaded.evaluate(&packet, RecordLevel::All);
     let looked = evaluation
         .events
         .iter()
@@ -99,7 +99,7 @@ fn late(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
         .take_while(|event| {
             (event.table, event.chain, event.rule) != (at.table, at.chain, Some(at.rule))
         })
-        .filter(|event| matches!(event.what, Happened::Matched | Happened::Failed(_)))
+        .filter(|event| matches!(event.what, EventKind::Matched | EventKind::Failed(_)))
         .count();
     if looked < FEW {
         return None;
@@ -122,7 +122,7 @@ fn late(loaded: &LoadedRules, hook: Hook, v6: bool) -> Option<Finding> {
         .shown_by([loaded.show_rule(RuleAt { ..at })])
         .mend(
             "Accept established traffic right behind loopback; then the old rule can be deleted",
-            add(
+            add_rule(
                 table,
                 chain,
                 Some(usize::from(begins_with_loopback(chain))),

@@ -2,12 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add;
+use super::commands::add_rule;
 use super::established_late::begins_with_loopback;
-use super::evidence::{Say, finding, full_name};
-use super::probe::{TCP, UDP, strangers};
+use super::evidence::{FindingExt, finding, full_name};
+use super::probe::{TCP, UDP, stranger_addresses};
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{End, Outcome};
 use surefoot_ruleset::model::{Field, Hook, ct_state, ct_status};
 
@@ -78,15 +78,15 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 
 /// Answers to what this host asked.
 fn kept_out(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
-    if loaded.filters_at(Hook::Input, v6).is_empty() || v6 && !serves(loaded, true) {
+    if loaded.filters_at(Hook::Input, v6).is_empty() || v6 && !serves_family(loaded, true) {
         return None;
     }
     let mut lost = Vec::new();
     let mut by: Option<Outcome> = None;
     for wanted in WANTED {
-        let access = loaded.access(v6, |door, from| {
-            answer(
-                loaded.knock(door, from, wanted.protocol, 40_000),
+        let access = loaded.access_from_outside(v6, |door, from| {
+            answer_packet(
+                loaded.opening_packet(door, from, wanted.protocol, 40_000),
                 wanted.port,
             )
         });
@@ -104,9 +104,9 @@ fn kept_out(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     let title = format!(
         "{name} drops the answers to what this host asks {}{}",
         lost.join(" and "),
-        family(loaded, v6)
+        family_word(loaded, v6)
     );
-    Some(report(
+    Some(answers_finding(
         loaded,
         title,
         "this host can ask, and hears nothing",
@@ -122,9 +122,9 @@ fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     }
     let open = |port: &&u16| loaded.port_access(v6, TCP, **port).open.is_some();
     let port = *SERVED.iter().find(open)?;
-    let door = loaded.doors().first()?.clone();
-    let to = strangers(v6).first().copied()?;
-    let mut packet = Packet::new(Path::Output)
+    let door = loaded.outer_interfaces().first()?.clone();
+    let to = stranger_addresses(v6).first().copied()?;
+    let mut packet = Packet::new(PacketPath::Output)
         .to(to)
         .with(Field::L4Proto, TCP)
         .with(Field::DstPort, 40_000_u16)
@@ -132,8 +132,8 @@ fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     if let Some(own) = loaded.own_address(&door, v6) {
         packet = packet.from(own);
     }
-    packet.output = Interface::named(&door);
-    let packet = answer(packet, port).settle(&loaded.surroundings);
+    packet.output = PacketInterface::named(&door);
+    let packet = answer_packet(packet, port).settle(&loaded.surroundings);
     let outcome = loaded.certain_end(&packet)?;
     if !matches!(outcome.end, End::Dropped | End::Rejected) {
         return None;
@@ -145,9 +145,9 @@ fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     );
     let title = format!(
         "{name} drops the answers of connections to port {port} that are accepted{}",
-        family(loaded, v6)
+        family_word(loaded, v6)
     );
-    Some(report(
+    Some(answers_finding(
         loaded,
         title,
         "a client is let in and never hears anything",
@@ -156,7 +156,7 @@ fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     ))
 }
 
-fn family(loaded: &LoadedRules, v6: bool) -> &'static str {
+fn family_word(loaded: &LoadedRules, v6: bool) -> &'static str {
     match (v6, loaded.family_known(!v6)) {
         (_, false) => "",
         (false, true) => " (IPv4)",
@@ -165,14 +165,14 @@ fn family(loaded: &LoadedRules, v6: bool) -> &'static str {
 }
 
 /// Whether strangers get in over the family at all.
-fn serves(loaded: &LoadedRules, v6: bool) -> bool {
+fn serves_family(loaded: &LoadedRules, v6: bool) -> bool {
     SERVED
         .iter()
         .any(|port| loaded.port_access(v6, TCP, *port).open.is_some())
 }
 
 /// The packet as one of a connection that was set up.
-fn answer(packet: Packet, from_port: u16) -> Packet {
+fn answer_packet(packet: Packet, from_port: u16) -> Packet {
     let tcp = packet.known(Field::L4Proto) == Some(TCP.into());
     let packet = packet
         .with(Field::SrcPort, from_port)
@@ -189,7 +189,7 @@ fn answer(packet: Packet, from_port: u16) -> Packet {
     }
 }
 
-fn report(
+fn answers_finding(
     loaded: &LoadedRules,
     title: String,
     impact: &str,
@@ -202,7 +202,7 @@ fn report(
         .shown_by(loaded.show_decider(by.by))
         .mend(
             "Accept packets of connections that exist, right behind loopback",
-            add(
+            add_rule(
                 table,
                 chain,
                 Some(usize::from(begins_with_loopback(chain))),

@@ -13,12 +13,12 @@ pub(super) const MOST_SHOWN: usize = 5;
 
 /// Returns a finding of the page's code and severity, `Certainty::Certainly` by default.
 pub(super) fn finding(page: &Page, title: String, impact: impl Into<String>) -> Finding {
-    let impact = sentence(&impact.into());
+    let impact = sentence_case(&impact.into());
     AREA.finding(page.code, Certainty::Certainly, title, impact)
 }
 
 /// A capital at the start, unless it is something to type, and a full stop at the end.
-fn sentence(words: &str) -> String {
+fn sentence_case(words: &str) -> String {
     let mut rest = words.chars();
     let first = rest.next().into_iter().flat_map(char::to_uppercase);
     let mut sentence: String = first.chain(rest).collect();
@@ -29,7 +29,7 @@ fn sentence(words: &str) -> String {
 }
 
 /// Words about the rest where there is more than one.
-pub(super) fn likewise(number: usize) -> &'static str {
+pub(super) fn words_about_the_rest(number: usize) -> &'static str {
     if number > 1 {
         "; the others likewise"
     } else {
@@ -38,14 +38,14 @@ pub(super) fn likewise(number: usize) -> &'static str {
 }
 
 /// Says the rest of a finding, piece by piece.
-pub(super) trait Say {
+pub(super) trait FindingExt {
     fn with_severity(self, severity: Severity) -> Self;
     fn possibly(self, possibly: bool) -> Self;
     fn shown_by(self, evidence: impl IntoIterator<Item = Evidence>) -> Self;
     fn mend(self, what: impl Into<String>, commands: Vec<String>) -> Self;
 }
 
-impl Say for Finding {
+impl FindingExt for Finding {
     fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
@@ -88,7 +88,7 @@ impl LoadedRules {
     /// The rule with its words and what it has counted.
     pub(super) fn show_rule(&self, at: RuleAt) -> Evidence {
         let Some(rule) = self.rule(at) else {
-            return self.kernel("a rule that is not there");
+            return self.kernel_evidence("a rule that is not there");
         };
         let words = self.firewall.text(rule.place).trim();
         let packets = rule.counters.map(|counters| counters.packets);
@@ -125,13 +125,13 @@ impl LoadedRules {
                 what,
                 packets,
             },
-            None => self.kernel(what),
+            None => self.kernel_evidence(what),
         }
     }
 
     /// Something of the running kernel, named by its words.
     #[expect(clippy::unused_self, reason = "reads like its siblings")]
-    pub(super) fn kernel(&self, what: impl Into<String>) -> Evidence {
+    pub(super) fn kernel_evidence(&self, what: impl Into<String>) -> Evidence {
         let what = what.into();
         Evidence {
             place: Place::Kernel { name: what.clone() },
@@ -178,7 +178,7 @@ pub(super) fn full_name(table: &model::Table, chain: &model::Chain) -> String {
 }
 
 /// `1 rule`, `2 rules`.
-pub(super) fn count(number: usize, one: &str) -> String {
+pub(super) fn counted_noun(number: usize, one: &str) -> String {
     if number == 1 {
         format!("1 {one}")
     } else {

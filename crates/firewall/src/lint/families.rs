@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{add, twin};
-use super::evidence::{MOST_SHOWN, Say, finding};
-use super::probe::{Access, TCP, UDP};
+use super::commands::{add_rule, twin_program};
+use super::evidence::{FindingExt, MOST_SHOWN, finding};
+use super::probe::{OutsideAccess, TCP, UDP};
 use crate::LoadedRules;
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::{Backend, Field, Hook, Match, Statement};
@@ -56,7 +56,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         return Vec::new();
     }
     let (mut only_v6, mut only_v4) = (Vec::new(), Vec::new());
-    for (protocol, port) in ports(loaded) {
+    for (protocol, port) in ports_looked_at(loaded) {
         let v4 = loaded.port_access(false, protocol, port);
         let v6 = loaded.port_access(true, protocol, port);
         if v4.closed.is_some() && v6.open.is_some() {
@@ -69,7 +69,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     if !only_v6.is_empty() {
         findings.push(open_over_v6(loaded, &only_v6));
     } else if loaded.closed_by_default(false) && open_by_default(loaded) {
-        findings.push(unfiltered(loaded));
+        findings.push(unfiltered_finding(loaded));
     }
     if !only_v4.is_empty() {
         findings.push(open_over_v4(loaded, &only_v4));
@@ -91,14 +91,14 @@ fn both_in_use(loaded: &LoadedRules) -> bool {
 
 /// The ports that something listens on for both families; where that is not known, the ones
 /// that rules name.
-fn ports(loaded: &LoadedRules) -> Vec<(u8, u16)> {
+fn ports_looked_at(loaded: &LoadedRules) -> Vec<(u8, u16)> {
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
     if let Some(listeners) = &loaded.surroundings.listeners {
-        let doors = loaded.doors();
+        let doors = loaded.outer_interfaces();
         let of = |v6: bool| {
             let outside = listeners.iter().filter(|listener| {
                 matches!(listener.protocol, TCP | UDP)
-                    && listener.serves(v6)
+                    && listener.has_listeners(v6)
                     && listener.answers_outside(&doors)
             });
             outside
@@ -151,18 +151,18 @@ fn open_by_default(loaded: &LoadedRules) -> bool {
         .all(|port| loaded.port_access(true, TCP, *port).open.is_some())
 }
 
-fn name((protocol, port): (u8, u16)) -> String {
+fn port_name((protocol, port): (u8, u16)) -> String {
     let word = if protocol == TCP { "tcp" } else { "udp" };
     format!("{port}/{word}")
 }
 
-type Differing = [(u8, u16, Access, Access)];
+type Differing = [(u8, u16, OutsideAccess, OutsideAccess)];
 
-fn names(differing: &Differing) -> String {
+fn port_names(differing: &Differing) -> String {
     let mut words: Vec<String> = differing
         .iter()
         .take(MOST_SHOWN)
-        .map(|(protocol, port, ..)| name((*protocol, *port)))
+        .map(|(protocol, port, ..)| port_name((*protocol, *port)))
         .collect();
     if differing.len() > MOST_SHOWN {
         words.push(format!("{} more", differing.len() - MOST_SHOWN));
@@ -170,10 +170,10 @@ fn names(differing: &Differing) -> String {
     words.join(", ")
 }
 
-fn listeners(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
+fn listener_evidence(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
     let known = loaded.surroundings.listeners.iter().flatten();
     let shown = known.filter(|listener| {
-        listener.serves(true)
+        listener.has_listeners(true)
             && differing.iter().any(|(protocol, port, ..)| {
                 (*protocol, *port) == (listener.protocol, listener.port)
             })
@@ -187,7 +187,7 @@ fn listeners(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
                 "udp"
             };
             let program = listener.program.as_deref().unwrap_or("a program");
-            loaded.kernel(format!(
+            loaded.kernel_evidence(format!(
                 "{program} listens on {word} [{}]:{}",
                 listener.address, listener.port
             ))
@@ -195,7 +195,7 @@ fn listeners(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
         .collect()
 }
 
-fn deciders(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
+fn decider_evidence(loaded: &LoadedRules, differing: &Differing) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
     for (_, _, v4, v6) in differing {
         for way in [&v4.closed, &v6.open, &v6.closed, &v4.open] {
@@ -222,7 +222,10 @@ fn open_over_v6(loaded: &LoadedRules, differing: &Differing) -> Finding {
         .map_or(Decider::Kernel, |way| way.by);
     finding(
         &PAGE,
-        format!("closed over IPv4 and open over IPv6: {}", names(differing)),
+        format!(
+            "closed over IPv4 and open over IPv6: {}",
+            port_names(differing)
+        ),
         "the rules keep strangers out on one family only; over the other they get in",
     )
     .with_severity(if has_global_v6(loaded) {
@@ -231,9 +234,12 @@ fn open_over_v6(loaded: &LoadedRules, differing: &Differing) -> Finding {
         Severity::Warning
     })
     .possibly(!known)
-    .shown_by(listeners(loaded, differing))
-    .shown_by(deciders(loaded, differing))
-    .mend("Refuse the same ports over IPv6", refuse(loaded, &shut, by))
+    .shown_by(listener_evidence(loaded, differing))
+    .shown_by(decider_evidence(loaded, differing))
+    .mend(
+        "Refuse the same ports over IPv6",
+        refusing_commands(loaded, &shut, by),
+    )
 }
 
 fn has_global_v6(loaded: &LoadedRules) -> bool {
@@ -247,7 +253,7 @@ fn has_global_v6(loaded: &LoadedRules) -> bool {
     })
 }
 
-fn refuse(loaded: &LoadedRules, ports: &[(u8, u16)], by: Decider) -> Vec<String> {
+fn refusing_commands(loaded: &LoadedRules, ports: &[(u8, u16)], by: Decider) -> Vec<String> {
     let mine = loaded
         .surroundings
         .session
@@ -267,7 +273,7 @@ fn refuse(loaded: &LoadedRules, ports: &[(u8, u16)], by: Decider) -> Vec<String>
                     let table = &loaded.firewall.tables[t];
                     let nft =
                         format!("meta nfproto ipv6 iif != lo {word} dport {port} counter reject");
-                    add(table, &table.chains[c], Some(0), &iptables, &nft)
+                    add_rule(table, &table.chains[c], Some(0), &iptables, &nft)
                 }
                 None => vec![format!("{} -I INPUT 1 {iptables}", program_v6(loaded))],
             }
@@ -282,7 +288,7 @@ fn program_v6(loaded: &LoadedRules) -> String {
         .first()
         .map(|(t, _)| &loaded.firewall.tables[*t]);
     match table {
-        Some(table) if table.backend != Backend::Nft => twin(table),
+        Some(table) if table.backend != Backend::Nft => twin_program(table),
         _ => "ip6tables".to_owned(),
     }
 }
@@ -297,7 +303,7 @@ fn open_over_v4(loaded: &LoadedRules, differing: &Differing) -> Finding {
         let table = &loaded.firewall.tables[t];
         for (protocol, port, ..) in differing.iter().take(MOST_SHOWN) {
             let word = if *protocol == TCP { "tcp" } else { "udp" };
-            commands.extend(add(
+            commands.extend(add_rule(
                 table,
                 &table.chains[c],
                 Some(0),
@@ -308,19 +314,22 @@ fn open_over_v4(loaded: &LoadedRules, differing: &Differing) -> Finding {
     }
     finding(
         &PAGE,
-        format!("open over IPv4 and closed over IPv6: {}", names(differing)),
+        format!(
+            "open over IPv4 and closed over IPv6: {}",
+            port_names(differing)
+        ),
         "clients that find an IPv6 address try it first and wait before they fall back",
     )
     .with_severity(Severity::Note)
     .possibly(loaded.surroundings.listeners.is_none())
-    .shown_by(deciders(loaded, differing))
+    .shown_by(decider_evidence(loaded, differing))
     .mend(
         "Accept the same ports over IPv6, if they are meant for everybody",
         commands,
     )
 }
 
-fn unfiltered(loaded: &LoadedRules) -> Finding {
+fn unfiltered_finding(loaded: &LoadedRules) -> Finding {
     let way = loaded.port_access(false, TCP, 64_999).closed;
     let program = program_v6(loaded);
     let mut commands: Vec<String> = [
@@ -346,7 +355,7 @@ fn unfiltered(loaded: &LoadedRules) -> Finding {
     )
     .with_severity(Severity::Warning)
     .shown_by(way.iter().flat_map(|way| loaded.show_decider(way.by)))
-    .shown_by([loaded.kernel(
+    .shown_by([loaded.kernel_evidence(
         "no rule keeps strangers from ports that no rule opens over IPv6 (tried with 64999/tcp)",
     )])
     .mend(

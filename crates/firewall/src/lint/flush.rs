@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, program, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::commands::{iptables_program, nft_checked, program_name, quoted};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
 use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
 use super::probe::{TCP, UDP, is_filter};
 use crate::LoadedRules;
@@ -52,21 +52,21 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         for chain in &table.chains {
             // Without an explicit last rule it is FW001.
             if cuts_off(table, chain) && chain.rules.last().is_some_and(decides_all) {
-                findings.push(shuts(loaded, table, chain));
+                findings.push(shutting_finding(loaded, table, chain));
             }
         }
     }
-    findings.extend(opens(loaded));
+    findings.extend(opening_finding(loaded));
     findings
 }
 
-fn shuts(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
+fn shutting_finding(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
     let name = full_name(table, chain);
     let is_iptables = table.backend.is_iptables();
     let policy = if is_iptables {
         vec![format!(
             "{} -P {} ACCEPT",
-            iptables(table),
+            iptables_program(table),
             quoted(&chain.name)
         )]
     } else {
@@ -98,8 +98,8 @@ fn shuts(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
             "Load whole rule sets and never flush; the policy has to stay, as RETURN or a goto in this chain leads to it",
             vec![format!(
                 "{} > /root/rules.before && {} --test < /root/rules.before",
-                program(table, "-save"),
-                program(table, "-restore")
+                program_name(table, "-save"),
+                program_name(table, "-restore")
             )],
         );
     }
@@ -110,22 +110,22 @@ fn shuts(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
 }
 
 /// Ports that only rules keep shut, where a flush of iptables leaves ACCEPT.
-fn opens(loaded: &LoadedRules) -> Option<Finding> {
+fn opening_finding(loaded: &LoadedRules) -> Option<Finding> {
     let listeners = loaded.surroundings.listeners.as_ref()?;
     if !loaded.surroundings.live {
         return None;
     }
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
-    let doors = loaded.doors();
+    let doors = loaded.outer_interfaces();
     let is_exposed = |listener: &&Listener| {
         matches!(listener.protocol, TCP | UDP)
-            && listener.serves(false)
+            && listener.has_listeners(false)
             && listener.answers_outside(&doors)
     };
     for listener in listeners.iter().filter(is_exposed) {
         ports.insert((listener.protocol, listener.port));
     }
-    let table = guard(loaded)?;
+    let table = guarding_table(loaded)?;
     let shut: Vec<(u8, u16)> = ports
         .into_iter()
         .filter(|port| !loaded.surroundings.maybe_clients.contains(port))
@@ -149,14 +149,14 @@ fn opens(loaded: &LoadedRules) -> Option<Finding> {
         .map(|(protocol, port)| {
             let word = if *protocol == TCP { "tcp" } else { "udp" };
             let program = program_of((*protocol, *port));
-            loaded.kernel(format!("{program} on {word} port {port}"))
+            loaded.kernel_evidence(format!("{program} on {word} port {port}"))
         })
         .collect();
     let found = finding(
         &PAGE,
         format!(
             "a flush would open {} that only the rules keep shut",
-            count(shut.len(), "port")
+            counted_noun(shut.len(), "port")
         ),
         "between a flush and the next load everybody reaches them",
     )
@@ -166,14 +166,14 @@ fn opens(loaded: &LoadedRules) -> Option<Finding> {
         "Keep a copy, and load whole rule sets in one step instead of flushing",
         vec![format!(
             "{} > /root/rules.before && {} --test < /root/rules.before",
-            program(table, "-save"),
-            program(table, "-restore")
+            program_name(table, "-save"),
+            program_name(table, "-restore")
         )],
     ))
 }
 
 /// The iptables table that alone guards INPUT, with policy ACCEPT.
-fn guard(loaded: &LoadedRules) -> Option<&Table> {
+fn guarding_table(loaded: &LoadedRules) -> Option<&Table> {
     let mut guard = None;
     for (t, c) in loaded.filters_at(Hook::Input, false) {
         let table = &loaded.firewall.tables[t];

@@ -2,8 +2,8 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add;
-use super::evidence::{Say, finding, full_name};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, finding, full_name};
 use super::makers;
 use super::probe::{ICMP, ICMPV6};
 use crate::LoadedRules;
@@ -57,14 +57,14 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         let by: Vec<RuleAt> = types
             .iter()
             .filter_map(|kind| {
-                let access = loaded.access(v6, |door, from| {
+                let access = loaded.access_from_outside(v6, |door, from| {
                     let code = if v6 {
                         Field::Icmp6Code
                     } else {
                         Field::IcmpCode
                     };
                     loaded
-                        .knock(door, from, protocol, 0)
+                        .opening_packet(door, from, protocol, 0)
                         .with(field, *kind)
                         .with(code, 0_u8)
                 });
@@ -83,7 +83,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
                 .rule(at)
                 .is_some_and(|rule| names_icmp_only(rule, field))
         {
-            findings.extend(report(loaded, at, v6));
+            findings.extend(rule_finding(loaded, at, v6));
         }
     }
     findings
@@ -99,7 +99,7 @@ fn names_icmp_only(rule: &Rule, field: Field) -> bool {
     (asks(Field::L4Proto) || asks(Field::Ip4Protocol) || asks(Field::Ip6NextHeader)) && !asks(field)
 }
 
-fn report(loaded: &LoadedRules, at: RuleAt, v6: bool) -> Option<Finding> {
+fn rule_finding(loaded: &LoadedRules, at: RuleAt, v6: bool) -> Option<Finding> {
     let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
     if makers::of_chain(table, chain).is_some() {
         return None;
@@ -140,7 +140,7 @@ fn report(loaded: &LoadedRules, at: RuleAt, v6: bool) -> Option<Finding> {
     let commands = words
         .iter()
         .filter(|(_, nft)| iptables || !nft.is_empty())
-        .flat_map(|(words, nft)| add(table, chain, Some(at.rule), words, nft))
+        .flat_map(|(words, nft)| add_rule(table, chain, Some(at.rule), words, nft))
         .collect();
     let name = full_name(table, chain);
     let family = if v6 { "ICMPv6" } else { "ICMP" };

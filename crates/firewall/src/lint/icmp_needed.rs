@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add;
-use super::evidence::{Say, finding};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, finding};
 use super::probe::{ICMP, ICMPV6, TCP};
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Packet, Value};
+use surefoot_netfilter::packet::{FieldValue, Packet};
 use surefoot_netfilter::semantics::Outcome;
 use surefoot_ruleset::model::{Field, Hook, ct_state};
 
@@ -49,7 +49,7 @@ reported.
 ",
 };
 
-struct Needed {
+struct NeededMessage {
     v6: bool,
     kind: u8,
     code: u8,
@@ -60,8 +60,8 @@ struct Needed {
     lost: &'static str,
 }
 
-const NEEDED: &[Needed] = &[
-    Needed {
+const NEEDED: &[NeededMessage] = &[
+    NeededMessage {
         v6: false,
         kind: 3,
         code: 4,
@@ -71,7 +71,7 @@ const NEEDED: &[Needed] = &[
         nft: "icmp type destination-unreachable icmp code frag-needed accept",
         lost: "large answers never arrive where a link on the way is narrower, such as a VPN",
     },
-    Needed {
+    NeededMessage {
         v6: true,
         kind: 2,
         code: 0,
@@ -81,7 +81,7 @@ const NEEDED: &[Needed] = &[
         nft: "icmpv6 type packet-too-big accept",
         lost: "large answers never arrive where a link on the way is narrower; IPv6 routers do not fragment",
     },
-    Needed {
+    NeededMessage {
         v6: true,
         kind: 135,
         code: 0,
@@ -91,7 +91,7 @@ const NEEDED: &[Needed] = &[
         nft: "icmpv6 type nd-neighbor-solicit accept",
         lost: "the router cannot find this machine: IPv6 stops when its cache runs out",
     },
-    Needed {
+    NeededMessage {
         v6: true,
         kind: 136,
         code: 0,
@@ -109,9 +109,11 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         .filter(|needed| loaded.family_used(needed.v6) && in_use(loaded, needed.v6))
         .filter_map(|needed| {
             let way = loaded
-                .access(needed.v6, |door, from| message(loaded, needed, door, from))
+                .access_from_outside(needed.v6, |door, from| {
+                    needed_message(loaded, needed, door, from)
+                })
                 .closed?;
-            Some(report(loaded, needed, &way))
+            Some(needed_finding(loaded, needed, &way))
         })
         .collect()
 }
@@ -126,9 +128,9 @@ fn in_use(loaded: &LoadedRules, v6: bool) -> bool {
         .any(|port| loaded.port_access(v6, TCP, port).open.is_some());
     serves
         || loaded
-            .access(v6, |door, from| {
+            .access_from_outside(v6, |door, from| {
                 loaded
-                    .knock(door, from, TCP, 40_000)
+                    .opening_packet(door, from, TCP, 40_000)
                     .with(Field::SrcPort, 443_u16)
                     .with(Field::TcpFlags, 0x10_u8)
                     .with(Field::CtState, ct_state::ESTABLISHED)
@@ -138,7 +140,12 @@ fn in_use(loaded: &LoadedRules, v6: bool) -> bool {
             .is_some()
 }
 
-fn message(loaded: &LoadedRules, needed: &Needed, door: &str, from: IpAddr) -> Packet {
+fn needed_message(
+    loaded: &LoadedRules,
+    needed: &NeededMessage,
+    door: &str,
+    from: IpAddr,
+) -> Packet {
     let neighbour = needed.state == ct_state::UNTRACKED;
     let from = if neighbour {
         IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x1))
@@ -151,7 +158,7 @@ fn message(loaded: &LoadedRules, needed: &Needed, door: &str, from: IpAddr) -> P
         (ICMP, Field::IcmpType, Field::IcmpCode)
     };
     let mut packet = loaded
-        .knock(door, from, protocol, 0)
+        .opening_packet(door, from, protocol, 0)
         .with(kind, needed.kind)
         .with(code, needed.code)
         .with(Field::CtState, needed.state);
@@ -160,17 +167,17 @@ fn message(loaded: &LoadedRules, needed: &Needed, door: &str, from: IpAddr) -> P
     } else {
         // A connection that was not rewritten.
         packet = packet.with(Field::CtStatus, 0_u8);
-        packet.put(Field::CtMark, Value::Unknown);
+        packet.put(Field::CtMark, FieldValue::Unknown);
     }
     packet
 }
 
-fn report(loaded: &LoadedRules, needed: &Needed, way: &Outcome) -> Finding {
+fn needed_finding(loaded: &LoadedRules, needed: &NeededMessage, way: &Outcome) -> Finding {
     let family = if needed.v6 { "IPv6" } else { "IPv4" };
     let mut commands = Vec::new();
     if let Some((t, c)) = loaded.base_of(way.by, Hook::Input, needed.v6) {
         let table = &loaded.firewall.tables[t];
-        commands = add(
+        commands = add_rule(
             table,
             &table.chains[c],
             Some(0),

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use surefoot_report::{Finding, Page, Place, Severity};
 
-use super::commands::add;
-use super::evidence::{MOST_SHOWN, Say, finding};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use super::probe::TCP;
 use crate::LoadedRules;
 use surefoot_netfilter::semantics::{Decider, Outcome};
@@ -78,7 +78,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         .shown_by(loaded.show_decider(way.by))
     } else {
         let settings = on.iter().take(2).map(|(name, value)| {
-            let mut shown = loaded.kernel(format!("{name} = {value}"));
+            let mut shown = loaded.kernel_evidence(format!("{name} = {value}"));
             shown.place = Place::File {
                 path: format!("/proc/sys/{}", name.replace('.', "/")),
             };
@@ -98,7 +98,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
                 } else {
                     "udp"
                 };
-                loaded.kernel(format!(
+                loaded.kernel_evidence(format!(
                     "{program} on {kind} {}:{}",
                     listener.address, listener.port
                 ))
@@ -114,24 +114,26 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     };
     vec![found.mend(
         "Drop loopback addresses that do not come over `lo`",
-        commands(loaded, way.by),
+        drop_commands(loaded, way.by),
     )]
 }
 
 /// A packet from a neighbour to 127.0.0.1, or from there to here, that is certainly accepted.
 fn way_in(loaded: &LoadedRules) -> Option<Outcome> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let to = loaded.access(false, |door, from| {
-        loaded.knock(door, from, TCP, 6_011).to(loopback)
+    let to = loaded.access_from_outside(false, |door, from| {
+        loaded.opening_packet(door, from, TCP, 6_011).to(loopback)
     });
     to.open.or_else(|| {
         loaded
-            .access(false, |door, _| loaded.knock(door, loopback, TCP, 6_011))
+            .access_from_outside(false, |door, _| {
+                loaded.opening_packet(door, loopback, TCP, 6_011)
+            })
             .open
     })
 }
 
-fn commands(loaded: &LoadedRules, by: Decider) -> Vec<String> {
+fn drop_commands(loaded: &LoadedRules, by: Decider) -> Vec<String> {
     let Some((t, c)) = loaded.base_of(by, Hook::Input, false) else {
         return vec!["sysctl -w net.ipv4.conf.all.route_localnet=0".into()];
     };
@@ -139,7 +141,7 @@ fn commands(loaded: &LoadedRules, by: Decider) -> Vec<String> {
     [("-s", "saddr"), ("-d", "daddr")]
         .into_iter()
         .flat_map(|(option, word)| {
-            add(
+            add_rule(
                 table,
                 &table.chains[c],
                 Some(0),

@@ -2,8 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted, shell_words, specification};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
+use super::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
+use super::evidence::{
+    FindingExt, MOST_SHOWN, counted_noun, finding, full_name, words_about_the_rest,
+};
 use super::makers;
 use crate::LoadedRules;
 use surefoot_ruleset::model::{ChainId, Effect, Match, Rule, RuleAt, Statement, Table, Verdict};
@@ -68,7 +70,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         &PAGE,
         format!(
             "{} {} for every packet, without a limit",
-            count(found.len(), "rule"),
+            counted_noun(found.len(), "rule"),
             if found.len() == 1 { "logs" } else { "log" }
         ),
         "a sender who wants to can fill the log, and the disk with it, and hide what matters in it",
@@ -79,7 +81,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             .take(MOST_SHOWN)
             .map(|at| loaded.show_rule(*at)),
     );
-    if let Some(commands) = remedy(loaded, first) {
+    if let Some(commands) = limit_commands(loaded, first) {
         let name = loaded
             .table(first)
             .zip(loaded.chain(first))
@@ -88,7 +90,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             format!(
                 "Put a limit on rule {} of {name}{}",
                 first.rule + 1,
-                likewise(found.len())
+                words_about_the_rest(found.len())
             ),
             commands,
         );
@@ -100,7 +102,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 fn logs_freely(rule: &Rule) -> bool {
     for statement in &rule.statements {
         match statement {
-            Statement::Match(wanted) if bounds(wanted) => return false,
+            Statement::Match(wanted) if bounds_rate(wanted) => return false,
             Statement::Effect(Effect::Log { .. }) => return true,
             _ => {}
         }
@@ -108,7 +110,7 @@ fn logs_freely(rule: &Rule) -> bool {
     false
 }
 
-fn bounds(wanted: &Match) -> bool {
+fn bounds_rate(wanted: &Match) -> bool {
     matches!(wanted, Match::Opaque(opaque) if opaque.stateful)
 }
 
@@ -119,7 +121,7 @@ fn bounded_chains(table: &Table) -> Vec<bool> {
         let limited = rule
             .statements
             .iter()
-            .any(|statement| matches!(statement, Statement::Match(wanted) if bounds(wanted)));
+            .any(|statement| matches!(statement, Statement::Match(wanted) if bounds_rate(wanted)));
         for statement in &rule.statements {
             if let Statement::Verdict(Verdict::Jump(ChainId(to)) | Verdict::Goto(ChainId(to))) =
                 statement
@@ -136,14 +138,14 @@ fn bounded_chains(table: &Table) -> Vec<bool> {
         .collect()
 }
 
-fn remedy(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+fn limit_commands(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
     let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
     let words = loaded.firewall.text(rule.place).trim();
     if table.backend.is_iptables() {
         let (matches, target) = specification(loaded, at)?.split_once("-j LOG")?;
         return Some(vec![format!(
             "{} -R {} {} {}",
-            iptables(table),
+            iptables_program(table),
             quoted(&chain.name),
             at.rule + 1,
             shell_words(&format!(

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::add;
-use super::evidence::{Say, finding, full_name};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, Outcome};
 use surefoot_ruleset::model::{Field, Hook, RuleAt, Statement, Verdict, ct_state};
 
@@ -58,8 +58,8 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             continue;
         }
         let mut refused = Vec::new();
-        for path in [Path::Input, Path::Output] {
-            if loaded.filters_at(hook(path), v6).is_empty() {
+        for path in [PacketPath::Input, PacketPath::Output] {
+            if loaded.filters_at(hook_of(path), v6).is_empty() {
                 continue;
             }
             let Some(outcome) = loaded.certain_end(&on_loopback(loaded, path, v6)) else {
@@ -75,7 +75,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             continue;
         }
         // One table for both families, and one rule that mends both.
-        let same = kept_out.iter_mut().find(|one| one.same(&refused));
+        let same = kept_out.iter_mut().find(|one| one.ends_alike(&refused));
         match same {
             Some(one) => one.families.push(v6),
             None => kept_out.push(Refused {
@@ -92,28 +92,28 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 struct Refused {
     /// Whether IPv6; one or both.
     families: Vec<bool>,
-    by: Vec<(Path, Outcome)>,
+    by: Vec<(PacketPath, Outcome)>,
 }
 
 impl Refused {
-    fn same(&self, other: &[(Path, Outcome)]) -> bool {
-        let decisions = |all: &[(Path, Outcome)]| -> Vec<_> {
-            let decision = |(path, one): &(Path, Outcome)| (*path, one.end, one.by);
+    fn ends_alike(&self, other: &[(PacketPath, Outcome)]) -> bool {
+        let decisions = |all: &[(PacketPath, Outcome)]| -> Vec<_> {
+            let decision = |(path, one): &(PacketPath, Outcome)| (*path, one.end, one.by);
             all.iter().map(decision).collect()
         };
         decisions(&self.by) == decisions(other)
     }
 }
 
-fn hook(path: Path) -> Hook {
-    if path == Path::Output {
+fn hook_of(path: PacketPath) -> Hook {
+    if path == PacketPath::Output {
         Hook::Output
     } else {
         Hook::Input
     }
 }
 
-fn on_loopback(loaded: &LoadedRules, path: Path, v6: bool) -> Packet {
+fn on_loopback(loaded: &LoadedRules, path: PacketPath, v6: bool) -> Packet {
     let own: IpAddr = if v6 {
         Ipv6Addr::LOCALHOST.into()
     } else {
@@ -134,8 +134,8 @@ fn on_loopback(loaded: &LoadedRules, path: Path, v6: bool) -> Packet {
         .with(Field::TcpFlags, 2_u8)
         .with(Field::CtState, ct_state::NEW);
     match path {
-        Path::Output => packet.output = Interface::named("lo"),
-        _ => packet.input = Interface::named("lo"),
+        PacketPath::Output => packet.output = PacketInterface::named("lo"),
+        _ => packet.input = PacketInterface::named("lo"),
     }
     packet.settle(&loaded.surroundings)
 }
@@ -153,7 +153,7 @@ fn not_accepted(loaded: &LoadedRules, Refused { families, by }: &Refused) -> Fin
         _ => ("traffic", "127.0.0.1 and ::1"),
     };
     let side = match refused {
-        [(Path::Output, _)] => "on the way out",
+        [(PacketPath::Output, _)] => "on the way out",
         [_] => "on the way in",
         _ => "on the way out and in",
     };
@@ -170,7 +170,12 @@ fn not_accepted(loaded: &LoadedRules, Refused { families, by }: &Refused) -> Fin
     .mend("Accept loopback before anything else", commands)
 }
 
-fn too_late(loaded: &LoadedRules, path: Path, v6: bool, outcome: &Outcome) -> Option<Finding> {
+fn too_late(
+    loaded: &LoadedRules,
+    path: PacketPath,
+    v6: bool,
+    outcome: &Outcome,
+) -> Option<Finding> {
     let Decider::Rule(at) = outcome.by else {
         return None;
     };
@@ -178,7 +183,7 @@ fn too_late(loaded: &LoadedRules, path: Path, v6: bool, outcome: &Outcome) -> Op
     if chain
         .base
         .as_ref()
-        .is_none_or(|base| base.hook != hook(path))
+        .is_none_or(|base| base.hook != hook_of(path))
     {
         return None;
     }
@@ -213,7 +218,12 @@ fn too_late(loaded: &LoadedRules, path: Path, v6: bool, outcome: &Outcome) -> Op
 }
 
 /// Earlier rules of the chain that drop new packets which programs here send each other.
-fn dropped_before(loaded: &LoadedRules, path: Path, v6: bool, accepts: RuleAt) -> Vec<Evidence> {
+fn dropped_before(
+    loaded: &LoadedRules,
+    path: PacketPath,
+    v6: bool,
+    accepts: RuleAt,
+) -> Vec<Evidence> {
     let Some(chain) = loaded.chain(accepts) else {
         return Vec::new();
     };
@@ -255,15 +265,15 @@ fn dropped_before(loaded: &LoadedRules, path: Path, v6: bool, accepts: RuleAt) -
     evidence
 }
 
-fn first_rule(loaded: &LoadedRules, path: Path, v6: bool, by: Decider) -> Vec<String> {
-    let Some((t, c)) = loaded.base_of(by, hook(path), v6) else {
+fn first_rule(loaded: &LoadedRules, path: PacketPath, v6: bool, by: Decider) -> Vec<String> {
+    let Some((t, c)) = loaded.base_of(by, hook_of(path), v6) else {
         return Vec::new();
     };
     let table = &loaded.firewall.tables[t];
-    let (iptables, nft) = if path == Path::Output {
+    let (iptables, nft) = if path == PacketPath::Output {
         ("-o lo -j ACCEPT", "oif lo accept")
     } else {
         ("-i lo -j ACCEPT", "iif lo accept")
     };
-    add(table, &table.chains[c], Some(0), iptables, nft)
+    add_rule(table, &table.chains[c], Some(0), iptables, nft)
 }

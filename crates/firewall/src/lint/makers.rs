@@ -81,7 +81,7 @@ pub(super) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
     if chain.name == "DOCKER-USER" {
         return None;
     }
-    of_table(table).or_else(|| starts(CHAINS, &chain.name))
+    of_table(table).or_else(|| maker_by_prefix(CHAINS, &chain.name))
 }
 
 /// The program that made the whole table.
@@ -89,16 +89,16 @@ pub(super) fn of_table(table: &Table) -> Option<&'static str> {
     if table.backend.is_iptables() {
         return None;
     }
-    starts(TABLES, &table.name)
+    maker_by_prefix(TABLES, &table.name)
 }
 
 /// The program that rules the filter of a table, if its own chains are called there: what is
 /// written by hand beside them is gone, or in its way, at its next start.
-pub(super) fn ruler(table: &Table) -> Option<&'static str> {
+pub(super) fn maker_of_table(table: &Table) -> Option<&'static str> {
     let made = |maker: &&'static str| matches!(*maker, "ufw" | "firewalld");
     of_table(table).filter(made).or_else(|| {
         let chains = table.chains.iter();
-        let mut makers = chains.filter_map(|chain| starts(CHAINS, &chain.name));
+        let mut makers = chains.filter_map(|chain| maker_by_prefix(CHAINS, &chain.name));
         makers.find(made)
     })
 }
@@ -107,7 +107,7 @@ pub(super) fn ruler(table: &Table) -> Option<&'static str> {
 /// one of its interfaces or carries its comment.
 pub(super) fn of_rule(table: &Table, chain: &Chain, rule: &Rule) -> Option<&'static str> {
     of_chain(table, chain)
-        .or_else(|| starts(COMMENTS, rule.comment.as_deref()?))
+        .or_else(|| maker_by_prefix(COMMENTS, rule.comment.as_deref()?))
         .or_else(|| {
             rule.statements
                 .iter()
@@ -119,7 +119,7 @@ fn of_statement(table: &Table, statement: &Statement) -> Option<&'static str> {
     match statement {
         Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => {
             let to = table.chains.get(usize::try_from(to.0).ok()?)?;
-            starts(CHAINS, &to.name)
+            maker_by_prefix(CHAINS, &to.name)
         }
         Statement::Match(Match::InInterface { names, .. } | Match::OutInterface { names, .. }) => {
             names
@@ -131,7 +131,7 @@ fn of_statement(table: &Table, statement: &Statement) -> Option<&'static str> {
     }
 }
 
-fn starts(list: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+fn maker_by_prefix(list: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     list.iter()
         .find(|(start, _)| name.starts_with(start))
         .map(|(_, maker)| *maker)

@@ -2,8 +2,8 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::program;
-use super::evidence::{MOST_SHOWN, Say, count, finding};
+use super::commands::program_name;
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding};
 use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Policy, Table};
 
@@ -55,10 +55,10 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         let rules = table.chains.iter().map(|chain| chain.rules.len()).sum();
         let what = format!(
             "{} {} {}: {}",
-            word(table.backend),
+            backend_word(table.backend),
             table.family.word(),
             table.name,
-            count(rules, "rule")
+            counted_noun(rules, "rule")
         );
         loaded.at(table.place, what, None)
     };
@@ -72,7 +72,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     .shown_by(newer.iter().take(half).map(show));
     let mut commands = Vec::new();
     for table in legacy {
-        let save = program(table, "-save");
+        let save = program_name(table, "-save");
         let restore = save.replace("-legacy-save", "-nft-restore");
         let line = format!(
             "{save} -t {name} > /root/legacy-{family}-{name}.rules && {restore} --noflush --test /root/legacy-{family}-{name}.rules",
@@ -97,7 +97,7 @@ fn does_something(table: &Table) -> bool {
     })
 }
 
-fn word(backend: Backend) -> &'static str {
+fn backend_word(backend: Backend) -> &'static str {
     match backend {
         Backend::IptablesLegacy => "legacy",
         Backend::IptablesNft => "iptables-nft",

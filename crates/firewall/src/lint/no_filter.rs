@@ -2,7 +2,7 @@
 
 use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
-use super::evidence::{Say, finding};
+use super::evidence::{FindingExt, finding};
 use crate::LoadedRules;
 use surefoot_ruleset::model::{Hook, Policy, Statement, Table, Verdict};
 
@@ -43,7 +43,7 @@ surefoot cannot see the first; `surefoot check` tells of the second.
 
 /// Finds a machine, or texts, without a rule that filters.
 pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
-    if !loaded.are_complete() || loaded.firewall.tables.iter().any(filters) {
+    if !loaded.are_complete() || loaded.firewall.tables.iter().any(filters_packets) {
         return Vec::new();
     }
     let evidence = Evidence {
@@ -69,7 +69,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 }
 
 /// Whether a table may keep something out, before or at input.
-fn filters(table: &Table) -> bool {
+fn filters_packets(table: &Table) -> bool {
     let hooked = table.chains.iter().filter_map(|chain| chain.base.as_ref());
     let at_input = |hook: Hook| matches!(hook, Hook::Ingress | Hook::Prerouting | Hook::Input);
     let mut bases = hooked.filter(|base| at_input(base.hook)).peekable();

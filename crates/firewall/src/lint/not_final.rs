@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
 use super::makers;
-use super::probe::{TCP, as_the_rule_asks, strangers};
+use super::probe::{TCP, as_the_rule_asks, stranger_addresses};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{Decider, End, Happened, Record};
+use surefoot_netfilter::semantics::{Decider, End, EventKind, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -62,7 +62,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut found: BTreeMap<Decider, Vec<RuleAt>> = BTreeMap::new();
     let mut tried = 0;
     for (t, table) in loaded.firewall.tables.iter().enumerate() {
-        if table.dormant || !filters(table) {
+        if table.dormant || !filters_packets(table) {
             continue;
         }
         for (c, chain) in table.chains.iter().enumerate() {
@@ -90,12 +90,12 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     }
     found
         .into_iter()
-        .filter_map(|(by, accepts)| report(loaded, by, &accepts))
+        .filter_map(|(by, accepts)| not_final_finding(loaded, by, &accepts))
         .collect()
 }
 
 /// Whether an accept in the table is meant to open something.
-fn filters(table: &Table) -> bool {
+fn filters_packets(table: &Table) -> bool {
     !table.backend.is_iptables() || table.name == "filter"
 }
 
@@ -113,20 +113,20 @@ fn accepts_a_port(rule: &Rule) -> bool {
 /// What drops a stranger's packet that this rule has accepted.
 fn made_void(loaded: &LoadedRules, at: RuleAt, rule: &Rule) -> Option<Decider> {
     for v6 in [false, true] {
-        let stranger = strangers(v6).first().copied()?;
-        for door in loaded.doors().iter().take(4) {
-            let packet = as_the_rule_asks(loaded.knock(door, stranger, TCP, 0), rule);
+        let stranger = stranger_addresses(v6).first().copied()?;
+        for door in loaded.outer_interfaces().iter().take(4) {
+            let packet = as_the_rule_asks(loaded.opening_packet(door, stranger, TCP, 0), rule);
             if packet.is_v6() != v6 {
                 continue;
             }
             let packet: Packet = packet.settle(&loaded.surroundings);
-            let evaluation = loaded.evaluate(&packet, Record::Mattered);
+            let evaluation = loaded.evaluate(&packet, RecordLevel::Mattered);
             if !matches!(evaluation.certain(), Some(End::Dropped | End::Rejected)) {
                 continue;
             }
             let accepted = evaluation.events.iter().any(|event| {
                 (event.table, event.chain, event.rule) == (at.table, at.chain, Some(at.rule))
-                    && event.what == Happened::Matched
+                    && event.what == EventKind::Matched
                     && event.hook == Hook::Input
             });
             if accepted {
@@ -137,7 +137,7 @@ fn made_void(loaded: &LoadedRules, at: RuleAt, rule: &Rule) -> Option<Decider> {
     None
 }
 
-fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Finding> {
+fn not_final_finding(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Finding> {
     let first = accepts.first().copied()?;
     let accepting = full_name(loaded.table(first)?, loaded.chain(first)?);
     let (table, chain) = match by {
@@ -152,7 +152,7 @@ fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Findi
     let list = if table.backend.is_iptables() {
         format!(
             "{} -S {}",
-            super::commands::iptables(table),
+            super::commands::iptables_program(table),
             super::commands::quoted(&chain.name)
         )
     } else {
@@ -172,7 +172,7 @@ fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Findi
         )?;
         let base_table = loaded.firewall.tables.get(base.0)?;
         let base_chain = base_table.chains.get(base.1)?;
-        commands.extend(super::commands::add(
+        commands.extend(super::commands::add_rule(
             base_table,
             base_chain,
             Some(0),
@@ -185,7 +185,7 @@ fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Findi
             &PAGE,
             format!(
                 "{accepting} accepts and {dropping} drops after it: {} without effect",
-                count(accepts.len(), "rule")
+                counted_noun(accepts.len(), "rule")
             ),
             "accept ends one base chain only; what these rules seem to open stays shut",
         )
@@ -206,7 +206,7 @@ fn report(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> Option<Findi
 /// The rule's protocol and port in the words of both programs.
 fn port_words(loaded: &LoadedRules, at: RuleAt) -> Option<(String, String)> {
     let packet = as_the_rule_asks(
-        Packet::new(surefoot_netfilter::packet::Path::Input),
+        Packet::new(surefoot_netfilter::packet::PacketPath::Input),
         loaded.rule(at)?,
     );
     let protocol = match packet.known(Field::L4Proto)? {

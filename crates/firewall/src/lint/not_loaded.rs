@@ -2,8 +2,8 @@
 
 use surefoot_report::{Finding, Page, Place, Severity};
 
-use super::boot::{Group, Saved, saved, written_by_hand};
-use super::evidence::{MOST_SHOWN, Say, count, finding};
+use super::boot::{RulesGroup, SavedText, saved_files, written_by_hand};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding};
 use crate::LoadedRules;
 
 pub(super) const PAGE: Page = Page {
@@ -44,27 +44,32 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     if !loaded.surroundings.live {
         return Vec::new();
     }
-    let Some(saved) = saved(loaded) else {
+    let Some(saved) = saved_files(loaded) else {
         return Vec::new();
     };
-    Group::ALL
+    RulesGroup::ALL
         .into_iter()
-        .filter_map(|group| report(loaded, group, &saved))
+        .filter_map(|group| group_finding(loaded, group, &saved))
         .collect()
 }
 
-fn report(loaded: &LoadedRules, group: Group, saved: &[Saved<'_>]) -> Option<Finding> {
+fn group_finding(
+    loaded: &LoadedRules,
+    group: RulesGroup,
+    saved: &[SavedText<'_>],
+) -> Option<Finding> {
     let rules = written_by_hand(loaded, group);
     if rules.is_empty() {
         return None;
     }
     // What iptables-nft made can be saved and loaded as nft's.
-    let loads = |one: &&Saved<'_>| one.boots() && (one.holds(group) || one.holds(Group::Nft));
+    let loads =
+        |one: &&SavedText<'_>| one.boots() && (one.holds(group) || one.holds(RulesGroup::Nft));
     if saved.iter().any(|one| loads(&one)) {
         return None;
     }
-    let idle: Vec<&Saved<'_>> = saved.iter().filter(|one| one.holds(group)).collect();
-    let number = count(rules.len(), "rule");
+    let idle: Vec<&SavedText<'_>> = saved.iter().filter(|one| one.holds(group)).collect();
+    let number = counted_noun(rules.len(), "rule");
     let word = group.word();
     let (title, sure) = match idle.first() {
         Some(file) => (
@@ -80,7 +85,8 @@ fn report(loaded: &LoadedRules, group: Group, saved: &[Saved<'_>]) -> Option<Fin
         ),
     };
     let files = idle.iter().take(2).map(|one| {
-        let mut shown = loaded.kernel("no service or script that runs at boot names this file");
+        let mut shown =
+            loaded.kernel_evidence("no service or script that runs at boot names this file");
         shown.place = Place::File {
             path: one.file.path.clone(),
         };
@@ -102,19 +108,19 @@ fn report(loaded: &LoadedRules, group: Group, saved: &[Saved<'_>]) -> Option<Fin
         )
         .mend(
             "Write the rules where a service loads them at boot (Debian's way)",
-            commands(group),
+            saving_commands(group),
         ),
     )
 }
 
-fn commands(group: Group) -> Vec<String> {
+fn saving_commands(group: RulesGroup) -> Vec<String> {
     let words: &[&str] = match group {
-        Group::V4 | Group::V6 => &[
+        RulesGroup::V4 | RulesGroup::V6 => &[
             "apt-get install iptables-persistent",
             "netfilter-persistent save",
             "systemctl is-enabled netfilter-persistent",
         ],
-        Group::Nft => &[
+        RulesGroup::Nft => &[
             "{ echo 'flush ruleset'; nft list ruleset; } > /etc/nftables.conf.new",
             "nft -c -f /etc/nftables.conf.new && mv /etc/nftables.conf.new /etc/nftables.conf",
             "systemctl enable nftables",

@@ -2,8 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables, quoted, shell_words, specification};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name, likewise};
+use super::commands::{iptables_program, quoted, shell_words, specification};
+use super::evidence::{
+    FindingExt, MOST_SHOWN, counted_noun, finding, full_name, words_about_the_rest,
+};
 use super::makers;
 use crate::LoadedRules;
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Table, Verdict};
@@ -91,7 +93,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         &PAGE,
         format!(
             "{} without a comment that would need one",
-            count(found.len(), "rule")
+            counted_noun(found.len(), "rule")
         ),
         "what they do can be worked out, what they are for cannot; nothing says whether they may be changed",
     )
@@ -100,11 +102,11 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         shown.what = format!("{} (asks for {why})", shown.what);
         shown
     }));
-    let commands = comment(loaded, first).unwrap_or_default();
+    let commands = commenting_commands(loaded, first).unwrap_or_default();
     vec![report.mend(
         format!(
             "Say what the rule is for, in the rule itself{}",
-            likewise(found.len())
+            words_about_the_rest(found.len())
         ),
         commands,
     )]
@@ -151,13 +153,13 @@ fn why_obscure(loaded: &LoadedRules, table: &Table, rule: &Rule) -> Option<&'sta
     None
 }
 
-fn comment(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+fn commenting_commands(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
     let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
     let words = loaded.firewall.text(rule.place).trim();
     if table.backend.is_iptables() {
         return Some(vec![format!(
             "{} -R {} {} -m comment --comment 'say here what it is for' {}",
-            iptables(table),
+            iptables_program(table),
             quoted(&chain.name),
             at.rule + 1,
             shell_words(specification(loaded, at)?),

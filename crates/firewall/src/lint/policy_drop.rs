@@ -3,8 +3,8 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add, iptables, nft_checked, quoted};
-use super::evidence::{Say, finding, full_name};
+use super::commands::{add_rule, iptables_program, nft_checked, quoted};
+use super::evidence::{FindingExt, finding, full_name};
 use super::makers;
 use super::probe::is_filter;
 use crate::LoadedRules;
@@ -49,7 +49,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     for table in &loaded.firewall.tables {
         for chain in &table.chains {
             if cuts_off(table, chain) && !chain.rules.last().is_some_and(decides_all) {
-                findings.push(report(loaded, table, chain));
+                findings.push(chain_finding(loaded, table, chain));
             }
         }
     }
@@ -96,11 +96,11 @@ pub(super) fn decides_all(rule: &Rule) -> bool {
     false
 }
 
-fn report(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
+fn chain_finding(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
     let name = full_name(table, chain);
     let is_iptables = table.backend.is_iptables();
     let flush = if is_iptables {
-        format!("{} -F", iptables(table))
+        format!("{} -F", iptables_program(table))
     } else {
         format!("nft flush table {} {}", table.family.word(), table.name)
     };
@@ -111,10 +111,10 @@ fn report(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
     } else {
         ("-j DROP", "counter drop")
     };
-    let mut commands = add(table, chain, None, iptables_words, nft_words);
+    let mut commands = add_rule(table, chain, None, iptables_words, nft_words);
     let returns = chain.rules.iter().any(leads_to_policy);
     let mut advice = "Write the last rule down, then let the policy accept (in this order)";
-    if let Some(maker) = makers::ruler(table) {
+    if let Some(maker) = makers::maker_of_table(table) {
         // A rule of ours would be gone at the program's next start, and so would the policy.
         advice = "Never flush by hand what a program has made; this loads its rules afresh";
         commands = vec![match maker {
@@ -126,7 +126,7 @@ fn report(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding {
         advice = "Write the last rule down; the policy has to stay, as RETURN or a goto in this chain leads to it";
     } else if is_iptables {
         let chain = quoted(&chain.name);
-        commands.push(format!("{} -P {chain} ACCEPT", iptables(table)));
+        commands.push(format!("{} -P {chain} ACCEPT", iptables_program(table)));
     } else {
         commands.extend(nft_checked(&format!(
             "chain {} {} {} {{ policy accept; }}",

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Interface, Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, Record};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, RecordLevel};
 use surefoot_ruleset::model::{
     Chain, ChainKind, Family, Field, Hook, Match, Rule, Statement, Table, Verdict, ct_state,
 };
@@ -33,7 +33,7 @@ pub(super) const ICMPV6: u8 = 58;
 
 /// Whether strangers get in, over all interfaces and several strangers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Access {
+pub(super) struct OutsideAccess {
     /// A way in that is certain.
     pub(super) open: Option<Outcome>,
     /// How the first try ended, if strangers are certainly kept out at every try.
@@ -42,13 +42,13 @@ pub(super) struct Access {
 
 impl LoadedRules {
     /// What becomes of a packet.
-    pub(super) fn follow(&self, packet: &Packet) -> Evaluation {
-        self.evaluate(packet, Record::Nothing)
+    pub(super) fn evaluation_of(&self, packet: &Packet) -> Evaluation {
+        self.evaluate(packet, RecordLevel::Nothing)
     }
 
     /// The packet's end and what decided, if that is certain.
     pub(super) fn certain_end(&self, packet: &Packet) -> Option<Outcome> {
-        let evaluation = self.follow(packet);
+        let evaluation = self.evaluation_of(packet);
         evaluation.certain()?;
         evaluation.outcomes.into_iter().next()
     }
@@ -118,7 +118,7 @@ impl LoadedRules {
         };
         let chains = &self.firewall.tables.get(table)?.chains;
         let leads = |(c, base): &(usize, &Chain)| {
-            base.base.is_some() && reaches(&self.firewall.tables[table], *c, chain)
+            base.base.is_some() && reaches_chain(&self.firewall.tables[table], *c, chain)
         };
         let found = || chains.iter().enumerate();
         found()
@@ -131,7 +131,7 @@ impl LoadedRules {
 
     /// The interfaces by which strangers come: those of the default routes; where there are none,
     /// all; where the interfaces are not known, those that rules name and one that none does.
-    pub(super) fn doors(&self) -> Vec<String> {
+    pub(super) fn outer_interfaces(&self) -> Vec<String> {
         if let Some(interfaces) = &self.surroundings.interfaces {
             let up = |name: &str| {
                 let mut all = interfaces.iter();
@@ -197,7 +197,7 @@ impl LoadedRules {
                 .filter(|interface| interface.up && !interface.loopback)
                 .map(|interface| interface.name.clone())
                 .collect(),
-            None => self.doors(),
+            None => self.outer_interfaces(),
         }
     }
 
@@ -238,13 +238,19 @@ impl LoadedRules {
     }
 
     /// The first packet of a connection from a stranger, not yet settled.
-    pub(super) fn knock(&self, door: &str, from: IpAddr, protocol: u8, port: u16) -> Packet {
-        let mut packet = Packet::new(Path::Input)
+    pub(super) fn opening_packet(
+        &self,
+        door: &str,
+        from: IpAddr,
+        protocol: u8,
+        port: u16,
+    ) -> Packet {
+        let mut packet = Packet::new(PacketPath::Input)
             .from(from)
             .with(Field::L4Proto, protocol)
             .with(Field::CtState, ct_state::NEW)
             .with(Field::PacketType, 0_u8);
-        packet.input = Interface::named(door);
+        packet.input = PacketInterface::named(door);
         if let Some(own) = self.own_address(door, from.is_ipv6()) {
             packet = packet.to(own);
         }
@@ -260,11 +266,15 @@ impl LoadedRules {
     }
 
     /// Tries a kind of packet at every interface, from several strangers.
-    pub(super) fn access(&self, v6: bool, shape: impl Fn(&str, IpAddr) -> Packet) -> Access {
-        let mut access = Access::default();
+    pub(super) fn access_from_outside(
+        &self,
+        v6: bool,
+        shape: impl Fn(&str, IpAddr) -> Packet,
+    ) -> OutsideAccess {
+        let mut access = OutsideAccess::default();
         let mut all_closed = true;
-        for door in self.doors() {
-            for from in strangers(v6) {
+        for door in self.outer_interfaces() {
+            for from in stranger_addresses(v6) {
                 let packet = shape(&door, from).settle(&self.surroundings);
                 match self.certain_end(&packet) {
                     Some(outcome) if outcome.end == End::Accepted => {
@@ -286,8 +296,10 @@ impl LoadedRules {
     }
 
     /// Whether strangers reach a port of this host.
-    pub(super) fn port_access(&self, v6: bool, protocol: u8, port: u16) -> Access {
-        self.access(v6, |door, from| self.knock(door, from, protocol, port))
+    pub(super) fn port_access(&self, v6: bool, protocol: u8, port: u16) -> OutsideAccess {
+        self.access_from_outside(v6, |door, from| {
+            self.opening_packet(door, from, protocol, port)
+        })
     }
 
     /// Whether the rules keep strangers from ports that nobody opened on purpose.
@@ -300,7 +312,7 @@ impl LoadedRules {
 }
 
 /// Strangers of a family.
-pub(super) fn strangers(v6: bool) -> Vec<IpAddr> {
+pub(super) fn stranger_addresses(v6: bool) -> Vec<IpAddr> {
     if v6 {
         STRANGERS_V6.iter().copied().map(IpAddr::V6).collect()
     } else {
@@ -317,7 +329,7 @@ pub(super) fn is_filter(chain: &Chain, hook: Hook) -> bool {
 }
 
 /// Whether the one chain is the other or leads to it by jumps.
-pub(super) fn reaches(table: &Table, from: usize, to: usize) -> bool {
+pub(super) fn reaches_chain(table: &Table, from: usize, to: usize) -> bool {
     let mut seen = vec![false; table.chains.len()];
     let mut open = vec![from];
     while let Some(at) = open.pop() {
@@ -372,7 +384,7 @@ pub(super) fn as_the_rule_asks(mut packet: Packet, rule: &Rule) -> Packet {
             }) => {
                 if let Some(name) = names.first() {
                     let number = if name.prefix { "0" } else { "" };
-                    packet.input = Interface::Named(format!("{}{number}", name.text));
+                    packet.input = PacketInterface::Named(format!("{}{number}", name.text));
                 }
             }
             Statement::Verdict(_) | Statement::VerdictMap(_) => break,

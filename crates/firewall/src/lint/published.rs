@@ -2,13 +2,13 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add, quoted};
-use super::evidence::{MOST_SHOWN, Say, finding};
-use super::probe::{TCP, as_the_rule_asks, is_filter, reaches, strangers};
+use super::commands::{add_rule, quoted};
+use super::evidence::{FindingExt, MOST_SHOWN, finding};
+use super::probe::{TCP, as_the_rule_asks, is_filter, reaches_chain, stranger_addresses};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
-    Decider, End, Happened, Outcome, Record, Supposed, evaluate_supposing,
+    Assumptions, Decider, End, EventKind, Outcome, RecordLevel, evaluate_supposing,
 };
 use surefoot_ruleset::model::{Field, Hook, Match, NatKind, Rule, RuleAt, Statement, Verdict};
 
@@ -49,7 +49,7 @@ For ports that are meant for everybody: a web server in a container has to be re
 /// Published ports that are tried.
 const MOST_TRIED: usize = 128;
 
-struct Published {
+struct PublishedPort {
     protocol: u8,
     port: u16,
     rule: RuleAt,
@@ -59,7 +59,7 @@ struct Published {
 }
 
 pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
-    let mut found: Vec<Published> = Vec::new();
+    let mut found: Vec<PublishedPort> = Vec::new();
     let mut tried = 0;
     for (t, table) in loaded.firewall.tables.iter().enumerate() {
         if table.dormant {
@@ -67,7 +67,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         }
         for (c, chain) in table.chains.iter().enumerate() {
             for (r, rule) in chain.rules.iter().enumerate() {
-                let Some((protocol, port)) = publishes(rule) else {
+                let Some((protocol, port)) = published_port(rule) else {
                     continue;
                 };
                 tried += 1;
@@ -83,7 +83,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
                     .iter()
                     .all(|other| (other.protocol, other.port) != (protocol, port))
                 {
-                    found.extend(bypass(loaded, at, rule, protocol, port));
+                    found.extend(bypass_of(loaded, at, rule, protocol, port));
                 }
             }
         }
@@ -91,11 +91,11 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     if found.is_empty() {
         return Vec::new();
     }
-    vec![report(loaded, &found)]
+    vec![published_finding(loaded, &found)]
 }
 
 /// The protocol and port of a rule that sends a port of this host elsewhere.
-fn publishes(rule: &Rule) -> Option<(u8, u16)> {
+fn published_port(rule: &Rule) -> Option<(u8, u16)> {
     rule.statements.iter().find(|statement| {
         matches!(statement, Statement::Verdict(Verdict::Nat(nat))
             if nat.kind == NatKind::Dnat && nat.addresses.is_some_and(|(to, _)| !to.is_loopback()))
@@ -118,25 +118,26 @@ fn publishes(rule: &Rule) -> Option<(u8, u16)> {
 }
 
 /// Whether a stranger gets through by this rule, whom INPUT would have kept out without it.
-fn bypass(
+fn bypass_of(
     loaded: &LoadedRules,
     at: RuleAt,
     rule: &Rule,
     protocol: u8,
     port: u16,
-) -> Option<Published> {
+) -> Option<PublishedPort> {
     for v6 in [false, true] {
-        let stranger = strangers(v6).first().copied()?;
-        for door in loaded.doors().iter().take(4) {
-            let packet = as_the_rule_asks(loaded.knock(door, stranger, protocol, port), rule);
+        let stranger = stranger_addresses(v6).first().copied()?;
+        for door in loaded.outer_interfaces().iter().take(4) {
+            let packet =
+                as_the_rule_asks(loaded.opening_packet(door, stranger, protocol, port), rule);
             if packet.is_v6() != v6 {
                 continue;
             }
             let packet = packet.settle(&loaded.surroundings);
-            let evaluation = loaded.evaluate(&packet, Record::Mattered);
+            let evaluation = loaded.evaluate(&packet, RecordLevel::Mattered);
             let rewritten = evaluation.events.iter().any(|event| {
                 (event.table, event.chain, event.rule) == (at.table, at.chain, Some(at.rule))
-                    && matches!(event.what, Happened::Matched | Happened::Rewritten(_))
+                    && matches!(event.what, EventKind::Matched | EventKind::Rewritten(_))
             });
             let through = evaluation.outcomes.iter().find(|outcome| {
                 outcome.end == End::Accepted && passes_forward(loaded, outcome.by, at, v6)
@@ -144,7 +145,7 @@ fn bypass(
             if let (true, Some(by)) = (rewritten, through)
                 && shut_without(loaded, &packet, at)
             {
-                return Some(Published {
+                return Some(PublishedPort {
                     protocol,
                     port,
                     rule: at,
@@ -162,13 +163,12 @@ fn passes_forward(loaded: &LoadedRules, by: Decider, nat: RuleAt, v6: bool) -> b
     match by {
         Decider::Rule(at) if at == nat => loaded.filters_at(Hook::Forward, v6).is_empty(),
         Decider::Rule(at) => loaded.table(at).is_some_and(|table| {
-            let from = |hook| {
-                table
-                    .chains
-                    .iter()
-                    .enumerate()
-                    .any(|(c, chain)| is_filter(chain, hook) && reaches(table, c, at.chain))
-            };
+            let from =
+                |hook| {
+                    table.chains.iter().enumerate().any(|(c, chain)| {
+                        is_filter(chain, hook) && reaches_chain(table, c, at.chain)
+                    })
+                };
             from(Hook::Forward) && !from(Hook::Input)
         }),
         Decider::Policy { table, chain } => loaded
@@ -182,21 +182,21 @@ fn passes_forward(loaded: &LoadedRules, by: Decider, nat: RuleAt, v6: bool) -> b
 }
 
 fn shut_without(loaded: &LoadedRules, packet: &Packet, nat: RuleAt) -> bool {
-    let mut supposed = Supposed::default();
+    let mut supposed = Assumptions::default();
     supposed.without.insert(nat);
     let evaluation = evaluate_supposing(
         &loaded.firewall,
         &loaded.index,
         &loaded.surroundings,
         packet,
-        Record::Nothing,
+        RecordLevel::Nothing,
         &supposed,
     );
     matches!(evaluation.certain(), Some(End::Dropped | End::Rejected))
 }
 
-fn report(loaded: &LoadedRules, found: &[Published]) -> Finding {
-    let name = |one: &Published| {
+fn published_finding(loaded: &LoadedRules, found: &[PublishedPort]) -> Finding {
+    let name = |one: &PublishedPort| {
         let word = if one.protocol == TCP { "tcp" } else { "udp" };
         format!("{}/{word}", one.port)
     };
@@ -212,7 +212,7 @@ fn report(loaded: &LoadedRules, found: &[Published]) -> Finding {
         .iter()
         .filter(|one| Some(one.port) != mine)
         .take(MOST_SHOWN)
-        .flat_map(|one| refuse(loaded, one))
+        .flat_map(|one| refusing_commands(loaded, one))
         .collect();
     finding(
         &PAGE,
@@ -228,7 +228,7 @@ fn report(loaded: &LoadedRules, found: &[Published]) -> Finding {
     )
 }
 
-fn refuse(loaded: &LoadedRules, one: &Published) -> Vec<String> {
+fn refusing_commands(loaded: &LoadedRules, one: &PublishedPort) -> Vec<String> {
     let door = loaded
         .default_interface()
         .map(|name| format!("-i {} ", quoted(name)))
@@ -255,5 +255,5 @@ fn refuse(loaded: &LoadedRules, one: &Published) -> Vec<String> {
         Some((_, chain)) => chain,
         None => &table.chains[c],
     };
-    add(table, chain, Some(0), &words, &nft_words)
+    add_rule(table, chain, Some(0), &words, &nft_words)
 }

@@ -5,12 +5,12 @@
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted, shell_words, specification};
-use super::evidence::{Say, count, finding, full_name, likewise};
+use super::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
+use super::evidence::{FindingExt, counted_noun, finding, full_name, words_about_the_rest};
 use super::makers;
 use crate::LoadedRules;
 use surefoot_netfilter::boxes::{self, Budget};
-use surefoot_netfilter::exact::Why;
+use surefoot_netfilter::exact::WhyDead;
 use surefoot_ruleset::model::{Chain, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -69,7 +69,12 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             let differ = in_chain.iter().filter(|rule| rule.differs);
             let pairs: Vec<_> = differ.map(|rule| (rule.at, rule.by)).collect();
             if let Some((first, _)) = pairs.first() {
-                findings.push(report(loaded, &chain_of(loaded, *first), &pairs, true));
+                findings.push(pairs_finding(
+                    loaded,
+                    &chain_of(loaded, *first),
+                    &pairs,
+                    true,
+                ));
             }
         }
         let same = in_table.iter().filter(|rule| !rule.differs);
@@ -81,7 +86,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             } else {
                 table_of(loaded, *first)
             };
-            findings.push(report(loaded, &name, &pairs, false));
+            findings.push(pairs_finding(loaded, &name, &pairs, false));
         }
     }
     findings
@@ -100,7 +105,7 @@ fn table_of(loaded: &LoadedRules, at: RuleAt) -> String {
 }
 
 /// Returns the rules that one earlier rule of their chain hides.
-pub(super) fn hidden(loaded: &LoadedRules) -> Vec<RuleAt> {
+pub(super) fn hidden_rules(loaded: &LoadedRules) -> Vec<RuleAt> {
     shadowed_rules(loaded).iter().map(|rule| rule.at).collect()
 }
 
@@ -110,7 +115,7 @@ fn shadowed_rules(loaded: &LoadedRules) -> Vec<ShadowedRule> {
     };
     let dead = boxes::dead_rules_of(&loaded.firewall, BUDGET, written_by_hand).dead;
     let shadowed = dead.into_iter().filter_map(|rule| match rule.why {
-        Why::Hidden(by) => match by.as_slice() {
+        WhyDead::Hidden(by) => match by.as_slice() {
             [one] => Some(ShadowedRule {
                 at: rule.at,
                 by: one.at,
@@ -118,7 +123,7 @@ fn shadowed_rules(loaded: &LoadedRules) -> Vec<ShadowedRule> {
             }),
             _ => None,
         },
-        Why::Impossible | Why::NeverSent => None,
+        WhyDead::Impossible | WhyDead::NeverSent => None,
     });
     shadowed.collect()
 }
@@ -133,14 +138,22 @@ fn verdict(rule: &Rule) -> Option<&Verdict> {
         })
 }
 
-fn report(loaded: &LoadedRules, name: &str, pairs: &[(RuleAt, RuleAt)], differ: bool) -> Finding {
+fn pairs_finding(
+    loaded: &LoadedRules,
+    name: &str,
+    pairs: &[(RuleAt, RuleAt)],
+    differ: bool,
+) -> Finding {
     let title = match pairs {
         [(dead, by)] => format!(
             "rule {} of {name} can never match: rule {} takes all its packets",
             dead.rule + 1,
             by.rule + 1
         ),
-        _ => format!("{} of {name} can never match", count(pairs.len(), "rule")),
+        _ => format!(
+            "{} of {name} can never match",
+            counted_noun(pairs.len(), "rule")
+        ),
     };
     let evidence: Vec<Evidence> = pairs
         .iter()
@@ -170,11 +183,13 @@ fn report(loaded: &LoadedRules, name: &str, pairs: &[(RuleAt, RuleAt)], differ: 
     .shown_by(evidence);
     if differ {
         // One at a time: an insert moves the numbers of all that follow.
-        let commands = pairs.first().map(|(dead, by)| remedy(loaded, *dead, *by));
+        let commands = pairs
+            .first()
+            .map(|(dead, by)| shadow_commands(loaded, *dead, *by));
         return report.mend(
             format!(
                 "Put it before the rule that hides it if it is an exception, else delete it{}",
-                likewise(pairs.len())
+                words_about_the_rest(pairs.len())
             ),
             commands.unwrap_or_default(),
         );
@@ -184,13 +199,13 @@ fn report(loaded: &LoadedRules, name: &str, pairs: &[(RuleAt, RuleAt)], differ: 
     let commands = some
         .into_iter()
         .rev()
-        .flat_map(|(dead, by)| remedy(loaded, *dead, *by))
+        .flat_map(|(dead, by)| shadow_commands(loaded, *dead, *by))
         .collect();
     report.mend("Delete the later ones", commands)
 }
 
 /// Deletes the dead rule; one that accepts is first put where it matches.
-fn remedy(loaded: &LoadedRules, dead: RuleAt, by: RuleAt) -> Vec<String> {
+fn shadow_commands(loaded: &LoadedRules, dead: RuleAt, by: RuleAt) -> Vec<String> {
     let (Some(table), Some(chain), Some(rule), Some(earlier)) = (
         loaded.table(dead),
         loaded.chain(dead),
@@ -206,7 +221,7 @@ fn remedy(loaded: &LoadedRules, dead: RuleAt, by: RuleAt) -> Vec<String> {
             Some(Verdict::Drop | Verdict::Reject { .. })
         );
     if table.backend.is_iptables() {
-        let (program, name) = (iptables(table), quoted(&chain.name));
+        let (program, name) = (iptables_program(table), quoted(&chain.name));
         let mut commands = Vec::new();
         let mut number = dead.rule + 1;
         if rescue && let Some(specification) = specification(loaded, dead) {

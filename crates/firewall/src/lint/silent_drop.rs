@@ -2,8 +2,8 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, finding, full_name};
+use super::commands::{iptables_program, nft_checked, quoted};
+use super::evidence::{FindingExt, MOST_SHOWN, finding, full_name};
 use super::makers;
 use super::policy_drop::decides_all;
 use super::probe::is_filter;
@@ -97,7 +97,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             found
                 .iter()
                 .filter_map(|(at, _)| {
-                    replace(loaded.table(*at)?, loaded.chain(*at)?, at.rule)
+                    replacing_commands(loaded.table(*at)?, loaded.chain(*at)?, at.rule)
                 })
                 .flatten()
                 .collect(),
@@ -126,9 +126,9 @@ fn drops_all(rule: &Rule) -> bool {
             .any(|statement| matches!(statement, Statement::Verdict(Verdict::Drop)))
 }
 
-fn replace(table: &Table, chain: &Chain, rule: usize) -> Option<Vec<String>> {
+fn replacing_commands(table: &Table, chain: &Chain, rule: usize) -> Option<Vec<String>> {
     if table.backend.is_iptables() {
-        let (program, name) = (iptables(table), quoted(&chain.name));
+        let (program, name) = (iptables_program(table), quoted(&chain.name));
         return Some(vec![format!("{program} -R {name} {} -j REJECT", rule + 1)]);
     }
     let place = format!("{} {} {}", table.family.word(), table.name, chain.name);

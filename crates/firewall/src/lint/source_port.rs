@@ -2,10 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add, iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding, likewise};
+use super::commands::{add_rule, iptables_program, nft_checked, quoted};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, words_about_the_rest};
 use super::makers;
-use super::probe::{as_the_rule_asks, strangers};
+use super::probe::{as_the_rule_asks, stranger_addresses};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Decider, End};
@@ -82,17 +82,17 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         &PAGE,
         format!(
             "{} {} packets because of the port that they come from",
-            count(found.len(), "rule"),
+            counted_noun(found.len(), "rule"),
             if found.len() == 1 { "accepts" } else { "accept" }
         ),
         "anyone sending from that port reaches ports of this machine that are closed to everyone else",
     )
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| loaded.show_rule(*at)));
-    if let Some(commands) = remedy(loaded, first) {
+    if let Some(commands) = answer_commands(loaded, first) {
         report = report.mend(
             format!(
                 "Let conntrack say what is an answer, then delete the rule{}",
-                likewise(found.len())
+                words_about_the_rest(found.len())
             ),
             commands,
         );
@@ -140,12 +140,15 @@ fn trusts_source_port(rule: &Rule) -> bool {
 
 /// Whether a stranger gets to an unlikely port by this rule, and not from another source port.
 fn lets_in(loaded: &LoadedRules, at: RuleAt, rule: &Rule, v6: bool) -> bool {
-    let Some(stranger) = strangers(v6).first().copied() else {
+    let Some(stranger) = stranger_addresses(v6).first().copied() else {
         return false;
     };
-    loaded.doors().iter().take(4).any(|door| {
+    loaded.outer_interfaces().iter().take(4).any(|door| {
         let protocol = 17;
-        let packet = as_the_rule_asks(loaded.knock(door, stranger, protocol, 64_999), rule);
+        let packet = as_the_rule_asks(
+            loaded.opening_packet(door, stranger, protocol, 64_999),
+            rule,
+        );
         // The destination is ours to choose, within what the rule allows.
         let port = match packet.known(Field::DstPort) {
             Some(port) if port >= 1024 => port,
@@ -164,9 +167,9 @@ fn lets_in(loaded: &LoadedRules, at: RuleAt, rule: &Rule, v6: bool) -> bool {
     })
 }
 
-fn remedy(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
+fn answer_commands(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
     let (table, chain, rule) = (loaded.table(at)?, loaded.chain(at)?, loaded.rule(at)?);
-    let mut commands = add(
+    let mut commands = add_rule(
         table,
         chain,
         Some(at.rule),
@@ -177,7 +180,7 @@ fn remedy(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> {
         let number = at.rule + 2;
         commands.push(format!(
             "{} -D {} {number}",
-            iptables(table),
+            iptables_program(table),
             quoted(&chain.name)
         ));
     } else if let Some(handle) = rule.handle {

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add;
-use super::evidence::{Say, finding};
+use super::commands::add_rule;
+use super::evidence::{FindingExt, finding};
 use super::makers;
 use super::probe::TCP;
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Interface, Packet, Path};
+use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, Outcome};
 use surefoot_ruleset::model::{Family, Field, Hook, ct_state};
 
@@ -49,15 +49,15 @@ fail2ban, sshguard and crowdsec limit as well; where one of them is seen, nothin
 };
 
 pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
-    let (ports, known) = ports(loaded);
-    if let Some(found) = session(loaded) {
+    let (ports, known) = ssh_ports(loaded);
+    if let Some(found) = session_finding(loaded) {
         return vec![found];
     }
     let mut findings = Vec::new();
     for port in ports {
-        if let Some(found) = unreachable(loaded, port, known) {
+        if let Some(found) = unreachable_finding(loaded, port, known) {
             findings.push(found);
-        } else if let Some(found) = unlimited(loaded, port, known) {
+        } else if let Some(found) = unlimited_finding(loaded, port, known) {
             findings.push(found);
         }
     }
@@ -65,7 +65,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 }
 
 /// The ports of SSH, and whether they are known rather than guessed.
-fn ports(loaded: &LoadedRules) -> (Vec<u16>, bool) {
+fn ssh_ports(loaded: &LoadedRules) -> (Vec<u16>, bool) {
     let Some(listeners) = &loaded.surroundings.listeners else {
         return (vec![22], false);
     };
@@ -85,7 +85,7 @@ fn ports(loaded: &LoadedRules) -> (Vec<u16>, bool) {
 }
 
 /// Whether the administrator could log on a second time from where he is.
-pub(super) fn session(loaded: &LoadedRules) -> Option<Finding> {
+pub(super) fn session_finding(loaded: &LoadedRules) -> Option<Finding> {
     let session = loaded
         .surroundings
         .session
@@ -98,7 +98,7 @@ pub(super) fn session(loaded: &LoadedRules) -> Option<Finding> {
     let mut first = None;
     for door in doors {
         let packet = loaded
-            .knock(&door, session.client, TCP, session.server_port)
+            .opening_packet(&door, session.client, TCP, session.server_port)
             .to(session.server)
             .settle(&loaded.surroundings);
         let outcome = loaded.certain_end(&packet)?;
@@ -152,7 +152,7 @@ fn let_in(
         (format!("-s {from} "), format!("{word} saddr {from} "))
     });
     let table = &loaded.firewall.tables[t];
-    match (makers::ruler(table), from) {
+    match (makers::maker_of_table(table), from) {
         (Some("ufw"), Some(from)) => {
             return vec![format!(
                 "ufw insert 1 allow from {from} to any port {port} proto tcp"
@@ -167,7 +167,7 @@ fn let_in(
         }
         _ => {}
     }
-    add(
+    add_rule(
         table,
         &table.chains[c],
         Some(0),
@@ -177,7 +177,7 @@ fn let_in(
 }
 
 /// Whether nobody at all gets in.
-fn unreachable(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
+fn unreachable_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
     let mut shut = None;
     for v6 in [false, true] {
         // Of a family without rules nothing is known in a file, and all is open on a host.
@@ -188,14 +188,14 @@ fn unreachable(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> 
             return None;
         }
         for door in loaded.all_doors() {
-            let mut packet = Packet::new(Path::Input)
+            let mut packet = Packet::new(PacketPath::Input)
                 .with(Field::NfProto, if v6 { 10_u8 } else { 2 })
                 .with(Field::L4Proto, TCP)
                 .with(Field::DstPort, port)
                 .with(Field::TcpFlags, 2_u8)
                 .with(Field::CtState, ct_state::NEW)
                 .with(Field::PacketType, 0_u8);
-            packet.input = Interface::named(&door);
+            packet.input = PacketInterface::named(&door);
             let outcome = loaded.certain_end(&packet.settle(&loaded.surroundings))?;
             if !matches!(outcome.end, End::Dropped | End::Rejected) {
                 return None;
@@ -225,8 +225,8 @@ fn unreachable(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> 
 }
 
 /// Whether anybody may try as often as he likes, in a rule set that is careful otherwise.
-fn unlimited(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
-    if watched(loaded) {
+fn unlimited_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
+    if is_watched(loaded) {
         return None;
     }
     let found: Vec<(bool, Outcome)> = [false, true]
@@ -253,7 +253,7 @@ fn unlimited(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
             continue;
         };
         let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
-        match makers::ruler(table) {
+        match makers::maker_of_table(table) {
             Some("ufw") => {
                 commands.push(format!("ufw limit {port}/tcp"));
                 break;
@@ -285,10 +285,10 @@ fn unlimited(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
             "-p tcp --dport {port} -m conntrack --ctstate NEW -m hashlimit --hashlimit-name ssh --hashlimit-mode srcip --hashlimit-above 6/min --hashlimit-burst 10 -j REJECT"
         );
         if table.backend.is_iptables() {
-            commands.extend(add(table, chain, Some(at.rule), &iptables, ""));
+            commands.extend(add_rule(table, chain, Some(at.rule), &iptables, ""));
         } else {
             for word in words {
-                commands.extend(add(table, chain, Some(at.rule), "", &nft(word)));
+                commands.extend(add_rule(table, chain, Some(at.rule), "", &nft(word)));
             }
         }
     }
@@ -302,7 +302,7 @@ fn unlimited(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
 }
 
 /// Whether a program watches the log and bans.
-fn watched(loaded: &LoadedRules) -> bool {
+fn is_watched(loaded: &LoadedRules) -> bool {
     let bans = |name: &str| {
         ["f2b-", "fail2ban", "sshguard", "crowdsec", "CROWDSEC"]
             .iter()

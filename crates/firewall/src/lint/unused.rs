@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables, nft_checked, quoted};
-use super::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use super::commands::{iptables_program, nft_checked, quoted};
+use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
 use super::makers;
 use crate::LoadedRules;
 use surefoot_ruleset::model::{
@@ -54,7 +54,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let mut any_iptables = false;
     for table in &firewall.tables {
         any_iptables |= table.backend.is_iptables();
-        let mut uses = Uses::of(table);
+        let mut uses = UsedSets::of(table);
         uses.add_by_name(firewall, table);
         used_ipsets.extend(uses.ipsets);
         for (at, chain) in table.chains.iter().enumerate() {
@@ -127,14 +127,14 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 }
 
 fn chain_words(table: &Table, chain: &Chain) -> String {
-    let rules = count(chain.rules.len(), "rule");
+    let rules = counted_noun(chain.rules.len(), "rule");
     let name = full_name(table, chain);
     format!("chain {name}: {rules}, not reached from any hook")
 }
 
 fn delete_chain(table: &Table, chain: &Chain) -> Vec<String> {
     if table.backend.is_iptables() {
-        let (program, name) = (iptables(table), quoted(&chain.name));
+        let (program, name) = (iptables_program(table), quoted(&chain.name));
         return vec![format!("{program} -F {name} && {program} -X {name}")];
     }
     nft_checked(&format!(
@@ -169,13 +169,13 @@ fn unused_ipsets(firewall: &Firewall, used: &BTreeSet<u32>) -> Vec<usize> {
 }
 
 /// What the rules of a table refer to.
-struct Uses {
+struct UsedSets {
     chains: Vec<bool>,
     sets: BTreeSet<u32>,
     ipsets: BTreeSet<u32>,
 }
 
-impl Uses {
+impl UsedSets {
     fn of(table: &Table) -> Self {
         let mut uses = Self {
             chains: vec![false; table.chains.len()],
@@ -216,7 +216,7 @@ impl Uses {
         while let Some(at) = open.pop() {
             let mut called = Vec::new();
             for rule in &table.chains[at].rules {
-                uses.rule(rule, &mut called);
+                uses.count_rule(rule, &mut called);
             }
             for to in called {
                 reach(to, &mut uses, &mut open);
@@ -225,7 +225,7 @@ impl Uses {
         // A set that only an unreachable chain names is part of that chain's finding.
         let mut ignored = Vec::new();
         for rule in table.chains.iter().flat_map(|chain| &chain.rules) {
-            uses.rule(rule, &mut ignored);
+            uses.count_rule(rule, &mut ignored);
         }
         uses
     }
@@ -259,17 +259,17 @@ impl Uses {
         }
     }
 
-    fn rule(&mut self, rule: &Rule, called: &mut Vec<ChainId>) {
+    fn count_rule(&mut self, rule: &Rule, called: &mut Vec<ChainId>) {
         for statement in &rule.statements {
             match statement {
-                Statement::Match(wanted) => self.wanted(wanted),
-                Statement::Effect(Effect::UpdateSet { set }) => self.set(set),
+                Statement::Match(wanted) => self.count_match(wanted),
+                Statement::Effect(Effect::UpdateSet { set }) => self.count_set(set),
                 Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => called.push(*to),
                 Statement::Verdict(Verdict::Nat(Nat {
                     by_map: Some(map), ..
-                })) => self.set(&map.1),
+                })) => self.count_set(&map.1),
                 Statement::VerdictMap(lookup) => {
-                    self.set(&lookup.map);
+                    self.count_set(&lookup.map);
                     if let SetRef::Inline(set) = &lookup.map {
                         for element in set.content.elements() {
                             if let Some(ElementValue::Verdict(
@@ -286,15 +286,15 @@ impl Uses {
         }
     }
 
-    fn wanted(&mut self, wanted: &Match) {
+    fn count_match(&mut self, wanted: &Match) {
         match wanted {
-            Match::Lookup(lookup) => self.set(&lookup.set),
-            Match::Any { of, .. } => of.iter().for_each(|one| self.wanted(one)),
+            Match::Lookup(lookup) => self.count_set(&lookup.set),
+            Match::Any { of, .. } => of.iter().for_each(|one| self.count_match(one)),
             _ => {}
         }
     }
 
-    fn set(&mut self, set: &SetRef) {
+    fn count_set(&mut self, set: &SetRef) {
         match set {
             SetRef::Ipset(at) => drop(self.ipsets.insert(*at)),
             SetRef::Named(at) => drop(self.sets.insert(*at)),

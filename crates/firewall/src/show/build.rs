@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use super::order::{
-    CallAt, Calls, ChainAt, Order, Reached, called, groups, named_map, unreached, verdict,
+    CallAt, CallGraph, ChainAt, DrawOrder, ReachedChains, call_groups, called_chain, named_map,
+    unreached_chains, verdict,
 };
 use super::picture::{
-    Apart, BaseView, Call, ChainView, HookView, Picture, RuleView, Selection, TableView, Way, Why,
+    Apart, BaseView, ChainView, DrawnCall, HookView, Picture, RuleView, Selection, TableView, Way,
+    WhyApart,
 };
-use super::select::Chosen;
-use super::sets::{Uses, sets};
-use super::values::{Most, element};
-use super::words::Speaker;
+use super::select::ChosenTables;
+use super::sets::{SetUsers, sets};
+use super::values::{MostShown, element_words};
+use super::words::RuleSpeaker;
 use surefoot_ruleset::model::{
     Backend, Base, Chain, ChainKind, Firewall, KeyPart, Policy, Rule, Statement, Table, Verdict,
 };
@@ -22,21 +24,23 @@ const LONGEST_TEXT: usize = 1000;
 /// Draws what is selected of a rule set.
 pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
     let tables = &firewall.tables;
-    let chosen = Chosen::new(firewall, selection);
-    let calls = Calls::new(tables);
-    let mut order = Order::default();
+    let chosen = ChosenTables::new(firewall, selection);
+    let calls = CallGraph::new(tables);
+    let mut order = DrawOrder::default();
     let mut hooks = Vec::new();
     let mut apart = Vec::new();
     let depth = selection.depth;
     if chosen.chain.is_some() {
         for root in chosen.named_chains(tables) {
-            let chain = order.draw(&calls, root, depth);
-            apart.push((chain, Why::Selected));
+            let chain = order.draw_chain(&calls, root, depth);
+            apart.push((chain, WhyApart::Selected));
         }
     } else {
         for (layer, hook, roots) in chosen.hooks(tables) {
             let chains = roots.into_iter();
-            let chains = chains.map(|root| order.draw(&calls, root, depth)).collect();
+            let chains = chains
+                .map(|root| order.draw_chain(&calls, root, depth))
+                .collect();
             hooks.push(HookView {
                 layer,
                 hook: hook.word(),
@@ -44,12 +48,13 @@ pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
             });
         }
         if chosen.hook.is_none() {
-            let mut reached = Reached::default();
+            let mut reached = ReachedChains::default();
             for chain in order.chains.clone() {
                 calls.reach(chain, &mut reached);
             }
-            for (root, why) in unreached(tables, &calls, &mut reached, |at| chosen.fits(at)) {
-                let chain = order.draw(&calls, root, depth);
+            for (root, why) in unreached_chains(tables, &calls, &mut reached, |at| chosen.fits(at))
+            {
+                let chain = order.draw_chain(&calls, root, depth);
                 apart.push((chain, why));
             }
         }
@@ -59,8 +64,8 @@ pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
     while let Some(cut) = order.cut.get(next).copied() {
         next += 1;
         if depth.is_none() && !order.at.contains_key(&cut) {
-            let chain = order.draw(&calls, cut, None);
-            apart.push((chain, Why::Deep));
+            let chain = order.draw_chain(&calls, cut, None);
+            apart.push((chain, WhyApart::Deep));
         }
     }
     let mut apart: Vec<Apart> = apart
@@ -68,7 +73,7 @@ pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
         .map(|(chain, why)| Apart { chain, why })
         .collect();
     apart.sort_by_key(|it| it.why);
-    let builder = Builder::new(firewall, selection.exact, &calls, &order);
+    let builder = PictureBuilder::new(firewall, selection.exact, &calls, &order);
     let mut picture = Picture {
         exact: selection.exact,
         tables: Vec::new(),
@@ -85,7 +90,7 @@ pub fn picture(firewall: &Firewall, selection: &Selection) -> Picture {
         place_of_table.insert(at, picture.tables.len());
         picture.tables.extend(tables.get(at).map(table_view));
     }
-    let mut uses = Uses::default();
+    let mut uses = SetUsers::default();
     for at in &order.chains {
         let table = place_of_table.get(&at.0).copied().unwrap_or_default();
         picture.chains.extend(builder.chain(*at, table, &mut uses));
@@ -111,30 +116,35 @@ fn table_view(table: &Table) -> TableView {
     }
 }
 
-struct Builder<'a> {
+struct PictureBuilder<'a> {
     firewall: &'a Firewall,
-    most: Most,
+    most: MostShown,
     /// The keys of a map are told shortly if the map has a name: the set is listed by itself.
-    most_of_named: Most,
-    calls: &'a Calls<'a>,
-    order: &'a Order,
+    most_of_named: MostShown,
+    calls: &'a CallGraph<'a>,
+    order: &'a DrawOrder,
 }
 
-impl<'a> Builder<'a> {
-    fn new(firewall: &'a Firewall, exact: bool, calls: &'a Calls<'a>, order: &'a Order) -> Self {
+impl<'a> PictureBuilder<'a> {
+    fn new(
+        firewall: &'a Firewall,
+        exact: bool,
+        calls: &'a CallGraph<'a>,
+        order: &'a DrawOrder,
+    ) -> Self {
         Self {
             firewall,
-            most: Most::of(exact),
-            most_of_named: Most::of(false),
+            most: MostShown::of(exact),
+            most_of_named: MostShown::of(false),
             calls,
             order,
         }
     }
 
-    fn chain(&self, at: ChainAt, table: usize, uses: &mut Uses) -> Option<ChainView> {
+    fn chain(&self, at: ChainAt, table: usize, uses: &mut SetUsers) -> Option<ChainView> {
         let model = self.firewall.tables.get(at.0)?;
         let chain = model.chains.get(at.1)?;
-        let speaker = Speaker {
+        let speaker = RuleSpeaker {
             firewall: self.firewall,
             table: model,
             most: self.most,
@@ -144,7 +154,7 @@ impl<'a> Builder<'a> {
             table,
             name: chain.name.clone(),
             base: chain.base.as_ref().map(|base| base_view(base, chain)),
-            callers: self.calls.callers(at),
+            callers: self.calls.count_callers(at),
             rules: rules
                 .map(|(number, rule)| {
                     uses.add_rule(at.0, rule);
@@ -154,7 +164,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn rule(&self, speaker: &Speaker<'_>, chain: ChainAt, at: usize, rule: &Rule) -> RuleView {
+    fn rule(&self, speaker: &RuleSpeaker<'_>, chain: ChainAt, at: usize, rule: &Rule) -> RuleView {
         let said = speaker.rule(rule);
         let place = self.firewall.sources.get(usize::from(rule.place.source));
         let text = self.firewall.text(rule.place).trim();
@@ -165,17 +175,23 @@ impl<'a> Builder<'a> {
             packets: counted.map(|counted| counted.packets),
             bytes: counted.map(|counted| counted.bytes),
             verdict: said.verdict,
-            call: verdict(rule).and_then(|verdict| self.call(speaker, chain, at, 0, verdict)),
+            call: verdict(rule).and_then(|verdict| self.call_of(speaker, chain, at, 0, verdict)),
             words: said.words,
             comment: rule.comment.clone(),
-            ways: self.ways(speaker, chain, at, rule),
+            ways: self.way_labels(speaker, chain, at, rule),
             source: place.map(|source| source.name.clone()),
             line: place.map(|source| source.line(rule.place.span.start)),
-            text: cut(text),
+            text: cut_text(text),
         }
     }
 
-    fn ways(&self, speaker: &Speaker<'_>, chain: ChainAt, at: usize, rule: &Rule) -> Vec<Way> {
+    fn way_labels(
+        &self,
+        speaker: &RuleSpeaker<'_>,
+        chain: ChainAt,
+        at: usize,
+        rule: &Rule,
+    ) -> Vec<Way> {
         let named = named_map(rule);
         if named.is_some_and(|map| !self.order.spells_out(map, chain, at)) {
             return Vec::new();
@@ -200,32 +216,32 @@ impl<'a> Builder<'a> {
         };
         let keys = |which: &[usize], parts: &[KeyPart]| {
             let there = which.iter().filter_map(|at| elements.get(*at));
-            most.join(there.map(|it| element(parts, &it.key)), which.len())
+            most.join(there.map(|it| element_words(parts, &it.key)), which.len())
         };
         (1..)
-            .zip(groups(speaker.table, rule))
+            .zip(call_groups(speaker.table, rule))
             .map(|(way, group)| Way {
                 keys: keys(&group.elements, &lookup.key),
                 verdict: speaker.short_verdict(group.verdict),
-                call: self.call(speaker, chain, at, way, group.verdict),
+                call: self.call_of(speaker, chain, at, way, group.verdict),
             })
             .collect()
     }
 
-    fn call(
+    fn call_of(
         &self,
-        speaker: &Speaker<'_>,
+        speaker: &RuleSpeaker<'_>,
         from: ChainAt,
         rule: usize,
         way: usize,
         verdict: &Verdict,
-    ) -> Option<Call> {
-        let chain = called(speaker.table, verdict)?;
+    ) -> Option<DrawnCall> {
+        let chain = called_chain(speaker.table, verdict)?;
         let to = (from.0, chain);
-        Some(Call {
+        Some(DrawnCall {
             name: speaker.table.chains.get(chain)?.name.clone(),
             chain: self.order.at.get(&to).copied(),
-            drawn: self.order.drawn(CallAt { from, rule, way }, to),
+            drawn: self.order.drawn_as(CallAt { from, rule, way }, to),
         })
     }
 }
@@ -249,7 +265,7 @@ fn base_view(base: &Base, chain: &Chain) -> BaseView {
     }
 }
 
-fn cut(text: &str) -> String {
+fn cut_text(text: &str) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),

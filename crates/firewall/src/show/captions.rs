@@ -1,9 +1,9 @@
 //! What a person needs to be told about a hook, a reference, a reason; the same in every form.
 
-use super::picture::{BaseView, Call, Drawn, Picture, Why};
+use super::picture::{BaseView, DrawnAs, DrawnCall, Picture, WhyApart};
 
 /// What the packets at a hook have in common.
-pub(super) fn hook(layer: &str, hook: &str) -> &'static str {
+pub(super) fn hook_caption(layer: &str, hook: &str) -> &'static str {
     match (layer, hook) {
         ("device", "ingress") => "frames that a device received, before everything else",
         ("device", _) => "frames that are about to leave a device",
@@ -31,37 +31,37 @@ pub(super) fn hook_name(layer: &str, hook: &str) -> String {
 }
 
 /// Why chains stand apart.
-pub(super) fn why(why: Why) -> &'static str {
+pub(super) fn why_apart(why: WhyApart) -> &'static str {
     match why {
-        Why::Selected => "as asked for",
-        Why::Deep => "called too deep to be drawn in place",
-        Why::Dormant => "not in force: the table is dormant",
-        Why::Unsure => "perhaps called by a verdict map whose elements are not all known",
-        Why::Uncalled => "not in force: nothing calls these chains",
-        Why::Unreached => "not in force: called only by each other",
+        WhyApart::Selected => "as asked for",
+        WhyApart::Deep => "called too deep to be drawn in place",
+        WhyApart::Dormant => "not in force: the table is dormant",
+        WhyApart::Unsure => "perhaps called by a verdict map whose elements are not all known",
+        WhyApart::Uncalled => "not in force: nothing calls these chains",
+        WhyApart::Unreached => "not in force: called only by each other",
     }
 }
 
 /// What is said about a call beside the name of the chain; `seen` if the chain was drawn before.
-pub(super) fn call(picture: &Picture, call: &Call, seen: bool) -> Option<String> {
+pub(super) fn call_caption(picture: &Picture, call: &DrawnCall, seen: bool) -> Option<String> {
     let chain = call.chain.and_then(|at| picture.chains.get(at));
     let empty = chain.is_some_and(|chain| chain.rules.is_empty());
     let note = match call.drawn {
-        Drawn::Here | Drawn::Elsewhere if empty => "empty",
-        Drawn::Here => {
+        DrawnAs::Here | DrawnAs::Elsewhere if empty => "empty",
+        DrawnAs::Here => {
             let callers = chain.map_or(0, |chain| chain.callers);
             return (callers > 1).then(|| format!("called from {callers} places"));
         }
-        Drawn::Elsewhere if seen => "see above",
-        Drawn::Elsewhere => "see below",
-        Drawn::Loop => "a loop: the kernel refuses to load this",
-        Drawn::Deeper => "not followed",
+        DrawnAs::Elsewhere if seen => "see above",
+        DrawnAs::Elsewhere => "see below",
+        DrawnAs::Loop => "a loop: the kernel refuses to load this",
+        DrawnAs::Deeper => "not followed",
     };
     Some(note.to_owned())
 }
 
 /// `filter, priority 0`.
-pub(super) fn base(base: &BaseView) -> String {
+pub(super) fn base_caption(base: &BaseView) -> String {
     let mut words = format!("{}, priority {}", base.kind, base.priority);
     if !base.devices.is_empty() {
         words.push_str(", device ");
@@ -71,7 +71,7 @@ pub(super) fn base(base: &BaseView) -> String {
 }
 
 /// The name of a table; with its backend if another one has a table of that name.
-pub(super) fn table(picture: &Picture, at: usize) -> String {
+pub(super) fn table_name(picture: &Picture, at: usize) -> String {
     let Some(table) = picture.tables.get(at) else {
         return "?".to_owned();
     };

@@ -1,7 +1,7 @@
 //! Counters short enough for a column.
 
 /// `1234`, `12K`, `3.4M`; never more than what was counted. In full if `exact`.
-pub(super) fn count(number: u64, exact: bool) -> String {
+pub(super) fn short_count(number: u64, exact: bool) -> String {
     const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
     if exact || number < 10_000 {
         return number.to_string();
@@ -31,11 +31,11 @@ pub(super) fn number_of(number: usize, one: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::short_count;
 
     #[test]
     fn counters_are_short_and_never_too_high() {
-        let short = |number| count(number, false);
+        let short = |number| short_count(number, false);
         assert_eq!(short(0), "0");
         assert_eq!(short(9_999), "9999");
         assert_eq!(short(10_000), "10K");
@@ -43,6 +43,6 @@ mod tests {
         assert_eq!(short(1_000_000), "1.0M");
         assert_eq!(short(3_480_000_000), "3.4G");
         assert_eq!(short(u64::MAX), "18E");
-        assert_eq!(count(u64::MAX, true), "18446744073709551615");
+        assert_eq!(short_count(u64::MAX, true), "18446744073709551615");
     }
 }

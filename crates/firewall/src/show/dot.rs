@@ -30,11 +30,11 @@ pub fn dot(picture: &Picture) -> String {
     );
     for (at, hook) in picture.hooks.iter().enumerate() {
         let name = captions::hook_name(hook.layer, hook.hook);
-        let caption = captions::hook(hook.layer, hook.hook);
+        let caption = captions::hook_caption(hook.layer, hook.hook);
         let _ = writeln!(
             out,
             "  h{at} [shape=cds, fillcolor=\"#ddf4ff\", fontname=\"sans-serif\", fontsize=12, label={}];",
-            quoted(&format!("{name}\n{caption}"))
+            dot_quoted(&format!("{name}\n{caption}"))
         );
         // The chains of a hook one after the other, as a packet meets them.
         let mut before = format!("h{at}");
@@ -57,20 +57,20 @@ pub fn dot(picture: &Picture) -> String {
     }
     for (at, chain) in picture.chains.iter().enumerate() {
         let drawn = rows::of_chain(picture, chain);
-        node(
+        write_node(
             &mut out,
             at,
             &drawn,
             chain.base.as_ref().map(|base| base.policy),
         );
-        edges(&mut out, at, &drawn);
+        write_edges(&mut out, at, &drawn);
     }
-    apart(&mut out, picture);
+    write_apart(&mut out, picture);
     out.push_str("}\n");
     out
 }
 
-fn node(out: &mut String, at: usize, drawn: &ChainBox, policy: Option<&str>) {
+fn write_node(out: &mut String, at: usize, drawn: &ChainBox, policy: Option<&str>) {
     let mut label = String::new();
     let mut line = |words: &str| {
         label.push_str(&words.trim_end().replace('\\', "\\\\"));
@@ -95,12 +95,12 @@ fn node(out: &mut String, at: usize, drawn: &ChainBox, policy: Option<&str>) {
     let _ = writeln!(
         out,
         "  c{at} [fillcolor=\"{fill}\", label=\"{}\"];",
-        inner(&label)
+        inner_label(&label)
     );
 }
 
 /// One edge for each chain called, with the numbers of the rules.
-fn edges(out: &mut String, from: usize, drawn: &ChainBox) {
+fn write_edges(out: &mut String, from: usize, drawn: &ChainBox) {
     let mut calls: BTreeMap<(usize, bool), Vec<u32>> = BTreeMap::new();
     for arrow in drawn.rows.iter().flat_map(|row| &row.arrows) {
         calls
@@ -115,18 +115,22 @@ fn edges(out: &mut String, from: usize, drawn: &ChainBox) {
             let _ = write!(label, ",… {} more", rules.len() - MOST_NUMBERS);
         }
         let style = if goto { ", style=dashed" } else { "" };
-        let _ = writeln!(out, "  c{from} -> c{to} [label={}{style}];", quoted(&label));
+        let _ = writeln!(
+            out,
+            "  c{from} -> c{to} [label={}{style}];",
+            dot_quoted(&label)
+        );
     }
 }
 
 /// Chains that no hook leads to, together under the reason.
-fn apart(out: &mut String, picture: &Picture) {
+fn write_apart(out: &mut String, picture: &Picture) {
     let mut by_reason: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for apart in &picture.apart {
         by_reason.entry(apart.why).or_default().push(apart.chain);
     }
     for (at, (why, chains)) in by_reason.into_iter().enumerate() {
-        let label = quoted(captions::why(why));
+        let label = dot_quoted(captions::why_apart(why));
         let _ = write!(
             out,
             "  subgraph cluster_{at} {{ label={label}; color=\"#8c959f\";"
@@ -139,15 +143,15 @@ fn apart(out: &mut String, picture: &Picture) {
 }
 
 /// A string of ours in quotes, line ends as line ends.
-fn quoted(words: &str) -> String {
+fn dot_quoted(words: &str) -> String {
     let lines: Vec<String> = words
         .lines()
         .map(|line| escape(line).replace('\\', "\\\\"))
         .collect();
-    format!("\"{}\"", inner(&lines.join("\\n")))
+    format!("\"{}\"", inner_label(&lines.join("\\n")))
 }
 
 /// What stands between quotes: `dot` reads HTML's entities even there.
-fn inner(label: &str) -> String {
+fn inner_label(label: &str) -> String {
     label.replace('&', "&amp;").replace('"', "\\\"")
 }

@@ -3,7 +3,7 @@
 //! Whoever inherits a machine has to see what a packet meets first. So the picture follows the
 //! packet and not the files: every backend is in it at once, a user chain stands where it is
 //! called, and what nothing calls comes last.
-//! [`picture`] makes a plain value; text, JSON, Graphviz and SVG are drawn from the same value.
+//! [`fn@picture`] makes a plain value; text, JSON, Graphviz and SVG are drawn from the same value.
 
 mod build;
 mod captions;
@@ -25,12 +25,12 @@ use serde::Serialize;
 pub use build::picture;
 pub use dot::dot;
 pub use picture::{
-    Apart, BaseView, Call, ChainView, Drawn, HookView, Picture, RuleView, Selection, SetView,
-    TableView, Way, Why,
+    Apart, BaseView, ChainView, DrawnAs, DrawnCall, HookView, Picture, RuleView, Selection,
+    SetView, TableView, Way, WhyApart,
 };
 pub use schema::schema;
 pub use svg::svg;
-pub(crate) use svg::xml;
+pub(crate) use svg::xml_escaped;
 pub use text::text;
 
 /// The version of the JSON document; it goes up when a field changes its meaning or goes away.
@@ -50,7 +50,7 @@ struct Tool {
     version: &'static str,
 }
 
-/// The picture as a JSON document with a version; [`schema`] describes it.
+/// The picture as a JSON document with a version; [`fn@schema`] describes it.
 pub fn json(picture: &Picture) -> String {
     let document = Document {
         version: VERSION,

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::picture::{Drawn, Why};
+use super::picture::{DrawnAs, WhyApart};
 use surefoot_ruleset::model::{
     ChainId, Content, ElementValue, Rule, SetRef, Statement, Table, Verdict,
 };
@@ -26,7 +26,7 @@ pub(super) struct CallAt {
 
 /// One group of a verdict map: the elements that lead to the same verdict.
 #[derive(Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct CallGroup<'a> {
     pub(super) verdict: &'a Verdict,
     /// Indices of the elements.
     pub(super) elements: Vec<usize>,
@@ -34,13 +34,13 @@ pub(super) struct Group<'a> {
 
 /// The calls of every chain.
 #[derive(Debug)]
-pub(super) struct Calls<'a> {
+pub(super) struct CallGraph<'a> {
     tables: &'a [Table],
     /// Number of rules and maps that call a chain.
     callers: HashMap<ChainAt, usize>,
 }
 
-impl<'a> Calls<'a> {
+impl<'a> CallGraph<'a> {
     pub(super) fn new(tables: &'a [Table]) -> Self {
         let mut calls = Self {
             tables,
@@ -59,12 +59,16 @@ impl<'a> Calls<'a> {
         calls
     }
 
-    pub(super) fn callers(&self, chain: ChainAt) -> usize {
+    pub(super) fn count_callers(&self, chain: ChainAt) -> usize {
         self.callers.get(&chain).copied().unwrap_or(0)
     }
 
     /// The calls of a chain in order, as rule, way and chain called.
-    fn of_chain(&self, (table, chain): ChainAt, asked: &mut HashSet<(usize, u32)>) -> Vec<Step> {
+    fn of_chain(
+        &self,
+        (table, chain): ChainAt,
+        asked: &mut HashSet<(usize, u32)>,
+    ) -> Vec<DrawStep> {
         let Some(table_there) = self.tables.get(table) else {
             return Vec::new();
         };
@@ -73,13 +77,13 @@ impl<'a> Calls<'a> {
         for (rule, there) in rules.into_iter().flatten().enumerate() {
             let first = named_map(there).is_none_or(|map| asked.insert((table, map)));
             let calls = of_rule(table_there, there, first).into_iter();
-            steps.extend(calls.map(|(way, to)| Step { rule, way, to }));
+            steps.extend(calls.map(|(way, to)| DrawStep { rule, way, to }));
         }
         steps
     }
 
     /// Marks all chains that can be reached from a chain, itself too.
-    pub(super) fn reach(&self, from: ChainAt, reached: &mut Reached) {
+    pub(super) fn reach(&self, from: ChainAt, reached: &mut ReachedChains) {
         let mut open = vec![from];
         while let Some(chain) = open.pop() {
             if reached.chains.insert(chain) {
@@ -92,13 +96,13 @@ impl<'a> Calls<'a> {
 
 /// What has been reached.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct ReachedChains {
     pub(super) chains: HashSet<ChainAt>,
     asked: HashSet<(usize, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct DrawStep {
     rule: usize,
     way: usize,
     to: usize,
@@ -118,8 +122,8 @@ pub(super) fn named_map(rule: &Rule) -> Option<u32> {
 }
 
 /// The ways of a rule's verdict map, grouped by verdict in the order of their first element.
-pub(super) fn groups<'a>(table: &'a Table, rule: &'a Rule) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
+pub(super) fn call_groups<'a>(table: &'a Table, rule: &'a Rule) -> Vec<CallGroup<'a>> {
+    let mut groups: Vec<CallGroup<'a>> = Vec::new();
     let mut by_chain: HashMap<(bool, ChainId), usize> = HashMap::new();
     let lookups = rule
         .statements
@@ -159,7 +163,7 @@ pub(super) fn groups<'a>(table: &'a Table, rule: &'a Rule) -> Vec<Group<'a>> {
         if let Some(key) = chain {
             by_chain.insert(key, groups.len());
         }
-        groups.push(Group {
+        groups.push(CallGroup {
             verdict,
             elements: vec![at],
         });
@@ -168,7 +172,7 @@ pub(super) fn groups<'a>(table: &'a Table, rule: &'a Rule) -> Vec<Group<'a>> {
 }
 
 /// The chain that a verdict calls, if it is one of the table.
-pub(super) fn called(table: &Table, verdict: &Verdict) -> Option<usize> {
+pub(super) fn called_chain(table: &Table, verdict: &Verdict) -> Option<usize> {
     let (Verdict::Jump(to) | Verdict::Goto(to)) = verdict else {
         return None;
     };
@@ -191,25 +195,25 @@ pub(super) fn verdict(rule: &Rule) -> Option<&Verdict> {
 /// The chains that a rule calls, with the number of the way: 0 for its own verdict, from 1 on for
 /// the ways of its map, if they are wanted.
 fn of_rule(table: &Table, rule: &Rule, with_map: bool) -> Vec<(usize, usize)> {
-    let own = verdict(rule).and_then(|verdict| called(table, verdict));
+    let own = verdict(rule).and_then(|verdict| called_chain(table, verdict));
     let mut calls: Vec<(usize, usize)> = own.map(|to| (0, to)).into_iter().collect();
     if !with_map {
         return calls;
     }
-    let ways = (1..).zip(groups(table, rule));
-    calls.extend(ways.filter_map(|(way, group)| Some((way, called(table, group.verdict)?))));
+    let ways = (1..).zip(call_groups(table, rule));
+    calls.extend(ways.filter_map(|(way, group)| Some((way, called_chain(table, group.verdict)?))));
     calls
 }
 
 /// The drawing: which chains, in which order, and what each call shows.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct DrawOrder {
     /// Chains in the order of the drawing.
     pub(super) chains: Vec<ChainAt>,
     /// The place of a chain in the order.
     pub(super) at: HashMap<ChainAt, usize>,
     /// What calls show that are not a mere reference.
-    drawn: HashMap<CallAt, Drawn>,
+    drawn: HashMap<CallAt, DrawnAs>,
     /// Calls that were cut off for depth.
     pub(super) cut: Vec<ChainAt>,
     /// The rule that spells out a named map.
@@ -217,17 +221,22 @@ pub(super) struct Order {
     asked: HashSet<(usize, u32)>,
 }
 
-impl Order {
+impl DrawOrder {
     /// Draws a chain and, under it, what it calls. Gives its place, also if it is drawn already.
-    pub(super) fn draw(&mut self, calls: &Calls<'_>, root: ChainAt, depth: Option<usize>) -> usize {
+    pub(super) fn draw_chain(
+        &mut self,
+        calls: &CallGraph<'_>,
+        root: ChainAt,
+        depth: Option<usize>,
+    ) -> usize {
         if let Some(at) = self.at.get(&root) {
             return *at;
         }
         let first = self.chains.len();
         let deepest = depth.unwrap_or(DEEPEST).min(DEEPEST);
-        let mut path: Vec<(ChainAt, std::vec::IntoIter<Step>)> = Vec::new();
+        let mut path: Vec<(ChainAt, std::vec::IntoIter<DrawStep>)> = Vec::new();
         let mut above: HashSet<ChainAt> = HashSet::new();
-        path.push((root, self.enter(calls, root)));
+        path.push((root, self.enter_chain(calls, root)));
         above.insert(root);
         while let Some((from, steps)) = path.last_mut() {
             let from = *from;
@@ -243,23 +252,27 @@ impl Order {
                 way: step.way,
             };
             let drawn = if above.contains(&to) {
-                Drawn::Loop
+                DrawnAs::Loop
             } else if self.at.contains_key(&to) {
                 continue;
             } else if path.len() > deepest {
                 self.cut.push(to);
                 continue;
             } else {
-                path.push((to, self.enter(calls, to)));
+                path.push((to, self.enter_chain(calls, to)));
                 above.insert(to);
-                Drawn::Here
+                DrawnAs::Here
             };
             self.drawn.insert(call, drawn);
         }
         first
     }
 
-    fn enter(&mut self, calls: &Calls<'_>, chain: ChainAt) -> std::vec::IntoIter<Step> {
+    fn enter_chain(
+        &mut self,
+        calls: &CallGraph<'_>,
+        chain: ChainAt,
+    ) -> std::vec::IntoIter<DrawStep> {
         self.at.insert(chain, self.chains.len());
         self.chains.push(chain);
         if let Some(table) = calls.tables.get(chain.0) {
@@ -274,11 +287,11 @@ impl Order {
     }
 
     /// Where the chain of a call is drawn.
-    pub(super) fn drawn(&self, call: CallAt, to: ChainAt) -> Drawn {
+    pub(super) fn drawn_as(&self, call: CallAt, to: ChainAt) -> DrawnAs {
         match self.drawn.get(&call) {
             Some(drawn) => *drawn,
-            None if self.at.contains_key(&to) => Drawn::Elsewhere,
-            None => Drawn::Deeper,
+            None if self.at.contains_key(&to) => DrawnAs::Elsewhere,
+            None => DrawnAs::Deeper,
         }
     }
 
@@ -310,12 +323,12 @@ fn hides_calls(table: &Table) -> bool {
 }
 
 /// The chains that no hook leads to, and why, in the order of the text.
-pub(super) fn unreached(
+pub(super) fn unreached_chains(
     tables: &[Table],
-    calls: &Calls<'_>,
-    reached: &mut Reached,
+    calls: &CallGraph<'_>,
+    reached: &mut ReachedChains,
     fits: impl Fn(usize) -> bool,
-) -> Vec<(ChainAt, Why)> {
+) -> Vec<(ChainAt, WhyApart)> {
     let mut found = Vec::new();
     let all = || {
         tables
@@ -331,16 +344,16 @@ pub(super) fn unreached(
         let base = table.chains.get(at.1).is_some_and(|it| it.base.is_some());
         if base && table.dormant {
             calls.reach(at, reached);
-            found.push((at, Why::Dormant));
+            found.push((at, WhyApart::Dormant));
         }
     }
     let unsure: Vec<bool> = tables.iter().map(hides_calls).collect();
-    for (why, wanted) in [(Why::Uncalled, true), (Why::Unreached, false)] {
+    for (why, wanted) in [(WhyApart::Uncalled, true), (WhyApart::Unreached, false)] {
         for at in all() {
-            if (calls.callers(at) == 0) == wanted && !reached.chains.contains(&at) {
+            if (calls.count_callers(at) == 0) == wanted && !reached.chains.contains(&at) {
                 calls.reach(at, reached);
                 let unsure = unsure.get(at.0).copied().unwrap_or(false);
-                found.push((at, if unsure { Why::Unsure } else { why }));
+                found.push((at, if unsure { WhyApart::Unsure } else { why }));
             }
         }
     }

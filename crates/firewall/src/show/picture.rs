@@ -79,13 +79,13 @@ pub struct Apart {
     /// Index into [`Picture::chains`].
     pub chain: usize,
     /// Why it stands apart.
-    pub why: Why,
+    pub why: WhyApart,
 }
 
 /// Why a chain is drawn on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Why {
+pub enum WhyApart {
     /// It was asked for by name.
     Selected,
     /// It is called, but too deep to be drawn there.
@@ -148,7 +148,7 @@ pub struct RuleView {
     /// One word: `accept`, `jump`; what it does where it does not decide, such as `log`.
     pub verdict: String,
     /// The chain that it calls.
-    pub call: Option<Call>,
+    pub call: Option<DrawnCall>,
     /// Conditions, changes and the particulars of the verdict.
     pub words: String,
     /// Its comment.
@@ -171,24 +171,24 @@ pub struct Way {
     /// The verdict in words.
     pub verdict: String,
     /// The chain that it calls.
-    pub call: Option<Call>,
+    pub call: Option<DrawnCall>,
 }
 
 /// A call of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct DrawnCall {
     /// The name of the chain.
     pub name: String,
     /// Index into [`Picture::chains`]; none if it is not shown at all.
     pub chain: Option<usize>,
     /// Where the chain is drawn.
-    pub drawn: Drawn,
+    pub drawn: DrawnAs,
 }
 
 /// Where a called chain is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Drawn {
+pub enum DrawnAs {
     /// Under this call.
     Here,
     /// Somewhere else: a chain is drawn once.

@@ -3,8 +3,8 @@
 use surefoot_report::escape;
 
 use super::captions;
-use super::count::count;
-use super::picture::{Call, ChainView, Drawn, Picture, RuleView, Way};
+use super::count::short_count;
+use super::picture::{ChainView, DrawnAs, DrawnCall, Picture, RuleView, Way};
 
 /// More rules than this in one box are counted, unless everything is asked for.
 const MOST_RULES: usize = 40;
@@ -20,12 +20,12 @@ pub(super) struct ChainBox {
     /// How the kernel calls it; empty for a user chain.
     pub(super) base: String,
     /// The rules.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<PictureRow>,
 }
 
 /// A line of a box; all words are safe for a terminal.
 #[derive(Debug, Default)]
-pub(super) struct Row {
+pub(super) struct PictureRow {
     /// Number and packets, padded so that they stand in columns.
     pub(super) start: String,
     /// The verdict, with the chain that it calls.
@@ -35,12 +35,12 @@ pub(super) struct Row {
     /// What the rule says in whole, and where; empty for a line that is no rule.
     pub(super) whole: String,
     /// The chains that it calls.
-    pub(super) arrows: Vec<Arrow>,
+    pub(super) arrows: Vec<CallArrow>,
 }
 
 /// A call that is drawn as an arrow.
 #[derive(Clone, Debug)]
-pub(super) struct Arrow {
+pub(super) struct CallArrow {
     /// Index into [`Picture::chains`].
     pub(super) to: usize,
     /// The number of the rule.
@@ -53,7 +53,7 @@ pub(super) struct Arrow {
 
 /// Lays out a chain as lines.
 pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> ChainBox {
-    let table = captions::table(picture, chain.table);
+    let table = captions::table_name(picture, chain.table);
     let shown = if picture.exact || chain.rules.len() <= MOST_RULES + 1 {
         chain.rules.len()
     } else {
@@ -66,17 +66,17 @@ pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> ChainBox {
         .iter()
         .take(shown)
         .filter_map(|rule| rule.packets);
-    let widest = packets.chain(policy).map(|it| count(it, exact).len());
+    let widest = packets.chain(policy).map(|it| short_count(it, exact).len());
     let widest = widest.max().unwrap_or(0);
     let numbers = shown.to_string().len();
     let start = |number: &str, packets: Option<u64>| {
-        let packets = packets.map_or_else(String::new, |it| count(it, exact));
+        let packets = packets.map_or_else(String::new, |it| short_count(it, exact));
         let gap = if widest > 0 { 2 } else { 0 };
         format!("{number:>numbers$}{:gap$}{packets:>widest$}  ", "")
     };
-    let mut rows: Vec<Row> = Vec::with_capacity(shown + 2);
+    let mut rows: Vec<PictureRow> = Vec::with_capacity(shown + 2);
     for rule in chain.rules.iter().take(shown) {
-        rows.push(Row {
+        rows.push(PictureRow {
             start: start(&rule.number.to_string(), rule.packets),
             ..of_rule(picture, rule)
         });
@@ -87,16 +87,16 @@ pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> ChainBox {
         };
         let (told, counted) = rule.ways.split_at(ways);
         for way in told {
-            rows.push(Row {
+            rows.push(PictureRow {
                 start: start("", None),
                 verdict: escape(&way.verdict).into_owned(),
-                words: cut(&format!("if {}", escape(&way.keys))),
+                words: cut_words(&format!("if {}", escape(&way.keys))),
                 whole: String::new(),
                 arrows: way_arrow(rule, way).into_iter().collect(),
             });
         }
         if !counted.is_empty() {
-            rows.push(Row {
+            rows.push(PictureRow {
                 start: start("", None),
                 verdict: "…".to_owned(),
                 words: format!("{} more ways", counted.len()),
@@ -104,39 +104,39 @@ pub(super) fn of_chain(picture: &Picture, chain: &ChainView) -> ChainBox {
                     .iter()
                     .filter_map(|way| way_arrow(rule, way))
                     .collect(),
-                ..Row::default()
+                ..PictureRow::default()
             });
         }
     }
     let hidden = chain.rules.get(shown..).unwrap_or_default();
     if !hidden.is_empty() {
-        rows.push(Row {
+        rows.push(PictureRow {
             start: start("", None),
             verdict: "…".to_owned(),
             words: format!("{} more rules", hidden.len()),
-            arrows: hidden.iter().flat_map(arrows).collect(),
-            ..Row::default()
+            arrows: hidden.iter().flat_map(arrows_of).collect(),
+            ..PictureRow::default()
         });
     }
     if let Some(base) = &chain.base {
-        rows.push(Row {
+        rows.push(PictureRow {
             start: start("", base.packets),
             verdict: base.policy.to_owned(),
             words: "everything else (policy)".to_owned(),
-            ..Row::default()
+            ..PictureRow::default()
         });
     }
     ChainBox {
         title: format!("{} {}", escape(&table), escape(&chain.name)),
         base: chain.base.as_ref().map_or_else(String::new, |base| {
-            let what = captions::base(base);
+            let what = captions::base_caption(base);
             format!("{}, {}, policy {}", base.hook, escape(&what), base.policy)
         }),
         rows,
     }
 }
 
-fn of_rule(picture: &Picture, rule: &RuleView) -> Row {
+fn of_rule(picture: &Picture, rule: &RuleView) -> PictureRow {
     let mut words = escape(&rule.words).into_owned();
     if let Some(comment) = rule.comment.as_ref().filter(|comment| !comment.is_empty()) {
         let gap = if words.is_empty() { "" } else { "  " };
@@ -148,8 +148,8 @@ fn of_rule(picture: &Picture, rule: &RuleView) -> Row {
         Some(call) => {
             // A box stands for itself, so only what cannot be seen is said.
             let note = match call.drawn {
-                Drawn::Loop | Drawn::Deeper => captions::call(picture, call, true),
-                Drawn::Here | Drawn::Elsewhere => None,
+                DrawnAs::Loop | DrawnAs::Deeper => captions::call_caption(picture, call, true),
+                DrawnAs::Here | DrawnAs::Elsewhere => None,
             };
             let note = note.map_or_else(String::new, |note| format!(" ({note})"));
             format!("{} {}{note}", rule.verdict, escape(&call.name))
@@ -160,40 +160,40 @@ fn of_rule(picture: &Picture, rule: &RuleView) -> Row {
         (Some(source), Some(line)) => format!("{}:{line}: ", escape(source)),
         _ => String::new(),
     };
-    Row {
+    PictureRow {
         start: String::new(),
         verdict,
-        words: cut(&words),
+        words: cut_words(&words),
         whole: format!("{place}{}", escape(&rule.text)),
         arrows: own_arrow(rule).into_iter().collect(),
     }
 }
 
-fn own_arrow(rule: &RuleView) -> Option<Arrow> {
-    arrow(rule.call.as_ref()?, rule.number, rule.verdict == "goto")
+fn own_arrow(rule: &RuleView) -> Option<CallArrow> {
+    arrow_of(rule.call.as_ref()?, rule.number, rule.verdict == "goto")
 }
 
-fn way_arrow(rule: &RuleView, way: &Way) -> Option<Arrow> {
+fn way_arrow(rule: &RuleView, way: &Way) -> Option<CallArrow> {
     let goto = way.verdict.starts_with("goto");
-    arrow(way.call.as_ref()?, rule.number, goto)
+    arrow_of(way.call.as_ref()?, rule.number, goto)
 }
 
 /// All arrows of a rule, those of its ways too.
-fn arrows(rule: &RuleView) -> Vec<Arrow> {
+fn arrows_of(rule: &RuleView) -> Vec<CallArrow> {
     let ways = rule.ways.iter().filter_map(|way| way_arrow(rule, way));
     own_arrow(rule).into_iter().chain(ways).collect()
 }
 
-fn arrow(call: &Call, rule: u32, goto: bool) -> Option<Arrow> {
-    Some(Arrow {
+fn arrow_of(call: &DrawnCall, rule: u32, goto: bool) -> Option<CallArrow> {
+    Some(CallArrow {
         to: call.chain?,
         rule,
         goto,
-        owns: call.drawn == Drawn::Here,
+        owns: call.drawn == DrawnAs::Here,
     })
 }
 
-fn cut(words: &str) -> String {
+fn cut_words(words: &str) -> String {
     match words.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words.to_owned(),

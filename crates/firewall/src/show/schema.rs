@@ -6,22 +6,22 @@ use super::VERSION;
 
 /// The JSON Schema (draft 2020-12) of what [`super::json`] writes.
 pub fn schema() -> String {
-    let mut document = object(&[
+    let mut document = object_of(&[
         ("version", json!({ "const": VERSION })),
         (
             "tool",
-            object(&[
+            object_of(&[
                 ("name", json!({ "const": "surefoot" })),
-                ("version", text()),
+                ("version", text_schema()),
             ]),
         ),
         ("exact", json!({ "type": "boolean" })),
-        ("tables", list(table())),
-        ("hooks", list(hook())),
-        ("apart", list(apart())),
-        ("chains", list(chain())),
-        ("sets", list(set())),
-        ("missing", list(text())),
+        ("tables", list_of(table_schema())),
+        ("hooks", list_of(hook_schema())),
+        ("apart", list_of(apart_schema())),
+        ("chains", list_of(chain_schema())),
+        ("sets", list_of(set_schema())),
+        ("missing", list_of(text_schema())),
     ]);
     document["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     document["title"] = json!("What `surefoot firewall show --format json` writes");
@@ -29,26 +29,26 @@ pub fn schema() -> String {
     text.expect("a value has text keys only, and writing to memory does not fail") + "\n"
 }
 
-fn table() -> Value {
-    object(&[
+fn table_schema() -> Value {
+    object_of(&[
         (
             "backend",
-            words(&["iptables-legacy", "iptables-nft", "iptables", "nft"]),
+            word_schema(&["iptables-legacy", "iptables-nft", "iptables", "nft"]),
         ),
         (
             "family",
-            words(&["ip", "ip6", "inet", "arp", "bridge", "netdev"]),
+            word_schema(&["ip", "ip6", "inet", "arp", "bridge", "netdev"]),
         ),
-        ("name", text()),
+        ("name", text_schema()),
         ("dormant", json!({ "type": "boolean" })),
-        ("chains", count()),
-        ("rules", count()),
-        ("others", list(text())),
+        ("chains", count_schema()),
+        ("rules", count_schema()),
+        ("others", list_of(text_schema())),
     ])
 }
 
 fn hook_name() -> Value {
-    words(&[
+    word_schema(&[
         "ingress",
         "prerouting",
         "input",
@@ -59,15 +59,15 @@ fn hook_name() -> Value {
     ])
 }
 
-fn hook() -> Value {
-    object(&[
-        ("layer", words(&["device", "bridge", "arp", "ip"])),
+fn hook_schema() -> Value {
+    object_of(&[
+        ("layer", word_schema(&["device", "bridge", "arp", "ip"])),
         ("hook", hook_name()),
-        ("chains", list(count())),
+        ("chains", list_of(count_schema())),
     ])
 }
 
-fn apart() -> Value {
+fn apart_schema() -> Value {
     let why = [
         "selected",
         "deep",
@@ -76,80 +76,84 @@ fn apart() -> Value {
         "uncalled",
         "unreached",
     ];
-    object(&[("chain", count()), ("why", words(&why))])
+    object_of(&[("chain", count_schema()), ("why", word_schema(&why))])
 }
 
-fn chain() -> Value {
-    let base = object(&[
+fn chain_schema() -> Value {
+    let base = object_of(&[
         ("hook", hook_name()),
         ("priority", json!({ "type": "integer" })),
-        ("kind", words(&["filter", "nat", "route"])),
-        ("policy", words(&["accept", "drop"])),
-        ("devices", list(text())),
-        ("packets", or_null(count())),
-        ("bytes", or_null(count())),
+        ("kind", word_schema(&["filter", "nat", "route"])),
+        ("policy", word_schema(&["accept", "drop"])),
+        ("devices", list_of(text_schema())),
+        ("packets", or_null(count_schema())),
+        ("bytes", or_null(count_schema())),
     ]);
-    object(&[
-        ("table", count()),
-        ("name", text()),
+    object_of(&[
+        ("table", count_schema()),
+        ("name", text_schema()),
         ("base", or_null(base)),
-        ("callers", count()),
-        ("rules", list(rule())),
+        ("callers", count_schema()),
+        ("rules", list_of(rule_schema())),
     ])
 }
 
-fn call() -> Value {
+fn call_schema() -> Value {
     let drawn = ["here", "elsewhere", "loop", "deeper"];
-    or_null(object(&[
-        ("name", text()),
-        ("chain", or_null(count())),
-        ("drawn", words(&drawn)),
+    or_null(object_of(&[
+        ("name", text_schema()),
+        ("chain", or_null(count_schema())),
+        ("drawn", word_schema(&drawn)),
     ]))
 }
 
-fn rule() -> Value {
-    let way = object(&[("keys", text()), ("verdict", text()), ("call", call())]);
-    object(&[
+fn rule_schema() -> Value {
+    let way = object_of(&[
+        ("keys", text_schema()),
+        ("verdict", text_schema()),
+        ("call", call_schema()),
+    ]);
+    object_of(&[
         ("number", json!({ "type": "integer", "minimum": 1 })),
-        ("handle", or_null(count())),
-        ("packets", or_null(count())),
-        ("bytes", or_null(count())),
-        ("verdict", text()),
-        ("call", call()),
-        ("words", text()),
-        ("comment", or_null(text())),
-        ("ways", list(way)),
-        ("source", or_null(text())),
+        ("handle", or_null(count_schema())),
+        ("packets", or_null(count_schema())),
+        ("bytes", or_null(count_schema())),
+        ("verdict", text_schema()),
+        ("call", call_schema()),
+        ("words", text_schema()),
+        ("comment", or_null(text_schema())),
+        ("ways", list_of(way)),
+        ("source", or_null(text_schema())),
         ("line", or_null(json!({ "type": "integer", "minimum": 1 }))),
-        ("text", text()),
+        ("text", text_schema()),
     ])
 }
 
-fn set() -> Value {
-    object(&[
-        ("of", text()),
-        ("name", text()),
-        ("kind", text()),
+fn set_schema() -> Value {
+    object_of(&[
+        ("of", text_schema()),
+        ("name", text_schema()),
+        ("kind", text_schema()),
         ("map", json!({ "type": "boolean" })),
-        ("elements", or_null(count())),
+        ("elements", or_null(count_schema())),
         ("dynamic", json!({ "type": "boolean" })),
-        ("uses", count()),
+        ("uses", count_schema()),
     ])
 }
 
-fn text() -> Value {
+fn text_schema() -> Value {
     json!({ "type": "string" })
 }
 
-fn count() -> Value {
+fn count_schema() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn words(words: &[&str]) -> Value {
+fn word_schema(words: &[&str]) -> Value {
     json!({ "enum": words })
 }
 
-fn list(of: Value) -> Value {
+fn list_of(of: Value) -> Value {
     let mut list = json!({ "type": "array" });
     list["items"] = of;
     list
@@ -161,7 +165,7 @@ fn or_null(of: Value) -> Value {
 }
 
 /// An object with exactly these fields.
-fn object(fields: &[(&str, Value)]) -> Value {
+fn object_of(fields: &[(&str, Value)]) -> Value {
     let properties: Map<String, Value> = fields
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::order::ChainAt;
 use super::picture::Selection;
-use super::values::Most;
+use super::values::MostShown;
 use surefoot_ruleset::model::{Base, Family, Firewall, Hook, Table};
 
 /// The parts of a rule set that a selection leaves.
-pub(super) struct Chosen<'s> {
+pub(super) struct ChosenTables<'s> {
     tables: Vec<bool>,
     pub(super) chain: Option<&'s str>,
     ignore_case: bool,
@@ -16,7 +16,7 @@ pub(super) struct Chosen<'s> {
     pub(super) table: Option<&'s str>,
 }
 
-impl<'s> Chosen<'s> {
+impl<'s> ChosenTables<'s> {
     pub(super) fn new(firewall: &Firewall, selection: &'s Selection) -> Self {
         let wanted = selection.table.as_deref().map(str::trim);
         let fits = |table: &Table| {
@@ -70,7 +70,7 @@ impl<'s> Chosen<'s> {
                     && !table.dormant
                     && self.fits_hook(Some(base))
                 {
-                    let key = (layer(table.family, base.hook), base.hook);
+                    let key = (layer_of(table.family, base.hook), base.hook);
                     found.push((key, base.priority, (at, chain)));
                 }
             }
@@ -134,14 +134,14 @@ fn there_are(names: impl Iterator<Item = String>) -> String {
         return String::new();
     }
     let total = names.len();
-    let list = Most::of(false).join(names.into_iter(), total);
+    let list = MostShown::of(false).join(names.into_iter(), total);
     format!("; there are: {list}")
 }
 
 /// In the order in which a packet meets them: on the way in, in a bridge, ARP, IP, on the way out.
 const LAYERS: [&str; 5] = ["device", "bridge", "arp", "ip", "device"];
 
-fn layer(family: Family, hook: Hook) -> u8 {
+fn layer_of(family: Family, hook: Hook) -> u8 {
     match (family, hook) {
         (_, Hook::Egress) => 4,
         (_, Hook::Ingress) | (Family::Netdev, _) => 0,

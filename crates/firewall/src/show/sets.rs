@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use super::picture::SetView;
-use super::select::Chosen;
+use super::select::ChosenTables;
 use surefoot_ruleset::model::{
     Content, Effect, Firewall, Match, Rule, Set, SetKind, SetRef, Statement, Verdict,
 };
 
 /// Which sets the rules name, and how often.
 #[derive(Default)]
-pub(super) struct Uses(HashMap<(Option<usize>, u32), usize>);
+pub(super) struct SetUsers(HashMap<(Option<usize>, u32), usize>);
 
-impl Uses {
+impl SetUsers {
     fn add(&mut self, table: usize, set: &SetRef) {
         let key = match set {
             SetRef::Ipset(at) => (None, *at),
@@ -51,7 +51,11 @@ impl Uses {
     }
 }
 
-pub(super) fn sets(firewall: &Firewall, chosen: &Chosen<'_>, uses: &Uses) -> Vec<SetView> {
+pub(super) fn sets(
+    firewall: &Firewall,
+    chosen: &ChosenTables<'_>,
+    uses: &SetUsers,
+) -> Vec<SetView> {
     let everything = chosen.chain.is_none() && chosen.hook.is_none();
     let any_iptables = firewall
         .tables

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use surefoot_report::{Paint, Style, escape};
 
 use super::captions;
-use super::count::{count, number_of};
-use super::picture::{BaseView, Call, ChainView, Drawn, Picture, RuleView, SetView, TableView};
+use super::count::{number_of, short_count};
+use super::picture::{
+    BaseView, ChainView, DrawnAs, DrawnCall, Picture, RuleView, SetView, TableView,
+};
 
 /// A verdict longer than this does not push the words of all rules aside.
 const WIDEST_VERDICT: usize = 28;
@@ -14,12 +16,12 @@ const WIDEST_VERDICT: usize = 28;
 /// Words get at least this many columns, however deep the tree is.
 const NARROWEST: usize = 32;
 
-/// Deeper trees than [`super::picture`] draws are not followed.
+/// Deeper trees than [`fn@super::picture`] draws are not followed.
 const DEEPEST: usize = 64;
 
 /// The picture as text; `width` is where long rules are wrapped.
 pub fn text(picture: &Picture, style: Style, width: usize) -> String {
-    let mut page = Page {
+    let mut page = TextPage {
         out: String::new(),
         picture,
         style,
@@ -33,27 +35,27 @@ pub fn text(picture: &Picture, style: Style, width: usize) -> String {
         page.out
             .push_str("no tables: nothing in what was read filters packets\n");
     }
-    page.tables();
+    page.write_tables();
     for hook in &picture.hooks {
         let name = captions::hook_name(hook.layer, hook.hook);
-        page.heading(&name, captions::hook(hook.layer, hook.hook));
+        page.write_heading(&name, captions::hook_caption(hook.layer, hook.hook));
         for chain in &hook.chains {
-            page.root(*chain, false);
+            page.write_root(*chain, false);
         }
     }
     let mut last = None;
     for apart in &picture.apart {
         if last != Some(apart.why) {
-            page.heading(captions::why(apart.why), "");
+            page.write_heading(captions::why_apart(apart.why), "");
             last = Some(apart.why);
         }
-        page.root(apart.chain, true);
+        page.write_root(apart.chain, true);
     }
     page.sets();
     page.out
 }
 
-struct Page<'p> {
+struct TextPage<'p> {
     out: String,
     picture: &'p Picture,
     style: Style,
@@ -63,14 +65,14 @@ struct Page<'p> {
 }
 
 /// The widths of a chain's columns.
-struct Columns {
+struct ColumnWidths {
     number: usize,
     packets: usize,
     verdict: usize,
 }
 
-impl Page<'_> {
-    fn heading(&mut self, title: &str, caption: &str) {
+impl TextPage<'_> {
+    fn write_heading(&mut self, title: &str, caption: &str) {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
@@ -81,7 +83,7 @@ impl Page<'_> {
         };
     }
 
-    fn tables(&mut self) {
+    fn write_tables(&mut self) {
         let tables = &self.picture.tables;
         let name = |table: &TableView| escape(&table.full_name()).chars().count();
         let widest = tables.iter().map(name).max().unwrap_or(0);
@@ -91,7 +93,7 @@ impl Page<'_> {
             .max()
             .unwrap_or(0);
         if !tables.is_empty() {
-            self.heading("tables", "");
+            self.write_heading("tables", "");
         }
         for table in tables {
             let full = table.full_name();
@@ -115,11 +117,11 @@ impl Page<'_> {
     }
 
     /// A chain that stands by itself, under its hook or apart from it.
-    fn root(&mut self, at: usize, apart: bool) {
+    fn write_root(&mut self, at: usize, apart: bool) {
         let Some(chain) = self.picture.chains.get(at) else {
             return;
         };
-        let table = captions::table(self.picture, chain.table);
+        let table = captions::table_name(self.picture, chain.table);
         let name = format!("{} {}", escape(&table), escape(&chain.name));
         let _ = write!(self.out, "  {}", self.style.paint(Paint::Blue, &name));
         if let Some(base) = &chain.base {
@@ -131,7 +133,7 @@ impl Page<'_> {
             let _ = write!(
                 self.out,
                 "  ({hook}{}), policy ",
-                escape(&captions::base(base))
+                escape(&captions::base_caption(base))
             );
             let policy = self.style.paint(verdict_paint(base.policy), base.policy);
             self.out.push_str(&policy);
@@ -155,28 +157,28 @@ impl Page<'_> {
         if let Some(seen) = self.seen.get_mut(at) {
             *seen = true;
         }
-        let columns = self.columns(chain);
+        let columns = self.column_widths(chain);
         let last = chain.rules.len().saturating_sub(1);
         for (row, rule) in chain.rules.iter().enumerate() {
             let ends = row == last && chain.base.is_none();
             self.rule(rule, &columns, prefix, ends, depth);
         }
         if let Some(base) = &chain.base {
-            self.policy(base, &columns, prefix);
+            self.write_policy(base, &columns, prefix);
         }
     }
 
-    fn columns(&self, chain: &ChainView) -> Columns {
+    fn column_widths(&self, chain: &ChainView) -> ColumnWidths {
         let exact = self.picture.exact;
         let packets = chain.rules.iter().filter_map(|rule| rule.packets);
         let policy = chain.base.as_ref().and_then(|base| base.packets);
-        let verdicts = chain.rules.iter().map(|rule| letters(&verdict(rule)));
+        let verdicts = chain.rules.iter().map(|rule| letter_count(&verdict(rule)));
         let policy_word = chain.base.as_ref().map(|base| base.policy.len());
-        Columns {
+        ColumnWidths {
             number: chain.rules.len().to_string().len(),
             packets: packets
                 .chain(policy)
-                .map(|packets| count(packets, exact).len())
+                .map(|packets| short_count(packets, exact).len())
                 .max()
                 .unwrap_or(0),
             verdict: verdicts
@@ -190,7 +192,7 @@ impl Page<'_> {
     /// The start of a row, up to the words; gives how many columns it takes.
     fn row_start(
         &mut self,
-        columns: &Columns,
+        columns: &ColumnWidths,
         prefix: &str,
         branch: char,
         number: &str,
@@ -204,9 +206,9 @@ impl Page<'_> {
             "{prefix}{branch} {}",
             style.paint(Paint::Faint, &number)
         );
-        let mut used = letters(prefix) + 2 + letters(&number);
+        let mut used = letter_count(prefix) + 2 + letter_count(&number);
         if columns.packets > 0 {
-            let shown = packets.map_or_else(String::new, |it| count(it, self.picture.exact));
+            let shown = packets.map_or_else(String::new, |it| short_count(it, self.picture.exact));
             let cell = format!("{shown:>width$}", width = columns.packets);
             let cell = match packets {
                 Some(0) | None => style.paint(Paint::Faint, &cell),
@@ -217,22 +219,29 @@ impl Page<'_> {
         }
         let shown = style.paint(verdict_paint(verdict), verdict);
         let _ = write!(self.out, "  {shown}");
-        used + 2 + letters(verdict)
+        used + 2 + letter_count(verdict)
     }
 
     #[expect(clippy::unused_self, reason = "reads like its siblings")]
-    fn padding(&self, columns: &Columns, verdict: &str) -> usize {
-        columns.verdict.saturating_sub(letters(verdict))
+    fn padding(&self, columns: &ColumnWidths, verdict: &str) -> usize {
+        columns.verdict.saturating_sub(letter_count(verdict))
     }
 
-    fn policy(&mut self, base: &BaseView, columns: &Columns, prefix: &str) {
+    fn write_policy(&mut self, base: &BaseView, columns: &ColumnWidths, prefix: &str) {
         let used = self.row_start(columns, prefix, '└', "", base.packets, base.policy);
         let padding = self.padding(columns, base.policy);
         let words = [("everything else (policy)".to_owned(), None)];
         self.words(&words, (used, padding), "", false);
     }
 
-    fn rule(&mut self, rule: &RuleView, columns: &Columns, prefix: &str, ends: bool, depth: usize) {
+    fn rule(
+        &mut self,
+        rule: &RuleView,
+        columns: &ColumnWidths,
+        prefix: &str,
+        ends: bool,
+        depth: usize,
+    ) {
         let branch = if ends { '└' } else { '├' };
         let verdict = verdict(rule);
         let number = rule.number.to_string();
@@ -242,11 +251,11 @@ impl Page<'_> {
             || rule
                 .call
                 .as_ref()
-                .is_some_and(|call| call.drawn == Drawn::Here);
+                .is_some_and(|call| call.drawn == DrawnAs::Here);
         let mut words: Vec<(String, Option<Paint>)> = Vec::new();
         let safe = escape(&rule.words);
         words.extend(safe.split(' ').map(|word| (word.to_owned(), None)));
-        if let Some(note) = rule.call.as_ref().and_then(|call| self.note(call)) {
+        if let Some(note) = rule.call.as_ref().and_then(|call| self.call_note(call)) {
             words.push((format!(" ({note})"), Some(Paint::Faint)));
         }
         if let Some(comment) = &rule.comment {
@@ -260,14 +269,14 @@ impl Page<'_> {
         let padding = self.padding(columns, &verdict);
         self.words(&words, (used, padding), &below, opens);
         if let Some(call) = &rule.call {
-            self.called(call, &format!("{below} "), depth);
+            self.write_called(call, &format!("{below} "), depth);
         }
         let last = rule.ways.len().saturating_sub(1);
         for (at, way) in rule.ways.iter().enumerate() {
             let branch = if at == last { '└' } else { '├' };
             let shown = escape(&way.verdict);
             let shown = self.style.paint(verdict_paint(&shown), &shown);
-            let note = way.call.as_ref().and_then(|call| self.note(call));
+            let note = way.call.as_ref().and_then(|call| self.call_note(call));
             let note = note.map_or_else(String::new, |note| {
                 format!("  {}", self.style.paint(Paint::Faint, &format!("({note})")))
             });
@@ -278,18 +287,18 @@ impl Page<'_> {
             );
             if let Some(call) = &way.call {
                 let side = if at == last { ' ' } else { '│' };
-                self.called(call, &format!("{below} {side}  "), depth);
+                self.write_called(call, &format!("{below} {side}  "), depth);
             }
         }
     }
 
-    fn note(&self, call: &Call) -> Option<String> {
+    fn call_note(&self, call: &DrawnCall) -> Option<String> {
         let seen = call.chain.and_then(|at| self.seen.get(at)).copied();
-        captions::call(self.picture, call, seen.unwrap_or(false))
+        captions::call_caption(self.picture, call, seen.unwrap_or(false))
     }
 
-    fn called(&mut self, call: &Call, prefix: &str, depth: usize) {
-        if call.drawn == Drawn::Here
+    fn write_called(&mut self, call: &DrawnCall, prefix: &str, depth: usize) {
+        if call.drawn == DrawnAs::Here
             && let Some(at) = call.chain
             && let Some(chain) = self.picture.chains.get(at)
         {
@@ -313,13 +322,13 @@ impl Page<'_> {
             let bare = word.trim_start();
             if column == 0 {
                 let _ = write!(self.out, "{:padding$}  ", "");
-            } else if column + 1 + letters(word) > room {
+            } else if column + 1 + letter_count(word) > room {
                 let side = if opens { "│" } else { " " };
-                let indent = start.saturating_sub(letters(below) + 2);
+                let indent = start.saturating_sub(letter_count(below) + 2);
                 let _ = write!(self.out, "\n{below} {side}{:indent$}", "");
                 column = 0;
             } else {
-                let gap = 1 + letters(word) - letters(bare);
+                let gap = 1 + letter_count(word) - letter_count(bare);
                 let _ = write!(self.out, "{:gap$}", "");
                 column += gap;
             }
@@ -327,7 +336,7 @@ impl Page<'_> {
                 Some(paint) => self.out.push_str(&self.style.paint(*paint, bare)),
                 None => self.out.push_str(bare),
             }
-            column += letters(bare);
+            column += letter_count(bare);
         }
         self.out.push('\n');
     }
@@ -337,10 +346,10 @@ impl Page<'_> {
         if sets.is_empty() {
             return;
         }
-        self.heading("sets", "");
+        self.write_heading("sets", "");
         let widest = |cell: fn(&SetView) -> String| {
             sets.iter()
-                .map(|set| letters(&cell(set)))
+                .map(|set| letter_count(&cell(set)))
                 .max()
                 .unwrap_or(0)
         };
@@ -397,6 +406,6 @@ fn verdict_paint(verdict: &str) -> Paint {
     }
 }
 
-fn letters(text: &str) -> usize {
+fn letter_count(text: &str) -> usize {
     text.chars().count()
 }

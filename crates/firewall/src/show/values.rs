@@ -11,9 +11,9 @@ const SHOWN: usize = 8;
 
 /// How much of a long list is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Most(usize);
+pub(super) struct MostShown(usize);
 
-impl Most {
+impl MostShown {
     /// All of it, or a handful.
     pub(super) fn of(exact: bool) -> Self {
         Self(if exact { usize::MAX } else { SHOWN })
@@ -90,10 +90,10 @@ pub(super) fn field_word(field: Field) -> String {
 }
 
 /// The numbers that a condition allows, such as `80,443` or `10.0.0.0/8`.
-pub(super) fn values(operand: Operand, ranges: &[Range], most: Most) -> String {
+pub(super) fn value_list(operand: Operand, ranges: &[Range], most: MostShown) -> String {
     let field = operand.field;
     if let Some(mask) = operand.mask {
-        let words = ranges.iter().map(|range| masked(field, *range, mask));
+        let words = ranges.iter().map(|range| masked_words(field, *range, mask));
         return most.join(words, ranges.len());
     }
     // States are single bits, so what lies between two of them is nothing.
@@ -104,15 +104,18 @@ pub(super) fn values(operand: Operand, ranges: &[Range], most: Most) -> String {
             .filter(|bit| nft::word(field, *bit).is_some())
             .collect();
         if !allowed.is_empty() {
-            let words = allowed.iter().map(|bit| number(field, *bit));
+            let words = allowed.iter().map(|bit| number_words(field, *bit));
             return most.join(words, allowed.len());
         }
     }
-    most.join(ranges.iter().map(|range| span(field, *range)), ranges.len())
+    most.join(
+        ranges.iter().map(|range| span_words(field, *range)),
+        ranges.len(),
+    )
 }
 
 /// One number.
-pub(super) fn number(field: Field, value: u128) -> String {
+pub(super) fn number_words(field: Field, value: u128) -> String {
     if let Some(word) = nft::word(field, value) {
         return word.to_owned();
     }
@@ -128,7 +131,7 @@ pub(super) fn number(field: Field, value: u128) -> String {
             let parts = bytes.iter().skip(10).map(|byte| format!("{byte:02x}"));
             parts.collect::<Vec<_>>().join(":")
         }
-        Field::TcpFlags | Field::CtStatus => bits(field, value),
+        Field::TcpFlags | Field::CtStatus => bit_words(field, value),
         Field::Mark
         | Field::CtMark
         | Field::Tos
@@ -140,7 +143,7 @@ pub(super) fn number(field: Field, value: u128) -> String {
 }
 
 /// `syn,ack`; what has no name as a number.
-pub(super) fn bits(field: Field, value: u128) -> String {
+pub(super) fn bit_words(field: Field, value: u128) -> String {
     let mut rest = value;
     let mut words: Vec<String> = Vec::new();
     for bit in (0..16).map(|bit| 1_u128 << bit) {
@@ -160,47 +163,55 @@ pub(super) fn bits(field: Field, value: u128) -> String {
     words.join(",")
 }
 
-fn masked(field: Field, range: Range, mask: u128) -> String {
+fn masked_words(field: Field, range: Range, mask: u128) -> String {
     let value = match field {
         Field::TcpFlags | Field::CtStatus => {
-            return format!("{}/{}", bits(field, range.lo), bits(field, mask));
+            return format!("{}/{}", bit_words(field, range.lo), bit_words(field, mask));
         }
-        _ if range.lo == range.hi => number(field, range.lo),
-        _ => format!("{}-{}", number(field, range.lo), number(field, range.hi)),
+        _ if range.lo == range.hi => number_words(field, range.lo),
+        _ => format!(
+            "{}-{}",
+            number_words(field, range.lo),
+            number_words(field, range.hi)
+        ),
     };
-    match width(field) {
-        Some(_) => format!("{value}/{}", number(field, mask)),
+    match bit_width(field) {
+        Some(_) => format!("{value}/{}", number_words(field, mask)),
         None => format!("{value}/{mask:#x}"),
     }
 }
 
 /// `10.0.0.0/8`, `1024-65535`, `22`.
-fn span(field: Field, range: Range) -> String {
+fn span_words(field: Field, range: Range) -> String {
     let Range { lo, hi } = range;
     if lo == hi {
-        return number(field, lo);
+        return number_words(field, lo);
     }
-    if let Some(width) = width(field)
+    if let Some(width) = bit_width(field)
         && let Some(size) = hi.checked_sub(lo)
         && size & size.wrapping_add(1) == 0
         && lo & size == 0
     {
         let host_bits = size.count_ones();
-        return format!("{}/{}", number(field, lo), width.saturating_sub(host_bits));
+        return format!(
+            "{}/{}",
+            number_words(field, lo),
+            width.saturating_sub(host_bits)
+        );
     }
     // A few numbers that have names are better told by name.
     if nft::word(field, lo).is_some() && (lo..lo.saturating_add(3)).contains(&hi) {
         let mut words = Vec::new();
         for value in lo..=hi {
-            words.push(number(field, value));
+            words.push(number_words(field, value));
         }
         return words.join(",");
     }
-    format!("{}-{}", number(field, lo), number(field, hi))
+    format!("{}-{}", number_words(field, lo), number_words(field, hi))
 }
 
 /// How many bits an address has; none for what is no address.
-fn width(field: Field) -> Option<u32> {
+fn bit_width(field: Field) -> Option<u32> {
     match field {
         Field::Ip4Src | Field::Ip4Dst | Field::CtOriginalIp4Src | Field::CtOriginalIp4Dst => {
             Some(32)
@@ -213,7 +224,7 @@ fn width(field: Field) -> Option<u32> {
 }
 
 /// An interface name, or the start of one with a star.
-pub(super) fn name(pattern: &NamePattern) -> String {
+pub(super) fn pattern_words(pattern: &NamePattern) -> String {
     match (pattern.text.as_str(), pattern.prefix) {
         ("", false) => "none".to_owned(),
         (text, false) => text.to_owned(),
@@ -222,13 +233,13 @@ pub(super) fn name(pattern: &NamePattern) -> String {
 }
 
 /// One element of a set, dimension by dimension.
-pub(super) fn element(parts: &[KeyPart], key: &[Component]) -> String {
+pub(super) fn element_words(parts: &[KeyPart], key: &[Component]) -> String {
     let mut words = Vec::with_capacity(key.len());
     for (at, component) in key.iter().enumerate() {
         words.push(match (component, parts.get(at)) {
-            (Component::Name(pattern), _) => name(pattern),
+            (Component::Name(pattern), _) => pattern_words(pattern),
             (Component::Numbers(range), Some(KeyPart::Number(operand))) => {
-                span(operand.field, *range)
+                span_words(operand.field, *range)
             }
             (Component::Numbers(range), _) if range.lo == range.hi => range.lo.to_string(),
             (Component::Numbers(range), _) => format!("{}-{}", range.lo, range.hi),
@@ -248,7 +259,7 @@ pub(super) fn key_words(parts: &[KeyPart]) -> String {
             KeyPart::Number(Operand {
                 field,
                 mask: Some(mask),
-            }) => format!("{}/{}", field_word(*field), number(*field, *mask)),
+            }) => format!("{}/{}", field_word(*field), number_words(*field, *mask)),
         })
         .collect();
     words.join(" . ")

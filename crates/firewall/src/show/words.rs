@@ -3,7 +3,10 @@
 //! The words come from the model, so iptables and nft read alike and the reader sees what surefoot
 //! understood. The text as written stands beside them in the picture.
 
-use super::values::{Most, bits, element, field_word, key_words, name, number, values};
+use super::values::{
+    MostShown, bit_words, element_words, field_word, key_words, number_words, pattern_words,
+    value_list,
+};
 use surefoot_ruleset::model::{
     Effect, Field, Firewall, Lookup, Match, Nat, NatKind, Operand, Range, Rule, Set, SetRef,
     Statement, Table, Verdict,
@@ -14,7 +17,7 @@ const DEEPEST: u8 = 8;
 
 /// A rule in words, without what it calls.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct RuleWords {
     /// One word, such as `accept` or `jump`; what it does where it does not decide.
     pub(super) verdict: String,
     /// Conditions, changes, and the particulars of the verdict.
@@ -23,15 +26,15 @@ pub(super) struct Said {
 
 /// What the words of a rule are found with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Speaker<'a> {
+pub(super) struct RuleSpeaker<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) table: &'a Table,
-    pub(super) most: Most,
+    pub(super) most: MostShown,
 }
 
-impl<'a> Speaker<'a> {
+impl<'a> RuleSpeaker<'a> {
     /// Says what a rule does.
-    pub(super) fn rule(&self, rule: &Rule) -> Said {
+    pub(super) fn rule(&self, rule: &Rule) -> RuleWords {
         let mut words: Vec<String> = Vec::new();
         let mut verdict = None;
         let mut change = None;
@@ -64,7 +67,7 @@ impl<'a> Speaker<'a> {
                     }
                     // The first change stands where the verdict would, if there is none.
                     change.get_or_insert((what, words.len()));
-                    words.push(join(what, &particulars));
+                    words.push(join_words(what, &particulars));
                 }
                 Statement::Verdict(decision) => {
                     let (what, particulars) = self.verdict(decision);
@@ -76,7 +79,7 @@ impl<'a> Speaker<'a> {
                 Statement::VerdictMap(lookup) => {
                     verdict.get_or_insert("vmap");
                     let map = self.set_name(&lookup.map);
-                    words.push(join(&key_words(&lookup.key), &map));
+                    words.push(join_words(&key_words(&lookup.key), &map));
                 }
             }
         }
@@ -99,7 +102,7 @@ impl<'a> Speaker<'a> {
             (None, None) => "count",
         };
         words.retain(|word| !word.is_empty());
-        Said {
+        RuleWords {
             verdict: verdict.to_owned(),
             words: words.join(" "),
         }
@@ -113,12 +116,12 @@ impl<'a> Speaker<'a> {
                 ranges,
             } => self.field(*operand, *negated, ranges),
             Match::InInterface { negated, names } => {
-                let names = self.most.join(names.iter().map(name), names.len());
-                format!("in {}{names}", not(*negated))
+                let names = self.most.join(names.iter().map(pattern_words), names.len());
+                format!("in {}{names}", not_word(*negated))
             }
             Match::OutInterface { negated, names } => {
-                let names = self.most.join(names.iter().map(name), names.len());
-                format!("out {}{names}", not(*negated))
+                let names = self.most.join(names.iter().map(pattern_words), names.len());
+                format!("out {}{names}", not_word(*negated))
             }
             Match::Lookup(lookup) => self.lookup(lookup),
             Match::Any { negated, of } if of.is_empty() => {
@@ -140,7 +143,7 @@ impl<'a> Speaker<'a> {
         let field = operand.field;
         let zero = *ranges == [Range::one(0)];
         match (field, operand.mask) {
-            (Field::L4Proto, None) if !negated => return values(operand, ranges, self.most),
+            (Field::L4Proto, None) if !negated => return value_list(operand, ranges, self.most),
             (Field::IsLaterFragment, None) if zero || *ranges == [Range::one(1)] => {
                 let later = zero == negated;
                 return (if later {
@@ -157,15 +160,15 @@ impl<'a> Speaker<'a> {
             // `mask & field != 0`: one of these bits is set.
             (_, Some(mask)) if zero && matches!(field, Field::CtStatus | Field::TcpFlags) => {
                 let none = if negated { "" } else { "none of " };
-                return format!("{} {none}{}", field_word(field), bits(field, mask));
+                return format!("{} {none}{}", field_word(field), bit_words(field, mask));
             }
             _ => {}
         }
         format!(
             "{} {}{}",
             field_word(field),
-            not(negated),
-            values(operand, ranges, self.most)
+            not_word(negated),
+            value_list(operand, ranges, self.most)
         )
     }
 
@@ -176,7 +179,9 @@ impl<'a> Speaker<'a> {
             return format!("{key} {not} {}", self.set_name(&lookup.set));
         };
         let elements = set.content.elements();
-        let words = elements.iter().map(|it| element(&lookup.key, &it.key));
+        let words = elements
+            .iter()
+            .map(|it| element_words(&lookup.key, &it.key));
         let list = self.most.join(words, elements.len());
         format!("{key} {not} {{ {list} }}")
     }
@@ -233,11 +238,11 @@ impl<'a> Speaker<'a> {
     pub(super) fn short_verdict(&self, verdict: &Verdict) -> String {
         match verdict {
             Verdict::Jump(at) | Verdict::Goto(at) => {
-                join(self.verdict(verdict).0, &self.chain(*at))
+                join_words(self.verdict(verdict).0, &self.chain(*at))
             }
             _ => {
                 let (word, particulars) = self.verdict(verdict);
-                join(word, &particulars)
+                join_words(word, &particulars)
             }
         }
     }
@@ -289,7 +294,7 @@ impl<'a> Speaker<'a> {
 
     fn effect(&self, effect: &Effect, rule: &Rule) -> (&'static str, String) {
         match effect {
-            Effect::SetMark { field, and, xor } => (mark(*field), set_mark(*and, *xor)),
+            Effect::SetMark { field, and, xor } => (mark_word(*field), set_mark(*and, *xor)),
             Effect::CopyMark {
                 from,
                 from_mask,
@@ -301,18 +306,18 @@ impl<'a> Speaker<'a> {
                     (from, to) if from == to => format!(" (bits {from:#x})"),
                     (from, to) => format!(" (bits {from:#x} into {to:#x})"),
                 };
-                (mark(*to), format!("from {}{masks}", field_word(*from)))
+                (mark_word(*to), format!("from {}{masks}", field_word(*from)))
             }
             Effect::NoTrack => ("notrack", String::new()),
             Effect::CtZone(zone) => ("ct zone", zone.to_string()),
             Effect::Set { field, value } => (
                 "set",
-                format!("{} {}", field_word(*field), number(*field, *value)),
+                format!("{} {}", field_word(*field), number_words(*field, *value)),
             ),
             Effect::Forget { field } => {
                 // Of the byte and its upper six bits, one is often said and the other follows.
-                let follows = |other: &Statement| matches!(other, Statement::Effect(Effect::Set { field, .. }) if twins(*field));
-                if twins(*field) && rule.statements.iter().any(follows) {
+                let follows = |other: &Statement| matches!(other, Statement::Effect(Effect::Set { field, .. }) if has_twin(*field));
+                if has_twin(*field) && rule.statements.iter().any(follows) {
                     return ("", String::new());
                 }
                 ("set", format!("{} to something", field_word(*field)))
@@ -326,14 +331,14 @@ impl<'a> Speaker<'a> {
     }
 }
 
-fn twins(field: Field) -> bool {
+fn has_twin(field: Field) -> bool {
     matches!(
         field,
         Field::Tos | Field::TrafficClass | Field::Ip4Dscp | Field::Ip6Dscp
     )
 }
 
-fn mark(field: Field) -> &'static str {
+fn mark_word(field: Field) -> &'static str {
     if field == Field::CtMark {
         "set ct mark"
     } else {
@@ -410,11 +415,11 @@ fn without_protocol(before: &[String], said: String) -> String {
     }
 }
 
-fn not(negated: bool) -> &'static str {
+fn not_word(negated: bool) -> &'static str {
     if negated { "!= " } else { "" }
 }
 
-fn join(first: &str, second: &str) -> String {
+fn join_words(first: &str, second: &str) -> String {
     match (first, second) {
         (only, "") | ("", only) => only.to_owned(),
         (first, second) => format!("{first} {second}"),

@@ -15,12 +15,12 @@ use std::collections::BTreeSet;
 
 use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{
-    DiffVerdict, Found, Side, Verdict, diff, find, prove, reach, simplify,
+    DiffSide, DiffVerdict, FoundPacket, ProofVerdict, diff, find, prove, reach, simplify,
 };
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Cell, Survey, dead_rules};
+use surefoot_netfilter::exact::{Budget, ReachCell, RuleSurvey, dead_rules};
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{End, Happened, Record, Supposed, evaluate_supposing};
+use surefoot_netfilter::semantics::{Assumptions, End, EventKind, RecordLevel, evaluate_supposing};
 use surefoot_netfilter::traffic::{Assertion, Traffic};
 use surefoot_ruleset::Input;
 use surefoot_ruleset::model::RuleAt;
@@ -57,10 +57,10 @@ impl Judged {
         let ends = universe
             .iter()
             .map(|packet| {
-                let answer = loaded.evaluate(packet, Record::All);
+                let answer = loaded.evaluate(packet, RecordLevel::All);
                 let mut matched = BTreeSet::new();
                 for event in &answer.events {
-                    if let (Some(rule), Happened::Matched | Happened::Perhaps(_)) =
+                    if let (Some(rule), EventKind::Matched | EventKind::Perhaps(_)) =
                         (event.rule, &event.what)
                     {
                         matched.insert(RuleAt {
@@ -83,8 +83,8 @@ impl Judged {
         }
     }
 
-    fn side(&self) -> Side<'_> {
-        Side {
+    fn side(&self) -> DiffSide<'_> {
+        DiffSide {
             rules: &self.loaded,
             whole: false,
         }
@@ -141,16 +141,16 @@ fn sentences(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
         assert!(some, "{sentence}: no packet");
         let proof = prove(&rules.loaded, &assertion, Budget::default()).unwrap();
         let expected = match (certainly_bad, maybe_bad) {
-            (true, _) => Verdict::Fails,
-            (false, true) => Verdict::Open,
-            _ => Verdict::Holds,
+            (true, _) => ProofVerdict::Fails,
+            (false, true) => ProofVerdict::Open,
+            _ => ProofVerdict::Holds,
         };
         assert_eq!(proof.verdict, expected, "{sentence}\n{}", rules.text);
         let search = find(&rules.loaded, &assertion, Budget::default()).unwrap();
         let expected = match (certainly_good, maybe_good) {
-            (true, _) => Found::Certainly,
-            (false, true) => Found::Possibly,
-            _ => Found::None,
+            (true, _) => FoundPacket::Certainly,
+            (false, true) => FoundPacket::Possibly,
+            _ => FoundPacket::None,
         };
         assert_eq!(search.found, expected, "find {sentence}\n{}", rules.text);
     }
@@ -182,7 +182,7 @@ fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
                 assertion.traffic.fits(packet) == Some(true) && matched.contains(&at)
             });
             assert_eq!(
-                search.found != Found::None,
+                search.found != FoundPacket::None,
                 expected,
                 "find {sentence}: {:?}\n{}",
                 search.found,
@@ -196,12 +196,13 @@ fn decided(rules: &Judged, universe: &[Packet], chance: &mut Chance) {
 /// redundant ones there are.
 fn needless(rules: &Judged, universe: &[Packet]) -> usize {
     let surroundings = Surroundings::default();
-    let mut survey = Survey::new(&rules.loaded.firewall, &surroundings, Budget::default()).unwrap();
+    let mut survey =
+        RuleSurvey::new(&rules.loaded.firewall, &surroundings, Budget::default()).unwrap();
     let dead: Vec<RuleAt> = survey.dead().unwrap().iter().map(|rule| rule.at).collect();
-    let redundant = survey.redundant(&dead).unwrap();
-    let supposed = Supposed {
+    let redundant = survey.redundant_rules(&dead).unwrap();
+    let supposed = Assumptions {
         without: dead.iter().chain(&redundant).copied().collect(),
-        ..Supposed::default()
+        ..Assumptions::default()
     };
     for (packet, ends) in universe.iter().zip(&rules.ends) {
         let answer = evaluate_supposing(
@@ -209,7 +210,7 @@ fn needless(rules: &Judged, universe: &[Packet]) -> usize {
             &rules.loaded.index,
             &surroundings,
             packet,
-            Record::Nothing,
+            RecordLevel::Nothing,
             &supposed,
         );
         let without: BTreeSet<End> = answer.outcomes.iter().map(|one| one.end).collect();
@@ -339,9 +340,9 @@ fn reaches(rules: &Judged, universe: &[Packet]) {
         for (seen, cell) in row.iter().zip(&cells.cells) {
             let said = format!("{:?} {cell:?} {seen:?}\n{}", cells.from, rules.text);
             match cell {
-                Cell::Open => assert!(!seen.contains(&false), "{said}"),
-                Cell::Closed => assert!(!seen.contains(&true), "{said}"),
-                Cell::Partly => {}
+                ReachCell::Open => assert!(!seen.contains(&false), "{said}"),
+                ReachCell::Closed => assert!(!seen.contains(&true), "{said}"),
+                ReachCell::Partly => {}
             }
         }
     }

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Want, explain, why_not};
+use surefoot_firewall::ask::{WantedEnd, explain, why_not};
 use surefoot_netfilter::packet::words;
 use surefoot_netfilter::{Connected, Interface, Listener, Route, Surroundings};
 use surefoot_report::Style;
@@ -119,9 +119,9 @@ fn answer(loaded: &LoadedRules, host: &Surroundings, question: &str) -> String {
         .and_then(|rest| rest.split_once(": "))
     {
         let want = match want {
-            "accept" => Want::Accept,
-            "drop" => Want::Drop,
-            _ => Want::Reject,
+            "accept" => WantedEnd::Accept,
+            "drop" => WantedEnd::Drop,
+            _ => WantedEnd::Reject,
         };
         let packet = words::parse(&split(question)).unwrap();
         return why_not(&loaded.clone().on_host(host.clone()), &packet, want)
@@ -242,7 +242,7 @@ fn what_stands_in_the_way_is_never_more_than_it_takes() {
         for question in &QUESTIONS[..4] {
             let packet = words::parse(&split(question)).unwrap();
             let certain = explain(loaded, &packet, false);
-            for want in [Want::Accept, Want::Drop, Want::Reject] {
+            for want in [WantedEnd::Accept, WantedEnd::Drop, WantedEnd::Reject] {
                 let answer = why_not(loaded, &packet, want);
                 let is_so = certain.certainty == surefoot_report::Certainty::Certainly
                     && certain.answers[0].end == want.end();
@@ -292,7 +292,7 @@ fn without_the_lines_in_the_way_the_text_itself_gives_the_wanted_verdict() {
         let text = read(name, "rules").unwrap();
         for question in QUESTIONS {
             let packet = words::parse(&split(question)).unwrap();
-            for want in [Want::Accept, Want::Drop, Want::Reject] {
+            for want in [WantedEnd::Accept, WantedEnd::Drop, WantedEnd::Reject] {
                 let answer = why_not(&loaded, &packet, want);
                 for set in &answer.in_the_way {
                     let Some(text) = without(&text, set) else {

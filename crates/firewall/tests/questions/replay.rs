@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Group, Replay, Replayed, Side};
+use surefoot_firewall::ask::{DiffSide, FateGroup, Replay, Replayed};
 use surefoot_netfilter::packet::{conntrack, pcap};
-use surefoot_netfilter::semantics::{End, Record};
+use surefoot_netfilter::semantics::{End, RecordLevel};
 use surefoot_netfilter::{Interface, Surroundings};
 use surefoot_ruleset::Input;
 
@@ -77,7 +77,7 @@ fn host() -> Surroundings {
 fn replay(work: impl FnOnce(&mut Replay)) -> Replayed {
     let (old, new) = (read(OLD), read(NEW));
     let host = host();
-    let [old, new] = [&old, &new].map(|rules| Side {
+    let [old, new] = [&old, &new].map(|rules| DiffSide {
         rules,
         whole: false,
     });
@@ -90,21 +90,21 @@ fn replay(work: impl FnOnce(&mut Replay)) -> Replayed {
 fn every_packet_meets_the_fates_that_the_evaluator_finds() {
     for seed in 1..8 {
         let capture = capture(seed);
-        let replayed = replay(|replay| replay.capture(capture.as_slice(), |_| {}).unwrap());
+        let replayed = replay(|replay| replay.replay_capture(capture.as_slice(), |_| {}).unwrap());
         let (old, new) = (read(OLD), read(NEW));
         let host = host();
-        let mut groups: BTreeMap<Group, u64> = BTreeMap::new();
+        let mut groups: BTreeMap<FateGroup, u64> = BTreeMap::new();
         for number in 1..=PACKETS {
             let (packet, _) = pcap::read(&capture, number).unwrap();
             let packet = packet.settle(&host);
             let [before, after] =
-                [&old, &new].map(|rules| rules.evaluate(&packet, Record::Nothing).certain());
+                [&old, &new].map(|rules| rules.evaluate(&packet, RecordLevel::Nothing).certain());
             let group = match (before, after) {
-                (Some(End::Accepted), Some(End::Accepted)) => Group::StillAccepted,
-                (Some(End::Accepted), Some(_)) => Group::NewlyBlocked,
-                (Some(_), Some(End::Accepted)) => Group::NewlyAccepted,
-                (Some(_), Some(_)) => Group::StillBlocked,
-                _ => Group::Perhaps,
+                (Some(End::Accepted), Some(End::Accepted)) => FateGroup::StillAccepted,
+                (Some(End::Accepted), Some(_)) => FateGroup::NewlyBlocked,
+                (Some(_), Some(End::Accepted)) => FateGroup::NewlyAccepted,
+                (Some(_), Some(_)) => FateGroup::StillBlocked,
+                _ => FateGroup::Perhaps,
             };
             *groups.entry(group).or_default() += 1;
         }
@@ -147,9 +147,9 @@ fn a_connection_that_was_idle_begins_anew() {
         for (time, packet) in times.into_iter().zip([&asks, &answers, &answers]) {
             add(&mut file, time, packet);
         }
-        let replayed = replay(|replay| replay.capture(file.as_slice(), |_| {}).unwrap());
+        let replayed = replay(|replay| replay.replay_capture(file.as_slice(), |_| {}).unwrap());
         let group = &replayed.groups[0];
-        assert_eq!(group.group, Group::NewlyBlocked);
+        assert_eq!(group.group, FateGroup::NewlyBlocked);
         assert_eq!(group.totals.packets, blocked, "{times:?}");
     }
 }
@@ -158,10 +158,10 @@ fn a_connection_that_was_idle_begins_anew() {
 fn a_capture_counts_as_far_as_it_can_be_read() {
     let capture = capture(1);
     let cut = &capture[..capture.len() - 5];
-    let replayed = replay(|replay| replay.capture(cut, |_| {}).unwrap());
+    let replayed = replay(|replay| replay.replay_capture(cut, |_| {}).unwrap());
     assert_eq!(replayed.all.packets, PACKETS as u64 - 1);
     assert!(!replayed.whole);
-    let none = replay(|replay| assert!(replay.capture(&b"no capture"[..], |_| {}).is_err()));
+    let none = replay(|replay| assert!(replay.replay_capture(&b"no capture"[..], |_| {}).is_err()));
     assert_eq!(none.all.packets, 0);
 }
 
@@ -173,7 +173,10 @@ fn a_listed_connection_is_judged_by_its_first_packet_and_by_later_ones() {
          tcp 6 9 ESTABLISHED src=203.0.113.9 dst=192.0.2.1 sport=4000 dport=22 src=192.0.2.1 dst=203.0.113.9 sport=22 dport=4000 [ASSURED] use=1\n",
     )
     .unwrap();
-    let replayed = replay(|replay| list.iter().for_each(|listed| replay.connection(listed)));
+    let replayed = replay(|replay| {
+        list.iter()
+            .for_each(|listed| replay.judge_connection(listed))
+    });
     let changes: Vec<(&str, bool, bool)> = replayed
         .changes
         .iter()

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use surefoot_firewall::show::{self, Drawn, Picture, Selection, Why, picture};
+use surefoot_firewall::show::{self, DrawnAs, Picture, Selection, WhyApart, picture};
 use surefoot_report::Style;
 use surefoot_ruleset::{Input, load};
 
@@ -107,12 +107,12 @@ table inet asleep { flags dormant; chain c { type filter hook input priority 0; 
         .map(|(name, chains)| (name.into(), chains.into_iter().map(Into::into).collect()))
         .into();
     assert_eq!(hooks, expected);
-    let apart: Vec<(String, Why)> = picture
+    let apart: Vec<(String, WhyApart)> = picture
         .apart
         .iter()
         .map(|it| (named(&it.chain), it.why))
         .collect();
-    assert_eq!(apart, [("inet asleep c".to_owned(), Why::Dormant)]);
+    assert_eq!(apart, [("inet asleep c".to_owned(), WhyApart::Dormant)]);
     let shown = plain(&picture);
     assert!(
         shown.contains("inet asleep  nft       1 chain, 0 rules, dormant: not in force"),
@@ -178,9 +178,9 @@ fn a_chain_that_an_unknown_map_may_call_is_not_said_to_be_dead() {
     };
     assert_eq!(
         with("flags dynamic,timeout;"),
-        [("b".to_owned(), Why::Unsure)]
+        [("b".to_owned(), WhyApart::Unsure)]
     );
-    assert_eq!(with(""), [("b".to_owned(), Why::Uncalled)]);
+    assert_eq!(with(""), [("b".to_owned(), WhyApart::Uncalled)]);
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn depth_says_what_it_hides() {
     };
     let picture = draw(&[TWO_TABLES], &selection);
     let call = picture.chains[1].rules[0].call.as_ref().unwrap();
-    assert_eq!((call.drawn, call.chain), (Drawn::Deeper, None));
+    assert_eq!((call.drawn, call.chain), (DrawnAs::Deeper, None));
     assert!(plain(&picture).contains("jump A  (not followed)"));
 }
 

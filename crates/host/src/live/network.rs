@@ -9,7 +9,7 @@ use crate::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 
 /// The network of this namespace, and the lists that changed whenever they were read.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundNetwork {
     pub(super) network: Network,
     pub(super) restless: Vec<&'static str>,
 }
@@ -29,8 +29,8 @@ const V6: u8 = 10;
 const NOT_SUPPORTED: [i32; 2] = [95, 97];
 
 /// The network of this namespace.
-pub(super) fn read() -> io::Result<Found> {
-    let mut found = Found::default();
+pub(super) fn read() -> io::Result<FoundNetwork> {
+    let mut found = FoundNetwork::default();
     let links = list(LINK, 0, 16, interface)?;
     found.network.interfaces = found.take("interfaces", links);
     let addresses = list(ADDRESS, 0, 8, owned_address)?;
@@ -54,7 +54,7 @@ pub(super) fn read() -> io::Result<Found> {
     Ok(found)
 }
 
-impl Found {
+impl FoundNetwork {
     fn take<T>(&mut self, what: &'static str, list: List<T>) -> Vec<T> {
         if !list.whole && !self.restless.contains(&what) {
             self.restless.push(what);

@@ -34,39 +34,39 @@ pub(super) struct Rules {
 }
 
 /// One mechanism and how to ask for its rules.
-struct Question {
+struct RulesQuestion {
     origin: RulesOrigin,
     /// Names of the program, best first, and its arguments.
     programs: &'static [&'static str],
     arguments: &'static [&'static str],
 }
 
-const IPTABLES_LEGACY: Question = Question {
+const IPTABLES_LEGACY: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::IptablesLegacy,
     programs: &["iptables-legacy-save", "iptables-save"],
     arguments: &["-c"],
 };
-const IP6TABLES_LEGACY: Question = Question {
+const IP6TABLES_LEGACY: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::Ip6tablesLegacy,
     programs: &["ip6tables-legacy-save", "ip6tables-save"],
     arguments: &["-c"],
 };
-const IPTABLES_NFT: Question = Question {
+const IPTABLES_NFT: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::IptablesNft,
     programs: &["iptables-nft-save"],
     arguments: &["-c"],
 };
-const IP6TABLES_NFT: Question = Question {
+const IP6TABLES_NFT: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::Ip6tablesNft,
     programs: &["ip6tables-nft-save"],
     arguments: &["-c"],
 };
-const NFT: Question = Question {
+const NFT: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::Nft,
     programs: &["nft"],
     arguments: &["-j", "list", "ruleset"],
 };
-const IPSET: Question = Question {
+const IPSET: RulesQuestion = RulesQuestion {
     origin: RulesOrigin::Ipset,
     programs: &["ipset"],
     arguments: &["save"],
@@ -122,7 +122,7 @@ impl Host {
     }
 }
 
-fn missing(question: &Question, why: &str) -> Missing {
+fn missing(question: &RulesQuestion, why: &str) -> Missing {
     let fact = match question.origin {
         RulesOrigin::IptablesLegacy => "the rules of iptables-legacy",
         RulesOrigin::Ip6tablesLegacy => "the rules of ip6tables-legacy",
@@ -140,7 +140,7 @@ fn missing(question: &Question, why: &str) -> Missing {
 }
 
 /// Runs the program of one mechanism; nothing if the mechanism cannot be in use here.
-fn ask(question: &Question) -> Result<Option<RuleListing>, String> {
+fn ask(question: &RulesQuestion) -> Result<Option<RuleListing>, String> {
     let Some(program) = question.programs.iter().find_map(|name| find(name)) else {
         let name = question.programs[0];
         return match in_use(question.origin) {

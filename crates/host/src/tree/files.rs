@@ -163,7 +163,7 @@ impl Files {
     }
 
     /// Walks to a path as the kernel would after a `chroot`, without opening anything.
-    fn find(&self, path: &str, follow: bool) -> io::Result<Found<'_>> {
+    fn find(&self, path: &str, follow: bool) -> io::Result<FoundFile<'_>> {
         let root = match &self.root {
             Ok(root) => root.as_fd(),
             Err(error) => return Err(error.kind().into()),
@@ -192,7 +192,7 @@ impl Files {
                 }
                 ahead.extend(steps(target.as_bytes()));
             } else if ahead.is_empty() {
-                return Ok(Found {
+                return Ok(FoundFile {
                     folder: folders.pop(),
                     root,
                     name: step,
@@ -210,7 +210,7 @@ impl Files {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let itself = openat(here, ".", flags, Mode::empty())?;
         let stat = fstat(&itself)?;
-        Ok(Found {
+        Ok(FoundFile {
             folder: folders.pop(),
             root,
             name: b".".to_vec(),
@@ -221,7 +221,7 @@ impl Files {
 }
 
 /// What is at the end of a path.
-struct Found<'root> {
+struct FoundFile<'root> {
     /// The folder that it is in; none for the root.
     folder: Option<OwnedFd>,
     root: BorrowedFd<'root>,
@@ -231,7 +231,7 @@ struct Found<'root> {
     stat: Stat,
 }
 
-impl Found<'_> {
+impl FoundFile<'_> {
     /// Opens it to be read, if it is still what it was.
     fn open(&self) -> io::Result<OwnedFd> {
         let flags =

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::{There, constant, largest, same_as, there};
+use super::fields::{FieldPresence, constant_value, largest_value, presence_of, same_as};
 use crate::packet::Packet;
-use crate::semantics::resolve;
+use crate::semantics::resolve_set;
 use surefoot_ruleset::model::{
     Component, Content, Effect, Element, Field, Firewall, KeyPart, Lookup, Match, NamePattern,
     Range, Rule, Set, SetKind, SetRef, Statement, Table, Verdict,
@@ -15,7 +15,7 @@ use surefoot_ruleset::model::{
 
 /// What a limit is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Axis {
+pub enum MatchAxis {
     /// A number of the packet.
     Number(Field),
     /// Some of its bits, as a number of their own.
@@ -30,29 +30,29 @@ pub enum Axis {
 
 /// What one condition allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    pub(super) axis: Axis,
+pub(super) struct AxisLimit {
+    pub(super) axis: MatchAxis,
     /// The bits that are compared; none means all.
     pub(super) mask: Option<u128>,
     pub(super) negated: bool,
-    pub(super) allowed: Allowed,
+    pub(super) allowed: AllowedValues,
     /// Whether it holds for a packet that does not have the field.
     pub(super) absent: bool,
 }
 
 /// The values that a limit names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Allowed {
+pub(super) enum AllowedValues {
     Numbers(Vec<Range>),
     Names(Vec<NamePattern>),
 }
 
 /// Limits that hold together.
-pub(super) type Product = Vec<Limit>;
+pub(super) type Product = Vec<AxisLimit>;
 
 /// What a rule asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct AskedOfRule {
     /// It asks for what one of these allows.
     pub(super) parts: Vec<Product>,
     /// Whether a packet that one of them allows never comes to a later rule of the chain.
@@ -65,17 +65,17 @@ const MOST_PARTS: usize = 256;
 const MOST_ELEMENTS: usize = 64;
 
 /// What conditions are read against.
-pub(super) struct Reader<'a> {
+pub(super) struct RuleReader<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) table: &'a Table,
     pub(super) v6: bool,
     /// Fields that some rule of the table changes: one rule may see another number than the next.
     pub(super) changed: &'a BTreeSet<Field>,
     /// Sets that packets change.
-    pub(super) moving: &'a Moving,
+    pub(super) moving: &'a MovingSets,
 }
 
-enum Condition {
+enum AxisCondition {
     Always,
     Never,
     /// Counters, clocks, or things that are not modelled.
@@ -83,13 +83,13 @@ enum Condition {
     OneOf(Vec<Product>),
 }
 
-impl Reader<'_> {
-    pub(super) fn rules(&self, rules: &[Rule]) -> Vec<Asked> {
-        rules.iter().map(|rule| self.rule(rule)).collect()
+impl RuleReader<'_> {
+    pub(super) fn asked_of_rules(&self, rules: &[Rule]) -> Vec<AskedOfRule> {
+        rules.iter().map(|rule| self.asked_of_rule(rule)).collect()
     }
 
-    fn rule(&self, rule: &Rule) -> Asked {
-        let mut asked = Asked {
+    fn asked_of_rule(&self, rule: &Rule) -> AskedOfRule {
+        let mut asked = AskedOfRule {
             parts: vec![Vec::new()],
             takes: false,
         };
@@ -97,11 +97,11 @@ impl Reader<'_> {
         for statement in &rule.statements {
             match statement {
                 Statement::Match(wanted) => {
-                    whole &= self.narrow(&mut asked.parts, wanted);
+                    whole &= self.narrow_products(&mut asked.parts, wanted);
                 }
                 Statement::Effect(_) | Statement::Verdict(Verdict::Continue) => {}
                 Statement::Verdict(verdict) => {
-                    asked.takes = whole && self.leaves(verdict);
+                    asked.takes = whole && self.may_leave(verdict);
                     break;
                 }
                 Statement::VerdictMap(_) => break,
@@ -111,7 +111,7 @@ impl Reader<'_> {
     }
 
     /// Whether a packet that this is done to does not come back to the chain.
-    fn leaves(&self, verdict: &Verdict) -> bool {
+    fn may_leave(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Accept
             | Verdict::Drop
@@ -126,15 +126,15 @@ impl Reader<'_> {
     }
 
     /// Keeps what the match allows; false if that cannot be said.
-    fn narrow(&self, parts: &mut Vec<Product>, wanted: &Match) -> bool {
-        match self.condition(wanted) {
-            Condition::Always => true,
-            Condition::Unknown => false,
-            Condition::Never => {
+    fn narrow_products(&self, parts: &mut Vec<Product>, wanted: &Match) -> bool {
+        match self.condition_of(wanted) {
+            AxisCondition::Always => true,
+            AxisCondition::Unknown => false,
+            AxisCondition::Never => {
                 parts.clear();
                 true
             }
-            Condition::OneOf(choices) => {
+            AxisCondition::OneOf(choices) => {
                 if let [only] = choices.as_slice() {
                     for part in parts {
                         part.extend(only.iter().cloned());
@@ -142,7 +142,7 @@ impl Reader<'_> {
                     return true;
                 }
                 if parts.len().saturating_mul(choices.len()) > MOST_PARTS {
-                    return match self.said(wanted) {
+                    return match self.limit_of(wanted) {
                         Some(limit) => {
                             for part in parts {
                                 part.push(limit.clone());
@@ -167,68 +167,72 @@ impl Reader<'_> {
         }
     }
 
-    fn condition(&self, wanted: &Match) -> Condition {
+    fn condition_of(&self, wanted: &Match) -> AxisCondition {
         match wanted {
             Match::Field {
                 operand,
                 negated,
                 ranges,
-            } => self.number(operand.field, operand.mask, *negated, ranges.clone()),
-            Match::InInterface { negated, names } => named(Axis::In, *negated, names.clone()),
-            Match::OutInterface { negated, names } => named(Axis::Out, *negated, names.clone()),
+            } => self.number_condition(operand.field, operand.mask, *negated, ranges.clone()),
+            Match::InInterface { negated, names } => {
+                name_condition(MatchAxis::In, *negated, names.clone())
+            }
+            Match::OutInterface { negated, names } => {
+                name_condition(MatchAxis::Out, *negated, names.clone())
+            }
             Match::Lookup(lookup) => self.lookup(wanted, lookup),
-            Match::Any { negated, of } => self.any(wanted, *negated, of),
-            Match::Never => Condition::Never,
+            Match::Any { negated, of } => self.any_condition(wanted, *negated, of),
+            Match::Never => AxisCondition::Never,
             Match::Opaque(_) => self.as_said(wanted),
         }
     }
 
-    fn number(
+    fn number_condition(
         &self,
         field: Field,
         mask: Option<u128>,
         negated: bool,
         ranges: Vec<Range>,
-    ) -> Condition {
+    ) -> AxisCondition {
         if self.changed.contains(&field) {
-            return Condition::Unknown;
+            return AxisCondition::Unknown;
         }
-        if let Some(number) = constant(field, self.v6) {
+        if let Some(number) = constant_value(field, self.v6) {
             let number = number & mask.unwrap_or(u128::MAX);
             let inside = ranges.iter().any(|range| range.contains(number));
             return if inside == negated {
-                Condition::Never
+                AxisCondition::Never
             } else {
-                Condition::Always
+                AxisCondition::Always
             };
         }
         let field = same_as(field, self.v6);
-        if there(field, self.v6) == There::Never {
-            return Condition::Never;
+        if presence_of(field, self.v6) == FieldPresence::Never {
+            return AxisCondition::Never;
         }
         // All bits are no mask.
-        let mask = mask.filter(|mask| mask & largest(field) != largest(field));
-        Condition::OneOf(vec![vec![Limit {
-            axis: Axis::Number(field),
+        let mask = mask.filter(|mask| mask & largest_value(field) != largest_value(field));
+        AxisCondition::OneOf(vec![vec![AxisLimit {
+            axis: MatchAxis::Number(field),
             mask,
             negated,
-            allowed: Allowed::Numbers(ranges),
+            allowed: AllowedValues::Numbers(ranges),
             absent: false,
         }]])
     }
 
-    fn lookup(&self, wanted: &Match, lookup: &Lookup) -> Condition {
-        let Some(set) = resolve(self.firewall, self.table, &lookup.set) else {
-            return Condition::Unknown;
+    fn lookup(&self, wanted: &Match, lookup: &Lookup) -> AxisCondition {
+        let Some(set) = resolve_set(self.firewall, self.table, &lookup.set) else {
+            return AxisCondition::Unknown;
         };
         let Content::Known(elements) = &set.content else {
-            return Condition::Unknown;
+            return AxisCondition::Unknown;
         };
         if self.moving.holds(&lookup.set)
             || matches!(set.kind, SetKind::List { .. })
             || lookup.key.iter().any(|part| self.is_changed(*part))
         {
-            return Condition::Unknown;
+            return AxisCondition::Unknown;
         }
         let ipset = matches!(set.kind, SetKind::Ipset { .. });
         if narrowest_decides(set, elements) {
@@ -238,13 +242,13 @@ impl Reader<'_> {
             let condition = self.one_part(*part, elements, lookup.negated);
             return match condition {
                 // An ipset match on what the packet lacks is "not in the set".
-                Condition::OneOf(mut choices) if ipset && lookup.negated => {
+                AxisCondition::OneOf(mut choices) if ipset && lookup.negated => {
                     for limit in choices.iter_mut().flatten() {
                         limit.absent = true;
                     }
-                    Condition::OneOf(choices)
+                    AxisCondition::OneOf(choices)
                 }
-                Condition::Never if ipset && lookup.negated => Condition::Always,
+                AxisCondition::Never if ipset && lookup.negated => AxisCondition::Always,
                 other => other,
             };
         }
@@ -256,10 +260,10 @@ impl Reader<'_> {
             let mut product = Vec::with_capacity(element.key.len());
             let mut fits = element.key.len() <= lookup.key.len();
             for (part, component) in lookup.key.iter().zip(&element.key) {
-                match self.component(*part, component) {
-                    Condition::OneOf(one) => product.extend(one.into_iter().flatten()),
-                    Condition::Always => {}
-                    Condition::Never | Condition::Unknown => fits = false,
+                match self.component_condition(*part, component) {
+                    AxisCondition::OneOf(one) => product.extend(one.into_iter().flatten()),
+                    AxisCondition::Always => {}
+                    AxisCondition::Never | AxisCondition::Unknown => fits = false,
                 }
             }
             let mut one = [product];
@@ -274,7 +278,7 @@ impl Reader<'_> {
                 return self.as_said(wanted);
             };
             if !ipset && !self.with_key(&mut parts, &lookup.key) {
-                return Condition::Never;
+                return AxisCondition::Never;
             }
             return one_of(parts);
         }
@@ -287,71 +291,71 @@ impl Reader<'_> {
             let KeyPart::Number(operand) = part else {
                 continue;
             };
-            if there(operand.field, self.v6) == There::Always {
+            if presence_of(operand.field, self.v6) == FieldPresence::Always {
                 continue;
             }
-            match self.number(operand.field, None, true, Vec::new()) {
-                Condition::OneOf(there) => {
+            match self.number_condition(operand.field, None, true, Vec::new()) {
+                AxisCondition::OneOf(there) => {
                     for part in parts.iter_mut() {
                         part.extend(there.iter().flatten().cloned());
                     }
                 }
-                Condition::Always => {}
-                Condition::Never | Condition::Unknown => return false,
+                AxisCondition::Always => {}
+                AxisCondition::Never | AxisCondition::Unknown => return false,
             }
         }
         true
     }
 
     /// A set of single numbers or names.
-    fn one_part(&self, part: KeyPart, elements: &[Element], negated: bool) -> Condition {
+    fn one_part(&self, part: KeyPart, elements: &[Element], negated: bool) -> AxisCondition {
         let mut ranges = Vec::new();
         let mut names = Vec::new();
         for element in elements {
             match element.key.as_slice() {
                 [Component::Numbers(range)] => ranges.push(*range),
                 [Component::Name(name)] => names.push(name.clone()),
-                _ => return Condition::Unknown,
+                _ => return AxisCondition::Unknown,
             }
         }
         match part {
             KeyPart::Number(operand) => {
-                self.number(operand.field, operand.mask, negated, apart(ranges))
+                self.number_condition(operand.field, operand.mask, negated, merge_ranges(ranges))
             }
-            KeyPart::InInterface => named(Axis::In, negated, names),
-            KeyPart::OutInterface => named(Axis::Out, negated, names),
+            KeyPart::InInterface => name_condition(MatchAxis::In, negated, names),
+            KeyPart::OutInterface => name_condition(MatchAxis::Out, negated, names),
         }
     }
 
-    fn component(&self, part: KeyPart, component: &Component) -> Condition {
+    fn component_condition(&self, part: KeyPart, component: &Component) -> AxisCondition {
         match (part, component) {
             (KeyPart::Number(operand), Component::Numbers(range)) => {
-                self.number(operand.field, operand.mask, false, vec![*range])
+                self.number_condition(operand.field, operand.mask, false, vec![*range])
             }
             (KeyPart::InInterface, Component::Name(name)) => {
-                named(Axis::In, false, vec![name.clone()])
+                name_condition(MatchAxis::In, false, vec![name.clone()])
             }
             (KeyPart::OutInterface, Component::Name(name)) => {
-                named(Axis::Out, false, vec![name.clone()])
+                name_condition(MatchAxis::Out, false, vec![name.clone()])
             }
-            _ => Condition::Never,
+            _ => AxisCondition::Never,
         }
     }
 
-    fn any(&self, wanted: &Match, negated: bool, of: &[Match]) -> Condition {
+    fn any_condition(&self, wanted: &Match, negated: bool, of: &[Match]) -> AxisCondition {
         let mut choices = Vec::with_capacity(of.len());
         let mut always = false;
         for one in of {
-            match self.condition(one) {
-                Condition::Always => always = true,
-                Condition::Never => {}
-                Condition::Unknown => return Condition::Unknown,
-                Condition::OneOf(more) => choices.extend(more),
+            match self.condition_of(one) {
+                AxisCondition::Always => always = true,
+                AxisCondition::Never => {}
+                AxisCondition::Unknown => return AxisCondition::Unknown,
+                AxisCondition::OneOf(more) => choices.extend(more),
             }
         }
         match (always, negated) {
-            (true, true) => return Condition::Never,
-            (true, false) => return Condition::Always,
+            (true, true) => return AxisCondition::Never,
+            (true, false) => return AxisCondition::Always,
             (false, false) => return one_of(choices),
             (false, true) => {}
         }
@@ -362,23 +366,23 @@ impl Reader<'_> {
     }
 
     /// As words that hold or do not hold.
-    fn as_said(&self, wanted: &Match) -> Condition {
-        match self.said(wanted) {
-            Some(limit) => Condition::OneOf(vec![vec![limit]]),
-            None => Condition::Unknown,
+    fn as_said(&self, wanted: &Match) -> AxisCondition {
+        match self.limit_of(wanted) {
+            Some(limit) => AxisCondition::OneOf(vec![vec![limit]]),
+            None => AxisCondition::Unknown,
         }
     }
 
     /// The words of a match that gives the same answer wherever it stands.
-    fn said(&self, wanted: &Match) -> Option<Limit> {
+    fn limit_of(&self, wanted: &Match) -> Option<AxisLimit> {
         if !self.is_static(wanted) {
             return None;
         }
-        let said = |text: String, negated: bool| Limit {
-            axis: Axis::Said(text),
+        let said = |text: String, negated: bool| AxisLimit {
+            axis: MatchAxis::Said(text),
             mask: None,
             negated,
-            allowed: Allowed::Numbers(vec![Range::one(1)]),
+            allowed: AllowedValues::Numbers(vec![Range::one(1)]),
             absent: false,
         };
         Some(match wanted {
@@ -393,7 +397,7 @@ impl Reader<'_> {
             Match::Opaque(opaque) => !opaque.stateful && self.changed.is_empty(),
             Match::Any { of, .. } => of.iter().all(|one| self.is_static(one)),
             Match::Lookup(lookup) => {
-                resolve(self.firewall, self.table, &lookup.set).is_some_and(|set| {
+                resolve_set(self.firewall, self.table, &lookup.set).is_some_and(|set| {
                     matches!(set.content, Content::Known(_))
                         && !matches!(set.kind, SetKind::List { .. })
                 }) && !self.moving.holds(&lookup.set)
@@ -409,12 +413,12 @@ impl Reader<'_> {
     }
 }
 
-fn named(axis: Axis, negated: bool, names: Vec<NamePattern>) -> Condition {
-    Condition::OneOf(vec![vec![Limit {
+fn name_condition(axis: MatchAxis, negated: bool, names: Vec<NamePattern>) -> AxisCondition {
+    AxisCondition::OneOf(vec![vec![AxisLimit {
         axis,
         mask: None,
         negated,
-        allowed: Allowed::Names(names),
+        allowed: AllowedValues::Names(names),
         absent: false,
     }]])
 }
@@ -431,7 +435,7 @@ fn none_of(choices: &[Product]) -> Option<Vec<Product>> {
             .flat_map(|part| {
                 choice.iter().map(move |limit| {
                     let mut with = part.clone();
-                    with.push(Limit {
+                    with.push(AxisLimit {
                         negated: !limit.negated,
                         absent: !limit.absent,
                         ..limit.clone()
@@ -444,16 +448,16 @@ fn none_of(choices: &[Product]) -> Option<Vec<Product>> {
     Some(parts)
 }
 
-fn one_of(choices: Vec<Product>) -> Condition {
+fn one_of(choices: Vec<Product>) -> AxisCondition {
     if choices.is_empty() {
-        Condition::Never
+        AxisCondition::Never
     } else {
-        Condition::OneOf(choices)
+        AxisCondition::OneOf(choices)
     }
 }
 
 /// Ascending and not overlapping.
-fn apart(mut ranges: Vec<Range>) -> Vec<Range> {
+fn merge_ranges(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     let mut apart: Vec<Range> = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -516,12 +520,12 @@ fn alike(field: Field) -> Option<Field> {
 
 /// The sets that rules fill or empty while packets pass.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Moving {
+pub(super) struct MovingSets {
     ipsets: BTreeSet<u32>,
     named: BTreeSet<u32>,
 }
 
-impl Moving {
+impl MovingSets {
     /// Those that a table names; every table's rules may fill an ipset.
     pub(super) fn of(firewall: &Firewall, table: &Table) -> Self {
         let mut moving = Self::default();

@@ -6,14 +6,14 @@
 
 use std::ops::ControlFlow;
 
-use super::product::{Boxes, Sides};
+use super::product::{RuleBoxes, Sides};
 use super::scale::Run;
-use super::tree::Tree;
-use super::world::{Point, World};
+use super::tree::BoxTree;
+use super::world::{ChainWorld, Point};
 
 /// The steps do not suffice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spent;
+pub(super) struct SearchSpent;
 
 /// Packets that are tried before anything is cut.
 const TRIES: u64 = 3;
@@ -22,18 +22,18 @@ const MOST_COMPARED: u32 = 24;
 
 /// What covers.
 #[derive(Clone, Copy)]
-pub(super) enum Cover<'a> {
+pub(super) enum CoverTree<'a> {
     /// The boxes of all rules before one.
-    Before(&'a Tree, u32),
+    Before(&'a BoxTree, u32),
     /// These boxes.
     These(&'a [usize]),
 }
 
-impl Cover<'_> {
+impl CoverTree<'_> {
     /// A box that holds the point, and much of the sides.
-    fn holding(
+    fn find_holder(
         self,
-        boxes: &Boxes,
+        boxes: &RuleBoxes,
         point: &Sides,
         sides: &Sides,
         steps: &mut u64,
@@ -42,7 +42,7 @@ impl Cover<'_> {
         let mut compared = 0;
         let mut compare = |one: usize| {
             *steps = steps.saturating_sub(1);
-            let share = share(boxes.sides(one), sides);
+            let share = covered_share(boxes.sides_at(one), sides);
             if best.is_none_or(|(most, _)| share > most) {
                 best = Some((share, one));
             }
@@ -53,10 +53,10 @@ impl Cover<'_> {
             ControlFlow::Continue(())
         };
         let _ = match self {
-            Self::Before(tree, end) => tree.meeting(boxes, point, end, compare),
+            Self::Before(tree, end) => tree.find_meeting(boxes, point, end, compare),
             Self::These(some) => some
                 .iter()
-                .filter(|one| holds(boxes.sides(**one), point))
+                .filter(|one| covers_sides(boxes.sides_at(**one), point))
                 .try_for_each(|one| compare(*one)),
         };
         best.map(|(_, one)| one)
@@ -64,14 +64,14 @@ impl Cover<'_> {
 }
 
 /// Whether the first box holds all of the second.
-pub(super) fn holds(a: &Sides, b: &Sides) -> bool {
+pub(super) fn covers_sides(a: &Sides, b: &Sides) -> bool {
     a.iter()
         .zip(b)
         .all(|(one, other)| one.0 <= other.0 && other.1 <= one.1)
 }
 
 /// How much of the sides a box holds: 1 is all.
-fn share(held: &Sides, sides: &Sides) -> f64 {
+fn covered_share(held: &Sides, sides: &Sides) -> f64 {
     let mut share = 1.0;
     for (one, other) in held.iter().zip(sides) {
         if one.0 > other.0 || one.1 < other.1 {
@@ -83,7 +83,7 @@ fn share(held: &Sides, sides: &Sides) -> f64 {
 }
 
 /// What is left to ask, box after box in one list.
-pub(super) struct Search {
+pub(super) struct CoverSearch {
     left: Vec<Run>,
     point: Point,
     piece: Vec<Run>,
@@ -93,7 +93,7 @@ pub(super) struct Search {
     pub(super) steps: u64,
 }
 
-impl Search {
+impl CoverSearch {
     pub(super) fn new() -> Self {
         Self {
             left: Vec::new(),
@@ -105,24 +105,27 @@ impl Search {
     }
 
     /// A packet of these boxes that the cover does not hold.
-    pub(super) fn outside<'a>(
+    pub(super) fn find_outside<'a>(
         &mut self,
-        boxes: &Boxes,
-        world: &World,
+        boxes: &RuleBoxes,
+        world: &ChainWorld,
         of: impl Iterator<Item = &'a Sides> + Clone,
-        cover: Cover,
-    ) -> Result<Option<Point>, Spent> {
+        cover: CoverTree,
+    ) -> Result<Option<Point>, SearchSpent> {
         let width = boxes.width;
         self.used.clear();
         self.left.clear();
         for sides in of.clone() {
             for turn in 0..TRIES {
-                self.spend()?;
+                self.spend_step()?;
                 if !world.packet(sides, turn, &mut self.point) {
                     break;
                 }
                 let steps = &mut self.steps;
-                if cover.holding(boxes, &self.point, sides, steps).is_none() {
+                if cover
+                    .find_holder(boxes, &self.point, sides, steps)
+                    .is_none()
+                {
                     return Ok(Some(self.point.clone()));
                 }
             }
@@ -131,20 +134,20 @@ impl Search {
             // All packets are alike: they are held, or nothing was asked for.
             if of.count() > 0 {
                 self.used
-                    .extend(cover.holding(boxes, &[], &[], &mut self.steps));
+                    .extend(cover.find_holder(boxes, &[], &[], &mut self.steps));
             }
             return Ok(None);
         }
         for sides in of {
             self.left.extend_from_slice(sides);
             while let Some(at) = self.left.len().checked_sub(width) {
-                self.spend()?;
+                self.spend_step()?;
                 let mut piece = std::mem::take(&mut self.piece);
                 piece.clear();
                 piece.extend(self.left.drain(at..));
                 let held = if world.packet(&piece, self.steps, &mut self.point) {
                     let steps = &mut self.steps;
-                    match cover.holding(boxes, &self.point, &piece, steps) {
+                    match cover.find_holder(boxes, &self.point, &piece, steps) {
                         Some(held) => Some(held),
                         None => return Ok(Some(self.point.clone())),
                     }
@@ -153,7 +156,7 @@ impl Search {
                 };
                 if let Some(held) = held {
                     self.used.push(held);
-                    self.cut(&mut piece, boxes.sides(held));
+                    self.cut_piece(&mut piece, boxes.sides_at(held));
                 }
                 self.piece = piece;
             }
@@ -161,13 +164,13 @@ impl Search {
         Ok(None)
     }
 
-    fn spend(&mut self) -> Result<(), Spent> {
-        self.steps = self.steps.checked_sub(1).ok_or(Spent)?;
+    fn spend_step(&mut self) -> Result<(), SearchSpent> {
+        self.steps = self.steps.checked_sub(1).ok_or(SearchSpent)?;
         Ok(())
     }
 
     /// Leaves what of the piece is not held.
-    fn cut(&mut self, piece: &mut [Run], held: &Sides) {
+    fn cut_piece(&mut self, piece: &mut [Run], held: &Sides) {
         for (axis, (lo, hi)) in held.iter().enumerate() {
             let (from, to) = piece[axis];
             if from < *lo {

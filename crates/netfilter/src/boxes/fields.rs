@@ -6,7 +6,7 @@ use surefoot_ruleset::model::{Field, Range, ct_state};
 
 /// Whether packets have a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum There {
+pub(super) enum FieldPresence {
     /// None of this family has it.
     Never,
     /// All have it.
@@ -24,12 +24,12 @@ const PORTS: &[u128] = &[6, 17, 33, 132, 136];
 pub(super) const PROTOCOLS: &[u128] = &[1, 6, 17, 33, 58, 132, 136];
 
 /// Whether packets of the family have the field.
-pub(super) fn there(field: Field, v6: bool) -> There {
+pub(super) fn presence_of(field: Field, v6: bool) -> FieldPresence {
     let of_family = |six: bool| {
         if six == v6 {
-            There::Always
+            FieldPresence::Always
         } else {
-            There::Never
+            FieldPresence::Never
         }
     };
     match field {
@@ -50,17 +50,17 @@ pub(super) fn there(field: Field, v6: bool) -> There {
         Field::CtOriginalIp4Src | Field::CtOriginalIp4Dst | Field::IcmpType | Field::IcmpCode
             if v6 =>
         {
-            There::Never
+            FieldPresence::Never
         }
         Field::CtOriginalIp6Src | Field::CtOriginalIp6Dst | Field::Icmp6Type | Field::Icmp6Code
             if !v6 =>
         {
-            There::Never
+            FieldPresence::Never
         }
-        Field::IcmpType | Field::IcmpCode => There::With(&[1]),
-        Field::Icmp6Type | Field::Icmp6Code => There::With(&[58]),
-        Field::SrcPort | Field::DstPort => There::With(PORTS),
-        Field::TcpFlags | Field::TcpOption(_) => There::With(&[6]),
+        Field::IcmpType | Field::IcmpCode => FieldPresence::With(&[1]),
+        Field::Icmp6Type | Field::Icmp6Code => FieldPresence::With(&[58]),
+        Field::SrcPort | Field::DstPort => FieldPresence::With(PORTS),
+        Field::TcpFlags | Field::TcpOption(_) => FieldPresence::With(&[6]),
         Field::NfProto
         | Field::EtherType
         | Field::L4Proto
@@ -70,8 +70,8 @@ pub(super) fn there(field: Field, v6: bool) -> There {
         | Field::PacketType
         | Field::SrcAddressType
         | Field::DstAddressType
-        | Field::IsLaterFragment => There::Always,
-        _ => There::Perhaps,
+        | Field::IsLaterFragment => FieldPresence::Always,
+        _ => FieldPresence::Perhaps,
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn same_as(field: Field, v6: bool) -> Field {
 }
 
 /// The number that all packets of the family have in the field.
-pub(super) fn constant(field: Field, v6: bool) -> Option<u128> {
+pub(super) fn constant_value(field: Field, v6: bool) -> Option<u128> {
     match (field, v6) {
         (Field::NfProto, false) => Some(2),
         (Field::NfProto, true) => Some(10),
@@ -95,7 +95,7 @@ pub(super) fn constant(field: Field, v6: bool) -> Option<u128> {
 }
 
 /// The largest number of a field.
-pub(super) fn largest(field: Field) -> u128 {
+pub(super) fn largest_value(field: Field) -> u128 {
     let bits = match field {
         Field::Ip6Src | Field::Ip6Dst | Field::CtOriginalIp6Src | Field::CtOriginalIp6Dst => {
             return u128::MAX;
@@ -144,7 +144,7 @@ pub(super) fn largest(field: Field) -> u128 {
 }
 
 /// The numbers of a field that has few.
-pub(super) fn few(field: Field) -> Option<&'static [u128]> {
+pub(super) fn only_values(field: Field) -> Option<&'static [u128]> {
     (field == Field::CtState).then_some(&[
         ct_state::NEW,
         ct_state::ESTABLISHED,
@@ -155,7 +155,7 @@ pub(super) fn few(field: Field) -> Option<&'static [u128]> {
 }
 
 /// What is left of the numbers up to the largest without the ascending ranges.
-pub(super) fn complement(ranges: &[Range], largest: u128) -> Vec<Range> {
+pub(super) fn complement_ranges(ranges: &[Range], largest: u128) -> Vec<Range> {
     let mut rest = Vec::with_capacity(ranges.len() + 1);
     let mut next = Some(0);
     for range in ranges {

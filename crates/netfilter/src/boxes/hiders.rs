@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::cover::{Cover, Search, holds};
-use super::product::Boxes;
+use super::cover::{CoverSearch, CoverTree, covers_sides};
+use super::product::RuleBoxes;
 use super::scale::Run;
-use super::tree::Tree;
-use super::world::World;
-use crate::exact::Hider;
+use super::tree::BoxTree;
+use super::world::ChainWorld;
+use crate::exact::HidingRule;
 use surefoot_ruleset::model::{Rule, RuleAt};
 
 /// Rules that take something from a dead one and are looked at one by one.
@@ -21,9 +21,9 @@ const STEPS: u64 = 20_000;
 /// What the hiders of a rule are looked for with.
 pub(super) struct Dead<'a> {
     pub(super) rules: &'a [Rule],
-    pub(super) boxes: &'a Boxes,
-    pub(super) tree: &'a Tree,
-    pub(super) world: &'a World,
+    pub(super) boxes: &'a RuleBoxes,
+    pub(super) tree: &'a BoxTree,
+    pub(super) world: &'a ChainWorld,
     pub(super) at: RuleAt,
     /// Boxes that are known to hold all that the rule asks for.
     pub(super) proof: &'a [usize],
@@ -33,16 +33,16 @@ impl Dead<'_> {
     /// The rules that take its packets, all those that do something else among them; of the others
     /// none could be missing. Where more than 64 rules take part, or it takes long to find them, it
     /// is those that prove it dead.
-    pub(super) fn hiders(&self, search: &mut Search) -> Vec<Hider> {
-        let takers = self.takers(search).unwrap_or_else(|| {
-            let proof = self.proof.iter().map(|one| self.boxes.rule(*one));
+    pub(super) fn hiders(&self, search: &mut CoverSearch) -> Vec<HidingRule> {
+        let takers = self.taking_rules(search).unwrap_or_else(|| {
+            let proof = self.proof.iter().map(|one| self.boxes.rule_of_box(*one));
             proof.collect()
         });
-        let mut kept = self.named(takers.into_iter());
+        let mut kept = self.named_hiders(takers.into_iter());
         if kept.len() > MOST_TAKERS {
             return kept;
         }
-        let others: Vec<Hider> = kept
+        let others: Vec<HidingRule> = kept
             .iter()
             .rev()
             .filter(|one| !one.differs)
@@ -65,26 +65,28 @@ impl Dead<'_> {
     }
 
     /// The rules that something of what it asks for comes to and stops at, up to where all has.
-    fn takers(&self, search: &mut Search) -> Option<Vec<u32>> {
-        let own = self.boxes.of(self.at.rule);
+    fn taking_rules(&self, search: &mut CoverSearch) -> Option<Vec<u32>> {
+        let own = self.boxes.boxes_of_rule(self.at.rule);
         let rule = u32::try_from(self.at.rule).unwrap_or(u32::MAX);
         // Behind a rule that takes all of it alone nobody gets any.
         let mut end = rule;
         if own.len() == 1 {
-            let sides = self.boxes.sides(own.start);
+            let sides = self.boxes.sides_at(own.start);
             let corner: Vec<Run> = sides.iter().map(|(lo, _)| (*lo, *lo)).collect();
-            let _ = self.tree.meeting::<()>(self.boxes, &corner, rule, |one| {
-                if holds(self.boxes.sides(one), sides) {
-                    end = end.min(self.boxes.rule(one) + 1);
-                }
-                ControlFlow::Continue(())
-            });
+            let _ = self
+                .tree
+                .find_meeting::<()>(self.boxes, &corner, rule, |one| {
+                    if covers_sides(self.boxes.sides_at(one), sides) {
+                        end = end.min(self.boxes.rule_of_box(one) + 1);
+                    }
+                    ControlFlow::Continue(())
+                });
         }
         let mut candidates: Vec<(u32, usize, usize)> = Vec::new();
         for own in own {
-            let sides = self.boxes.sides(own);
-            let all = self.tree.meeting(self.boxes, sides, end, |one| {
-                candidates.push((self.boxes.rule(one), one, own));
+            let sides = self.boxes.sides_at(own);
+            let all = self.tree.find_meeting(self.boxes, sides, end, |one| {
+                candidates.push((self.boxes.rule_of_box(one), one, own));
                 if candidates.len() > MOST_CANDIDATES {
                     return ControlFlow::Break(());
                 }
@@ -103,14 +105,16 @@ impl Dead<'_> {
             }
             let both: Vec<Run> = self
                 .boxes
-                .sides(one)
+                .sides_at(one)
                 .iter()
-                .zip(self.boxes.sides(own))
+                .zip(self.boxes.sides_at(own))
                 .map(|(a, b)| (a.0.max(b.0), a.1.min(b.1)))
                 .collect();
-            let cover = Cover::Before(self.tree, theirs);
+            let cover = CoverTree::Before(self.tree, theirs);
             let both = std::iter::once(both.as_slice());
-            let found = search.outside(self.boxes, self.world, both, cover).ok()?;
+            let found = search
+                .find_outside(self.boxes, self.world, both, cover)
+                .ok()?;
             if found.is_some() {
                 if takers.len() == MOST_TAKERS {
                     return None;
@@ -121,22 +125,27 @@ impl Dead<'_> {
         Some(takers)
     }
 
-    fn is_held(&self, search: &mut Search, by: &[usize]) -> bool {
-        let own = self.boxes.of(self.at.rule).map(|one| self.boxes.sides(one));
+    fn is_held(&self, search: &mut CoverSearch, by: &[usize]) -> bool {
+        let own = self
+            .boxes
+            .boxes_of_rule(self.at.rule)
+            .map(|one| self.boxes.sides_at(one));
         search.steps = STEPS;
-        let outside = search.outside(self.boxes, self.world, own, Cover::These(by));
+        let outside = search.find_outside(self.boxes, self.world, own, CoverTree::These(by));
         outside == Ok(None)
     }
 
     fn taken_by(&self, rule: usize) -> impl Iterator<Item = usize> + '_ {
-        self.boxes.of(rule).filter(|one| self.boxes.takes(*one))
+        self.boxes
+            .boxes_of_rule(rule)
+            .filter(|one| self.boxes.takes_packets(*one))
     }
 
-    fn named(&self, rules: impl Iterator<Item = u32>) -> Vec<Hider> {
+    fn named_hiders(&self, rules: impl Iterator<Item = u32>) -> Vec<HidingRule> {
         let rules: BTreeSet<u32> = rules.collect();
         rules
             .into_iter()
-            .map(|rule| Hider::new(self.rules, self.at, rule as usize))
+            .map(|rule| HidingRule::new(self.rules, self.at, rule as usize))
             .collect()
     }
 }

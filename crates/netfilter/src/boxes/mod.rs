@@ -16,17 +16,17 @@ mod scale;
 mod tree;
 mod world;
 
-pub use ask::Axis;
-pub use scale::Value;
+pub use ask::MatchAxis;
+pub use scale::ClassValue;
 
-use crate::exact::{DeadRule, Why};
+use crate::exact::{DeadRule, WhyDead};
 use crate::semantics::{sees, tracks_connections};
-use ask::{Moving, Reader, changed_fields};
-use cover::{Cover, Search};
+use ask::{MovingSets, RuleReader, changed_fields};
+use cover::{CoverSearch, CoverTree};
 use hiders::Dead;
-use product::{Boxes, Fragments};
+use product::{FragmentChoice, RuleBoxes};
 use surefoot_ruleset::model::{Backend, Chain, Firewall, RuleAt, Table};
-use tree::Tree;
+use tree::BoxTree;
 
 /// How long to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,28 +48,28 @@ impl Default for Budget {
 
 /// What is known of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum RuleLife {
     /// No packet that comes to the chain can match it.
-    Dead(Why),
+    Dead(WhyDead),
     /// This packet, if it comes to the chain, comes to the rule and has what can be said of what it
     /// asks for.
-    Alive(Witness),
+    Alive(ChainWitness),
     /// The budget did not suffice.
     Unknown,
 }
 
 /// A packet, as far as the rules of one chain look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct ChainWitness {
     /// Whether it is of IPv6.
     pub v6: bool,
     /// What it has.
-    pub values: Vec<(Axis, Value)>,
+    pub values: Vec<(MatchAxis, ClassValue)>,
 }
 
 /// What was found in all chains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ChainFindings {
     /// The dead rules.
     pub dead: Vec<DeadRule>,
     /// How many rules the budget did not suffice for.
@@ -77,7 +77,7 @@ pub struct Found {
 }
 
 /// The dead rules of every chain that sees IP packets.
-pub fn dead_rules(firewall: &Firewall, budget: Budget) -> Found {
+pub fn dead_rules(firewall: &Firewall, budget: Budget) -> ChainFindings {
     dead_rules_of(firewall, budget, |_, _| true)
 }
 
@@ -86,25 +86,25 @@ pub fn dead_rules_of(
     firewall: &Firewall,
     budget: Budget,
     asked: impl Fn(&Table, &Chain) -> bool,
-) -> Found {
-    let mut found = Found::default();
+) -> ChainFindings {
+    let mut found = ChainFindings::default();
     let mut left = budget.all;
     for table in 0..firewall.tables.len() {
-        let Some(looker) = Looker::new(firewall, table) else {
+        let Some(looker) = ChainLooker::new(firewall, table) else {
             continue;
         };
         let chains = firewall.tables[table].chains.iter().enumerate();
         let chains = chains.filter(|(_, chain)| asked(&firewall.tables[table], chain));
         for (chain, _) in chains {
-            let lives = looker.chain(chain, budget.rule, &mut left, false);
+            let lives = looker.chain_lives(chain, budget.rule, &mut left, false);
             for (rule, life) in lives.into_iter().enumerate() {
                 match life {
-                    Life::Dead(why) => {
+                    RuleLife::Dead(why) => {
                         let at = RuleAt { table, chain, rule };
                         found.dead.push(DeadRule { at, why });
                     }
-                    Life::Unknown => found.unknown += 1,
-                    Life::Alive(_) => {}
+                    RuleLife::Unknown => found.unknown += 1,
+                    RuleLife::Alive(_) => {}
                 }
             }
         }
@@ -113,36 +113,41 @@ pub fn dead_rules_of(
 }
 
 /// What is known of each rule of one chain; nothing if its table sees no IP packets.
-pub fn lives(firewall: &Firewall, table: usize, chain: usize, budget: Budget) -> Vec<Life> {
+pub fn rule_lives(
+    firewall: &Firewall,
+    table: usize,
+    chain: usize,
+    budget: Budget,
+) -> Vec<RuleLife> {
     let mut left = budget.all;
-    Looker::new(firewall, table).map_or_else(Vec::new, |looker| {
-        looker.chain(chain, budget.rule, &mut left, true)
+    ChainLooker::new(firewall, table).map_or_else(Vec::new, |looker| {
+        looker.chain_lives(chain, budget.rule, &mut left, true)
     })
 }
 
 /// What the chains of a table have in common.
-struct Looker<'a> {
+struct ChainLooker<'a> {
     firewall: &'a Firewall,
     table: usize,
     changed: std::collections::BTreeSet<surefoot_ruleset::model::Field>,
-    moving: Moving,
+    moving: MovingSets,
     /// For each family that the table sees, what becomes of its fragments.
-    families: Vec<(bool, Fragments)>,
+    families: Vec<(bool, FragmentChoice)>,
 }
 
-impl<'a> Looker<'a> {
+impl<'a> ChainLooker<'a> {
     fn new(firewall: &'a Firewall, at: usize) -> Option<Self> {
         let table = firewall.tables.get(at)?;
-        let families: Vec<(bool, Fragments)> = [false, true]
+        let families: Vec<(bool, FragmentChoice)> = [false, true]
             .into_iter()
             .filter(|v6| sees(table, *v6))
             .map(|v6| {
                 let fragments = if tracks_connections(firewall, v6) {
-                    Fragments::None
+                    FragmentChoice::None
                 } else if table.backend == Backend::IptablesLegacy {
-                    Fragments::Seen
+                    FragmentChoice::Seen
                 } else {
-                    Fragments::Misread
+                    FragmentChoice::Misread
                 };
                 (v6, fragments)
             })
@@ -151,71 +156,79 @@ impl<'a> Looker<'a> {
             firewall,
             table: at,
             changed: changed_fields(table),
-            moving: Moving::of(firewall, table),
+            moving: MovingSets::of(firewall, table),
             families,
         })
     }
 
-    fn chain(&self, chain: usize, per_rule: u64, left: &mut u64, witnesses: bool) -> Vec<Life> {
-        let mut lives: Option<Vec<Life>> = None;
+    fn chain_lives(
+        &self,
+        chain: usize,
+        per_rule: u64,
+        left: &mut u64,
+        witnesses: bool,
+    ) -> Vec<RuleLife> {
+        let mut lives: Option<Vec<RuleLife>> = None;
         for (v6, fragments) in &self.families {
-            let of_family = self.family(chain, (*v6, *fragments), per_rule, left, witnesses);
+            let of_family = self.family_lives(chain, (*v6, *fragments), per_rule, left, witnesses);
             lives = Some(match lives {
                 None => of_family,
                 Some(before) => before
                     .into_iter()
                     .zip(of_family)
-                    .map(|(one, other)| either(one, other))
+                    .map(|(one, other)| combine_lives(one, other))
                     .collect(),
             });
         }
         lives.unwrap_or_default()
     }
 
-    fn family(
+    fn family_lives(
         &self,
         chain: usize,
-        (v6, fragments): (bool, Fragments),
+        (v6, fragments): (bool, FragmentChoice),
         per_rule: u64,
         left: &mut u64,
         witnesses: bool,
-    ) -> Vec<Life> {
+    ) -> Vec<RuleLife> {
         let table = &self.firewall.tables[self.table];
         let Some(rules) = table.chains.get(chain).map(|chain| &chain.rules) else {
             return Vec::new();
         };
-        let reader = Reader {
+        let reader = RuleReader {
             firewall: self.firewall,
             table,
             v6,
             changed: &self.changed,
             moving: &self.moving,
         };
-        let asked = reader.rules(rules);
-        let (boxes, scales, world) = Boxes::new(&asked, v6, fragments);
+        let asked = reader.asked_of_rules(rules);
+        let (boxes, scales, world) = RuleBoxes::new(&asked, v6, fragments);
         drop(asked);
-        let tree = Tree::new(&boxes);
-        let mut search = Search::new();
+        let tree = BoxTree::new(&boxes);
+        let mut search = CoverSearch::new();
         let mut lives = Vec::with_capacity(rules.len());
         for (number, rule) in (0..).zip(0..rules.len()) {
             let steps = per_rule.min(*left);
             search.steps = steps;
-            let own = boxes.of(rule).map(|one| boxes.sides(one));
-            let found = search.outside(&boxes, &world, own, Cover::Before(&tree, number));
+            let own = boxes.boxes_of_rule(rule).map(|one| boxes.sides_at(one));
+            let found = search.find_outside(&boxes, &world, own, CoverTree::Before(&tree, number));
             *left = left.saturating_sub(steps - search.steps);
             lives.push(match found {
-                Ok(Some(point)) => Life::Alive(Witness {
+                Ok(Some(point)) => RuleLife::Alive(ChainWitness {
                     v6,
                     values: if witnesses {
                         let scales = scales.all.iter().zip(&point);
                         scales
-                            .map(|(scale, (class, _))| (scale.axis.clone(), scale.value(*class)))
+                            .map(|(scale, (class, _))| {
+                                (scale.axis.clone(), scale.class_value(*class))
+                            })
                             .collect()
                     } else {
                         Vec::new()
                     },
                 }),
-                Ok(None) if search.used.is_empty() => Life::Dead(Why::Impossible),
+                Ok(None) if search.used.is_empty() => RuleLife::Dead(WhyDead::Impossible),
                 Ok(None) => {
                     let proof = std::mem::take(&mut search.used);
                     let dead = Dead {
@@ -230,9 +243,9 @@ impl<'a> Looker<'a> {
                         },
                         proof: &proof,
                     };
-                    Life::Dead(Why::Hidden(dead.hiders(&mut search)))
+                    RuleLife::Dead(WhyDead::Hidden(dead.hiders(&mut search)))
                 }
-                Err(cover::Spent) => Life::Unknown,
+                Err(cover::SearchSpent) => RuleLife::Unknown,
             });
         }
         lives
@@ -240,13 +253,13 @@ impl<'a> Looker<'a> {
 }
 
 /// What is known of a rule that sees both families.
-fn either(one: Life, other: Life) -> Life {
+fn combine_lives(one: RuleLife, other: RuleLife) -> RuleLife {
     match (one, other) {
-        (Life::Dead(mut why), Life::Dead(more)) => {
-            why.join(more);
-            Life::Dead(why)
+        (RuleLife::Dead(mut why), RuleLife::Dead(more)) => {
+            why.join_survey(more);
+            RuleLife::Dead(why)
         }
-        (Life::Alive(witness), _) | (_, Life::Alive(witness)) => Life::Alive(witness),
-        _ => Life::Unknown,
+        (RuleLife::Alive(witness), _) | (_, RuleLife::Alive(witness)) => RuleLife::Alive(witness),
+        _ => RuleLife::Unknown,
     }
 }

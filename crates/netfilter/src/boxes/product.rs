@@ -1,16 +1,16 @@
 //! The boxes of a chain: what each rule asks for, as products of runs of classes.
 
-use super::ask::{Allowed, Asked, Axis, Limit};
-use super::fields::{PROTOCOLS, There, there};
-use super::scale::{Run, Scales};
-use super::world::World;
+use super::ask::{AllowedValues, AskedOfRule, AxisLimit, MatchAxis};
+use super::fields::{FieldPresence, PROTOCOLS, presence_of};
+use super::scale::{FieldScales, Run};
+use super::world::ChainWorld;
 use surefoot_ruleset::model::{Field, Range};
 
 /// Boxes that one rule may be made of.
 const MOST_BOXES: usize = 1024;
 
 /// The boxes of all rules of a chain, rule after rule.
-pub(super) struct Boxes {
+pub(super) struct RuleBoxes {
     /// How many axes each has.
     pub(super) width: usize,
     sides: Vec<Run>,
@@ -21,7 +21,7 @@ pub(super) struct Boxes {
 
 /// What becomes of fragments other than the first, which have no transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fragments {
+pub(super) enum FragmentChoice {
     /// Conntrack puts them together before the rules see them.
     None,
     /// A rule that reads a transport header does not match them.
@@ -33,16 +33,20 @@ pub(super) enum Fragments {
 /// One side for each axis, from its first class to its last.
 pub(super) type Sides = [Run];
 
-impl Boxes {
+impl RuleBoxes {
     /// The boxes of these rules, and the space that they lie in.
-    pub(super) fn new(asked: &[Asked], v6: bool, fragments: Fragments) -> (Self, Scales, World) {
+    pub(super) fn new(
+        asked: &[AskedOfRule],
+        v6: bool,
+        fragments: FragmentChoice,
+    ) -> (Self, FieldScales, ChainWorld) {
         let extra = extra_limits(asked, v6, fragments);
         let limits = asked
             .iter()
             .flat_map(|one| one.parts.iter().flatten())
             .chain(&extra);
-        let scales = Scales::new(limits, v6);
-        let world = World::new(&scales, v6, fragments);
+        let scales = FieldScales::new(limits, v6);
+        let world = ChainWorld::new(&scales, v6, fragments);
         let mut boxes = Self {
             width: scales.all.len(),
             sides: Vec::new(),
@@ -58,7 +62,7 @@ impl Boxes {
         (boxes, scales, world)
     }
 
-    fn add_rule(&mut self, rule: u32, asked: &Asked, scales: &Scales) {
+    fn add_rule(&mut self, rule: u32, asked: &AskedOfRule, scales: &FieldScales) {
         let mut choices: Vec<Vec<Vec<Run>>> = Vec::with_capacity(asked.parts.len());
         let mut whole = true;
         for part in &asked.parts {
@@ -68,8 +72,8 @@ impl Boxes {
                 .map(|scale| vec![(0, scale.count().saturating_sub(1))])
                 .collect();
             for limit in part {
-                match scales.runs(limit) {
-                    Some((at, runs)) => sides[at] = common(&sides[at], &runs),
+                match scales.runs_of_limit(limit) {
+                    Some((at, runs)) => sides[at] = common_runs(&sides[at], &runs),
                     None => whole = false,
                 }
             }
@@ -118,22 +122,22 @@ impl Boxes {
     }
 
     /// The boxes of a rule.
-    pub(super) fn of(&self, rule: usize) -> std::ops::Range<usize> {
+    pub(super) fn boxes_of_rule(&self, rule: usize) -> std::ops::Range<usize> {
         self.of_rule.get(rule).cloned().unwrap_or_default()
     }
 
     /// The sides of a box.
-    pub(super) fn sides(&self, at: usize) -> &Sides {
+    pub(super) fn sides_at(&self, at: usize) -> &Sides {
         &self.sides[at * self.width..(at + 1) * self.width]
     }
 
     /// The rule that a box belongs to.
-    pub(super) fn rule(&self, at: usize) -> u32 {
+    pub(super) fn rule_of_box(&self, at: usize) -> u32 {
         self.rules[at]
     }
 
     /// Whether a packet in the box never comes to a later rule.
-    pub(super) fn takes(&self, at: usize) -> bool {
+    pub(super) fn takes_packets(&self, at: usize) -> bool {
         self.takes[at]
     }
 
@@ -144,29 +148,31 @@ impl Boxes {
 }
 
 /// Classes that the packets' own laws tell apart.
-fn extra_limits(asked: &[Asked], v6: bool, fragments: Fragments) -> Vec<Limit> {
+fn extra_limits(asked: &[AskedOfRule], v6: bool, fragments: FragmentChoice) -> Vec<AxisLimit> {
     let mut limits = asked.iter().flat_map(|one| one.parts.iter().flatten());
-    let of_protocol = |limit: &Limit| match limit.axis {
-        Axis::Number(field) | Axis::Bits(field, _) => matches!(there(field, v6), There::With(_)),
-        Axis::In | Axis::Out | Axis::Said(_) => false,
+    let of_protocol = |limit: &AxisLimit| match limit.axis {
+        MatchAxis::Number(field) | MatchAxis::Bits(field, _) => {
+            matches!(presence_of(field, v6), FieldPresence::With(_))
+        }
+        MatchAxis::In | MatchAxis::Out | MatchAxis::Said(_) => false,
     };
     if !limits.any(of_protocol) {
         return Vec::new();
     }
     let protocol = |number: &u128| number_is(Field::L4Proto, *number);
-    let mut extra: Vec<Limit> = PROTOCOLS.iter().map(protocol).collect();
-    if fragments != Fragments::None {
+    let mut extra: Vec<AxisLimit> = PROTOCOLS.iter().map(protocol).collect();
+    if fragments != FragmentChoice::None {
         extra.push(number_is(Field::IsLaterFragment, 1));
     }
     extra
 }
 
-fn number_is(field: Field, number: u128) -> Limit {
-    Limit {
-        axis: Axis::Number(field),
+fn number_is(field: Field, number: u128) -> AxisLimit {
+    AxisLimit {
+        axis: MatchAxis::Number(field),
         mask: None,
         negated: false,
-        allowed: Allowed::Numbers(vec![Range::one(number)]),
+        allowed: AllowedValues::Numbers(vec![Range::one(number)]),
         absent: false,
     }
 }
@@ -178,7 +184,7 @@ fn count(sides: &[Vec<Run>]) -> usize {
 }
 
 /// What two lists of ascending runs share.
-fn common(a: &[Run], b: &[Run]) -> Vec<Run> {
+fn common_runs(a: &[Run], b: &[Run]) -> Vec<Run> {
     let mut both = Vec::new();
     let (mut i, mut j) = (0, 0);
     while let (Some(one), Some(other)) = (a.get(i), b.get(j)) {

@@ -6,21 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ask::{Allowed, Axis, Limit};
-use super::fields::{There, complement, few, largest, there};
+use super::ask::{AllowedValues, AxisLimit, MatchAxis};
+use super::fields::{FieldPresence, complement_ranges, largest_value, only_values, presence_of};
 use surefoot_ruleset::model::{Field, NamePattern, Range};
 
 /// The classes of one axis; class 0 is "not there" where a packet can lack the field.
 #[derive(Clone, Debug)]
-pub(super) struct Scale {
-    pub(super) axis: Axis,
+pub(super) struct FieldScale {
+    pub(super) axis: MatchAxis,
     /// Whether class 0 is "not there".
     pub(super) absent: bool,
-    kind: Kind,
+    kind: ScaleKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum ScaleKind {
     /// Classes of numbers, by where they start.
     Starts { starts: Vec<u128>, largest: u128 },
     /// Classes of names, by where they start.
@@ -34,7 +34,7 @@ pub(super) type Run = (u32, u32);
 
 /// A value that stands for its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum ClassValue {
     /// The packet does not have the field.
     Absent,
     /// A number.
@@ -48,26 +48,26 @@ const MOST_LISTED: u32 = 10;
 
 /// The limits of a chain, by what they are about.
 #[derive(Default)]
-pub(super) struct Scales {
-    pub(super) all: Vec<Scale>,
+pub(super) struct FieldScales {
+    pub(super) all: Vec<FieldScale>,
     joint: BTreeMap<Field, u128>,
 }
 
-impl Scales {
+impl FieldScales {
     /// Made for these limits.
-    pub(super) fn new<'a>(limits: impl Iterator<Item = &'a Limit> + Clone, v6: bool) -> Self {
+    pub(super) fn new<'a>(limits: impl Iterator<Item = &'a AxisLimit> + Clone, v6: bool) -> Self {
         let mut masks: BTreeMap<Field, (bool, u128)> = BTreeMap::new();
         for limit in limits.clone() {
-            if let Axis::Number(field) = limit.axis {
+            if let MatchAxis::Number(field) = limit.axis {
                 let (masked, bits) = masks.entry(field).or_default();
                 *masked |= limit.mask.is_some();
-                *bits |= limit.mask.unwrap_or(largest(field));
+                *bits |= limit.mask.unwrap_or(largest_value(field));
             }
         }
         let joint: BTreeMap<Field, u128> = masks
             .into_iter()
             .filter(|(field, (masked, bits))| {
-                few(*field).is_some() || *masked && bits.count_ones() <= MOST_LISTED
+                only_values(*field).is_some() || *masked && bits.count_ones() <= MOST_LISTED
             })
             .map(|(field, (_, bits))| (field, bits))
             .collect();
@@ -75,9 +75,9 @@ impl Scales {
             all: Vec::new(),
             joint,
         };
-        let mut by_axis: BTreeMap<Axis, Vec<&Limit>> = BTreeMap::new();
+        let mut by_axis: BTreeMap<MatchAxis, Vec<&AxisLimit>> = BTreeMap::new();
         for limit in limits {
-            let axis = scales.axis(limit);
+            let axis = scales.axis_of(limit);
             match by_axis.get_mut(&axis) {
                 Some(limits) => limits.push(limit),
                 None => drop(by_axis.insert(axis, vec![limit])),
@@ -87,28 +87,28 @@ impl Scales {
             .into_iter()
             .map(|(axis, limits)| {
                 let bits = match &axis {
-                    Axis::Number(field) => scales.joint.get(field).copied(),
+                    MatchAxis::Number(field) => scales.joint.get(field).copied(),
                     _ => None,
                 };
-                Scale::new(axis, &limits, bits, v6)
+                FieldScale::new(axis, &limits, bits, v6)
             })
             .collect();
         scales
     }
 
     /// The axis that a limit is on in this chain.
-    fn axis(&self, limit: &Limit) -> Axis {
+    fn axis_of(&self, limit: &AxisLimit) -> MatchAxis {
         match (&limit.axis, limit.mask) {
-            (Axis::Number(field), Some(mask)) if !self.joint.contains_key(field) => {
-                Axis::Bits(*field, mask)
+            (MatchAxis::Number(field), Some(mask)) if !self.joint.contains_key(field) => {
+                MatchAxis::Bits(*field, mask)
             }
             (axis, _) => axis.clone(),
         }
     }
 
     /// The place of a limit's axis, and its runs of classes there.
-    pub(super) fn runs(&self, limit: &Limit) -> Option<(usize, Vec<Run>)> {
-        let axis = self.axis(limit);
+    pub(super) fn runs_of_limit(&self, limit: &AxisLimit) -> Option<(usize, Vec<Run>)> {
+        let axis = self.axis_of(limit);
         let at = self
             .all
             .binary_search_by(|scale| scale.axis.cmp(&axis))
@@ -118,25 +118,29 @@ impl Scales {
 
     /// The place of a field's axis.
     pub(super) fn of_field(&self, field: Field) -> Option<usize> {
-        let axis = Axis::Number(field);
+        let axis = MatchAxis::Number(field);
         self.all
             .binary_search_by(|scale| scale.axis.cmp(&axis))
             .ok()
     }
 }
 
-impl Scale {
-    fn new(axis: Axis, limits: &[&Limit], joint: Option<u128>, v6: bool) -> Self {
+impl FieldScale {
+    fn new(axis: MatchAxis, limits: &[&AxisLimit], joint: Option<u128>, v6: bool) -> Self {
         let absent = match &axis {
-            Axis::Number(field) | Axis::Bits(field, _) => there(*field, v6) != There::Always,
-            Axis::In | Axis::Out | Axis::Said(_) => false,
+            MatchAxis::Number(field) | MatchAxis::Bits(field, _) => {
+                presence_of(*field, v6) != FieldPresence::Always
+            }
+            MatchAxis::In | MatchAxis::Out | MatchAxis::Said(_) => false,
         };
         let kind = match (&axis, joint) {
-            (Axis::Number(field), Some(bits)) => Kind::Points(points(*field, bits, limits)),
-            (Axis::Number(field), None) => starts(limits, largest(*field)),
-            (Axis::Bits(_, mask), _) => starts(limits, *mask),
-            (Axis::Said(_), _) => starts(limits, 1),
-            (Axis::In | Axis::Out, _) => names(limits),
+            (MatchAxis::Number(field), Some(bits)) => {
+                ScaleKind::Points(cut_points(*field, bits, limits))
+            }
+            (MatchAxis::Number(field), None) => starts(limits, largest_value(*field)),
+            (MatchAxis::Bits(_, mask), _) => starts(limits, *mask),
+            (MatchAxis::Said(_), _) => starts(limits, 1),
+            (MatchAxis::In | MatchAxis::Out, _) => name_scale(limits),
         };
         Self { axis, absent, kind }
     }
@@ -144,34 +148,34 @@ impl Scale {
     /// How many classes there are.
     pub(super) fn count(&self) -> u32 {
         let classes = match &self.kind {
-            Kind::Starts { starts, .. } => starts.len(),
-            Kind::Names(starts) => starts.len(),
-            Kind::Points(points) => points.len(),
+            ScaleKind::Starts { starts, .. } => starts.len(),
+            ScaleKind::Names(starts) => starts.len(),
+            ScaleKind::Points(points) => points.len(),
         };
         u32::try_from(classes).unwrap_or(u32::MAX - 1) + u32::from(self.absent)
     }
 
     /// A value of the class.
-    pub(super) fn value(&self, class: u32) -> Value {
+    pub(super) fn class_value(&self, class: u32) -> ClassValue {
         if self.absent && class == 0 {
-            return Value::Absent;
+            return ClassValue::Absent;
         }
         let at = usize::try_from(class - u32::from(self.absent)).unwrap_or(usize::MAX);
         match &self.kind {
-            Kind::Starts { starts, .. } => starts
+            ScaleKind::Starts { starts, .. } => starts
                 .get(at)
-                .map_or(Value::Absent, |one| Value::Number(*one)),
-            Kind::Points(points) => points
+                .map_or(ClassValue::Absent, |one| ClassValue::Number(*one)),
+            ScaleKind::Points(points) => points
                 .get(at)
-                .map_or(Value::Absent, |one| Value::Number(*one)),
-            Kind::Names(starts) => starts.get(at).map_or(Value::Absent, |one| {
-                Value::Name(String::from_utf8_lossy(one).into_owned())
+                .map_or(ClassValue::Absent, |one| ClassValue::Number(*one)),
+            ScaleKind::Names(starts) => starts.get(at).map_or(ClassValue::Absent, |one| {
+                ClassValue::Name(String::from_utf8_lossy(one).into_owned())
             }),
         }
     }
 
     /// The classes that the limit allows, ascending and with gaps between.
-    fn runs(&self, limit: &Limit) -> Vec<Run> {
+    fn runs(&self, limit: &AxisLimit) -> Vec<Run> {
         let first = u32::from(self.absent);
         let mut runs: Vec<Run> = Vec::new();
         if self.absent && limit.absent {
@@ -182,27 +186,27 @@ impl Scale {
             _ => runs.push((lo, hi)),
         };
         match (&self.kind, &limit.allowed) {
-            (Kind::Starts { starts, largest }, Allowed::Numbers(ranges)) => {
+            (ScaleKind::Starts { starts, largest }, AllowedValues::Numbers(ranges)) => {
                 let class = |number: u128| {
                     let at = starts.partition_point(|start| *start <= number);
                     u32::try_from(at.saturating_sub(1)).unwrap_or(u32::MAX - 1) + first
                 };
-                let turned = limit.negated.then(|| complement(ranges, *largest));
+                let turned = limit.negated.then(|| complement_ranges(ranges, *largest));
                 for range in turned.as_ref().unwrap_or(ranges) {
                     if range.lo <= *largest && range.lo <= range.hi {
                         add(class(range.lo), class(range.hi.min(*largest)));
                     }
                 }
             }
-            (Kind::Points(points), Allowed::Numbers(ranges)) => {
+            (ScaleKind::Points(points), AllowedValues::Numbers(ranges)) => {
                 for (class, point) in (first..).zip(points) {
                     if holds(*point, limit.mask, ranges) != limit.negated {
                         add(class, class);
                     }
                 }
             }
-            (Kind::Names(starts), Allowed::Names(patterns)) => {
-                for (lo, hi) in named(starts, patterns, limit.negated) {
+            (ScaleKind::Names(starts), AllowedValues::Names(patterns)) => {
+                for (lo, hi) in name_runs(starts, patterns, limit.negated) {
                     add(lo + first, hi + first);
                 }
             }
@@ -218,7 +222,7 @@ fn holds(number: u128, mask: Option<u128>, ranges: &[Range]) -> bool {
 }
 
 /// The classes of names that fit one of the patterns, or none of them.
-fn named(starts: &[Vec<u8>], patterns: &[NamePattern], negated: bool) -> Vec<Run> {
+fn name_runs(starts: &[Vec<u8>], patterns: &[NamePattern], negated: bool) -> Vec<Run> {
     let class = |name: &[u8]| {
         let at = starts.partition_point(|start| start.as_slice() < name);
         u32::try_from(at).unwrap_or(u32::MAX - 1)
@@ -256,16 +260,16 @@ fn named(starts: &[Vec<u8>], patterns: &[NamePattern], negated: bool) -> Vec<Run
 fn after(pattern: &NamePattern) -> Option<Vec<u8>> {
     let mut name = pattern.text.as_bytes().to_vec();
     if pattern.prefix {
-        return behind(&name);
+        return next_name(&name);
     }
     name.push(0);
     Some(name)
 }
 
-fn starts(limits: &[&Limit], largest: u128) -> Kind {
+fn starts(limits: &[&AxisLimit], largest: u128) -> ScaleKind {
     let mut starts = vec![0];
     for limit in limits {
-        if let Allowed::Numbers(ranges) = &limit.allowed {
+        if let AllowedValues::Numbers(ranges) = &limit.allowed {
             for range in ranges {
                 starts.push(range.lo);
                 starts.extend(range.hi.checked_add(1));
@@ -275,14 +279,14 @@ fn starts(limits: &[&Limit], largest: u128) -> Kind {
     starts.retain(|start| *start <= largest);
     starts.sort_unstable();
     starts.dedup();
-    Kind::Starts { starts, largest }
+    ScaleKind::Starts { starts, largest }
 }
 
 /// Names in the order of their bytes: all that begin alike stand together.
-fn names(limits: &[&Limit]) -> Kind {
+fn name_scale(limits: &[&AxisLimit]) -> ScaleKind {
     let mut patterns: BTreeSet<&NamePattern> = BTreeSet::new();
     for limit in limits {
-        if let Allowed::Names(names) = &limit.allowed {
+        if let AllowedValues::Names(names) = &limit.allowed {
             patterns.extend(names);
         }
     }
@@ -291,11 +295,11 @@ fn names(limits: &[&Limit]) -> Kind {
         starts.insert(pattern.text.as_bytes().to_vec());
         starts.extend(after(pattern));
     }
-    Kind::Names(starts.into_iter().collect())
+    ScaleKind::Names(starts.into_iter().collect())
 }
 
 /// The first name behind all that begin so.
-fn behind(start: &[u8]) -> Option<Vec<u8>> {
+fn next_name(start: &[u8]) -> Option<Vec<u8>> {
     let kept = start.iter().rposition(|byte| *byte < u8::MAX)?;
     let mut next = start.get(..=kept)?.to_vec();
     *next.last_mut()? += 1;
@@ -304,13 +308,13 @@ fn behind(start: &[u8]) -> Option<Vec<u8>> {
 
 /// One number for each answer that the limits of the field can give together, so that numbers of
 /// one answer stand side by side.
-fn points(field: Field, bits: u128, limits: &[&Limit]) -> Vec<u128> {
-    let numbers = few(field).map_or_else(|| subsets(bits), <[u128]>::to_vec);
+fn cut_points(field: Field, bits: u128, limits: &[&AxisLimit]) -> Vec<u128> {
+    let numbers = only_values(field).map_or_else(|| bit_subsets(bits), <[u128]>::to_vec);
     let mut questions: Vec<(Option<u128>, &[Range])> = limits
         .iter()
         .filter_map(|limit| match &limit.allowed {
-            Allowed::Numbers(ranges) => Some((limit.mask, ranges.as_slice())),
-            Allowed::Names(_) => None,
+            AllowedValues::Numbers(ranges) => Some((limit.mask, ranges.as_slice())),
+            AllowedValues::Names(_) => None,
         })
         .collect();
     questions.sort_unstable();
@@ -330,7 +334,7 @@ fn points(field: Field, bits: u128, limits: &[&Limit]) -> Vec<u128> {
 }
 
 /// All numbers that have no other bits than these.
-fn subsets(bits: u128) -> Vec<u128> {
+fn bit_subsets(bits: u128) -> Vec<u128> {
     let mut all = vec![0];
     for bit in (0..u128::BITS).filter(|bit| bits >> bit & 1 == 1) {
         let with: Vec<u128> = all.iter().map(|number| number | 1 << bit).collect();

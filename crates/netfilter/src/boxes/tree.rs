@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use super::product::{Boxes, Sides};
+use super::product::{RuleBoxes, Sides};
 use super::scale::Run;
 
 /// Boxes that are looked at one by one.
@@ -16,19 +16,19 @@ const SAMPLE: usize = 64;
 /// No deeper than this; the rest is one leaf.
 const DEEPEST: u32 = 64;
 
-pub(super) struct Tree {
-    nodes: Vec<Node>,
+pub(super) struct BoxTree {
+    nodes: Vec<BoxNode>,
     /// The boxes of the leaves, in the order of the rules in each.
     order: Vec<u32>,
 }
 
-struct Node {
+struct BoxNode {
     /// The first rule that has a box below.
     first: u32,
-    kind: Kind,
+    kind: BoxNodeKind,
 }
 
-enum Kind {
+enum BoxNodeKind {
     Leaf(std::ops::Range<usize>),
     Cut {
         axis: usize,
@@ -40,21 +40,21 @@ enum Kind {
     },
 }
 
-impl Tree {
+impl BoxTree {
     /// Holds the boxes that take their packets.
-    pub(super) fn new(boxes: &Boxes) -> Self {
+    pub(super) fn new(boxes: &RuleBoxes) -> Self {
         let mut tree = Self {
             nodes: Vec::new(),
             order: Vec::new(),
         };
-        let all = (0..boxes.count()).filter(|at| boxes.takes(*at));
+        let all = (0..boxes.count()).filter(|at| boxes.takes_packets(*at));
         let all = all.filter_map(|at| u32::try_from(at).ok()).collect();
-        tree.add(boxes, all, 0);
+        tree.add_node(boxes, all, 0);
         tree
     }
 
-    fn add(&mut self, boxes: &Boxes, held: Vec<u32>, depth: u32) -> Option<usize> {
-        let first = boxes.rule(*held.first()? as usize);
+    fn add_node(&mut self, boxes: &RuleBoxes, held: Vec<u32>, depth: u32) -> Option<usize> {
+        let first = boxes.rule_of_box(*held.first()? as usize);
         let cut = (held.len() > LEAF && depth < DEEPEST)
             .then(|| best_cut(boxes, &held))
             .flatten();
@@ -62,19 +62,19 @@ impl Tree {
         let Some((axis, at)) = cut else {
             let start = self.order.len();
             self.order.extend(held);
-            self.nodes.push(Node {
+            self.nodes.push(BoxNode {
                 first,
-                kind: Kind::Leaf(start..self.order.len()),
+                kind: BoxNodeKind::Leaf(start..self.order.len()),
             });
             return Some(node);
         };
-        self.nodes.push(Node {
+        self.nodes.push(BoxNode {
             first,
-            kind: Kind::Leaf(0..0),
+            kind: BoxNodeKind::Leaf(0..0),
         });
         let (mut before, mut across, mut behind) = (Vec::new(), Vec::new(), Vec::new());
         for one in held {
-            let (lo, hi) = boxes.sides(one as usize)[axis];
+            let (lo, hi) = boxes.sides_at(one as usize)[axis];
             if hi < at {
                 before.push(one);
             } else if lo >= at {
@@ -83,10 +83,10 @@ impl Tree {
                 across.push(one);
             }
         }
-        let across = self.add(boxes, across, depth + 1);
-        let before = self.add(boxes, before, depth + 1);
-        let behind = self.add(boxes, behind, depth + 1);
-        self.nodes[node].kind = Kind::Cut {
+        let across = self.add_node(boxes, across, depth + 1);
+        let before = self.add_node(boxes, before, depth + 1);
+        let behind = self.add_node(boxes, behind, depth + 1);
+        self.nodes[node].kind = BoxNodeKind::Cut {
             axis,
             at,
             before,
@@ -97,9 +97,9 @@ impl Tree {
     }
 
     /// Each box of rules before `end` that meets the sides.
-    pub(super) fn meeting<B>(
+    pub(super) fn find_meeting<B>(
         &self,
-        boxes: &Boxes,
+        boxes: &RuleBoxes,
         sides: &Sides,
         end: u32,
         mut found: impl FnMut(usize) -> ControlFlow<B>,
@@ -112,18 +112,18 @@ impl Tree {
                 continue;
             }
             match &node.kind {
-                Kind::Leaf(held) => {
+                BoxNodeKind::Leaf(held) => {
                     for one in &self.order[held.clone()] {
                         let one = *one as usize;
-                        if boxes.rule(one) >= end {
+                        if boxes.rule_of_box(one) >= end {
                             break;
                         }
-                        if meet(boxes.sides(one), sides) {
+                        if sides_meet(boxes.sides_at(one), sides) {
                             found(one)?;
                         }
                     }
                 }
-                Kind::Cut {
+                BoxNodeKind::Cut {
                     axis,
                     at,
                     before,
@@ -145,19 +145,19 @@ impl Tree {
     }
 }
 
-fn meet(a: &Sides, b: &Sides) -> bool {
+fn sides_meet(a: &Sides, b: &Sides) -> bool {
     a.iter()
         .zip(b)
         .all(|(one, other)| one.0 <= other.1 && other.0 <= one.1)
 }
 
 /// The axis and the class that divide the boxes best.
-fn best_cut(boxes: &Boxes, held: &[u32]) -> Option<(usize, u32)> {
+fn best_cut(boxes: &RuleBoxes, held: &[u32]) -> Option<(usize, u32)> {
     let step = held.len().div_ceil(SAMPLE);
     let some: Vec<&[Run]> = held
         .iter()
         .step_by(step)
-        .map(|one| boxes.sides(*one as usize))
+        .map(|one| boxes.sides_at(*one as usize))
         .collect();
     let mut best: Option<(usize, (usize, u32))> = None;
     let mut edges: Vec<u32> = Vec::with_capacity(2 * SAMPLE);

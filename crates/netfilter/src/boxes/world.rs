@@ -1,20 +1,20 @@
 //! Which points of a chain's space are packets: a port needs a protocol that has ports.
 
-use super::ask::Axis;
-use super::fields::{There, there};
-use super::product::{Fragments, Sides};
-use super::scale::{Run, Scales, Value};
+use super::ask::MatchAxis;
+use super::fields::{FieldPresence, presence_of};
+use super::product::{FragmentChoice, Sides};
+use super::scale::{ClassValue, FieldScales, Run};
 use surefoot_ruleset::model::Field;
 
 /// The laws that packets of one family keep.
-pub(super) struct World {
+pub(super) struct ChainWorld {
     protocol: Option<usize>,
     fragment: Option<usize>,
     /// For each class of protocols its number, or that of its first.
     protocols: Vec<u128>,
     /// The class of later fragments begins here.
     later: u32,
-    fragments: Fragments,
+    fragments: FragmentChoice,
     /// Fields that whole packets of some protocols have.
     with: Vec<(usize, &'static [u128])>,
 }
@@ -22,17 +22,17 @@ pub(super) struct World {
 /// A class for each axis, as a box of one point.
 pub(super) type Point = Vec<Run>;
 
-impl World {
-    pub(super) fn new(scales: &Scales, v6: bool, fragments: Fragments) -> Self {
+impl ChainWorld {
+    pub(super) fn new(scales: &FieldScales, v6: bool, fragments: FragmentChoice) -> Self {
         let protocol = scales.of_field(Field::L4Proto);
         let fragment = scales.of_field(Field::IsLaterFragment);
         let numbers = |at: Option<usize>| -> Vec<u128> {
             let scale = at.and_then(|at| scales.all.get(at));
             scale.map_or_else(Vec::new, |scale| {
                 (0..scale.count())
-                    .map(|class| match scale.value(class) {
-                        Value::Number(number) => number,
-                        Value::Absent | Value::Name(_) => 0,
+                    .map(|class| match scale.class_value(class) {
+                        ClassValue::Number(number) => number,
+                        ClassValue::Absent | ClassValue::Name(_) => 0,
                     })
                     .collect()
             })
@@ -42,10 +42,12 @@ impl World {
             .iter()
             .enumerate()
             .filter_map(|(at, scale)| match &scale.axis {
-                Axis::Number(field) | Axis::Bits(field, _) => match there(*field, v6) {
-                    There::With(protocols) => Some((at, protocols)),
-                    _ => None,
-                },
+                MatchAxis::Number(field) | MatchAxis::Bits(field, _) => {
+                    match presence_of(*field, v6) {
+                        FieldPresence::With(protocols) => Some((at, protocols)),
+                        _ => None,
+                    }
+                }
                 _ => None,
             })
             .collect();
@@ -81,9 +83,10 @@ impl World {
         }
         let later = self.fragment.map_or((0, 0), |at| sides[at]);
         let whole_fits = later.0 < self.later;
-        let later_fits =
-            self.fragments != Fragments::None && later.1 >= self.later && self.later != u32::MAX;
-        let misread = self.fragments == Fragments::Misread;
+        let later_fits = self.fragments != FragmentChoice::None
+            && later.1 >= self.later
+            && self.later != u32::MAX;
+        let misread = self.fragments == FragmentChoice::Misread;
         let protocols = self.protocol.map_or((0, 0), |at| sides[at]);
         let count = protocols.1 - protocols.0 + 1;
         let start = self.protocol.map_or(0, |at| point[at].0 - protocols.0);

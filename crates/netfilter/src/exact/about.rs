@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::Here;
+use super::condition::RulePlace;
 use super::diagram::{Exhausted, Packets};
 use super::lookup;
-use super::space::Space;
-use super::state::State;
-use crate::traffic::{Condition, Part, Traffic};
+use super::space::PacketSpace;
+use super::state::PacketRewrite;
+use crate::traffic::{ConditionPart, Traffic, TrafficCondition};
 use surefoot_ruleset::model::{
     Backend, Component, Family, Field, Firewall, KeyPart, Match, Place, RuleAt, Set, SetKind,
     SetRef, Statement, Table,
 };
 
 /// A set of the rules that words name, and where it is.
-struct Found<'a> {
+struct NamedSet<'a> {
     table: usize,
     set: &'a Set,
     place: SetRef,
@@ -22,7 +22,7 @@ struct Found<'a> {
 
 /// Whether the rules have a set of that name that holds addresses alone, or why it cannot be asked.
 pub fn set_problem(firewall: &Firewall, name: &str) -> Option<String> {
-    let found = sets(firewall, name);
+    let found = sets_named(firewall, name);
     if found.is_empty() {
         let known: Vec<&str> = firewall
             .ipsets
@@ -63,10 +63,10 @@ fn holds_addresses(set: &Set) -> bool {
     }
 }
 
-fn sets<'a>(firewall: &'a Firewall, name: &str) -> Vec<Found<'a>> {
+fn sets_named<'a>(firewall: &'a Firewall, name: &str) -> Vec<NamedSet<'a>> {
     let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let ipsets = firewall.ipsets.iter().enumerate();
-    let ipsets = ipsets.map(|(at, set)| Found {
+    let ipsets = ipsets.map(|(at, set)| NamedSet {
         table: 0,
         set,
         place: SetRef::Ipset(number(at)),
@@ -74,7 +74,7 @@ fn sets<'a>(firewall: &'a Firewall, name: &str) -> Vec<Found<'a>> {
     let tables = firewall.tables.iter().enumerate();
     let named = tables.flat_map(|(table, content)| {
         let sets = content.sets.iter().enumerate();
-        sets.map(move |(at, set)| Found {
+        sets.map(move |(at, set)| NamedSet {
             table,
             set,
             place: SetRef::Named(number(at)),
@@ -86,12 +86,12 @@ fn sets<'a>(firewall: &'a Firewall, name: &str) -> Vec<Found<'a>> {
         .collect()
 }
 
-impl Space {
+impl PacketSpace {
     /// The packets that the words mean, where they are in this state.
-    pub(crate) fn about(
+    pub(crate) fn packets_about(
         &mut self,
         firewall: &Firewall,
-        state: &State,
+        state: &PacketRewrite,
         traffic: &Traffic,
     ) -> Result<Packets, Exhausted> {
         let other_family = traffic.v6.is_some_and(|v6| v6 != self.v6);
@@ -100,10 +100,10 @@ impl Space {
         } else {
             Packets::ALL
         };
-        for Condition { negated, parts } in &traffic.conditions {
+        for TrafficCondition { negated, parts } in &traffic.conditions {
             let mut holds = Packets::ALL;
             for part in parts {
-                let one = self.part(firewall, state, part)?;
+                let one = self.packets_of_part(firewall, state, part)?;
                 holds = self.store.and(holds, one)?;
             }
             packets = self
@@ -113,11 +113,11 @@ impl Space {
         Ok(packets)
     }
 
-    fn part(
+    fn packets_of_part(
         &mut self,
         firewall: &Firewall,
-        state: &State,
-        part: &Part,
+        state: &PacketRewrite,
+        part: &ConditionPart,
     ) -> Result<Packets, Exhausted> {
         // Words stand in no rule; whatever a set leaves open is laid at the first one's door.
         let at = RuleAt {
@@ -126,11 +126,11 @@ impl Space {
             rule: 0,
         };
         match part {
-            Part::Match(wanted) => {
-                let nowhere = nowhere();
+            ConditionPart::Match(wanted) => {
+                let nowhere = empty_table();
                 let table = firewall.tables.first().unwrap_or(&nowhere);
-                self.condition(
-                    Here {
+                self.match_condition(
+                    RulePlace {
                         firewall,
                         table,
                         at,
@@ -139,32 +139,32 @@ impl Space {
                     wanted,
                 )
             }
-            Part::Any(of) => {
+            ConditionPart::Any(of) => {
                 let mut sets = Vec::with_capacity(of.len());
                 for one in of {
-                    sets.push(self.part(firewall, state, one)?);
+                    sets.push(self.packets_of_part(firewall, state, one)?);
                 }
-                self.store.any(sets)
+                self.store.unite_all(sets)
             }
-            Part::All(of) => {
+            ConditionPart::All(of) => {
                 let mut all = Packets::ALL;
                 for one in of {
-                    let one = self.part(firewall, state, one)?;
+                    let one = self.packets_of_part(firewall, state, one)?;
                     all = self.store.and(all, one)?;
                 }
                 Ok(all)
             }
-            Part::InSet { source, name } => {
-                let field = self.address(*source);
+            ConditionPart::InSet { source, name } => {
+                let field = self.address_field(*source);
                 let mut found = Vec::new();
-                for one in sets(firewall, name) {
+                for one in sets_named(firewall, name) {
                     if !self.fits_family(one.set) {
                         continue;
                     }
-                    let nowhere = nowhere();
+                    let nowhere = empty_table();
                     let table = firewall.tables.get(one.table).unwrap_or(&nowhere);
                     let key = [KeyPart::Number(field.into())];
-                    let here = Here {
+                    let here = RulePlace {
                         firewall,
                         table,
                         at,
@@ -172,7 +172,7 @@ impl Space {
                     found.push(lookup::holds(self, here, state, &key, &one.place)?);
                 }
                 let there = state.word(self, field)?.there;
-                let found = self.store.any(found)?;
+                let found = self.store.unite_all(found)?;
                 self.store.and(there, found)
             }
         }
@@ -202,7 +202,7 @@ impl Space {
 }
 
 /// The table of words that stand in no rule.
-fn nowhere() -> Table {
+fn empty_table() -> Table {
     Table {
         backend: Backend::Nft,
         family: Family::Inet,

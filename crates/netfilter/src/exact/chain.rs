@@ -1,26 +1,26 @@
 //! The walk of all packets at once through one chain, rule by rule.
 
-use super::condition::{Here, reads_transport};
+use super::condition::{RulePlace, reads_transport};
 use super::diagram::{Exhausted, Packets};
-use super::ends::Ends;
-use super::follow::{Flows, Follow, Passage};
+use super::ends::OutcomeSets;
+use super::follow::{ChainSummary, Flows, SymbolicWalk};
 use super::lookup;
-use super::space::{Topic, Unknown};
-use super::state::State;
-use crate::semantics::{DEEPEST, DEEPEST_JUMP, End, matters};
+use super::space::{UnknownAnswer, UnknownTopic};
+use super::state::PacketRewrite;
+use crate::semantics::{DEEPEST, DEEPEST_JUMP, End, rule_matters};
 use surefoot_ruleset::model::{
     Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, Statement, Verdict,
 };
 
 #[derive(Clone, Copy)]
-pub(super) struct Depth {
+pub(super) struct SummaryDepth {
     pub(super) jumps: u32,
     pub(super) all: u32,
 }
 
-impl Depth {
+impl SummaryDepth {
     /// The depth of a chain that is called here; none if that is too deep.
-    fn below(self, goto: bool) -> Option<Self> {
+    fn one_deeper(self, goto: bool) -> Option<Self> {
         let deeper = Self {
             jumps: self.jumps + u32::from(!goto),
             all: self.all + 1,
@@ -31,37 +31,37 @@ impl Depth {
 
 /// A chain of the same table that a rule calls, by index.
 #[derive(Clone, Copy)]
-struct Call {
+struct ChainCall {
     chain: usize,
     goto: bool,
-    depth: Depth,
+    depth: SummaryDepth,
 }
 
 /// What a rule does with the packets that reach it.
 #[derive(Default)]
-struct Rest {
-    on: Vec<(State, Packets)>,
-    accepted: Vec<(State, Packets)>,
-    returned: Vec<(State, Packets)>,
-    ends: Ends,
+struct ChainRest {
+    on: Vec<(PacketRewrite, Packets)>,
+    accepted: Vec<(PacketRewrite, Packets)>,
+    returned: Vec<(PacketRewrite, Packets)>,
+    ends: OutcomeSets,
     jumps: Vec<Jump>,
     hits: Vec<(Packets, Packets)>,
 }
 
 /// The chain that packets jump to, whether by goto, and who they are.
-type Jump = (ChainId, bool, Vec<(State, Packets)>);
+type Jump = (ChainId, bool, Vec<(PacketRewrite, Packets)>);
 
 /// What has left a chain other than by its end.
 #[derive(Default)]
-struct Gone {
-    accepted: Vec<(State, Packets)>,
-    returned: Vec<(State, Packets)>,
-    ends: Ends,
+struct ChainExits {
+    accepted: Vec<(PacketRewrite, Packets)>,
+    returned: Vec<(PacketRewrite, Packets)>,
+    ends: OutcomeSets,
 }
 
 /// How packets leave a chain by a rule that changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaves {
+enum ExitKind {
     Accepted,
     Returned,
     Ended(End),
@@ -69,8 +69,8 @@ enum Leaves {
 
 /// Rules behind each other by which packets leave in the same way. What they match together is
 /// what is missing after them, which costs less than to join what each of them matches.
-struct Run {
-    leaves: Leaves,
+struct SameVerdictRun {
+    leaves: ExitKind,
     start: Flows,
 }
 
@@ -101,24 +101,24 @@ fn only_verdict(rule: &Rule) -> Option<&Verdict> {
 }
 
 /// How packets leave by the rule, if it changes nothing else.
-fn leaves(verdict: &Verdict) -> Option<Leaves> {
+fn exit_of(verdict: &Verdict) -> Option<ExitKind> {
     match verdict {
-        Verdict::Accept => Some(Leaves::Accepted),
-        Verdict::Return => Some(Leaves::Returned),
-        Verdict::Drop => Some(Leaves::Ended(End::Dropped)),
-        Verdict::Reject { .. } => Some(Leaves::Ended(End::Rejected)),
-        Verdict::Queue { .. } => Some(Leaves::Ended(End::Queued)),
+        Verdict::Accept => Some(ExitKind::Accepted),
+        Verdict::Return => Some(ExitKind::Returned),
+        Verdict::Drop => Some(ExitKind::Ended(End::Dropped)),
+        Verdict::Reject { .. } => Some(ExitKind::Ended(End::Rejected)),
+        Verdict::Queue { .. } => Some(ExitKind::Ended(End::Queued)),
         _ => None,
     }
 }
 
-impl<'a> Follow<'a> {
+impl<'a> SymbolicWalk<'a> {
     /// What a chain does to packets in this state; `on` and RETURN both leave it by its end.
-    fn passage(
+    fn summarize_chain(
         &mut self,
         (t, c): (usize, usize),
-        state: &State,
-        depth: Depth,
+        state: &PacketRewrite,
+        depth: SummaryDepth,
     ) -> Result<usize, Exhausted> {
         let key = (self.place, t, c, state.clone());
         if let Some(known) = self.known.get(&key) {
@@ -127,7 +127,7 @@ impl<'a> Follow<'a> {
         let asks = self.space.asks;
         let index = self.pass_chain((t, c), (state, Packets::ALL), depth)?;
         let ends = std::mem::take(&mut self.course.passages[index].ends);
-        self.course.passages[index].ends = ends.joined(&mut self.space.store)?;
+        self.course.passages[index].ends = ends.united_by_end(&mut self.space.store)?;
         // A packet that comes a second time may get other answers from what counts; where none
         // comes back, none comes twice. Of two firewalls, one may send no packet back to where the
         // other does: there each way has answers of its own.
@@ -142,79 +142,82 @@ impl<'a> Follow<'a> {
     pub(super) fn pass_chain(
         &mut self,
         (t, c): (usize, usize),
-        (state, packets): (&State, Packets),
-        depth: Depth,
+        (state, packets): (&PacketRewrite, Packets),
+        depth: SummaryDepth,
     ) -> Result<usize, Exhausted> {
         let firewall = self.firewall;
         let table = &firewall.tables[t];
-        let mut passage = Passage {
+        let mut passage = ChainSummary {
             chain: (t, c),
-            ..Passage::default()
+            ..ChainSummary::default()
         };
         let mut flows = Flows::from([(state.clone(), packets)]);
-        let mut gone = Gone::default();
-        let mut run: Option<Run> = None;
+        let mut gone = ChainExits::default();
+        let mut run: Option<SameVerdictRun> = None;
         for (r, rule) in table.chains[c].rules.iter().enumerate() {
             let at = RuleAt {
                 table: t,
                 chain: c,
                 rule: r,
             };
-            let here = Here {
+            let here = RulePlace {
                 firewall,
                 table,
                 at,
             };
-            let reach = self.space.store.any(flows.values().copied().collect())?;
+            let reach = self
+                .space
+                .store
+                .unite_all(flows.values().copied().collect())?;
             passage.reach.push(reach);
             if flows.is_empty() {
                 // Nobody comes; what the rule asks for tells why.
-                let holds = self.holds(here, rule, state, false)?;
+                let holds = self.rule_condition(here, rule, state, false)?;
                 passage.hits.push(vec![(Packets::NONE, holds)]);
                 continue;
             }
-            if !matters(rule) {
+            if !rule_matters(rule) {
                 let mut hits = Vec::with_capacity(flows.len());
                 for (state, packets) in &flows {
-                    hits.push((*packets, self.holds(here, rule, state, false)?));
+                    hits.push((*packets, self.rule_condition(here, rule, state, false)?));
                 }
                 passage.hits.push(hits);
                 continue;
             }
             let verdict = only_verdict(rule).filter(|_| self.reads_fragments_right());
-            let plain = verdict.and_then(leaves);
+            let plain = verdict.and_then(exit_of);
             if run.as_ref().map(|run| run.leaves) != plain
                 && let Some(run) = run.take()
             {
                 self.end_run(run, &flows, &mut gone)?;
             }
             if let Some(leaves) = plain {
-                run.get_or_insert_with(|| Run {
+                run.get_or_insert_with(|| SameVerdictRun {
                     leaves,
                     start: flows.clone(),
                 });
                 let mut hits = Vec::with_capacity(flows.len());
                 for (state, packets) in &mut flows {
-                    let holds = self.holds(here, rule, state, true)?;
+                    let holds = self.rule_condition(here, rule, state, true)?;
                     hits.push((*packets, holds));
                     *packets = self.space.store.minus(*packets, holds)?;
                 }
                 passage.hits.push(hits);
                 continue;
             }
-            if let Some(call) = verdict.and_then(|verdict| self.callee(t, verdict, depth)) {
-                flows = self.jump(here, rule, call, flows, (&mut passage, &mut gone))?;
+            if let Some(call) = verdict.and_then(|verdict| self.called_chain(t, verdict, depth)) {
+                flows = self.follow_jump(here, rule, call, flows, (&mut passage, &mut gone))?;
                 continue;
             }
-            let mut rest = Rest::default();
+            let mut rest = ChainRest::default();
             for (state, packets) in flows {
-                self.rule(here, rule, (state, packets), &mut rest)?;
+                self.follow_rule(here, rule, (state, packets), &mut rest)?;
             }
             for (to, goto, called) in std::mem::take(&mut rest.jumps) {
-                for (state, packets) in self.gather(called)? {
+                for (state, packets) in self.gather_flows(called)? {
                     let flow = (state, packets);
                     self.space.callers.push(at);
-                    self.call(t, (to, goto), flow, &mut rest, &mut passage.calls, depth)?;
+                    self.follow_call(t, (to, goto), flow, &mut rest, &mut passage.calls, depth)?;
                     self.space.callers.pop();
                 }
             }
@@ -222,14 +225,14 @@ impl<'a> Follow<'a> {
             gone.ends.extend(rest.ends);
             gone.accepted.extend(rest.accepted);
             gone.returned.extend(rest.returned);
-            flows = self.gather(rest.on)?;
+            flows = self.gather_flows(rest.on)?;
         }
         if let Some(run) = run {
             self.end_run(run, &flows, &mut gone)?;
         }
         passage.ends = gone.ends;
-        passage.accepted = self.gather(gone.accepted)?;
-        passage.on = self.gather(flows.into_iter().chain(gone.returned).collect())?;
+        passage.accepted = self.gather_flows(gone.accepted)?;
+        passage.on = self.gather_flows(flows.into_iter().chain(gone.returned).collect())?;
         self.course.passages.push(passage);
         Ok(self.course.passages.len() - 1)
     }
@@ -241,11 +244,11 @@ impl<'a> Follow<'a> {
 
     /// The packets in this state for which all conditions of a rule hold that changes nothing;
     /// where nothing is to be decided, whatever counters and clocks may say.
-    fn holds(
+    fn rule_condition(
         &mut self,
-        here: Here<'a>,
+        here: RulePlace<'a>,
         rule: &Rule,
-        state: &State,
+        state: &PacketRewrite,
         decides: bool,
     ) -> Result<Packets, Exhausted> {
         let mut holds = Vec::with_capacity(rule.statements.len());
@@ -253,63 +256,68 @@ impl<'a> Follow<'a> {
             if let Statement::Match(wanted) = statement
                 && (decides || !asks_stateful(wanted))
             {
-                holds.push(self.space.condition(here, state, wanted)?);
+                holds.push(self.space.match_condition(here, state, wanted)?);
             }
         }
-        self.space.store.all(holds)
+        self.space.store.intersect_all(holds)
     }
 
     /// What has left the chain since a run of rules began, left as those rules say.
-    fn end_run(&mut self, run: Run, flows: &Flows, gone: &mut Gone) -> Result<(), Exhausted> {
+    fn end_run(
+        &mut self,
+        run: SameVerdictRun,
+        flows: &Flows,
+        gone: &mut ChainExits,
+    ) -> Result<(), Exhausted> {
         for (state, packets) in run.start {
             let stays = flows.get(&state).copied().unwrap_or(Packets::NONE);
-            if run.leaves == Leaves::Ended(End::Dropped) {
+            if run.leaves == ExitKind::Ended(End::Dropped) {
                 continue;
             }
             let left = self.space.store.minus(packets, stays)?;
             match run.leaves {
-                Leaves::Accepted => gone.accepted.push((state, left)),
-                Leaves::Returned => gone.returned.push((state, left)),
-                Leaves::Ended(end) => gone.ends.add(end, left),
+                ExitKind::Accepted => gone.accepted.push((state, left)),
+                ExitKind::Returned => gone.returned.push((state, left)),
+                ExitKind::Ended(end) => gone.ends.add(end, left),
             }
         }
         Ok(())
     }
 
     /// The chain that a verdict leads to, whether by goto, and how deep that is.
-    fn callee(&self, t: usize, verdict: &Verdict, depth: Depth) -> Option<Call> {
+    fn called_chain(&self, t: usize, verdict: &Verdict, depth: SummaryDepth) -> Option<ChainCall> {
         let (Verdict::Jump(to) | Verdict::Goto(to)) = verdict else {
             return None;
         };
         let chains = self.firewall.tables[t].chains.len();
         let chain = usize::try_from(to.0).ok().filter(|to| *to < chains)?;
         let goto = matches!(verdict, Verdict::Goto(_));
-        let depth = depth.below(goto)?;
-        Some(Call { chain, goto, depth })
+        let depth = depth.one_deeper(goto)?;
+        Some(ChainCall { chain, goto, depth })
     }
 
     /// Runs a rule that does nothing but send packets to another chain. Few rules look at as many
     /// fields as the packets differ in: what the rule and the chain do is joined first, so that the
     /// packets themselves are split as few times as can be.
-    fn jump(
+    fn follow_jump(
         &mut self,
-        here: Here<'a>,
+        here: RulePlace<'a>,
         rule: &Rule,
-        call: Call,
+        call: ChainCall,
         flows: Flows,
-        (passage, gone): (&mut Passage, &mut Gone),
+        (passage, gone): (&mut ChainSummary, &mut ChainExits),
     ) -> Result<Flows, Exhausted> {
         let mut on = Vec::with_capacity(flows.len());
         let mut hits = Vec::with_capacity(flows.len());
         for (state, packets) in flows {
-            let holds = self.holds(here, rule, &state, true)?;
+            let holds = self.rule_condition(here, rule, &state, true)?;
             hits.push((packets, holds));
-            if !self.space.store.meet(packets, holds) {
+            if !self.space.store.sets_meet(packets, holds) {
                 on.push((state, packets));
                 continue;
             }
             self.space.callers.push(here.at);
-            let at = self.passage((here.at.table, call.chain), &state, call.depth)?;
+            let at = self.summarize_chain((here.at.table, call.chain), &state, call.depth)?;
             self.space.callers.pop();
             passage.calls.push((at, packets, holds));
             let called = &self.course.passages[at];
@@ -319,8 +327,8 @@ impl<'a> Follow<'a> {
                 called.on.clone(),
             );
             let store = &mut self.space.store;
-            let ends = ends.among(store, holds)?;
-            gone.ends.extend(ends.among(store, packets)?);
+            let ends = ends.restricted_to(store, holds)?;
+            gone.ends.extend(ends.restricted_to(store, packets)?);
             for (after, part) in accepted {
                 let part = store.and(holds, part)?;
                 gone.accepted.push((after, store.and(packets, part)?));
@@ -343,16 +351,16 @@ impl<'a> Follow<'a> {
             on.push((state, store.and(packets, stays)?));
         }
         passage.hits.push(hits);
-        self.gather(on)
+        self.gather_flows(on)
     }
 
     /// Runs one rule for the packets of one state.
-    fn rule(
+    fn follow_rule(
         &mut self,
-        here: Here<'a>,
+        here: RulePlace<'a>,
         rule: &'a Rule,
-        (mut state, mut packets): (State, Packets),
-        rest: &mut Rest,
+        (mut state, mut packets): (PacketRewrite, Packets),
+        rest: &mut ChainRest,
     ) -> Result<(), Exhausted> {
         let (start, mut asked) = (packets, Packets::ALL);
         let mut next = 0;
@@ -368,7 +376,7 @@ impl<'a> Follow<'a> {
                     let mut transport = false;
                     for wanted in matches {
                         next += 1;
-                        let one = self.space.condition(here, &state, wanted)?;
+                        let one = self.space.match_condition(here, &state, wanted)?;
                         holds = self.space.store.and(holds, one)?;
                         if reads_transport(wanted) {
                             transport = true;
@@ -392,19 +400,20 @@ impl<'a> Follow<'a> {
                 }
                 Statement::Effect(effect) => {
                     next += 1;
-                    self.space.apply(here.at, &mut state, effect)?;
+                    self.space.apply_effect(here.at, &mut state, effect)?;
                 }
                 Statement::Verdict(Verdict::Continue) => next += 1,
                 Statement::Verdict(verdict) => {
                     rest.hits.push((start, asked));
-                    return self.verdict(here.at, verdict, (state, packets), rest);
+                    return self.apply_verdict(here.at, verdict, (state, packets), rest);
                 }
                 Statement::VerdictMap(map) => {
                     next += 1;
-                    let found = lookup::values(self.space, here, &state, &map.key, &map.map)?;
+                    let found =
+                        lookup::looked_up_values(self.space, here, &state, &map.key, &map.map)?;
                     let Some(found) = found else {
                         rest.hits.push((start, asked));
-                        return self.perhaps(here.at, (state, packets), rest);
+                        return self.follow_undecided(here.at, (state, packets), rest);
                     };
                     let mut missed = packets;
                     let mut continued = Packets::NONE;
@@ -420,7 +429,7 @@ impl<'a> Follow<'a> {
                             }
                             ElementValue::Verdict(verdict) => {
                                 rest.hits.push((taken, Packets::ALL));
-                                self.verdict(here.at, verdict, (state.clone(), taken), rest)?;
+                                self.apply_verdict(here.at, verdict, (state.clone(), taken), rest)?;
                             }
                             ElementValue::Data(_) => rest.ends.add(End::Unknown, taken),
                         }
@@ -439,15 +448,15 @@ impl<'a> Follow<'a> {
     }
 
     /// Nobody knows whether the rule decides about these packets, or how.
-    fn perhaps(
+    fn follow_undecided(
         &mut self,
         at: RuleAt,
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
+        (state, packets): (PacketRewrite, Packets),
+        rest: &mut ChainRest,
     ) -> Result<(), Exhausted> {
         let decides = self
             .space
-            .ask_in(&state, Unknown::Rule(at), &Topic::Target)?;
+            .ask_in(&state, UnknownAnswer::Rule(at), &UnknownTopic::Target)?;
         let taken = self.space.store.and(packets, decides)?;
         rest.ends.add(End::Unknown, taken);
         let missed = self.space.store.minus(packets, decides)?;
@@ -460,16 +469,16 @@ impl<'a> Follow<'a> {
         if self.reads_fragments_right() {
             return Ok(Packets::NONE);
         }
-        let later = self.space.is(Field::IsLaterFragment, 1)?;
+        let later = self.space.field_is(Field::IsLaterFragment, 1)?;
         self.space.store.and(packets, later)
     }
 
-    fn verdict(
+    fn apply_verdict(
         &mut self,
         at: RuleAt,
         verdict: &Verdict,
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
+        (state, packets): (PacketRewrite, Packets),
+        rest: &mut ChainRest,
     ) -> Result<(), Exhausted> {
         match verdict {
             Verdict::Accept => rest.accepted.push((state, packets)),
@@ -481,7 +490,7 @@ impl<'a> Follow<'a> {
             Verdict::Nat(nat) => {
                 let flow = (&state, packets);
                 let (hook, surroundings) = (self.place.hook, self.surroundings);
-                let translated = self.space.translate(at, flow, nat, hook, surroundings)?;
+                let translated = self.space.apply_nat(at, flow, nat, hook, surroundings)?;
                 let mut lost = packets;
                 for (_, packets) in &translated {
                     lost = self.space.store.minus(lost, *packets)?;
@@ -497,34 +506,34 @@ impl<'a> Follow<'a> {
                     None => rest.jumps.push((*to, goto, vec![(state, packets)])),
                 }
             }
-            Verdict::Unknown(_) => self.perhaps(at, (state, packets), rest)?,
+            Verdict::Unknown(_) => self.follow_undecided(at, (state, packets), rest)?,
         }
         Ok(())
     }
 
     /// Sends packets of one state through another chain of the table.
-    fn call(
+    fn follow_call(
         &mut self,
         table: usize,
         (to, goto): (ChainId, bool),
-        (state, packets): (State, Packets),
-        rest: &mut Rest,
+        (state, packets): (PacketRewrite, Packets),
+        rest: &mut ChainRest,
         calls: &mut Vec<(usize, Packets, Packets)>,
-        depth: Depth,
+        depth: SummaryDepth,
     ) -> Result<(), Exhausted> {
         let chains = self.firewall.tables[table].chains.len();
         let Some(to) = usize::try_from(to.0).ok().filter(|to| *to < chains) else {
             rest.on.push((state, packets));
             return Ok(());
         };
-        let Some(deeper) = depth.below(goto) else {
+        let Some(deeper) = depth.one_deeper(goto) else {
             rest.ends.add(End::Unknown, packets);
             return Ok(());
         };
-        let at = self.passage((table, to), &state, deeper)?;
+        let at = self.summarize_chain((table, to), &state, deeper)?;
         calls.push((at, packets, Packets::ALL));
         let passage = self.course.passages[at].clone();
-        let ends = passage.ends.among(&mut self.space.store, packets)?;
+        let ends = passage.ends.restricted_to(&mut self.space.store, packets)?;
         rest.ends.extend(ends);
         for (state, part) in passage.accepted {
             rest.accepted

@@ -3,20 +3,20 @@
 use std::net::IpAddr;
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Topic, Unknown};
-use super::state::{Out, State};
-use super::word::Word;
+use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
+use super::state::{OutInterface, PacketRewrite};
+use super::word::BitVector;
 use crate::Surroundings;
-use crate::packet::{Interface, Value, address_type, to_address};
+use crate::packet::{FieldValue, PacketInterface, address_type, to_address};
 use crate::semantics::own_address;
 use surefoot_ruleset::model::{Effect, Field, Hook, Nat, NatKind, Range, RuleAt, ct_state};
 
-impl Space {
+impl PacketSpace {
     /// Applies an effect to packets in a state.
-    pub(crate) fn apply(
+    pub(crate) fn apply_effect(
         &mut self,
         at: RuleAt,
-        state: &mut State,
+        state: &mut PacketRewrite,
         effect: &Effect,
     ) -> Result<(), Exhausted> {
         match effect {
@@ -40,31 +40,33 @@ impl Space {
             } => {
                 let source = state.word(self, *from)?;
                 let old = state.word(self, *to)?;
-                let added = source.clone().masked(Some((*from_mask).into()));
-                let mut word = old.clone().masked(Some((!*to_mask).into()));
+                let added = source.clone().with_mask(Some((*from_mask).into()));
+                let mut word = old.clone().with_mask(Some((!*to_mask).into()));
                 for (bit, added) in word.bits.iter_mut().zip(&added.bits) {
-                    *bit = self.store.differ(*bit, *added)?;
+                    *bit = self.store.symmetric_difference(*bit, *added)?;
                 }
                 // Without a connection there is nothing to copy from.
                 let word = self.store.either_word(source.there, &word, &old)?;
                 self.put(
                     state,
                     *to,
-                    Word {
+                    BitVector {
                         there: old.there,
                         ..word
                     },
                 )
             }
             Effect::NoTrack if state.hidden => {
-                state.untrack();
+                state.stop_tracking();
                 Ok(())
             }
             // Once a packet is tracked it stays so (`nft_notrack_eval`).
             Effect::NoTrack => {
                 let old = state.word(self, Field::CtState)?;
-                let loose = self.store.among(&old, &[Range::one(ct_state::INVALID)])?;
-                let untracked = Word::constant(ct_state::UNTRACKED, 7);
+                let loose = self
+                    .store
+                    .vector_in(&old, &[Range::one(ct_state::INVALID)])?;
+                let untracked = BitVector::constant_vector(ct_state::UNTRACKED, 7);
                 let word = self.store.either_word(loose, &untracked, &old)?;
                 state.put(Field::CtState, word);
                 Ok(())
@@ -72,11 +74,11 @@ impl Space {
             Effect::Set { field, value } => {
                 let old = state.word(self, *field)?;
                 let width = u32::try_from(old.bits.len()).unwrap_or_default();
-                let mut word = Word::constant(*value, width);
+                let mut word = BitVector::constant_vector(*value, width);
                 word.there = old.there;
                 self.put(state, *field, word)
             }
-            Effect::Forget { field } => state.forget(self, *field, Unknown::Rule(at)),
+            Effect::Forget { field } => state.forget(self, *field, UnknownAnswer::Rule(at)),
             Effect::CtZone(_)
             | Effect::Log { .. }
             | Effect::UpdateSet { .. }
@@ -85,7 +87,12 @@ impl Space {
     }
 
     /// A change that changes nothing keeps the states together.
-    fn put(&mut self, state: &mut State, field: Field, word: Word) -> Result<(), Exhausted> {
+    fn put(
+        &mut self,
+        state: &mut PacketRewrite,
+        field: Field,
+        word: BitVector,
+    ) -> Result<(), Exhausted> {
         if state.word(self, field)? != word {
             state.put(field, word);
         }
@@ -93,23 +100,23 @@ impl Space {
     }
 
     /// Rewrites the packets as the target says: the states that they are in afterwards.
-    pub(crate) fn translate(
+    pub(crate) fn apply_nat(
         &mut self,
         at: RuleAt,
-        (state, packets): (&State, Packets),
+        (state, packets): (&PacketRewrite, Packets),
         nat: &Nat,
         hook: Hook,
         surroundings: &Surroundings,
-    ) -> Result<Vec<(State, Packets)>, Exhausted> {
+    ) -> Result<Vec<(PacketRewrite, Packets)>, Exhausted> {
         if let Some(twins) = &mut self.twins {
-            twins.write(at, nat);
+            twins.remember_write(at, nat);
         }
         let source = match nat.kind {
             NatKind::Snat | NatKind::Masquerade => true,
             NatKind::Dnat | NatKind::Redirect => false,
             NatKind::Netmap => matches!(hook, Hook::Postrouting | Hook::Input),
         };
-        let address = self.address(source);
+        let address = self.address_field(source);
         let (port, kind) = if source {
             (Field::SrcPort, Field::SrcAddressType)
         } else {
@@ -123,22 +130,22 @@ impl Space {
             (nat.addresses, &nat.by_map, nat.kind == NatKind::Netmap)
         {
             let range = Range {
-                lo: number(first),
-                hi: number(last),
+                lo: address_number(first),
+                hi: address_number(last),
             };
-            let inside = self.store.among(&new_address, &[range])?;
+            let inside = self.store.vector_in(&new_address, &[range])?;
             packets = self.store.and(packets, inside)?;
         }
         let mut new_port = match nat.ports {
             _ if nat.by_map.is_some() => self.rewritten_word(at, port)?,
-            Some((first, last)) if first == last => Word::constant(first.into(), 16),
+            Some((first, last)) if first == last => BitVector::constant_vector(first.into(), 16),
             Some((first, last)) => {
                 let word = self.rewritten_word(at, port)?;
                 let range = Range {
                     lo: first.into(),
                     hi: last.into(),
                 };
-                let inside = self.store.among(&word, &[range])?;
+                let inside = self.store.vector_in(&word, &[range])?;
                 let fits = self.store.or(inside, !old_port.there)?;
                 packets = self.store.and(packets, fits)?;
                 word
@@ -146,14 +153,14 @@ impl Space {
             None => old_port.clone(),
         };
         new_port.there = old_port.there;
-        let why = Unknown::Rule(at);
+        let why = UnknownAnswer::Rule(at);
         let same = self.same_number(why, &new_address, &old_address)?;
         let same_port = self.same_number(why, &new_port, &old_port)?;
         let same_port = self.store.or(same_port, !old_port.there)?;
         let same = self.store.and(same, same_port)?;
         let mut after = state.clone();
         let type_word = if nat.kind == NatKind::Redirect {
-            Word::constant(2, 4)
+            BitVector::constant_vector(2, 4)
         } else {
             self.type_afterwards(at, &new_address, source, surroundings)?
         };
@@ -165,8 +172,8 @@ impl Space {
             after.put(port, new_port);
         }
         let mut untouched = after.clone();
-        untouched.fix(source);
-        after.fix(source);
+        untouched.fix_address(source);
+        after.fix_address(source);
         after.set_rewritten(source);
         let changed = self.store.minus(packets, same)?;
         let unchanged = self.store.and(packets, same)?;
@@ -179,12 +186,12 @@ impl Space {
     fn new_address(
         &mut self,
         at: RuleAt,
-        state: &State,
+        state: &PacketRewrite,
         nat: &Nat,
         (source, hook): (bool, Hook),
         surroundings: &Surroundings,
-    ) -> Result<Word, Exhausted> {
-        let field = self.address(source);
+    ) -> Result<BitVector, Exhausted> {
+        let field = self.address_field(source);
         let width = if self.v6 { 128 } else { 32 };
         if nat.by_map.is_some() {
             return self.rewritten_word(at, field);
@@ -192,21 +199,24 @@ impl Space {
         match (nat.kind, nat.addresses) {
             (NatKind::Netmap, Some((first, last))) => {
                 let old = state.word(self, field)?;
-                let network = Word::constant(number(first), width);
-                let host = Word::constant(number(first) ^ number(last), width);
+                let network = BitVector::constant_vector(address_number(first), width);
+                let host =
+                    BitVector::constant_vector(address_number(first) ^ address_number(last), width);
                 let bits = old.bits.iter().zip(&network.bits).zip(&host.bits);
-                Ok(Word {
+                Ok(BitVector {
                     there: old.there,
                     bits: bits
                         .map(|((old, network), host)| if host.is_all() { *old } else { *network })
                         .collect(),
                 })
             }
-            (_, Some((first, last))) if first == last => Ok(Word::constant(number(first), width)),
+            (_, Some((first, last))) if first == last => {
+                Ok(BitVector::constant_vector(address_number(first), width))
+            }
             (_, Some(_)) => self.rewritten_word(at, field),
             (NatKind::Redirect, None) if hook == Hook::Output => {
                 let loopback = if self.v6 { 1 } else { 0x7f00_0001 };
-                Ok(Word::constant(loopback, width))
+                Ok(BitVector::constant_vector(loopback, width))
             }
             (NatKind::Masquerade | NatKind::Redirect, None) => {
                 self.own_address_of(at, state, source, surroundings)
@@ -219,32 +229,35 @@ impl Space {
     fn own_address_of(
         &mut self,
         at: RuleAt,
-        state: &State,
+        state: &PacketRewrite,
         source: bool,
         surroundings: &Surroundings,
-    ) -> Result<Word, Exhausted> {
+    ) -> Result<BitVector, Exhausted> {
         let width = if self.v6 { 128 } else { 32 };
-        let mut word = self.rewritten_word(at, self.address(source))?;
-        let own =
-            |space: &Self, name: &str| own_address(&Interface::named(name), space.v6, surroundings);
-        if let (true, Out::Letter(letter)) = (source, &state.output) {
-            let name = self.names.name(*letter).unwrap_or_default();
+        let mut word = self.rewritten_word(at, self.address_field(source))?;
+        let own = |space: &Self, name: &str| {
+            own_address(&PacketInterface::named(name), space.v6, surroundings)
+        };
+        if let (true, OutInterface::Letter(letter)) = (source, &state.output) {
+            let name = self.names.sample_name(*letter).unwrap_or_default();
             return Ok(match own(self, &name) {
-                Value::Known(number) => Word::constant(number, width),
+                FieldValue::Known(number) => BitVector::constant_vector(number, width),
                 _ => word,
             });
         }
-        if source && state.output != Out::Packet {
+        if source && state.output != OutInterface::Packet {
             return Ok(word);
         }
         for interface in surroundings.interfaces.iter().flatten() {
-            if let Value::Known(number) = own(self, &interface.name) {
-                let letter = self.names.letter(&interface.name);
-                let block = self.interface(!source);
-                let here = self.lettered(block, [letter])?;
-                word = self
-                    .store
-                    .either_word(here, &Word::constant(number, width), &word)?;
+            if let FieldValue::Known(number) = own(self, &interface.name) {
+                let letter = self.names.letter_of(&interface.name);
+                let block = self.interface_block(!source);
+                let here = self.letters_condition(block, [letter])?;
+                word = self.store.either_word(
+                    here,
+                    &BitVector::constant_vector(number, width),
+                    &word,
+                )?;
             }
         }
         Ok(word)
@@ -254,10 +267,10 @@ impl Space {
     fn type_afterwards(
         &mut self,
         at: RuleAt,
-        address: &Word,
+        address: &BitVector,
         source: bool,
         surroundings: &Surroundings,
-    ) -> Result<Word, Exhausted> {
+    ) -> Result<BitVector, Exhausted> {
         let kind = if source {
             Field::SrcAddressType
         } else {
@@ -266,7 +279,7 @@ impl Space {
         if let Some(number) = address.as_constant()
             && let Some(known) = address_type(to_address(number, self.v6), surroundings)
         {
-            return Ok(Word::constant(known, 4));
+            return Ok(BitVector::constant_vector(known, 4));
         }
         let open = self.rewritten_word(at, kind)?;
         self.type_word(address, open, surroundings)
@@ -276,9 +289,9 @@ impl Space {
     /// neither is that: to compare two open numbers bit by bit would be exact, and too large.
     pub(crate) fn same_number(
         &mut self,
-        why: Unknown,
-        new: &Word,
-        old: &Word,
+        why: UnknownAnswer,
+        new: &BitVector,
+        old: &BitVector,
     ) -> Result<Packets, Exhausted> {
         if new.bits == old.bits {
             return Ok(Packets::ALL);
@@ -294,16 +307,16 @@ impl Space {
         for bit in &mut known.bits {
             *bit = self.store.minus(*bit, open)?;
         }
-        let same = self.store.same(&known, old)?;
+        let same = self.store.vectors_equal(&known, old)?;
         if open.is_none() {
             return Ok(same);
         }
-        let perhaps = self.ask(why, &Topic::Same)?;
-        self.store.either(open, perhaps, same)
+        let perhaps = self.ask_unknown(why, &UnknownTopic::Same)?;
+        self.store.if_then_else(open, perhaps, same)
     }
 }
 
-fn number(address: IpAddr) -> u128 {
+fn address_number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_bits().into(),
         IpAddr::V6(address) => address.to_bits(),

@@ -2,24 +2,24 @@
 
 use super::diagram::{Exhausted, Packets};
 use super::lookup;
-use super::space::{Space, Topic, Unknown};
-use super::state::State;
+use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
+use super::state::PacketRewrite;
 use surefoot_ruleset::model::{Field, Firewall, KeyPart, Match, RuleAt, SetRef, Table};
 
 /// Where a match stands.
 #[derive(Clone, Copy)]
-pub(crate) struct Here<'a> {
+pub(crate) struct RulePlace<'a> {
     pub(crate) firewall: &'a Firewall,
     pub(crate) table: &'a Table,
     pub(crate) at: RuleAt,
 }
 
-impl Space {
+impl PacketSpace {
     /// The packets, in this state, that the match holds for.
-    pub(crate) fn condition(
+    pub(crate) fn match_condition(
         &mut self,
-        here: Here,
-        state: &State,
+        here: RulePlace,
+        state: &PacketRewrite,
         wanted: &Match,
     ) -> Result<Packets, Exhausted> {
         let turned = |set: Packets, negated: bool| if negated { !set } else { set };
@@ -29,12 +29,12 @@ impl Space {
                 negated,
                 ranges,
             } => {
-                let word = state.word(self, operand.field)?.masked(operand.mask);
-                let inside = self.store.among(&word, ranges)?;
+                let word = state.word(self, operand.field)?.with_mask(operand.mask);
+                let inside = self.store.vector_in(&word, ranges)?;
                 self.store.and(word.there, turned(inside, *negated))
             }
             Match::InInterface { negated, names } => {
-                Ok(turned(State::input_is(self, names)?, *negated))
+                Ok(turned(PacketRewrite::input_is(self, names)?, *negated))
             }
             Match::OutInterface { negated, names } => {
                 Ok(turned(state.output_is(self, names)?, *negated))
@@ -60,21 +60,22 @@ impl Space {
             Match::Any { negated, of } => {
                 let mut sets = Vec::with_capacity(of.len());
                 for one in of {
-                    sets.push(self.condition(here, state, one)?);
+                    sets.push(self.match_condition(here, state, one)?);
                 }
-                Ok(turned(self.store.any(sets)?, *negated))
+                Ok(turned(self.store.unite_all(sets)?, *negated))
             }
             Match::Never => Ok(Packets::NONE),
             Match::Opaque(opaque) if opaque.stateful => {
-                let topic = Topic::Words(opaque.text.clone());
-                self.ask_in(state, Unknown::Rule(here.at), &topic)
+                let topic = UnknownTopic::Words(opaque.text.clone());
+                self.ask_in(state, UnknownAnswer::Rule(here.at), &topic)
             }
             Match::Opaque(opaque) => {
                 let key = (opaque.text.clone(), state.clone());
                 let variable = if let Some(variable) = self.shared.get(&key) {
                     *variable
                 } else {
-                    let variable = self.new_unknown(Unknown::Rule(here.at), &Topic::Own, None)?;
+                    let variable =
+                        self.new_unknown(UnknownAnswer::Rule(here.at), &UnknownTopic::Own, None)?;
                     self.shared.insert(key, variable);
                     variable
                 };

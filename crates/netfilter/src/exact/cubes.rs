@@ -6,25 +6,25 @@
 //! about are tried first, so that what is left says what matters.
 
 use super::diagram::{Exhausted, Packets, Variable};
-use super::space::{Block, STATES, Space};
+use super::space::{PacketSpace, STATES, VariableBlock};
 use surefoot_ruleset::model::{Field, Range};
 
 /// The packets that have certain values; what is not named may be anything that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cube {
     /// Incoming interfaces.
-    pub input: Option<Choice>,
+    pub input: Option<InterfaceChoice>,
     /// Outgoing interfaces.
-    pub output: Option<Choice>,
+    pub output: Option<InterfaceChoice>,
     /// What it says of fields.
-    pub fields: Vec<Limit>,
+    pub fields: Vec<CubeLimit>,
     /// Bits of fields, the lowest being 0, and whether they are on.
     pub bits: Vec<(Field, u32, bool)>,
 }
 
 /// The values that a field may have, or those that it may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct CubeLimit {
     /// The field.
     pub field: Field,
     /// Whether the field has none of these, or is not there at all; else it is there and has one.
@@ -35,7 +35,7 @@ pub struct Limit {
 
 /// Some of all interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct InterfaceChoice {
     /// Whether all but these.
     pub but: bool,
     /// The names, with `+` behind the start of many.
@@ -46,7 +46,7 @@ pub struct Choice {
 
 /// What a cube may say something about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dimension {
+enum CubeDimension {
     Input,
     Output,
     Field(Field),
@@ -58,34 +58,34 @@ enum Dimension {
 const MOST_RANGES: usize = 1024;
 
 /// What is given up first comes first: what people ask for last. Other fields stand before these.
-const LAST: &[Dimension] = &[
-    Dimension::Field(Field::SrcPort),
-    Dimension::Field(Field::CtState),
-    Dimension::Field(Field::IcmpCode),
-    Dimension::Field(Field::Icmp6Code),
-    Dimension::Field(Field::IcmpType),
-    Dimension::Field(Field::Icmp6Type),
-    Dimension::Output,
-    Dimension::Input,
-    Dimension::Field(Field::DstPort),
-    Dimension::Field(Field::L4Proto),
-    Dimension::Field(Field::Ip4Src),
-    Dimension::Field(Field::Ip6Src),
-    Dimension::Field(Field::Ip4Dst),
-    Dimension::Field(Field::Ip6Dst),
+const LAST: &[CubeDimension] = &[
+    CubeDimension::Field(Field::SrcPort),
+    CubeDimension::Field(Field::CtState),
+    CubeDimension::Field(Field::IcmpCode),
+    CubeDimension::Field(Field::Icmp6Code),
+    CubeDimension::Field(Field::IcmpType),
+    CubeDimension::Field(Field::Icmp6Type),
+    CubeDimension::Output,
+    CubeDimension::Input,
+    CubeDimension::Field(Field::DstPort),
+    CubeDimension::Field(Field::L4Proto),
+    CubeDimension::Field(Field::Ip4Src),
+    CubeDimension::Field(Field::Ip6Src),
+    CubeDimension::Field(Field::Ip4Dst),
+    CubeDimension::Field(Field::Ip6Dst),
 ];
 
 /// One dimension of a cube that grows.
-struct Side {
-    dimension: Dimension,
-    block: Block,
+struct CubeSide {
+    dimension: CubeDimension,
+    block: VariableBlock,
     /// The packets that this side allows.
     set: Packets,
     /// Whether these are the values that it does not allow, and the values; none if it allows all.
     values: Option<(bool, Vec<Range>)>,
 }
 
-impl Space {
+impl PacketSpace {
     /// Cubes that cover a set of existing packets, so many at most, and whether they cover it all.
     pub(crate) fn cubes(
         &mut self,
@@ -105,7 +105,7 @@ impl Space {
     ) -> Result<(Vec<Cube>, bool), Exhausted> {
         let mut looked_at = self.store.looks_at(packets, 0);
         looked_at.extend(self.store.looks_at(outside, 0));
-        let mut dimensions = self.dimensions();
+        let mut dimensions = self.said_dimensions();
         dimensions.retain(|(_, block)| {
             let variables = block.first..block.first + block.width;
             looked_at.iter().any(|one| variables.contains(one))
@@ -113,7 +113,7 @@ impl Space {
         let mut left = packets;
         let mut cubes = Vec::new();
         while !left.is_none() && cubes.len() < most {
-            let sides = self.grow(&dimensions, left, packets, outside)?;
+            let sides = self.grow_cube(&dimensions, left, packets, outside)?;
             let mut covered = Packets::ALL;
             for side in sides.iter().rev() {
                 covered = self.store.and(covered, side.set)?;
@@ -123,20 +123,20 @@ impl Space {
                 return Ok((cubes, false));
             }
             left = rest;
-            cubes.push(self.cube(&sides));
+            cubes.push(self.cube_of_sides(&sides));
         }
         Ok((cubes, left.is_none()))
     }
 
     /// The widest sides around an ordinary packet of `left` with which all packets are inside.
-    fn grow(
+    fn grow_cube(
         &mut self,
-        dimensions: &[(Dimension, Block)],
+        dimensions: &[(CubeDimension, VariableBlock)],
         left: Packets,
         packets: Packets,
         outside: Packets,
-    ) -> Result<Vec<Side>, Exhausted> {
-        let bits = self.ordinary(left).unwrap_or_default();
+    ) -> Result<Vec<CubeSide>, Exhausted> {
+        let bits = self.ordinary_packet(left).unwrap_or_default();
         let mut sides = Vec::new();
         for (dimension, block) in dimensions.iter().copied() {
             let variables = block.first..block.first + block.width;
@@ -144,13 +144,13 @@ impl Space {
                 number << 1 | u128::from(bits.contains(&variable))
             });
             // What this packet does not have, it is not asked for: other fields' bits decide.
-            let there = self.having(dimension)?;
+            let there = self.packets_having(dimension)?;
             if !self.store.holds(there, |variable| bits.contains(&variable)) {
                 continue;
             }
-            let set = self.allowed(dimension, block, (false, &[Range::one(point)]))?;
+            let set = self.packets_allowed(dimension, block, (false, &[Range::one(point)]))?;
             sides.push((
-                Side {
+                CubeSide {
                     dimension,
                     block,
                     set,
@@ -170,7 +170,7 @@ impl Space {
             let point = sides[at].1;
             let side = &mut sides[at].0;
             let (dimension, block) = (side.dimension, side.block);
-            let there = self.having(dimension)?;
+            let there = self.packets_having(dimension)?;
             let bad = self.store.and(others, outside)?;
             if bad.is_none() {
                 side.set = Packets::ALL;
@@ -181,25 +181,25 @@ impl Space {
                 let bad = self.store.and(bad, there)?;
                 let good = self.store.and(others, packets)?;
                 let good = self.store.and(good, there)?;
-                let good = self.shadow(good, block)?;
-                let bad = self.shadow(bad, block)?;
+                let good = self.project_onto(good, block)?;
+                let bad = self.project_onto(bad, block)?;
                 let good = self.store.minus(good, bad)?;
                 // Of short lists people expect the values that there are, not those that might be.
                 let bad = if dimension.is_list() { !good } else { bad };
-                let mut values = self.ranges(good, bad, block);
+                let mut values = self.side_ranges(good, bad, block);
                 if values.len() > MOST_RANGES {
                     values.retain(|range| range.contains(point));
                 }
-                if matches!(dimension, Dimension::Input | Dimension::Output) {
-                    values = self.sayable(values, point);
+                if matches!(dimension, CubeDimension::Input | CubeDimension::Output) {
+                    values = self.sayable_ranges(values, point);
                 }
                 let (negated, values) = if lacking.is_none() {
-                    shorter(values, dimension, block)
+                    shorter_form(values, dimension, block)
                 } else {
                     (false, values)
                 };
                 let side = &mut sides[at].0;
-                side.set = self.allowed(dimension, block, (negated, &values))?;
+                side.set = self.packets_allowed(dimension, block, (negated, &values))?;
                 side.values = Some((negated, values));
             }
             earlier = self.store.and(earlier, sides[at].0.set)?;
@@ -208,46 +208,48 @@ impl Space {
     }
 
     /// The packets with these numbers in a block, as far as they have the field at all.
-    fn allowed(
+    fn packets_allowed(
         &mut self,
-        dimension: Dimension,
-        block: Block,
+        dimension: CubeDimension,
+        block: VariableBlock,
         (negated, values): (bool, &[Range]),
     ) -> Result<Packets, Exhausted> {
-        let word = self.plain(block)?;
-        let among = self.store.among(&word, values)?;
-        let there = self.having(dimension)?;
+        let word = self.plain_vector(block)?;
+        let among = self.store.vector_in(&word, values)?;
+        let there = self.packets_having(dimension)?;
         let among = self.store.and(among, there)?;
         Ok(if negated { !among } else { among })
     }
 
     /// The packets that have such a value at all.
-    fn having(&mut self, dimension: Dimension) -> Result<Packets, Exhausted> {
+    fn packets_having(&mut self, dimension: CubeDimension) -> Result<Packets, Exhausted> {
         match dimension {
-            Dimension::Field(field) | Dimension::Bit(field, _) => Ok(self.word(field)?.there),
-            Dimension::Input | Dimension::Output => Ok(Packets::ALL),
+            CubeDimension::Field(field) | CubeDimension::Bit(field, _) => {
+                Ok(self.word(field)?.there)
+            }
+            CubeDimension::Input | CubeDimension::Output => Ok(Packets::ALL),
         }
     }
 
     /// Everything that packets may differ in, what matters least first.
-    fn dimensions(&self) -> Vec<(Dimension, Block)> {
+    fn said_dimensions(&self) -> Vec<(CubeDimension, VariableBlock)> {
         let fields = self.fields();
-        let mut all: Vec<(Dimension, Block)> = fields
+        let mut all: Vec<(CubeDimension, VariableBlock)> = fields
             .flat_map(|(field, block)| match field {
                 Field::CtStatus => (0..block.width)
                     .map(|bit| {
-                        let one = Block {
+                        let one = VariableBlock {
                             first: block.first + block.width - 1 - bit,
                             width: 1,
                         };
-                        (Dimension::Bit(field, bit), one)
+                        (CubeDimension::Bit(field, bit), one)
                     })
                     .collect(),
-                _ => vec![(Dimension::Field(field), block)],
+                _ => vec![(CubeDimension::Field(field), block)],
             })
             .chain([
-                (Dimension::Input, self.interface(true)),
-                (Dimension::Output, self.interface(false)),
+                (CubeDimension::Input, self.interface_block(true)),
+                (CubeDimension::Output, self.interface_block(false)),
             ])
             .collect();
         all.sort_by_key(|(dimension, _)| LAST.iter().position(|last| last == dimension));
@@ -255,19 +257,23 @@ impl Space {
     }
 
     /// The values that a block has among these packets.
-    fn shadow(&mut self, packets: Packets, block: Block) -> Result<Packets, Exhausted> {
+    fn project_onto(
+        &mut self,
+        packets: Packets,
+        block: VariableBlock,
+    ) -> Result<Packets, Exhausted> {
         let inside = block.first..block.first + block.width;
         let others: Vec<Variable> = self.store.looks_at(packets, 0);
         let others: Vec<Variable> = others
             .into_iter()
             .filter(|variable| !inside.contains(variable))
             .collect();
-        self.store.forget(packets, &others)
+        self.store.forget_variables(packets, &others)
     }
 
     /// The good values as ranges, ascending; values that are neither good nor bad join them.
-    fn ranges(&self, good: Packets, bad: Packets, block: Block) -> Vec<Range> {
-        let mut found = Found {
+    fn side_ranges(&self, good: Packets, bad: Packets, block: VariableBlock) -> Vec<Range> {
+        let mut found = CubesFound {
             ranges: Vec::new(),
             open: true,
         };
@@ -289,8 +295,8 @@ impl Space {
         &self,
         good: Packets,
         bad: Packets,
-        (block, depth, base): (Block, u32, u128),
-        found: &mut Found,
+        (block, depth, base): (VariableBlock, u32, u128),
+        found: &mut CubesFound,
     ) {
         if good.is_none() {
             if !bad.is_none() {
@@ -315,14 +321,14 @@ impl Space {
             return;
         }
         let variable = block.first + depth;
-        let (good_low, good_high) = self.store.halves(good, variable);
-        let (bad_low, bad_high) = self.store.halves(bad, variable);
+        let (good_low, good_high) = self.store.cofactors(good, variable);
+        let (bad_low, bad_high) = self.store.cofactors(bad, variable);
         let middle = base + (span >> 1) + 1;
         self.ranges_from(good_low, bad_low, (block, depth + 1, base), found);
         self.ranges_from(good_high, bad_high, (block, depth + 1, middle), found);
     }
 
-    fn cube(&self, sides: &[Side]) -> Cube {
+    fn cube_of_sides(&self, sides: &[CubeSide]) -> Cube {
         let mut cube = Cube::default();
         for side in sides {
             let Some((negated, values)) = &side.values else {
@@ -330,25 +336,25 @@ impl Space {
             };
             let negated = *negated;
             match side.dimension {
-                Dimension::Input => cube.input = Some(self.choice(values)),
-                Dimension::Output => cube.output = Some(self.choice(values)),
-                Dimension::Field(Field::CtState) => {
+                CubeDimension::Input => cube.input = Some(self.interface_choice(values)),
+                CubeDimension::Output => cube.output = Some(self.interface_choice(values)),
+                CubeDimension::Field(Field::CtState) => {
                     let fits = |code: u128| values.iter().any(|range| range.contains(code));
                     let states = STATES.iter().filter(|(_, code)| fits(*code));
                     let mut states: Vec<Range> =
                         states.map(|(state, _)| Range::one(*state)).collect();
                     states.sort_unstable();
-                    cube.fields.push(Limit {
+                    cube.fields.push(CubeLimit {
                         field: Field::CtState,
                         negated,
                         values: states,
                     });
                 }
-                Dimension::Bit(field, bit) => {
+                CubeDimension::Bit(field, bit) => {
                     let on = values.iter().any(|range| range.contains(1)) != negated;
                     cube.bits.push((field, bit, on));
                 }
-                Dimension::Field(field) => cube.fields.push(Limit {
+                CubeDimension::Field(field) => cube.fields.push(CubeLimit {
                     field,
                     negated,
                     values: values.clone(),
@@ -358,30 +364,30 @@ impl Space {
         cube
     }
 
-    fn choice(&self, values: &[Range]) -> Choice {
+    fn interface_choice(&self, values: &[Range]) -> InterfaceChoice {
         let (inside, outside) = self.letters_of(values);
         let others = self.names.all_others();
         let but = others.is_some_and(|others| inside.contains(&others));
-        let (names, except) = self.names.words(if but { &outside } else { &inside });
-        Choice { but, names, except }
+        let (names, except) = self.names.name_words(if but { &outside } else { &inside });
+        InterfaceChoice { but, names, except }
     }
 
     /// The letters with these numbers, and the others.
     fn letters_of(&self, values: &[Range]) -> (Vec<usize>, Vec<usize>) {
-        (0..self.names.count()).partition(|letter| {
+        (0..self.names.letter_count()).partition(|letter| {
             let letter = u128::try_from(*letter).unwrap_or(u128::MAX);
             values.iter().any(|range| range.contains(letter))
         })
     }
 
     /// Those of the letters that words can say: not "all but these, and yet some of them".
-    fn sayable(&self, values: Vec<Range>, point: u128) -> Vec<Range> {
-        let choice = self.choice(&values);
+    fn sayable_ranges(&self, values: Vec<Range>, point: u128) -> Vec<Range> {
+        let choice = self.interface_choice(&values);
         if !choice.but || choice.except.is_empty() {
             return values;
         }
         let (inside, outside) = self.letters_of(&values);
-        let named = |letter: &usize| self.names.words(&[*letter]).0;
+        let named = |letter: &usize| self.names.name_words(&[*letter]).0;
         let exceptions: Vec<usize> = inside
             .into_iter()
             .filter(|letter| {
@@ -397,14 +403,14 @@ impl Space {
                 .map(|at| Range::one(number(at)))
                 .collect();
         }
-        (0..self.names.count())
+        (0..self.names.letter_count())
             .filter(|letter| !outside.contains(letter) && !exceptions.contains(letter))
             .map(|letter| Range::one(number(letter)))
             .collect()
     }
 }
 
-impl Dimension {
+impl CubeDimension {
     /// Whether its values are few and have names.
     fn is_list(self) -> bool {
         matches!(
@@ -421,7 +427,7 @@ impl Dimension {
         )
     }
 
-    fn last(self, block: Block) -> u128 {
+    fn last_value(self, block: VariableBlock) -> u128 {
         match self {
             Self::Field(Field::CtState) => STATES.iter().map(|(_, code)| *code).max().unwrap_or(0),
             _ if block.width >= 128 => u128::MAX,
@@ -431,11 +437,15 @@ impl Dimension {
 }
 
 /// The values, or if that is shorter those that are missing.
-fn shorter(values: Vec<Range>, dimension: Dimension, block: Block) -> (bool, Vec<Range>) {
-    if matches!(dimension, Dimension::Input | Dimension::Output) {
+fn shorter_form(
+    values: Vec<Range>,
+    dimension: CubeDimension,
+    block: VariableBlock,
+) -> (bool, Vec<Range>) {
+    if matches!(dimension, CubeDimension::Input | CubeDimension::Output) {
         return (false, values);
     }
-    let missing = missing(&values, dimension.last(block));
+    let missing = missing_ranges(&values, dimension.last_value(block));
     let weight = |ranges: &[Range]| -> u128 {
         if dimension.is_list() {
             let sizes = ranges.iter().map(|range| range.hi - range.lo + 1);
@@ -452,7 +462,7 @@ fn shorter(values: Vec<Range>, dimension: Dimension, block: Block) -> (bool, Vec
 }
 
 /// The numbers up to `last` that are in none of the ranges.
-fn missing(values: &[Range], last: u128) -> Vec<Range> {
+fn missing_ranges(values: &[Range], last: u128) -> Vec<Range> {
     let mut missing = Vec::new();
     let mut next = Some(0);
     for range in values {
@@ -470,13 +480,13 @@ fn missing(values: &[Range], last: u128) -> Vec<Range> {
     missing
 }
 
-struct Found {
+struct CubesFound {
     ranges: Vec<Range>,
     /// Whether nothing bad came since the last range.
     open: bool,
 }
 
-impl Found {
+impl CubesFound {
     fn push(&mut self, range: Range) {
         match self.ranges.last_mut() {
             Some(last) if self.open => last.hi = range.hi,
@@ -494,8 +504,8 @@ impl Found {
 mod tests {
     use super::*;
     use crate::Surroundings;
-    use crate::exact::{Budget, Exact, Question, State};
-    use crate::packet::Path;
+    use crate::exact::{Budget, Exact, PacketRewrite, SymbolicQuestion};
+    use crate::packet::PacketPath;
     use crate::semantics::End;
     use crate::traffic::Traffic;
     use surefoot_ruleset::{Input, load};
@@ -510,18 +520,18 @@ mod tests {
             format: None,
         }])
         .firewall;
-        let mut exact = Exact::new(Question {
+        let mut exact = Exact::new(SymbolicQuestion {
             firewall: &firewall,
             surroundings: &Surroundings::default(),
             v6: false,
-            path: Path::Input,
+            path: PacketPath::Input,
             about: &Traffic::default(),
             and_about: &[],
             marked: false,
             budget: Budget::default(),
         })
         .unwrap();
-        let packets = exact.certainly(End::Accepted).unwrap();
+        let packets = exact.certainly_ending(End::Accepted).unwrap();
         let (cubes, complete) = exact.cubes(packets, 100).unwrap();
         assert!(complete, "{cubes:?}");
         let words: Vec<String> = cubes.iter().map(Cube::words).collect();
@@ -529,7 +539,9 @@ mod tests {
         for words in &words {
             let traffic = Traffic::parse(words).unwrap();
             let space = &mut exact.space;
-            let about = space.about(&firewall, &State::default(), &traffic).unwrap();
+            let about = space
+                .packets_about(&firewall, &PacketRewrite::default(), &traffic)
+                .unwrap();
             let about = space.store.and(about, space.world).unwrap();
             union = space.store.or(union, about).unwrap();
         }

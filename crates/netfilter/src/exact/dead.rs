@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagram::{Exhausted, Packets};
-use super::{Budget, Exact, Question};
+use super::{Budget, Exact, SymbolicQuestion};
 use crate::Surroundings;
-use crate::packet::Path;
+use crate::packet::PacketPath;
 use crate::semantics::sees;
 use crate::traffic::Traffic;
 use surefoot_ruleset::model::{Firewall, Rule, RuleAt, Statement, Verdict};
@@ -16,35 +16,35 @@ pub struct DeadRule {
     /// The rule.
     pub at: RuleAt,
     /// Why none can.
-    pub why: Why,
+    pub why: WhyDead,
 }
 
 /// Why no packet can match a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum WhyDead {
     /// There is no packet that it asks for.
     Impossible,
     /// Earlier rules of its chain take all that it asks for: none of these could be missing, and
     /// all of them that do something else are named.
-    Hidden(Vec<Hider>),
+    Hidden(Vec<HidingRule>),
     /// The rules that lead to its chain, or those before them, send none that it asks for.
     NeverSent,
 }
 
 /// An earlier rule that takes packets from a dead one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hider {
+pub struct HidingRule {
     /// The rule.
     pub at: RuleAt,
     /// Whether it does something else with them than the dead rule would.
     pub differs: bool,
 }
 
-impl Hider {
+impl HidingRule {
     /// A rule of a chain, before a dead one.
     pub(crate) fn new(rules: &[Rule], dead: RuleAt, rule: usize) -> Self {
-        let theirs = rules.get(rule).and_then(decision);
-        let own = rules.get(dead.rule).and_then(decision);
+        let theirs = rules.get(rule).and_then(decision_of);
+        let own = rules.get(dead.rule).and_then(decision_of);
         Self {
             at: RuleAt { rule, ..dead },
             differs: theirs.is_none() || theirs != own,
@@ -57,13 +57,13 @@ const MOST_HIDERS: usize = 64;
 
 /// All packets followed through a firewall, to find what it holds for nothing.
 #[derive(Debug)]
-pub struct Survey<'a> {
+pub struct RuleSurvey<'a> {
     pub(super) firewall: &'a Firewall,
     /// Each family and way.
     pub(super) ways: Vec<Exact>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> RuleSurvey<'a> {
     /// Follows the packets of each family and way.
     ///
     /// # Errors
@@ -79,8 +79,8 @@ impl<'a> Survey<'a> {
             if !firewall.tables.iter().any(|table| sees(table, v6)) {
                 continue;
             }
-            for path in [Path::Input, Path::Forward, Path::Output] {
-                let mut exact = Exact::new(Question {
+            for path in [PacketPath::Input, PacketPath::Forward, PacketPath::Output] {
+                let mut exact = Exact::new(SymbolicQuestion {
                     firewall,
                     surroundings,
                     v6,
@@ -107,7 +107,7 @@ impl<'a> Survey<'a> {
         let mut alive: BTreeSet<RuleAt> = BTreeSet::new();
         let mut seen: BTreeSet<RuleAt> = BTreeSet::new();
         for exact in &self.ways {
-            for at in exact.visited() {
+            for at in exact.visited_rules() {
                 seen.insert(at);
                 if !alive.contains(&at) && exact.can_match(at) {
                     alive.insert(at);
@@ -115,12 +115,12 @@ impl<'a> Survey<'a> {
             }
         }
         let dead: Vec<RuleAt> = seen.difference(&alive).copied().collect();
-        let mut whys: BTreeMap<RuleAt, Why> = BTreeMap::new();
+        let mut whys: BTreeMap<RuleAt, WhyDead> = BTreeMap::new();
         for exact in &mut self.ways {
             for at in &dead {
                 if let Some(why) = exact.why_dead(self.firewall, *at)? {
-                    let known = whys.entry(*at).or_insert(Why::Impossible);
-                    known.join(why);
+                    let known = whys.entry(*at).or_insert(WhyDead::Impossible);
+                    known.join_survey(why);
                 }
             }
         }
@@ -157,7 +157,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Every rule that no packet can match: see [`Survey::dead`].
+/// Every rule that no packet can match: see [`RuleSurvey::dead`].
 ///
 /// # Errors
 ///
@@ -167,12 +167,12 @@ pub fn dead_rules(
     surroundings: &Surroundings,
     budget: Budget,
 ) -> Result<Vec<DeadRule>, Exhausted> {
-    Survey::new(firewall, surroundings, budget)?.dead()
+    RuleSurvey::new(firewall, surroundings, budget)?.dead()
 }
 
-impl Why {
+impl WhyDead {
     /// What holds for packets of another way, too.
-    pub(crate) fn join(&mut self, other: Self) {
+    pub(crate) fn join_survey(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::Hidden(all), Self::Hidden(more)) => {
                 all.extend(more);
@@ -187,7 +187,7 @@ impl Why {
 
 impl Exact {
     /// The rules of every chain that some packet enters.
-    fn visited(&self) -> Vec<RuleAt> {
+    fn visited_rules(&self) -> Vec<RuleAt> {
         let mut visited = BTreeSet::new();
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
             let (table, chain) = passage.chain;
@@ -205,7 +205,7 @@ impl Exact {
                 continue;
             }
             for (reach, holds) in passage.hits.get(at.rule).into_iter().flatten() {
-                if self.space.store.meet3([*reach, *holds, *entered]) {
+                if self.space.store.three_meet([*reach, *holds, *entered]) {
                     return true;
                 }
             }
@@ -214,8 +214,8 @@ impl Exact {
     }
 
     /// Why no packet of this way matches a dead rule; none if its chain is not entered.
-    fn why_dead(&mut self, firewall: &Firewall, at: RuleAt) -> Result<Option<Why>, Exhausted> {
-        let mut why: Option<Why> = None;
+    fn why_dead(&mut self, firewall: &Firewall, at: RuleAt) -> Result<Option<WhyDead>, Exhausted> {
+        let mut why: Option<WhyDead> = None;
         for index in 0..self.followed.passages.len() {
             let passage = &self.followed.passages[index];
             if passage.chain != (at.table, at.chain) || self.followed.entered[index].is_none() {
@@ -223,17 +223,17 @@ impl Exact {
             }
             let conditions = passage.hits.get(at.rule).into_iter().flatten();
             let conditions: Vec<Packets> = conditions.map(|(_, holds)| *holds).collect();
-            let wanted = self.space.store.any(conditions)?;
+            let wanted = self.space.store.unite_all(conditions)?;
             let wanted = self.space.store.and(wanted, self.space.world)?;
             let here = if wanted.is_none() {
-                Why::Impossible
-            } else if self.reaches(index, at.rule, wanted) {
-                Why::NeverSent
+                WhyDead::Impossible
+            } else if self.reaches_rule(index, at.rule, wanted) {
+                WhyDead::NeverSent
             } else {
                 self.hiders(firewall, index, at, wanted)?
             };
             match &mut why {
-                Some(why) => why.join(here),
+                Some(why) => why.join_survey(here),
                 None => why = Some(here),
             }
         }
@@ -241,9 +241,9 @@ impl Exact {
     }
 
     /// Whether packets come to the rule in its chain, whoever enters it.
-    fn reaches(&self, passage: usize, rule: usize, packets: Packets) -> bool {
+    fn reaches_rule(&self, passage: usize, rule: usize, packets: Packets) -> bool {
         let reach = self.followed.passages[passage].reach.get(rule);
-        reach.is_some_and(|reach| self.space.store.meet(*reach, packets))
+        reach.is_some_and(|reach| self.space.store.sets_meet(*reach, packets))
     }
 
     /// The earlier rules of the chain that take these packets, if it is they alone.
@@ -253,10 +253,10 @@ impl Exact {
         passage: usize,
         at: RuleAt,
         wanted: Packets,
-    ) -> Result<Why, Exhausted> {
+    ) -> Result<WhyDead, Exhausted> {
         let rules = &firewall.tables[at.table].chains[at.chain].rules;
-        let hider = |rule: usize| Hider::new(rules, at, rule);
-        let mut takers: Vec<(Hider, Packets)> = Vec::new();
+        let hider = |rule: usize| HidingRule::new(rules, at, rule);
+        let mut takers: Vec<(HidingRule, Packets)> = Vec::new();
         let mut left = wanted;
         for rule in 0..at.rule {
             let reach = &self.followed.passages[passage].reach;
@@ -268,16 +268,16 @@ impl Exact {
                 continue;
             }
             let taken = self.space.store.minus(before, after)?;
-            if !self.space.store.meet(taken, left) {
+            if !self.space.store.sets_meet(taken, left) {
                 continue;
             }
             left = self.space.store.minus(left, taken)?;
             // What it asks for may hide more than what was left for it to take.
-            let hidden = match rules.get(rule).and_then(decision) {
+            let hidden = match rules.get(rule).and_then(decision_of) {
                 Some(_) => {
                     let parts = &self.followed.passages[passage].hits[rule];
                     let parts = parts.iter().map(|(_, holds)| *holds).collect();
-                    self.space.store.any(parts)?
+                    self.space.store.unite_all(parts)?
                 }
                 None => taken,
             };
@@ -287,19 +287,19 @@ impl Exact {
             }
         }
         if !left.is_none() && takers.len() < MOST_HIDERS {
-            return Ok(Why::NeverSent);
+            return Ok(WhyDead::NeverSent);
         }
         // A rule that wants the same is left out if the others hide all without it.
-        let mut kept: Vec<(Hider, Packets)> = takers.clone();
+        let mut kept: Vec<(HidingRule, Packets)> = takers.clone();
         for (candidate, _) in takers.iter().rev().filter(|(hider, _)| !hider.differs) {
             let others = kept.iter().filter(|(hider, _)| hider != candidate);
             let others = others.map(|(_, hidden)| *hidden).collect();
-            let others = self.space.store.any(others)?;
-            if kept.len() > 1 && !self.space.store.meet(wanted, !others) {
+            let others = self.space.store.unite_all(others)?;
+            if kept.len() > 1 && !self.space.store.sets_meet(wanted, !others) {
                 kept.retain(|(hider, _)| hider != candidate);
             }
         }
-        Ok(Why::Hidden(
+        Ok(WhyDead::Hidden(
             kept.into_iter().map(|(hider, _)| hider).collect(),
         ))
     }
@@ -307,17 +307,17 @@ impl Exact {
 
 /// What a rule does with what it matches, if it decides at all.
 #[derive(PartialEq, Eq)]
-enum Decision {
+enum RuleDecision {
     Accept,
     Refuse,
     Return,
 }
 
-fn decision(rule: &Rule) -> Option<Decision> {
+fn decision_of(rule: &Rule) -> Option<RuleDecision> {
     match rule.statements.last()? {
-        Statement::Verdict(Verdict::Accept) => Some(Decision::Accept),
-        Statement::Verdict(Verdict::Drop | Verdict::Reject { .. }) => Some(Decision::Refuse),
-        Statement::Verdict(Verdict::Return) => Some(Decision::Return),
+        Statement::Verdict(Verdict::Accept) => Some(RuleDecision::Accept),
+        Statement::Verdict(Verdict::Drop | Verdict::Reject { .. }) => Some(RuleDecision::Refuse),
+        Statement::Verdict(Verdict::Return) => Some(RuleDecision::Return),
         _ => None,
     }
 }
@@ -340,9 +340,9 @@ mod tests {
         let words = |one: &DeadRule| {
             let chain = &firewall.tables[one.at.table].chains[one.at.chain].name;
             let why = match &one.why {
-                Why::Impossible => "impossible".to_owned(),
-                Why::NeverSent => "never sent".to_owned(),
-                Why::Hidden(by) => {
+                WhyDead::Impossible => "impossible".to_owned(),
+                WhyDead::NeverSent => "never sent".to_owned(),
+                WhyDead::Hidden(by) => {
                     let by = by.iter().map(|hider| {
                         let mark = if hider.differs { "!" } else { "" };
                         format!("{mark}{}", hider.at.rule + 1)

@@ -34,11 +34,11 @@ impl Packets {
         (self.0 >> 1) as usize
     }
 
-    fn turned(self) -> bool {
+    fn is_negated(self) -> bool {
         self.0 & 1 == 1
     }
 
-    fn turn(self, turned: bool) -> Self {
+    fn negate_if(self, turned: bool) -> Self {
         Self(self.0 ^ u32::from(turned))
     }
 }
@@ -47,7 +47,7 @@ impl std::ops::Not for Packets {
     type Output = Self;
 
     fn not(self) -> Self {
-        self.turn(true)
+        self.negate_if(true)
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Exhausted;
 pub type Variable = u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Node {
+struct DiagramNode {
     variable: Variable,
     /// Where the bit is 0; may be complemented.
     low: Packets,
@@ -85,7 +85,7 @@ const LARGEST_CACHE: usize = 1 << 22;
 /// All nodes, each of them once.
 #[derive(Clone, Debug)]
 pub struct Diagrams {
-    nodes: Vec<Node>,
+    nodes: Vec<DiagramNode>,
     /// Open addressing: an index into `nodes`, or [`FREE`]. Twice as long as `nodes` at least, and
     /// four times as long as before when it grows: to sort all nodes in anew costs more than memory.
     places: Vec<u32>,
@@ -112,7 +112,7 @@ impl Diagrams {
     /// An empty store that will hold so many nodes at most, of 12 bytes each, and 8 to 56 more to
     /// find them; and take so many steps at most.
     pub fn new(most_nodes: usize, most_steps: u64) -> Self {
-        let leaf = Node {
+        let leaf = DiagramNode {
             variable: LEAF,
             low: Packets::ALL,
             high: Packets::ALL,
@@ -133,11 +133,11 @@ impl Diagrams {
 
     /// The packets that have the bit.
     pub fn bit(&mut self, variable: Variable) -> Result<Packets, Exhausted> {
-        self.choose(variable, Packets::NONE, Packets::ALL)
+        self.make_node(variable, Packets::NONE, Packets::ALL)
     }
 
     /// `low` where the bit is 0, `high` where it is 1; both look at later variables only.
-    pub fn choose(
+    pub fn make_node(
         &mut self,
         variable: Variable,
         low: Packets,
@@ -146,14 +146,14 @@ impl Diagrams {
         if low == high {
             return Ok(low);
         }
-        let turned = high.turned();
-        let node = Node {
+        let turned = high.is_negated();
+        let node = DiagramNode {
             variable,
-            low: low.turn(turned),
-            high: high.turn(turned),
+            low: low.negate_if(turned),
+            high: high.negate_if(turned),
         };
         let at = match self.find(&node) {
-            Ok(found) => return Ok(Packets(found << 1).turn(turned)),
+            Ok(found) => return Ok(Packets(found << 1).negate_if(turned)),
             Err(free) => free,
         };
         if self.nodes.len() >= self.most_nodes {
@@ -165,16 +165,16 @@ impl Diagrams {
         if self.nodes.len() * 2 > self.places.len() {
             self.grow();
         }
-        Ok(Packets(index << 1).turn(turned))
+        Ok(Packets(index << 1).negate_if(turned))
     }
 
     /// The node's index; or the place where it belongs.
     ///
     /// It is looked for near the younger of its children's places first: what is made at the same
     /// time is asked for at the same time, and a few cache lines hold it.
-    fn find(&self, node: &Node) -> Result<u32, usize> {
+    fn find(&self, node: &DiagramNode) -> Result<u32, usize> {
         let mask = self.places.len() - 1;
-        let mixed = hash(node.variable, node.low.0, node.high.0);
+        let mixed = hash_triple(node.variable, node.low.0, node.high.0);
         let child = node.low.node().max(node.high.node());
         let near = (child * 2) & mask & !(NEAR - 1);
         for step in 0..NEAR {
@@ -198,7 +198,7 @@ impl Diagrams {
     /// Where the result for two sets is kept: near those of the sets that are as young.
     fn result_place(&self, a: Packets, b: Packets) -> usize {
         let near = a.node().max(b.node()) & !(NEAR_RESULTS - 1);
-        (near + (hash(a.0, b.0, 0) & (NEAR_RESULTS - 1))) & (self.results.len() - 1)
+        (near + (hash_triple(a.0, b.0, 0) & (NEAR_RESULTS - 1))) & (self.results.len() - 1)
     }
 
     fn grow(&mut self) {
@@ -234,11 +234,11 @@ impl Diagrams {
         }
         self.steps_left = self.steps_left.checked_sub(1).ok_or(Exhausted)?;
         let variable = self.variable(a).min(self.variable(b));
-        let (a_low, a_high) = self.halves(a, variable);
-        let (b_low, b_high) = self.halves(b, variable);
+        let (a_low, a_high) = self.cofactors(a, variable);
+        let (b_low, b_high) = self.cofactors(b, variable);
         let low = self.and(a_low, b_low)?;
         let high = self.and(a_high, b_high)?;
-        let is = self.choose(variable, low, high)?;
+        let is = self.make_node(variable, low, high)?;
         let place = self.result_place(a, b);
         self.results[place] = Result3 { a, b, is };
         Ok(is)
@@ -255,14 +255,14 @@ impl Diagrams {
     }
 
     /// The packets that are in one but not the other.
-    pub fn differ(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+    pub fn symmetric_difference(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
         let only_a = self.minus(a, b)?;
         let only_b = self.minus(b, a)?;
         self.or(only_a, only_b)
     }
 
     /// `yes` where the condition holds, `no` where it does not.
-    pub fn either(
+    pub fn if_then_else(
         &mut self,
         condition: Packets,
         yes: Packets,
@@ -270,9 +270,9 @@ impl Diagrams {
     ) -> Result<Packets, Exhausted> {
         let variable = self.variable(condition);
         let below = variable < self.variable(yes).min(self.variable(no));
-        match self.halves(condition, variable) {
-            (Packets::NONE, Packets::ALL) if below => return self.choose(variable, no, yes),
-            (Packets::ALL, Packets::NONE) if below => return self.choose(variable, yes, no),
+        match self.cofactors(condition, variable) {
+            (Packets::NONE, Packets::ALL) if below => return self.make_node(variable, no, yes),
+            (Packets::ALL, Packets::NONE) if below => return self.make_node(variable, yes, no),
             _ => {}
         }
         let yes = self.and(condition, yes)?;
@@ -282,7 +282,7 @@ impl Diagrams {
 
     /// The packets that are in all of them, joined from the last variables up: what is joined to
     /// stays as it is below.
-    pub fn all(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
+    pub fn intersect_all(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
         sets.sort_by_key(|set| std::cmp::Reverse(self.variable(*set)));
         sets.into_iter()
             .try_fold(Packets::ALL, |all, set| self.and(all, set))
@@ -292,7 +292,7 @@ impl Diagrams {
     ///
     /// Rules that look at different packets are joined at once, bit by bit, which makes no nodes but
     /// those of the answer; what takes longer so is joined in pairs, so that small sets stay small.
-    pub fn any(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
+    pub fn unite_all(&mut self, mut sets: Vec<Packets>) -> Result<Packets, Exhausted> {
         if sets.len() > 2 {
             let mut steps = sets.len() * STEPS_TO_JOIN;
             if let Some(joined) = self.join(sets.clone(), &mut steps)? {
@@ -337,21 +337,24 @@ impl Diagrams {
         *steps = left;
         let variables = sets.iter().map(|set| self.variable(*set));
         let variable = variables.min().unwrap_or(LEAF);
-        let (low, high) = sets.iter().map(|set| self.halves(*set, variable)).unzip();
+        let (low, high) = sets
+            .iter()
+            .map(|set| self.cofactors(*set, variable))
+            .unzip();
         drop(sets);
         let (Some(low), Some(high)) = (self.join(low, steps)?, self.join(high, steps)?) else {
             return Ok(None);
         };
-        self.choose(variable, low, high).map(Some)
+        self.make_node(variable, low, high).map(Some)
     }
 
     /// Whether some packet is in both; makes no nodes.
-    pub fn meet(&self, a: Packets, b: Packets) -> bool {
+    pub fn sets_meet(&self, a: Packets, b: Packets) -> bool {
         self.meet_apart([a, b, Packets::ALL], &mut HashSet::default())
     }
 
     /// Whether some packet is in all three; makes no nodes.
-    pub fn meet3(&self, sets: [Packets; 3]) -> bool {
+    pub fn three_meet(&self, sets: [Packets; 3]) -> bool {
         self.meet_apart(sets, &mut HashSet::default())
     }
 
@@ -370,7 +373,7 @@ impl Diagrams {
         }
         let variables = sets.map(|set| self.variable(set));
         let variable = variables.into_iter().min().unwrap_or(LEAF);
-        let halves = sets.map(|set| self.halves(set, variable));
+        let halves = sets.map(|set| self.cofactors(set, variable));
         if self.meet_apart(halves.map(|(low, _)| low), apart)
             || self.meet_apart(halves.map(|(_, high)| high), apart)
         {
@@ -386,10 +389,13 @@ impl Diagrams {
     }
 
     /// Where the variable is 0, and where it is 1.
-    pub fn halves(&self, set: Packets, variable: Variable) -> (Packets, Packets) {
+    pub fn cofactors(&self, set: Packets, variable: Variable) -> (Packets, Packets) {
         let node = self.nodes[set.node()];
         if node.variable == variable {
-            (node.low.turn(set.turned()), node.high.turn(set.turned()))
+            (
+                node.low.negate_if(set.is_negated()),
+                node.high.negate_if(set.is_negated()),
+            )
         } else {
             (set, set)
         }
@@ -422,16 +428,20 @@ impl Diagrams {
         if let Some(found) = known.get(&set) {
             return Ok(*found);
         }
-        let (low, high) = self.halves(set, variable);
+        let (low, high) = self.cofactors(set, variable);
         let low = self.possibly_of(low, first, known)?;
         let high = self.possibly_of(high, first, known)?;
-        let is = self.choose(variable, low, high)?;
+        let is = self.make_node(variable, low, high)?;
         known.insert(set, is);
         Ok(is)
     }
 
     /// The packets that become members of the set if these variables, ascending, are forgotten.
-    pub fn forget(&mut self, set: Packets, variables: &[Variable]) -> Result<Packets, Exhausted> {
+    pub fn forget_variables(
+        &mut self,
+        set: Packets,
+        variables: &[Variable],
+    ) -> Result<Packets, Exhausted> {
         self.forget_of(set, variables, &mut Known::default())
     }
 
@@ -448,13 +458,13 @@ impl Diagrams {
         if let Some(found) = known.get(&set) {
             return Ok(*found);
         }
-        let (low, high) = self.halves(set, variable);
+        let (low, high) = self.cofactors(set, variable);
         let low = self.forget_of(low, variables, known)?;
         let high = self.forget_of(high, variables, known)?;
         let is = if variables.binary_search(&variable).is_ok() {
             self.or(low, high)?
         } else {
-            self.choose(variable, low, high)?
+            self.make_node(variable, low, high)?
         };
         known.insert(set, is);
         Ok(is)
@@ -482,7 +492,7 @@ impl Diagrams {
         }
         while !at.is_all() {
             let variable = self.variable(at);
-            let (low, high) = self.halves(at, variable);
+            let (low, high) = self.cofactors(at, variable);
             let take_high = low.is_none();
             bits.push((variable, take_high));
             at = if take_high { high } else { low };
@@ -513,7 +523,7 @@ impl Diagrams {
         let mut at = set;
         while self.variable(at) != LEAF {
             let variable = self.variable(at);
-            let (low, high) = self.halves(at, variable);
+            let (low, high) = self.cofactors(at, variable);
             at = if bit(variable) { high } else { low };
         }
         at.is_all()
@@ -521,16 +531,16 @@ impl Diagrams {
 }
 
 /// What was found for sets that came before.
-pub(crate) type Known = HashMap<Packets, Packets, BuildHasherDefault<Mix>>;
+pub(crate) type Known = HashMap<Packets, Packets, BuildHasherDefault<NodeHasher>>;
 
 /// Sets that were found to have no packet in common.
-type Seen = HashSet<[Packets; 3], BuildHasherDefault<Mix>>;
+type Seen = HashSet<[Packets; 3], BuildHasherDefault<NodeHasher>>;
 
 /// Hashes one edge; nobody outside chooses them, so that no key is needed.
 #[derive(Default)]
-pub(crate) struct Mix(u64);
+pub(crate) struct NodeHasher(u64);
 
-impl Hasher for Mix {
+impl Hasher for NodeHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -548,7 +558,7 @@ impl Hasher for Mix {
 }
 
 /// Mixes three words; the finish of splitmix64 spreads them over all bits.
-fn hash(a: u32, b: u32, c: u32) -> usize {
+fn hash_triple(a: u32, b: u32, c: u32) -> usize {
     let mut word = u64::from(a)
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(u64::from(b))
@@ -582,7 +592,7 @@ mod tests {
             }
             sets.push(set);
         }
-        Both(table, store.any(sets).unwrap())
+        Both(table, store.unite_all(sets).unwrap())
     }
 
     #[track_caller]
@@ -603,12 +613,12 @@ mod tests {
             same(&store, Both(!a.0, !a.1));
             let and = store.and(a.1, b.1).unwrap();
             same(&store, Both(a.0 & b.0, and));
-            assert_eq!(store.meet(a.1, b.1), a.0 & b.0 != 0);
+            assert_eq!(store.sets_meet(a.1, b.1), a.0 & b.0 != 0);
             let or = store.or(a.1, b.1).unwrap();
             same(&store, Both(a.0 | b.0, or));
-            let differ = store.differ(a.1, b.1).unwrap();
+            let differ = store.symmetric_difference(a.1, b.1).unwrap();
             same(&store, Both(a.0 ^ b.0, differ));
-            let either = store.either(a.1, b.1, c.1).unwrap();
+            let either = store.if_then_else(a.1, b.1, c.1).unwrap();
             same(&store, Both(a.0 & b.0 | !a.0 & c.0, either));
             let possibly = store.possibly(a.1, 2).unwrap();
             let mut table = 0;
@@ -617,7 +627,7 @@ mod tests {
                 table |= u16::from(block.iter().any(|row| a.0 >> row & 1 == 1)) << row;
             }
             same(&store, Both(table, possibly));
-            assert_eq!(store.forget(a.1, &[2, 3]).unwrap(), possibly);
+            assert_eq!(store.forget_variables(a.1, &[2, 3]).unwrap(), possibly);
         }
     }
 

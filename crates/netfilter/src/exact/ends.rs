@@ -10,12 +10,12 @@ use crate::semantics::End;
 /// What is dropped is not noted: it is dropped in the most places, and is all that comes to no other
 /// end. So answers that do not exist must be: a number that NAT chose outside of the rule's range.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ends {
+pub(crate) struct OutcomeSets {
     by_end: BTreeMap<End, Vec<Packets>>,
     nowhere: Vec<Packets>,
 }
 
-impl Ends {
+impl OutcomeSets {
     /// These packets come to an end.
     pub(super) fn add(&mut self, end: End, packets: Packets) {
         if !packets.is_none() && end != End::Dropped {
@@ -39,7 +39,11 @@ impl Ends {
     }
 
     /// As far as they are among these packets.
-    pub(super) fn among(&self, store: &mut Diagrams, packets: Packets) -> Result<Self, Exhausted> {
+    pub(super) fn restricted_to(
+        &self,
+        store: &mut Diagrams,
+        packets: Packets,
+    ) -> Result<Self, Exhausted> {
         let mut inside = Self::default();
         for (end, parts) in &self.by_end {
             for part in parts {
@@ -53,12 +57,12 @@ impl Ends {
     }
 
     /// The same with one part for each end.
-    pub(super) fn joined(self, store: &mut Diagrams) -> Result<Self, Exhausted> {
+    pub(super) fn united_by_end(self, store: &mut Diagrams) -> Result<Self, Exhausted> {
         let mut joined = Self::default();
         for (end, parts) in self.by_end {
-            joined.add(end, store.any(parts)?);
+            joined.add(end, store.unite_all(parts)?);
         }
-        joined.add_nowhere(store.any(self.nowhere)?);
+        joined.add_nowhere(store.unite_all(self.nowhere)?);
         Ok(joined)
     }
 
@@ -67,7 +71,7 @@ impl Ends {
         self,
         store: &mut Diagrams,
     ) -> Result<(BTreeMap<End, Packets>, Packets), Exhausted> {
-        let joined = self.joined(store)?;
+        let joined = self.united_by_end(store)?;
         let ends = joined.by_end.into_iter();
         let ends = ends.filter_map(|(end, parts)| Some((end, *parts.first()?)));
         let nowhere = joined.nowhere.first().copied().unwrap_or(Packets::NONE);

@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::Depth;
+use super::chain::SummaryDepth;
 use super::diagram::{Exhausted, Packets};
-use super::ends::Ends;
-use super::space::{Space, Topic, Unknown};
-use super::state::{Out, State};
+use super::ends::OutcomeSets;
+use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
+use super::state::{OutInterface, PacketRewrite};
 use crate::Surroundings;
-use crate::packet::{Path, to_address};
+use crate::packet::{PacketPath, to_address};
 use crate::semantics::{
-    BaseAt, CONNTRACK, End, Order, bases, bridge_chains, can_do_nothing, has_flowtable,
+    BaseAt, CONNTRACK, ChainOrder, End, base_chains, bridge_chains, can_do_nothing, has_flowtable,
     interface_to, sees,
 };
 use surefoot_ruleset::model::{
@@ -22,31 +22,31 @@ use surefoot_ruleset::model::{
 };
 
 /// Packets by what rules have made of them.
-pub(crate) type Flows = BTreeMap<State, Packets>;
+pub(crate) type Flows = BTreeMap<PacketRewrite, Packets>;
 
 /// States at which the walk gives up.
 const MOST_STATES: usize = 4096;
 
 /// A walk under way.
-pub(crate) struct Follow<'a> {
+pub(crate) struct SymbolicWalk<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) surroundings: &'a Surroundings,
-    pub(super) space: &'a mut Space,
+    pub(super) space: &'a mut PacketSpace,
     texts_in_order: bool,
-    pub(super) place: Place,
-    pub(super) known: BTreeMap<(Place, usize, usize, State), usize>,
-    pub(super) course: Course,
+    pub(super) place: WalkPlace,
+    pub(super) known: BTreeMap<(WalkPlace, usize, usize, PacketRewrite), usize>,
+    pub(super) course: WalkResult,
 }
 
 /// Where all packets ended up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Course {
+pub(crate) struct WalkResult {
     /// Where the packets end.
-    pub(crate) ends: Ends,
+    pub(crate) ends: OutcomeSets,
     /// The accepted ones by what they had become.
-    pub(crate) passed: Vec<(State, Packets)>,
+    pub(crate) passed: Vec<(PacketRewrite, Packets)>,
     /// What each chain does; a chain stands behind those that it calls.
-    pub(crate) passages: Vec<Passage>,
+    pub(crate) passages: Vec<ChainSummary>,
     /// The packets that the kernel sent through a passage.
     pub(crate) entered: Vec<(usize, Packets)>,
     /// Whether base chains met whose order the texts do not tell.
@@ -56,7 +56,7 @@ pub(crate) struct Course {
 /// What a chain does to packets in one state, whoever calls it. To ask this of all packets, and not
 /// of those only that come, keeps what callers test out of the sets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Passage {
+pub(crate) struct ChainSummary {
     /// The chain, by table and index.
     pub(crate) chain: (usize, usize),
     /// The packets that come to each rule.
@@ -67,24 +67,24 @@ pub(crate) struct Passage {
     /// The packets that go through another passage: those that come to the rule, and of these
     /// the ones that it matches.
     pub(crate) calls: Vec<(usize, Packets, Packets)>,
-    pub(super) ends: Ends,
+    pub(super) ends: OutcomeSets,
     pub(super) on: Flows,
     pub(super) accepted: Flows,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct WalkPlace {
     pub(super) hook: Hook,
     pub(super) backend: Backend,
     /// The base chain, by table and index.
     base: (usize, usize),
 }
 
-impl<'a> Follow<'a> {
+impl<'a> SymbolicWalk<'a> {
     pub(crate) fn new(
         firewall: &'a Firewall,
         surroundings: &'a Surroundings,
-        space: &'a mut Space,
+        space: &'a mut PacketSpace,
         texts_in_order: bool,
     ) -> Self {
         Self {
@@ -92,22 +92,22 @@ impl<'a> Follow<'a> {
             surroundings,
             space,
             texts_in_order,
-            place: Place {
+            place: WalkPlace {
                 hook: Hook::Prerouting,
                 backend: Backend::Nft,
                 base: (0, 0),
             },
             known: BTreeMap::new(),
-            course: Course::default(),
+            course: WalkResult::default(),
         }
     }
 
     /// Follows these packets to their ends.
-    pub(crate) fn run(mut self, packets: Packets) -> Result<Course, Exhausted> {
-        let start = Flows::from([(State::default(), packets)]);
-        if self.space.path == Path::Output {
-            let flows = self.established(start, Hook::Output)?;
-            let flows = self.hook(Hook::Output, flows)?;
+    pub(crate) fn run(mut self, packets: Packets) -> Result<WalkResult, Exhausted> {
+        let start = Flows::from([(PacketRewrite::default(), packets)]);
+        if self.space.path == PacketPath::Output {
+            let flows = self.follow_established(start, Hook::Output)?;
+            let flows = self.follow_hook(Hook::Output, flows)?;
             let mut routed = Flows::new();
             for (mut state, packets) in flows {
                 if state.destination_rewritten {
@@ -115,35 +115,35 @@ impl<'a> Follow<'a> {
                 }
                 self.join(&mut routed, state, packets)?;
             }
-            let flows = self.hook(Hook::Postrouting, routed)?;
-            let flows = self.hook(Hook::Egress, flows)?;
-            let flows = self.bridged(flows, &[Hook::Output, Hook::Postrouting])?;
+            let flows = self.follow_hook(Hook::Postrouting, routed)?;
+            let flows = self.follow_hook(Hook::Egress, flows)?;
+            let flows = self.follow_bridge(flows, &[Hook::Output, Hook::Postrouting])?;
             self.pass(flows);
             return Ok(self.course);
         }
-        let start = self.hook(Hook::Ingress, start)?;
-        let flows = self.established(start, Hook::Prerouting)?;
+        let start = self.follow_hook(Hook::Ingress, start)?;
+        let flows = self.follow_established(start, Hook::Prerouting)?;
         let flows = self.at_prerouting(flows)?;
         let (mut input, mut forward) = (Flows::new(), Flows::new());
         for (state, packets) in flows {
-            let (here, through) = self.route(&state, packets)?;
+            let (here, through) = self.split_by_route(&state, packets)?;
             if !here.is_none() {
                 let mut state = state.clone();
-                state.output = Out::None;
+                state.output = OutInterface::None;
                 self.join(&mut input, state, here)?;
             }
             if !through.is_none() {
                 self.join(&mut forward, state, through)?;
             }
         }
-        let input = self.hook(Hook::Input, input)?;
-        let input = self.bridged(input, &[Hook::Prerouting, Hook::Input])?;
+        let input = self.follow_hook(Hook::Input, input)?;
+        let input = self.follow_bridge(input, &[Hook::Prerouting, Hook::Input])?;
         self.pass(input);
-        self.forward(forward)?;
+        self.follow_forward(forward)?;
         Ok(self.course)
     }
 
-    fn forward(&mut self, flows: Flows) -> Result<(), Exhausted> {
+    fn follow_forward(&mut self, flows: Flows) -> Result<(), Exhausted> {
         let (setting, hops) = if self.space.v6 {
             ("net.ipv6.conf.all.forwarding", Field::HopLimit)
         } else {
@@ -160,7 +160,10 @@ impl<'a> Follow<'a> {
         for (mut state, packets) in flows {
             // What has no hop left is dropped by routing (`ip_forward`, `ip6_forward`).
             let word = state.word(self.space, hops)?;
-            let last = self.space.store.among(&word, &[Range { lo: 0, hi: 1 }])?;
+            let last = self
+                .space
+                .store
+                .vector_in(&word, &[Range { lo: 0, hi: 1 }])?;
             let dies = self.space.store.and(packets, last)?;
             self.end(End::Dropped, dies);
             let lives = self.space.store.minus(packets, last)?;
@@ -168,27 +171,29 @@ impl<'a> Follow<'a> {
             state.put(hops, word);
             self.join(&mut later, state, lives)?;
         }
-        let later = self.offloaded(later)?;
-        let flows = self.hook(Hook::Forward, later)?;
-        let flows = self.hook(Hook::Postrouting, flows)?;
-        let flows = self.hook(Hook::Egress, flows)?;
+        let later = self.follow_flowtable(later)?;
+        let flows = self.follow_hook(Hook::Forward, later)?;
+        let flows = self.follow_hook(Hook::Postrouting, flows)?;
+        let flows = self.follow_hook(Hook::Egress, flows)?;
         let around = [
             Hook::Prerouting,
             Hook::Input,
             Hook::Output,
             Hook::Postrouting,
         ];
-        let flows = self.bridged(flows, &around)?;
+        let flows = self.follow_bridge(flows, &around)?;
         self.pass(flows);
         Ok(())
     }
 
     /// Frames that come or leave by a bridge meet rules that are not followed.
-    fn bridged(&mut self, flows: Flows, hooks: &[Hook]) -> Result<Flows, Exhausted> {
+    fn follow_bridge(&mut self, flows: Flows, hooks: &[Hook]) -> Result<Flows, Exhausted> {
         if !bridge_chains(self.firewall, hooks) {
             return Ok(flows);
         }
-        let by_bridge = self.space.ask(Unknown::Kernel, &Topic::Bridge)?;
+        let by_bridge = self
+            .space
+            .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Bridge)?;
         let mut passed = Flows::new();
         for (state, packets) in flows {
             let perhaps = self.space.store.and(packets, by_bridge)?;
@@ -201,17 +206,21 @@ impl<'a> Follow<'a> {
 
     /// Once a flow is in a flowtable, its packets no longer meet the forward hook
     /// (`nf_flow_offload_ip_hook`).
-    fn offloaded(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+    fn follow_flowtable(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
         if !has_flowtable(self.firewall, self.space.v6) {
             return Ok(flows);
         }
-        let in_table = self.space.ask(Unknown::Kernel, &Topic::Flowtable)?;
+        let in_table = self
+            .space
+            .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Flowtable)?;
         let mut rest = Flows::new();
         for (state, packets) in flows {
             let word = state.word(self.space, Field::CtState)?;
             let old = [Range::one(ct_state::ESTABLISHED)];
-            let old = self.space.store.among(&word, &old)?;
-            let protocol = self.space.has(Field::L4Proto, &[6, 17].map(Range::one))?;
+            let old = self.space.store.vector_in(&word, &old)?;
+            let protocol = self
+                .space
+                .field_in(Field::L4Proto, &[6, 17].map(Range::one))?;
             let may = self.space.store.and(old, protocol)?;
             let may = self.space.store.and(may, in_table)?;
             let passes = self.space.store.and(packets, may)?;
@@ -227,15 +236,15 @@ impl<'a> Follow<'a> {
     fn at_prerouting(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
         let mut before = Flows::new();
         for (mut state, packets) in flows {
-            state.output = Out::None;
+            state.output = OutInterface::None;
             self.join(&mut before, state, packets)?;
         }
         let mut after = Flows::new();
-        for (mut state, packets) in self.hook(Hook::Prerouting, before)? {
+        for (mut state, packets) in self.follow_hook(Hook::Prerouting, before)? {
             state.output = if state.destination_rewritten {
-                self.routed(&state)?
+                self.out_interface(&state)?
             } else {
-                Out::Packet
+                OutInterface::Packet
             };
             self.join(&mut after, state, packets)?;
         }
@@ -243,32 +252,41 @@ impl<'a> Follow<'a> {
     }
 
     /// The interface by which a packet with a new destination leaves, where the routes tell.
-    fn routed(&mut self, state: &State) -> Result<Out, Exhausted> {
-        let word = state.word(self.space, self.space.address(false))?;
+    fn out_interface(&mut self, state: &PacketRewrite) -> Result<OutInterface, Exhausted> {
+        let word = state.word(self.space, self.space.address_field(false))?;
         let name = word
             .as_constant()
             .and_then(|number| interface_to(to_address(number, self.space.v6), self.surroundings));
         match name {
-            Some(name) => Ok(Out::Letter(self.space.names.letter(name))),
+            Some(name) => Ok(OutInterface::Letter(self.space.names.letter_of(name))),
             None => self.unknown_output(state),
         }
     }
 
-    fn unknown_output(&mut self, state: &State) -> Result<Out, Exhausted> {
-        let destination = state.word(self.space, self.space.address(false))?;
-        self.space.routed_letter(destination).map(Out::Unknown)
+    fn unknown_output(&mut self, state: &PacketRewrite) -> Result<OutInterface, Exhausted> {
+        let destination = state.word(self.space, self.space.address_field(false))?;
+        self.space
+            .routed_letter(destination)
+            .map(OutInterface::Unknown)
     }
 
     /// Which of the packets stay on this host, and which go through it.
-    fn route(&mut self, state: &State, packets: Packets) -> Result<(Packets, Packets), Exhausted> {
+    fn split_by_route(
+        &mut self,
+        state: &PacketRewrite,
+        packets: Packets,
+    ) -> Result<(Packets, Packets), Exhausted> {
         if !state.destination_rewritten {
             return Ok(match self.space.path {
-                Path::Input => (packets, Packets::NONE),
+                PacketPath::Input => (packets, Packets::NONE),
                 _ => (Packets::NONE, packets),
             });
         }
         let word = state.word(self.space, Field::DstAddressType)?;
-        let here = self.space.store.among(&word, &[Range { lo: 2, hi: 5 }])?;
+        let here = self
+            .space
+            .store
+            .vector_in(&word, &[Range { lo: 2, hi: 5 }])?;
         let stay = self.space.store.and(packets, here)?;
         let leave = self.space.store.minus(packets, here)?;
         Ok((stay, leave))
@@ -276,7 +294,7 @@ impl<'a> Follow<'a> {
 
     /// A packet of a connection that was set up earlier is rewritten as that was, without the rules
     /// being asked; whether and how, they do not tell.
-    fn established(&mut self, flows: Flows, hook: Hook) -> Result<Flows, Exhausted> {
+    fn follow_established(&mut self, flows: Flows, hook: Hook) -> Result<Flows, Exhausted> {
         if !self.has_nat() {
             return Ok(flows);
         }
@@ -286,10 +304,12 @@ impl<'a> Follow<'a> {
         let status = self
             .space
             .word(Field::CtStatus)?
-            .masked(Some(ct_status::SNAT | ct_status::DNAT));
-        let plain = self.space.store.among(&status, &[Range::one(0)])?;
+            .with_mask(Some(ct_status::SNAT | ct_status::DNAT));
+        let plain = self.space.store.vector_in(&status, &[Range::one(0)])?;
         let perhaps = self.space.store.minus(old, plain)?;
-        let rewritten = self.space.ask(Unknown::Kernel, &Topic::Earlier)?;
+        let rewritten = self
+            .space
+            .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Earlier)?;
         let rewritten = self.space.store.and(perhaps, rewritten)?;
         let mut both = Flows::new();
         for (state, packets) in flows {
@@ -297,7 +317,7 @@ impl<'a> Follow<'a> {
             let change = self.space.store.and(packets, rewritten)?;
             if !change.is_none() {
                 let mut state = state.clone();
-                for field in [self.space.address(false), Field::DstPort] {
+                for field in [self.space.address_field(false), Field::DstPort] {
                     let mut word = self.space.rewritten_by_kernel(field)?;
                     word.there = state.word(self.space, field)?.there;
                     state.put(field, word);
@@ -335,7 +355,12 @@ impl<'a> Follow<'a> {
         self.course.ends.add(end, packets);
     }
 
-    fn join(&mut self, flows: &mut Flows, state: State, packets: Packets) -> Result<(), Exhausted> {
+    fn join(
+        &mut self,
+        flows: &mut Flows,
+        state: PacketRewrite,
+        packets: Packets,
+    ) -> Result<(), Exhausted> {
         if packets.is_none() {
             return Ok(());
         }
@@ -348,8 +373,11 @@ impl<'a> Follow<'a> {
     }
 
     /// Joins what has the same state, in pairs.
-    pub(super) fn gather(&mut self, parts: Vec<(State, Packets)>) -> Result<Flows, Exhausted> {
-        let mut by_state: BTreeMap<State, Vec<Packets>> = BTreeMap::new();
+    pub(super) fn gather_flows(
+        &mut self,
+        parts: Vec<(PacketRewrite, Packets)>,
+    ) -> Result<Flows, Exhausted> {
+        let mut by_state: BTreeMap<PacketRewrite, Vec<Packets>> = BTreeMap::new();
         for (state, packets) in parts {
             by_state.entry(state).or_default().push(packets);
         }
@@ -358,7 +386,7 @@ impl<'a> Follow<'a> {
         }
         let mut flows = Flows::new();
         for (state, parts) in by_state {
-            let packets = self.space.store.any(parts)?;
+            let packets = self.space.store.unite_all(parts)?;
             if !packets.is_none() {
                 flows.insert(state, packets);
             }
@@ -367,14 +395,14 @@ impl<'a> Follow<'a> {
     }
 
     /// Runs the base chains of a hook; gives what passes all of them.
-    fn hook(&mut self, hook: Hook, mut flows: Flows) -> Result<Flows, Exhausted> {
-        let (bases, order) = bases(self.firewall, hook, self.space.v6, self.texts_in_order);
-        self.course.order_unknown |= order == Order::Unknown;
+    fn follow_hook(&mut self, hook: Hook, mut flows: Flows) -> Result<Flows, Exhausted> {
+        let (bases, order) = base_chains(self.firewall, hook, self.space.v6, self.texts_in_order);
+        self.course.order_unknown |= order == ChainOrder::Unknown;
         for base in bases {
             if flows.is_empty() {
                 break;
             }
-            self.place = Place {
+            self.place = WalkPlace {
                 hook,
                 backend: self.firewall.tables[base.table].backend,
                 base: (base.table, base.chain),
@@ -384,21 +412,21 @@ impl<'a> Follow<'a> {
             let elsewhere;
             (flows, elsewhere) = self.on_device(base, flows)?;
             flows = if early {
-                let hidden = self.connection(flows, true)?;
+                let hidden = self.track_connection(flows, true)?;
                 let flows = self.base_chain(base, hidden)?;
-                self.connection(flows, false)?
+                self.track_connection(flows, false)?
             } else if base.kind == ChainKind::Nat {
                 if can_do_nothing(self.firewall, &base) {
                     continue;
                 }
                 let (first, later) = self.asks_nat(flows, hook)?;
                 let first = self.base_chain(base, first)?;
-                self.gather(first.into_iter().chain(later).collect())?
+                self.gather_flows(first.into_iter().chain(later).collect())?
             } else {
                 self.base_chain(base, flows)?
             };
             if !elsewhere.is_empty() {
-                flows = self.gather(flows.into_iter().chain(elsewhere).collect())?;
+                flows = self.gather_flows(flows.into_iter().chain(elsewhere).collect())?;
             }
         }
         Ok(flows)
@@ -424,9 +452,10 @@ impl<'a> Follow<'a> {
         for (state, packets) in flows {
             // `nft -j` of version 1.0.6 does not tell the device.
             let passes = if names.is_empty() {
-                self.space.ask(Unknown::Kernel, &Topic::Own)?
+                self.space
+                    .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Own)?
             } else if base.hook == Hook::Ingress {
-                State::input_is(self.space, &names)?
+                PacketRewrite::input_is(self.space, &names)?
             } else {
                 state.output_is(self.space, &names)?
             };
@@ -439,12 +468,12 @@ impl<'a> Follow<'a> {
     }
 
     /// Before conntrack a packet has no connection.
-    fn connection(&mut self, flows: Flows, hidden: bool) -> Result<Flows, Exhausted> {
+    fn track_connection(&mut self, flows: Flows, hidden: bool) -> Result<Flows, Exhausted> {
         let parts = flows.into_iter().map(|(mut state, packets)| {
             state.hidden = hidden;
             (state, packets)
         });
-        self.gather(parts.collect())
+        self.gather_flows(parts.collect())
     }
 
     /// Which packets visit a nat chain: the first one of a connection does. An ICMP error about a
@@ -453,7 +482,7 @@ impl<'a> Follow<'a> {
     /// connection none is (`nf_nat_inet_fn`).
     fn asks_nat(&mut self, flows: Flows, hook: Hook) -> Result<(Flows, Flows), Exhausted> {
         let (mut first, mut later) = (Flows::new(), Flows::new());
-        let tracked = self.space.tracked()?;
+        let tracked = self.space.tracked_packets()?;
         for (state, packets) in flows {
             let fixed = match hook {
                 Hook::Prerouting | Hook::Output => state.destination_rewritten,
@@ -466,9 +495,9 @@ impl<'a> Follow<'a> {
             let word = state.word(self.space, Field::CtState)?;
             let protocol = state.word(self.space, Field::L4Proto)?;
             let store = &mut self.space.store;
-            let new = store.among(&word, &[Range::one(ct_state::NEW)])?;
-            let related = store.among(&word, &[Range::one(ct_state::RELATED)])?;
-            let icmp = store.among(&protocol, &[Range::one(1), Range::one(58)])?;
+            let new = store.vector_in(&word, &[Range::one(ct_state::NEW)])?;
+            let related = store.vector_in(&word, &[Range::one(ct_state::RELATED)])?;
+            let icmp = store.vector_in(&protocol, &[Range::one(1), Range::one(58)])?;
             let related = store.minus(related, icmp)?;
             let asks = store.or(new, related)?;
             let asks = store.and(asks, tracked)?;
@@ -485,7 +514,7 @@ impl<'a> Follow<'a> {
     }
 
     fn base_chain(&mut self, base: BaseAt, flows: Flows) -> Result<Flows, Exhausted> {
-        let start = Depth { jumps: 0, all: 0 };
+        let start = SummaryDepth { jumps: 0, all: 0 };
         let mut accepted = Vec::new();
         for (state, packets) in flows {
             let at = self.pass_chain((base.table, base.chain), (&state, packets), start)?;
@@ -497,6 +526,6 @@ impl<'a> Follow<'a> {
             }
             self.course.ends.extend(passage.ends.clone());
         }
-        self.gather(accepted)
+        self.gather_flows(accepted)
     }
 }

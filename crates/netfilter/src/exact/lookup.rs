@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::Here;
+use super::condition::RulePlace;
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Topic, Unknown};
-use super::state::State;
-use super::word::Word;
-use crate::semantics::resolve;
+use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
+use super::state::PacketRewrite;
+use super::word::BitVector;
+use crate::semantics::resolve_set;
 use surefoot_ruleset::model::{
     Component, Content, Element, ElementValue, KeyPart, Range, Set, SetKind, SetRef,
 };
@@ -17,40 +17,40 @@ const DEEPEST_LIST: u32 = 4;
 
 /// The packets whose key is in the set; where that is not known, an unknown answer.
 pub(crate) fn holds(
-    space: &mut Space,
-    here: Here,
-    state: &State,
+    space: &mut PacketSpace,
+    here: RulePlace,
+    state: &PacketRewrite,
     key: &[KeyPart],
     set: &SetRef,
 ) -> Result<Packets, Exhausted> {
-    match resolve(here.firewall, here.table, set) {
+    match resolve_set(here.firewall, here.table, set) {
         Some(set) => {
-            let key = Key::new(space, state, key)?;
+            let key = SymbolicKey::new(space, state, key)?;
             in_set(space, here, state, &key, set, 0)
         }
-        None => space.ask_in(state, Unknown::Rule(here.at), &Topic::Set),
+        None => space.ask_in(state, UnknownAnswer::Rule(here.at), &UnknownTopic::Set),
     }
 }
 
 /// The packets for which a map gives each of its values; none if its content is not known.
-pub(crate) fn values<'a>(
-    space: &mut Space,
-    here: Here<'a>,
-    state: &State,
+pub(crate) fn looked_up_values<'a>(
+    space: &mut PacketSpace,
+    here: RulePlace<'a>,
+    state: &PacketRewrite,
     key: &[KeyPart],
     map: &'a SetRef,
 ) -> Result<Option<Vec<(&'a ElementValue, Packets)>>, Exhausted> {
-    let Some(set) = resolve(here.firewall, here.table, map) else {
+    let Some(set) = resolve_set(here.firewall, here.table, map) else {
         return Ok(None);
     };
     let Content::Known(elements) = &set.content else {
         return Ok(None);
     };
-    let key = Key::new(space, state, key)?;
+    let key = SymbolicKey::new(space, state, key)?;
     let mut left = key.there;
     let mut found: Vec<(&ElementValue, Packets)> = Vec::new();
     for element in elements {
-        let fits = key.fits(space, state, element)?;
+        let fits = key.element_condition(space, state, element)?;
         let fits = space.store.and(left, fits)?;
         if fits.is_none() {
             continue;
@@ -68,40 +68,44 @@ pub(crate) fn values<'a>(
 }
 
 /// The numbers that are looked up.
-struct Key {
-    parts: Vec<Part>,
+struct SymbolicKey {
+    parts: Vec<SymbolicPart>,
     there: Packets,
 }
 
-enum Part {
-    Number(Word),
+enum SymbolicPart {
+    Number(BitVector),
     Input,
     Output,
 }
 
-impl Key {
-    fn new(space: &mut Space, state: &State, parts: &[KeyPart]) -> Result<Self, Exhausted> {
+impl SymbolicKey {
+    fn new(
+        space: &mut PacketSpace,
+        state: &PacketRewrite,
+        parts: &[KeyPart],
+    ) -> Result<Self, Exhausted> {
         let mut there = Packets::ALL;
         let mut read = Vec::with_capacity(parts.len());
         for part in parts {
             read.push(match part {
                 KeyPart::Number(operand) => {
-                    let word = state.word(space, operand.field)?.masked(operand.mask);
+                    let word = state.word(space, operand.field)?.with_mask(operand.mask);
                     there = space.store.and(there, word.there)?;
-                    Part::Number(word)
+                    SymbolicPart::Number(word)
                 }
-                KeyPart::InInterface => Part::Input,
-                KeyPart::OutInterface => Part::Output,
+                KeyPart::InInterface => SymbolicPart::Input,
+                KeyPart::OutInterface => SymbolicPart::Output,
             });
         }
         Ok(Self { parts: read, there })
     }
 
     /// The packets whose key fits an element, component by component.
-    fn fits(
+    fn element_condition(
         &self,
-        space: &mut Space,
-        state: &State,
+        space: &mut PacketSpace,
+        state: &PacketRewrite,
         element: &Element,
     ) -> Result<Packets, Exhausted> {
         if element.key.len() > self.parts.len() {
@@ -110,13 +114,13 @@ impl Key {
         let mut fits = Packets::ALL;
         for (part, component) in self.parts.iter().zip(&element.key).rev() {
             let one = match (part, component) {
-                (Part::Number(word), Component::Numbers(range)) => {
-                    space.store.among(word, &[*range])?
+                (SymbolicPart::Number(word), Component::Numbers(range)) => {
+                    space.store.vector_in(word, &[*range])?
                 }
-                (Part::Input, Component::Name(name)) => {
-                    State::input_is(space, std::slice::from_ref(name))?
+                (SymbolicPart::Input, Component::Name(name)) => {
+                    PacketRewrite::input_is(space, std::slice::from_ref(name))?
                 }
-                (Part::Output, Component::Name(name)) => {
+                (SymbolicPart::Output, Component::Name(name)) => {
                     state.output_is(space, std::slice::from_ref(name))?
                 }
                 _ => Packets::NONE,
@@ -128,30 +132,30 @@ impl Key {
 }
 
 fn in_set(
-    space: &mut Space,
-    here: Here,
-    state: &State,
-    key: &Key,
+    space: &mut PacketSpace,
+    here: RulePlace,
+    state: &PacketRewrite,
+    key: &SymbolicKey,
     set: &Set,
     depth: u32,
 ) -> Result<Packets, Exhausted> {
     if let SetKind::List { members } = &set.kind {
         if members.is_empty() && !matches!(set.content, Content::Known(_)) {
-            return space.ask_in(state, Unknown::Rule(here.at), &Topic::Set);
+            return space.ask_in(state, UnknownAnswer::Rule(here.at), &UnknownTopic::Set);
         }
         let mut sets = Vec::with_capacity(members.len());
         for member in members {
-            sets.push(match resolve(here.firewall, here.table, member) {
+            sets.push(match resolve_set(here.firewall, here.table, member) {
                 Some(member) if depth < DEEPEST_LIST => {
                     in_set(space, here, state, key, member, depth + 1)?
                 }
-                _ => space.ask_in(state, Unknown::Rule(here.at), &Topic::Set)?,
+                _ => space.ask_in(state, UnknownAnswer::Rule(here.at), &UnknownTopic::Set)?,
             });
         }
-        return space.store.any(sets);
+        return space.store.unite_all(sets);
     }
     let Content::Known(elements) = &set.content else {
-        return space.ask_in(state, Unknown::Rule(here.at), &Topic::Set);
+        return space.ask_in(state, UnknownAnswer::Rule(here.at), &UnknownTopic::Set);
     };
     let ipset = matches!(set.kind, SetKind::Ipset { .. });
     if ipset && by_interface(&set.kind) {
@@ -165,18 +169,18 @@ fn in_set(
     }
     let mut fits = Vec::with_capacity(elements.len());
     for element in elements {
-        fits.push(key.fits(space, state, element)?);
+        fits.push(key.element_condition(space, state, element)?);
     }
-    space.store.any(fits)
+    space.store.unite_all(fits)
 }
 
 /// All elements at once, where the key is one number.
 fn one_dimension(
-    space: &mut Space,
-    key: &Key,
+    space: &mut PacketSpace,
+    key: &SymbolicKey,
     elements: &[Element],
 ) -> Result<Option<Packets>, Exhausted> {
-    let [Part::Number(word)] = key.parts.as_slice() else {
+    let [SymbolicPart::Number(word)] = key.parts.as_slice() else {
         return Ok(None);
     };
     let mut ranges: Vec<Range> = Vec::with_capacity(elements.len());
@@ -194,14 +198,14 @@ fn one_dimension(
             _ => apart.push(range),
         }
     }
-    space.store.among(word, &apart).map(Some)
+    space.store.vector_in(word, &apart).map(Some)
 }
 
 fn by_interface(kind: &SetKind) -> bool {
     matches!(kind, SetKind::Ipset { type_name } if type_name == "hash:net,iface")
 }
 
-fn widths(element: &Element) -> Vec<u128> {
+fn component_widths(element: &Element) -> Vec<u128> {
     element
         .key
         .iter()
@@ -214,19 +218,22 @@ fn widths(element: &Element) -> Vec<u128> {
 
 /// Of all elements that fit the narrowest decides; `nomatch` says no.
 fn narrowest_element(
-    space: &mut Space,
-    state: &State,
-    key: &Key,
+    space: &mut PacketSpace,
+    state: &PacketRewrite,
+    key: &SymbolicKey,
     elements: &[Element],
 ) -> Result<Packets, Exhausted> {
     let mut by_width: BTreeMap<Vec<u128>, Vec<&Element>> = BTreeMap::new();
     for element in elements {
-        by_width.entry(widths(element)).or_default().push(element);
+        by_width
+            .entry(component_widths(element))
+            .or_default()
+            .push(element);
     }
     let mut found = Packets::NONE;
     for same in by_width.values().rev() {
         for element in same {
-            let fits = key.fits(space, state, element)?;
+            let fits = key.element_condition(space, state, element)?;
             found = if element.except {
                 space.store.minus(found, fits)?
             } else {
@@ -240,14 +247,14 @@ fn narrowest_element(
 /// In `hash:net,iface` the narrowest network that holds the address decides, whichever interface it
 /// is listed with (`hash_netiface4_data_equal`).
 fn narrowest_network(
-    space: &mut Space,
-    state: &State,
-    key: &Key,
+    space: &mut PacketSpace,
+    state: &PacketRewrite,
+    key: &SymbolicKey,
     elements: &[Element],
 ) -> Result<Packets, Exhausted> {
     let mut by_width: BTreeMap<u128, Vec<&Element>> = BTreeMap::new();
     for element in elements {
-        if let Some(width) = widths(element).first() {
+        if let Some(width) = component_widths(element).first() {
             by_width.entry(*width).or_default().push(element);
         }
     }
@@ -260,16 +267,16 @@ fn narrowest_network(
                 except: false,
                 value: None,
             };
-            covered.push(key.fits(space, state, &network)?);
-            let fits = key.fits(space, state, element)?;
+            covered.push(key.element_condition(space, state, &network)?);
+            let fits = key.element_condition(space, state, element)?;
             inside = if element.except {
                 space.store.minus(inside, fits)?
             } else {
                 space.store.or(inside, fits)?
             };
         }
-        let covered = space.store.any(covered)?;
-        found = space.store.either(covered, inside, found)?;
+        let covered = space.store.unite_all(covered)?;
+        found = space.store.if_then_else(covered, inside, found)?;
     }
     Ok(found)
 }

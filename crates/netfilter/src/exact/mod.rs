@@ -29,24 +29,24 @@ mod word;
 mod world;
 
 pub use about::{asked_fields, set_problem};
-pub use pair::{Comparison, Differing, Pair, Whose};
+pub use pair::{DifferingPackets, PairQuestion, RulePair, WhoseRule};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use cubes::{Choice, Cube, Limit};
-pub use dead::{DeadRule, Hider, Survey, Why, dead_rules};
+pub use cubes::{Cube, CubeLimit, InterfaceChoice};
+pub use dead::{DeadRule, HidingRule, RuleSurvey, WhyDead, dead_rules};
 pub use diagram::{Exhausted, Packets};
-pub use reach::Cell;
-pub use reach::Service;
-pub use space::Unknown;
+pub use reach::ReachCell;
+pub use reach::ReachedService;
+pub use space::UnknownAnswer;
 
 use crate::Surroundings;
-use crate::packet::{Packet, Path};
+use crate::packet::{Packet, PacketPath};
 use crate::semantics::{End, tracks_connections};
 use crate::traffic::Traffic;
-use follow::{Course, Follow, Passage};
-use space::{Space, Topic};
-use state::State;
+use follow::{ChainSummary, SymbolicWalk, WalkResult};
+use space::{PacketSpace, UnknownTopic};
+use state::PacketRewrite;
 use surefoot_ruleset::model::{Firewall, NamePattern, RuleAt};
 
 /// How much a question may cost before the answer is "unknown".
@@ -70,42 +70,43 @@ impl Default for Budget {
 /// All packets of one family and one way, and where each of them ends.
 #[derive(Clone, Debug)]
 pub struct Exact {
-    space: Space,
-    followed: Followed,
+    space: PacketSpace,
+    followed: FollowedQuestion,
     /// The packets that may come to each end, once somebody has asked.
     possible: BTreeMap<End, Packets>,
 }
 
 /// Where one firewall's packets end.
 #[derive(Clone, Debug)]
-struct Followed {
+struct FollowedQuestion {
     /// The packets of each end; of the dropped ones, once somebody has asked.
     ends: BTreeMap<End, Packets>,
     /// Packets with answers that do not exist; what comes to none of the others is dropped.
     nowhere: Packets,
-    passed: Vec<(State, Packets)>,
-    passages: Vec<Passage>,
+    passed: Vec<(PacketRewrite, Packets)>,
+    passages: Vec<ChainSummary>,
     /// The packets that the kernel sent through a passage.
     from_kernel: Vec<(usize, Packets)>,
     /// The packets that come to each passage, if somebody has asked.
     entered: Vec<Packets>,
 }
 
-impl Followed {
+impl FollowedQuestion {
     /// Follows all packets of the space.
     fn new(
-        space: &mut Space,
+        space: &mut PacketSpace,
         firewall: &Firewall,
         surroundings: &Surroundings,
     ) -> Result<Self, Exhausted> {
         space.tracking = tracks_connections(firewall, space.v6);
         let world = space.world;
-        let mut follow =
-            |texts_in_order| Follow::new(firewall, surroundings, space, texts_in_order).run(world);
+        let mut follow = |texts_in_order| {
+            SymbolicWalk::new(firewall, surroundings, space, texts_in_order).run(world)
+        };
         let mut course = follow(true)?;
         if course.order_unknown {
             let other = follow(false)?;
-            let first = space.ask(Unknown::Kernel, &Topic::Own)?;
+            let first = space.ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Own)?;
             course = either_course(space, first, course, other)?;
         }
         let (ends, nowhere) = course.ends.into_sets(&mut space.store)?;
@@ -120,10 +121,10 @@ impl Followed {
     }
 
     /// The packets that come to this end, over what packets have and what is unknown.
-    fn end(&mut self, space: &mut Space, end: End) -> Result<Packets, Exhausted> {
+    fn end(&mut self, space: &mut PacketSpace, end: End) -> Result<Packets, Exhausted> {
         if end == End::Dropped && !self.ends.contains_key(&end) {
             let others = self.ends.values().copied().chain([self.nowhere]);
-            let others = space.store.any(others.collect())?;
+            let others = space.store.unite_all(others.collect())?;
             let dropped = space.store.minus(space.world, others)?;
             self.ends.insert(end, dropped);
         }
@@ -131,16 +132,16 @@ impl Followed {
     }
 
     /// The packets of every end that some come to.
-    fn all_ends(&mut self, space: &mut Space) -> Result<Vec<(End, Packets)>, Exhausted> {
+    fn all_ends(&mut self, space: &mut PacketSpace) -> Result<Vec<(End, Packets)>, Exhausted> {
         self.end(space, End::Dropped)?;
         let ends = self.ends.iter().filter(|(_, packets)| !packets.is_none());
         Ok(ends.map(|(end, packets)| (*end, *packets)).collect())
     }
 
     /// Finds the packets that come to each passage, unless that is done.
-    fn find_entered(&mut self, space: &mut Space) -> Result<(), Exhausted> {
+    fn find_entered(&mut self, space: &mut PacketSpace) -> Result<(), Exhausted> {
         if self.entered.len() != self.passages.len() {
-            self.entered = entered(space, &self.passages, &self.from_kernel)?;
+            self.entered = chain_entries(space, &self.passages, &self.from_kernel)?;
         }
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Followed {
 
 /// What to follow.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct SymbolicQuestion<'a> {
     /// The rules.
     pub firewall: &'a Firewall,
     /// The host.
@@ -156,7 +157,7 @@ pub struct Question<'a> {
     /// Whether IPv6 packets.
     pub v6: bool,
     /// Their way.
-    pub path: Path,
+    pub path: PacketPath,
     /// The packets that are asked about.
     pub about: &'a Traffic,
     /// More packets whose interface names the answer tells apart.
@@ -174,13 +175,13 @@ impl Exact {
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn new(question: Question) -> Result<Self, Exhausted> {
+    pub fn new(question: SymbolicQuestion) -> Result<Self, Exhausted> {
         let traffics = question.and_about.iter().copied();
         let names: Vec<NamePattern> = traffics
             .chain(std::iter::once(question.about))
             .flat_map(Traffic::names)
             .collect();
-        let mut space = Space::new(
+        let mut space = PacketSpace::new(
             &[question.firewall],
             question.surroundings,
             (question.v6, question.path),
@@ -188,11 +189,11 @@ impl Exact {
             &names,
             question.budget,
         )?;
-        let state = State::default();
-        let about = space.about(question.firewall, &state, question.about)?;
+        let state = PacketRewrite::default();
+        let about = space.packets_about(question.firewall, &state, question.about)?;
         space.world = space.store.and(space.world, about)?;
         space.find_common()?;
-        let followed = Followed::new(&mut space, question.firewall, question.surroundings)?;
+        let followed = FollowedQuestion::new(&mut space, question.firewall, question.surroundings)?;
         space.forget_common();
         Ok(Self {
             space,
@@ -211,7 +212,7 @@ impl Exact {
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn possibly(&mut self, end: End) -> Result<Packets, Exhausted> {
+    pub fn possibly_ending(&mut self, end: End) -> Result<Packets, Exhausted> {
         let (such, unknown) = (self.end(end)?, self.end(End::Unknown)?);
         let both = self.space.store.or(such, unknown)?;
         self.space.store.possibly(both, self.space.first_unknown)
@@ -222,7 +223,7 @@ impl Exact {
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn certainly(&mut self, end: End) -> Result<Packets, Exhausted> {
+    pub fn certainly_ending(&mut self, end: End) -> Result<Packets, Exhausted> {
         let such = self.end(end)?;
         let others = self.other_than(such)?;
         let others = self
@@ -234,53 +235,57 @@ impl Exact {
     }
 
     /// The packets that are accepted as such packets, after NAT, over what is unknown, too.
-    pub fn becomes(
+    pub fn packets_becoming(
         &mut self,
         firewall: &Firewall,
         traffic: &Traffic,
     ) -> Result<Packets, Exhausted> {
         let mut parts = Vec::new();
         for (state, packets) in self.followed.passed.clone() {
-            let such = self.space.about(firewall, &state, traffic)?;
+            let such = self.space.packets_about(firewall, &state, traffic)?;
             parts.push(self.space.store.and(packets, such)?);
         }
-        self.space.store.any(parts)
+        self.space.store.unite_all(parts)
     }
 
     /// The packets that come to one of these ends, over what is unknown, too.
-    pub fn ending(&mut self, ends: &BTreeSet<End>) -> Result<Packets, Exhausted> {
+    pub fn packets_ending(&mut self, ends: &BTreeSet<End>) -> Result<Packets, Exhausted> {
         let parts: Result<_, _> = ends.iter().map(|end| self.end(*end)).collect();
-        self.space.store.any(parts?)
+        self.space.store.unite_all(parts?)
     }
 
     /// The packets for which that may be so.
-    pub fn some(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+    pub fn possible_packets(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
         self.space.store.possibly(packets, self.space.first_unknown)
     }
 
     /// All packets but these, over what is unknown, too, as far as there are such answers.
     pub fn other_than(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
-        let others = self.without(packets)?;
+        let others = self.outside_of(packets)?;
         self.space.store.minus(others, self.followed.nowhere)
     }
 
     /// All packets but these.
-    pub fn without(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
+    pub fn outside_of(&mut self, packets: Packets) -> Result<Packets, Exhausted> {
         self.space.store.minus(self.space.world, packets)
     }
 
     /// These packets and those.
-    pub fn joined(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
+    pub fn union_of(&mut self, a: Packets, b: Packets) -> Result<Packets, Exhausted> {
         self.space.store.or(a, b)
     }
 
     /// What it hangs on whether this packet is one of a set.
-    pub fn hangs(&mut self, packets: Packets, packet: &Packet) -> Result<Vec<Unknown>, Exhausted> {
-        let like = self.space.like(packet)?;
+    pub fn hangs(
+        &mut self,
+        packets: Packets,
+        packet: &Packet,
+    ) -> Result<Vec<UnknownAnswer>, Exhausted> {
+        let like = self.space.packets_like(packet)?;
         let here = self.space.store.and(packets, like)?;
         let first = self.space.first_unknown;
         let variables = self.space.store.looks_at(here, first);
-        let mut unknown: Vec<Unknown> = variables
+        let mut unknown: Vec<UnknownAnswer> = variables
             .into_iter()
             .filter_map(|variable| {
                 let at = usize::try_from(variable - first).ok()?;
@@ -297,7 +302,7 @@ impl Exact {
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn hits(&mut self, at: RuleAt) -> Result<Packets, Exhausted> {
+    pub fn packets_hitting(&mut self, at: RuleAt) -> Result<Packets, Exhausted> {
         let mut hits = Vec::new();
         self.followed.find_entered(&mut self.space)?;
         for (passage, entered) in self.followed.passages.iter().zip(&self.followed.entered) {
@@ -310,7 +315,7 @@ impl Exact {
                 }
             }
         }
-        self.space.store.any(hits)
+        self.space.store.unite_all(hits)
     }
 
     /// Every packet that exists.
@@ -335,7 +340,7 @@ impl Exact {
     ) -> Result<Option<(Packet, BTreeSet<End>)>, Exhausted> {
         if self.possible.is_empty() {
             for (end, packets) in self.followed.all_ends(&mut self.space)? {
-                let possible = self.some(packets)?;
+                let possible = self.possible_packets(packets)?;
                 self.possible.insert(end, possible);
             }
         }
@@ -354,7 +359,11 @@ impl Exact {
     }
 
     /// The packets of one set that are not in another.
-    pub fn but(&mut self, packets: Packets, others: Packets) -> Result<Packets, Exhausted> {
+    pub fn difference_of(
+        &mut self,
+        packets: Packets,
+        others: Packets,
+    ) -> Result<Packets, Exhausted> {
         self.space.store.minus(packets, others)
     }
 
@@ -364,27 +373,27 @@ impl Exact {
     }
 
     /// How many nodes a set is made of.
-    pub fn size(&self, packets: Packets) -> usize {
+    pub fn diagram_size(&self, packets: Packets) -> usize {
         self.space.store.size(packets)
     }
 
     /// How many nodes the diagrams have.
-    pub fn nodes(&self) -> usize {
+    pub fn node_count(&self) -> usize {
         self.space.store.count()
     }
 }
 
 /// One course where the condition holds, the other where it does not.
 fn either_course(
-    space: &mut Space,
+    space: &mut PacketSpace,
     condition: Packets,
-    yes: Course,
-    no: Course,
-) -> Result<Course, Exhausted> {
-    let mut both = Course::default();
+    yes: WalkResult,
+    no: WalkResult,
+) -> Result<WalkResult, Exhausted> {
+    let mut both = WalkResult::default();
     for (course, condition) in [(yes, condition), (no, !condition)] {
         both.ends
-            .extend(course.ends.among(&mut space.store, condition)?);
+            .extend(course.ends.restricted_to(&mut space.store, condition)?);
         for (state, packets) in course.passed {
             both.passed
                 .push((state, space.store.and(packets, condition)?));
@@ -406,9 +415,9 @@ fn either_course(
 }
 
 /// The packets that come to each passage, from the kernel and from other passages.
-fn entered(
-    space: &mut Space,
-    passages: &[Passage],
+fn chain_entries(
+    space: &mut PacketSpace,
+    passages: &[ChainSummary],
     from_kernel: &[(usize, Packets)],
 ) -> Result<Vec<Packets>, Exhausted> {
     let mut parts: Vec<Vec<Packets>> = vec![Vec::new(); passages.len()];
@@ -418,7 +427,7 @@ fn entered(
     let mut entered = vec![Packets::NONE; passages.len()];
     // A passage stands behind those that it calls.
     for (at, passage) in passages.iter().enumerate().rev() {
-        entered[at] = space.store.any(std::mem::take(&mut parts[at]))?;
+        entered[at] = space.store.unite_all(std::mem::take(&mut parts[at]))?;
         for (callee, reach, holds) in &passage.calls {
             let come = space.store.and(*reach, entered[at])?;
             let packets = space.store.and(come, *holds)?;

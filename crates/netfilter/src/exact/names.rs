@@ -12,19 +12,19 @@ use surefoot_ruleset::model::{
 
 /// The letters of one machine's rules, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Names {
-    letters: Vec<Letter>,
+pub(crate) struct InterfaceClasses {
+    letters: Vec<InterfaceClass>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Letter {
+struct InterfaceClass {
     /// The name, or the start that all names of this kind share.
     text: String,
     /// Whether the kind is "starts so, and is not among the other letters".
     others: bool,
 }
 
-impl Names {
+impl InterfaceClasses {
     /// The letters that the rules and these further names need. The empty name, which stands for
     /// "no interface", is always one.
     pub(crate) fn new<'a>(
@@ -60,18 +60,18 @@ impl Names {
         for set in firewalls.iter().flat_map(|one| &one.ipsets) {
             of_elements(set.content.elements(), &mut add);
         }
-        let mut letters: BTreeSet<Letter> = patterns
+        let mut letters: BTreeSet<InterfaceClass> = patterns
             .into_iter()
-            .map(|pattern| Letter {
+            .map(|pattern| InterfaceClass {
                 text: pattern.text,
                 others: pattern.prefix,
             })
             .collect();
-        letters.insert(Letter {
+        letters.insert(InterfaceClass {
             text: String::new(),
             others: false,
         });
-        letters.insert(Letter {
+        letters.insert(InterfaceClass {
             text: String::new(),
             others: true,
         });
@@ -81,12 +81,12 @@ impl Names {
     }
 
     /// How many letters there are.
-    pub(crate) fn count(&self) -> usize {
+    pub(crate) fn letter_count(&self) -> usize {
         self.letters.len()
     }
 
     /// The letter of a name.
-    pub(crate) fn letter(&self, name: &str) -> usize {
+    pub(crate) fn letter_of(&self, name: &str) -> usize {
         let exact = self
             .letters
             .iter()
@@ -120,7 +120,7 @@ impl Names {
 
     /// Some letters in words: the names and starts of names (`eth+`) that are meant, and those of
     /// them that are not.
-    pub(crate) fn words(&self, letters: &[usize]) -> (Vec<String>, Vec<String>) {
+    pub(crate) fn name_words(&self, letters: &[usize]) -> (Vec<String>, Vec<String>) {
         let listed = |at: &usize| letters.contains(at);
         let starts: Vec<&str> = self
             .letters
@@ -129,7 +129,7 @@ impl Names {
             .filter(|(at, letter)| listed(at) && letter.others)
             .map(|(_, letter)| letter.text.as_str())
             .collect();
-        let covered = |at: usize, letter: &Letter| {
+        let covered = |at: usize, letter: &InterfaceClass| {
             starts.iter().any(|start| {
                 let itself = letter.others && letter.text == **start;
                 letter.text.starts_with(start) && !itself && self.letters.get(at).is_some()
@@ -153,13 +153,13 @@ impl Names {
 
     /// The letter of all names that no pattern speaks of.
     pub(crate) fn all_others(&self) -> Option<usize> {
-        let other = |letter: &Letter| letter.others && letter.text.is_empty();
+        let other = |letter: &InterfaceClass| letter.others && letter.text.is_empty();
         self.letters.iter().position(other)
     }
 
     /// A name of that letter, where there is one; for "the others" one that an interface may have.
-    pub(crate) fn name(&self, letter: usize) -> Option<String> {
-        let Letter { text, others } = self.letters.get(letter)?;
+    pub(crate) fn sample_name(&self, letter: usize) -> Option<String> {
+        let InterfaceClass { text, others } = self.letters.get(letter)?;
         if !*others {
             return Some(text.clone());
         }
@@ -168,7 +168,7 @@ impl Names {
         // Each name that is another letter's uses up one number.
         numbered
             .take(self.letters.len() + 1)
-            .find(|name| self.letter(name) == letter)
+            .find(|name| self.letter_of(name) == letter)
     }
 }
 
@@ -213,19 +213,19 @@ mod tests {
     #[test]
     fn letters_say_of_each_name_what_its_patterns_say() {
         let patterns = ["eth0", "eth+", "eth1+", "lo", "+"].map(pattern);
-        let names = Names::new(&[], &patterns);
+        let names = InterfaceClasses::new(&[], &patterns);
         for name in [
             "eth0", "eth1", "eth12", "eth", "lo", "lo1", "wlan0", "", "e",
         ] {
-            let letter = names.letter(name);
+            let letter = names.letter_of(name);
             for pattern in &patterns {
                 let fits = names.fitting(pattern).any(|one| one == letter);
                 assert_eq!(fits, pattern.matches(name), "{name} {pattern:?}");
             }
         }
-        for letter in 0..names.count() {
-            let name = names.name(letter).unwrap();
-            assert_eq!(names.letter(&name), letter, "{name}");
+        for letter in 0..names.letter_count() {
+            let name = names.sample_name(letter).unwrap();
+            assert_eq!(names.letter_of(&name), letter, "{name}");
         }
     }
 }

@@ -14,7 +14,7 @@ impl Exact {
     ///
     /// If the budget does not suffice.
     pub fn ends_of(&mut self, packet: &Packet) -> Result<BTreeSet<End>, Exhausted> {
-        let like = self.space.like(packet)?;
+        let like = self.space.packets_like(packet)?;
         let mut ends = BTreeSet::new();
         for (end, packets) in self.followed.all_ends(&mut self.space)? {
             if !self.space.store.and(packets, like)?.is_none() {
@@ -30,8 +30,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::Surroundings;
-    use crate::exact::{Budget, Exact, Question};
-    use crate::packet::{Interface, Packet, Path};
+    use crate::exact::{Budget, Exact, SymbolicQuestion};
+    use crate::packet::{Packet, PacketInterface, PacketPath};
     use crate::semantics::End;
     use crate::traffic::Traffic;
     use surefoot_ruleset::model::{Backend, Family, Field, ct_state};
@@ -54,11 +54,11 @@ mod tests {
         };
         let surroundings = Surroundings::default();
         let packet = packet.settle(&surroundings);
-        let mut exact = Exact::new(Question {
+        let mut exact = Exact::new(SymbolicQuestion {
             firewall: &load(vec![input]).firewall,
             surroundings: &surroundings,
             v6: true,
-            path: Path::Input,
+            path: PacketPath::Input,
             about: &Traffic::default(),
             and_about: &[],
             marked: false,
@@ -70,8 +70,8 @@ mod tests {
     }
 
     fn packet(protocol: u8, state: u128) -> Packet {
-        let mut packet = Packet::new(Path::Input);
-        packet.input = Interface::named("eth0");
+        let mut packet = Packet::new(PacketPath::Input);
+        packet.input = PacketInterface::named("eth0");
         packet
             .with(Field::NfProto, 10_u8)
             .with(Field::L4Proto, protocol)

@@ -1,23 +1,23 @@
 //! Two firewalls side by side over the same packets: for which of them the fate differs.
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Unknown};
-use super::state::State;
-use super::twins::Twins;
-use super::word::Word;
-use super::{Budget, Cube, Followed};
+use super::space::{PacketSpace, UnknownAnswer};
+use super::state::PacketRewrite;
+use super::twins::SharedUnknowns;
+use super::word::BitVector;
+use super::{Budget, Cube, FollowedQuestion};
 use crate::Surroundings;
-use crate::packet::{Packet, Path};
+use crate::packet::{Packet, PacketPath};
 use crate::semantics::End;
 use crate::traffic::Traffic;
 use surefoot_ruleset::model::{Field, Firewall, RuleAt};
 
 /// All packets of one family and one way, followed through two firewalls.
 #[derive(Clone, Debug)]
-pub struct Pair {
-    space: Space,
-    old: Followed,
-    new: Followed,
+pub struct RulePair {
+    space: PacketSpace,
+    old: FollowedQuestion,
+    new: FollowedQuestion,
     /// The packets that both accept as the same packets, over what is unknown, too.
     alike: Packets,
     /// Whether later fragments were left out: what `nf_tables` reads in place of the header that
@@ -27,7 +27,7 @@ pub struct Pair {
 
 /// Packets whose fate differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Differing {
+pub struct DifferingPackets {
     /// Where the first firewall lets them end.
     pub old: End,
     /// Where the second one does; the same if they are accepted as other packets.
@@ -42,7 +42,7 @@ pub struct Differing {
 
 /// Whose rule an answer hangs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whose {
+pub enum WhoseRule {
     /// A rule of the first firewall.
     Old(RuleAt),
     /// A rule of the second one.
@@ -51,7 +51,7 @@ pub enum Whose {
 
 /// Two firewalls, and the packets that are asked about.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison<'a> {
+pub struct PairQuestion<'a> {
     /// The old rules.
     pub old: &'a Firewall,
     /// The new rules.
@@ -61,7 +61,7 @@ pub struct Comparison<'a> {
     /// Whether packets of IPv6 are compared.
     pub v6: bool,
     /// The way of the packets.
-    pub path: Path,
+    pub path: PacketPath,
     /// The packets that are compared.
     pub about: &'a Traffic,
     /// How long to look.
@@ -85,10 +85,10 @@ const BECOMES: &[Field] = &[
     Field::CtState,
 ];
 
-impl Pair {
+impl RulePair {
     /// Follows all packets through both.
-    pub fn new(question: Comparison) -> Result<Self, Exhausted> {
-        let mut space = Space::new(
+    pub fn new(question: PairQuestion) -> Result<Self, Exhausted> {
+        let mut space = PacketSpace::new(
             &[question.old, question.new],
             question.surroundings,
             (question.v6, question.path),
@@ -96,19 +96,19 @@ impl Pair {
             &question.about.names(),
             question.budget,
         )?;
-        let about = space.about(question.old, &State::default(), question.about)?;
+        let about = space.packets_about(question.old, &PacketRewrite::default(), question.about)?;
         space.world = space.store.and(space.world, about)?;
         let fragments = space.later_fragments()?;
         let whole = space.store.minus(space.world, fragments)?;
         let without_fragments = whole != space.world;
         space.world = whole;
         space.find_common()?;
-        space.twins = Some(Twins::new(question.old, question.new));
-        let mut old = Followed::new(&mut space, question.old, question.surroundings)?;
+        space.twins = Some(SharedUnknowns::new(question.old, question.new));
+        let mut old = FollowedQuestion::new(&mut space, question.old, question.surroundings)?;
         if let Some(twins) = &mut space.twins {
             twins.turn_to_second();
         }
-        let mut new = Followed::new(&mut space, question.new, question.surroundings)?;
+        let mut new = FollowedQuestion::new(&mut space, question.new, question.surroundings)?;
         let alike = accepted_alike(&mut space, &mut old, &mut new)?;
         space.forget_common();
         Ok(Self {
@@ -131,7 +131,7 @@ impl Pair {
     }
 
     /// The packets whose fate differs, by their fates.
-    pub fn differing(&mut self) -> Result<Vec<Differing>, Exhausted> {
+    pub fn find_differences(&mut self) -> Result<Vec<DifferingPackets>, Exhausted> {
         let mut found = Vec::new();
         let after = self.new.all_ends(&mut self.space)?;
         for (old, before) in self.old.all_ends(&mut self.space)? {
@@ -150,7 +150,7 @@ impl Pair {
                 }
                 // Nothing unknown is in it.
                 if perhaps == all {
-                    found.push(Differing {
+                    found.push(DifferingPackets {
                         old,
                         new,
                         certainly: all,
@@ -161,7 +161,7 @@ impl Pair {
                 }
                 let others = self.space.store.minus(self.space.world, all)?;
                 let others = self.space.store.possibly(others, first)?;
-                found.push(Differing {
+                found.push(DifferingPackets {
                     old,
                     new,
                     certainly: self.space.store.minus(perhaps, others)?,
@@ -186,10 +186,10 @@ impl Pair {
     /// What it hangs on whether the fate of this packet differs so.
     pub fn hangs(
         &mut self,
-        differing: &Differing,
+        differing: &DifferingPackets,
         packet: &Packet,
-    ) -> Result<Vec<Whose>, Exhausted> {
-        let like = self.space.like(packet)?;
+    ) -> Result<Vec<WhoseRule>, Exhausted> {
+        let like = self.space.packets_like(packet)?;
         let here = self.space.store.and(differing.all, like)?;
         let first = self.space.first_unknown;
         let mut whose = Vec::new();
@@ -198,8 +198,8 @@ impl Pair {
             let second = self.space.twins.as_ref();
             let second = second.is_some_and(|twins| twins.only_second.contains(&variable));
             whose.extend(match self.space.unknown.get(at) {
-                Some(Unknown::Rule(at)) if second => Some(Whose::New(*at)),
-                Some(Unknown::Rule(at)) => Some(Whose::Old(*at)),
+                Some(UnknownAnswer::Rule(at)) if second => Some(WhoseRule::New(*at)),
+                Some(UnknownAnswer::Rule(at)) => Some(WhoseRule::Old(*at)),
                 _ => None,
             });
         }
@@ -211,9 +211,9 @@ impl Pair {
 
 /// The packets that both accept and that are the same packets when they leave or arrive.
 fn accepted_alike(
-    space: &mut Space,
-    old: &mut Followed,
-    new: &mut Followed,
+    space: &mut PacketSpace,
+    old: &mut FollowedQuestion,
+    new: &mut FollowedQuestion,
 ) -> Result<Packets, Exhausted> {
     let (before, after) = (
         old.end(space, End::Accepted)?,
@@ -228,7 +228,7 @@ fn accepted_alike(
             alike.push(space.store.and(*packets, *others)?);
         }
     }
-    let same_words = space.store.any(alike)?;
+    let same_words = space.store.unite_all(alike)?;
     let mut left = space.store.minus(both, same_words)?;
     let mut alike = vec![same_words];
     for (words, packets) in &before {
@@ -243,7 +243,7 @@ fn accepted_alike(
             }
             let mut same = here;
             for (a, b) in words.iter().zip(others).filter(|(a, b)| a != b) {
-                let equal = space.same_number(Unknown::Kernel, a, b)?;
+                let equal = space.same_number(UnknownAnswer::Kernel, a, b)?;
                 let missing = space.store.or(a.there, b.there)?;
                 let equal = space.store.or(equal, !missing)?;
                 same = space.store.and(same, equal)?;
@@ -252,14 +252,17 @@ fn accepted_alike(
             left = space.store.minus(left, here)?;
         }
     }
-    space.store.any(alike)
+    space.store.unite_all(alike)
 }
 
-type Leaving = Vec<(Vec<Word>, Packets)>;
+type Leaving = Vec<(Vec<BitVector>, Packets)>;
 
 /// The accepted packets by what they are when they leave or arrive.
-fn by_words(space: &mut Space, passed: &[(State, Packets)]) -> Result<Leaving, Exhausted> {
-    let mut parts: std::collections::BTreeMap<Vec<Word>, Vec<Packets>> =
+fn by_words(
+    space: &mut PacketSpace,
+    passed: &[(PacketRewrite, Packets)],
+) -> Result<Leaving, Exhausted> {
+    let mut parts: std::collections::BTreeMap<Vec<BitVector>, Vec<Packets>> =
         std::collections::BTreeMap::new();
     for (state, packets) in passed {
         let mut words = Vec::with_capacity(BECOMES.len());
@@ -270,7 +273,7 @@ fn by_words(space: &mut Space, passed: &[(State, Packets)]) -> Result<Leaving, E
     }
     let mut leaving = Vec::with_capacity(parts.len());
     for (words, parts) in parts {
-        leaving.push((words, space.store.any(parts)?));
+        leaving.push((words, space.store.unite_all(parts)?));
     }
     Ok(leaving)
 }
@@ -296,8 +299,8 @@ mod tests {
         .firewall
     }
 
-    fn compare(old: &Firewall, new: &Firewall, path: Path) -> Vec<(End, End, bool, bool)> {
-        let mut pair = Pair::new(Comparison {
+    fn compare(old: &Firewall, new: &Firewall, path: PacketPath) -> Vec<(End, End, bool, bool)> {
+        let mut pair = RulePair::new(PairQuestion {
             old,
             new,
             surroundings: &Surroundings::default(),
@@ -307,7 +310,7 @@ mod tests {
             budget: Budget::default(),
         })
         .unwrap();
-        let found = pair.differing().unwrap();
+        let found = pair.find_differences().unwrap();
         found
             .iter()
             .map(|one| {
@@ -326,20 +329,20 @@ mod tests {
             "-A INPUT -p tcp --dport 80 -j ACCEPT\n-A INPUT -p tcp --dport 22 -j ACCEPT\n",
         );
         let less = firewall("-A INPUT -p tcp --dport 22 -j ACCEPT\n");
-        assert_eq!(compare(&old, &turned, Path::Input), []);
-        let found = compare(&old, &less, Path::Input);
+        assert_eq!(compare(&old, &turned, PacketPath::Input), []);
+        let found = compare(&old, &less, PacketPath::Input);
         assert_eq!(found, [(End::Accepted, End::Dropped, true, false)]);
-        assert_eq!(compare(&old, &less, Path::Forward), []);
+        assert_eq!(compare(&old, &less, PacketPath::Forward), []);
     }
 
     #[test]
     fn a_limit_in_both_is_one_answer_and_in_one_an_open_one() {
         let limited = "-A INPUT -p tcp --dport 22 -m limit --limit 5/min -j ACCEPT\n";
         let more = format!("-A INPUT -p udp -j ACCEPT\n{limited}");
-        let found = compare(&firewall(limited), &firewall(&more), Path::Input);
+        let found = compare(&firewall(limited), &firewall(&more), PacketPath::Input);
         assert_eq!(found, [(End::Dropped, End::Accepted, true, false)]);
         let open = firewall("-A INPUT -p tcp --dport 22 -j ACCEPT\n");
-        let found = compare(&firewall(limited), &open, Path::Input);
+        let found = compare(&firewall(limited), &open, PacketPath::Input);
         assert_eq!(found, [(End::Dropped, End::Accepted, false, true)]);
     }
 
@@ -352,7 +355,7 @@ mod tests {
             ))
         };
         let marks = rules("-A A -p icmp -j MARK --set-mark 2\n");
-        assert_eq!(compare(&marks, &rules(""), Path::Input), []);
+        assert_eq!(compare(&marks, &rules(""), PacketPath::Input), []);
     }
 
     #[test]
@@ -364,9 +367,9 @@ mod tests {
             ))
         };
         let idle = rules("-A A -p tcp -g B\n");
-        assert_eq!(compare(&idle, &rules(""), Path::Input), []);
+        assert_eq!(compare(&idle, &rules(""), PacketPath::Input), []);
         let once_more = rules("-A INPUT -p tcp -j B\n");
-        let found = compare(&rules(""), &once_more, Path::Input);
+        let found = compare(&rules(""), &once_more, PacketPath::Input);
         assert_eq!(found, [(End::Dropped, End::Accepted, false, true)]);
     }
 
@@ -378,7 +381,7 @@ mod tests {
             ))
         };
         let (old, new) = (rules("-A INPUT -j A\n"), rules("-A INPUT -p tcp -j A\n"));
-        assert_eq!(compare(&old, &new, Path::Input), []);
+        assert_eq!(compare(&old, &new, PacketPath::Input), []);
     }
 
     #[test]
@@ -391,7 +394,7 @@ mod tests {
         let plain = rules("");
         for comment in ["ssh", "\"ssh\"", "\"ssh for \\\"us\\\" all\""] {
             let said = rules(&format!("-m comment --comment {comment} "));
-            assert_eq!(compare(&plain, &said, Path::Input), [], "{comment}");
+            assert_eq!(compare(&plain, &said, PacketPath::Input), [], "{comment}");
         }
     }
 
@@ -402,17 +405,20 @@ mod tests {
                 "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination {address}\nCOMMIT\n"
             ))
         };
-        let found = compare(&to("10.0.0.1"), &to("10.0.0.2"), Path::Forward);
+        let found = compare(&to("10.0.0.1"), &to("10.0.0.2"), PacketPath::Forward);
         assert!(
             found
                 .iter()
                 .any(|(old, new, sure, _)| (*old, *new) == (End::Accepted, End::Accepted) && *sure),
             "{found:?}"
         );
-        assert_eq!(compare(&to("10.0.0.1"), &to("10.0.0.1"), Path::Forward), []);
+        assert_eq!(
+            compare(&to("10.0.0.1"), &to("10.0.0.1"), PacketPath::Forward),
+            []
+        );
         let range = to("10.0.0.1-10.0.0.9");
-        assert_eq!(compare(&range, &range, Path::Forward), []);
-        let wider = compare(&range, &to("10.0.0.1-10.0.0.10"), Path::Forward);
+        assert_eq!(compare(&range, &range, PacketPath::Forward), []);
+        let wider = compare(&range, &to("10.0.0.1-10.0.0.10"), PacketPath::Forward);
         assert!(!wider.is_empty());
     }
 }

@@ -7,23 +7,23 @@
 use std::collections::HashMap;
 
 use super::diagram::{Exhausted, Packets, Variable};
-use super::space::Block;
+use super::space::VariableBlock;
 use super::{Cube, Exact};
 use crate::semantics::End;
 use surefoot_ruleset::model::{Field, Range};
 
 /// A matrix of sources by services.
 #[derive(Clone, Debug, Default)]
-pub struct Matrix {
-    pub services: Vec<Service>,
+pub struct ReachMatrix {
+    pub services: Vec<ReachedService>,
     pub sources: Vec<Vec<Cube>>,
     /// A row for each source, a cell for each service.
-    pub cells: Vec<Vec<Cell>>,
+    pub cells: Vec<Vec<ReachCell>>,
 }
 
 /// A protocol and ports that are treated alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct ReachedService {
     /// The protocols; one alone if there are ports.
     pub protocols: Vec<Range>,
     /// Its ports; none for protocols that are not told apart by them.
@@ -33,7 +33,7 @@ pub struct Service {
 /// Whether packets come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Cell {
+pub enum ReachCell {
     /// None does.
     Closed,
     /// It hangs on more than source and service, or on something that is not known.
@@ -48,8 +48,8 @@ const TCP: u128 = 6;
 const UDP: u128 = 17;
 
 /// A kind of service with what may and what may not come through to it, by source.
-struct Kind {
-    service: Service,
+struct TrafficKind {
+    service: ReachedService,
     may: Packets,
     may_not: Packets,
 }
@@ -59,33 +59,33 @@ type Class = ([Packets; 2], Vec<Range>);
 
 impl Exact {
     /// The matrix of all packets that are asked about; none if there are too many kinds.
-    pub fn matrix(&mut self) -> Result<Option<Matrix>, Exhausted> {
-        let (may, may_not) = self.through()?;
-        let source = self.space.address(true);
+    pub fn reach_matrix(&mut self) -> Result<Option<ReachMatrix>, Exhausted> {
+        let (may, may_not) = self.accepted_sets()?;
+        let source = self.space.address_field(true);
         let fields = [Some(source), Some(Field::L4Proto), Some(Field::DstPort)];
-        let mut kept: Vec<Block> = vec![self.space.interface(true)];
-        if self.space.path == crate::packet::Path::Forward {
-            kept.push(self.space.interface(false));
+        let mut kept: Vec<VariableBlock> = vec![self.space.interface_block(true)];
+        if self.space.path == crate::packet::PacketPath::Forward {
+            kept.push(self.space.interface_block(false));
         }
         kept.extend(
             fields
                 .into_iter()
                 .flatten()
-                .filter_map(|field| self.space.block(field)),
+                .filter_map(|field| self.space.block_of(field)),
         );
-        let may = self.only(may, &kept)?;
-        let may_not = self.only(may_not, &kept)?;
-        let world = self.only(self.space.world, &kept)?;
-        let Some(kinds) = self.kinds(may, may_not, world)? else {
+        let may = self.project_onto_blocks(may, &kept)?;
+        let may_not = self.project_onto_blocks(may_not, &kept)?;
+        let world = self.project_onto_blocks(self.space.world, &kept)?;
+        let Some(kinds) = self.traffic_kinds(may, may_not, world)? else {
             return Ok(None);
         };
         let ports = [Field::L4Proto, Field::DstPort];
-        let ports: Vec<Block> = ports
+        let ports: Vec<VariableBlock> = ports
             .iter()
-            .filter_map(|field| self.space.block(*field))
+            .filter_map(|field| self.space.block_of(*field))
             .collect();
         kept.retain(|block| !ports.contains(block));
-        let sources = self.only(world, &kept)?;
+        let sources = self.project_onto_blocks(world, &kept)?;
         let mut atoms = vec![sources];
         for kind in &kinds {
             for set in [kind.may, kind.may_not] {
@@ -101,19 +101,19 @@ impl Exact {
                 }
             }
         }
-        let mut matrix = Matrix {
+        let mut matrix = ReachMatrix {
             services: Vec::new(),
             sources: Vec::new(),
             cells: Vec::new(),
         };
         for atom in atoms {
             let row = kinds.iter().map(|kind| {
-                let may = self.space.store.meet(atom, kind.may);
-                let may_not = self.space.store.meet(atom, kind.may_not);
+                let may = self.space.store.sets_meet(atom, kind.may);
+                let may_not = self.space.store.sets_meet(atom, kind.may_not);
                 match (may, may_not) {
-                    (true, false) => Cell::Open,
-                    (true, true) => Cell::Partly,
-                    (false, _) => Cell::Closed,
+                    (true, false) => ReachCell::Open,
+                    (true, true) => ReachCell::Partly,
+                    (false, _) => ReachCell::Closed,
                 }
             });
             matrix.cells.push(row.collect());
@@ -127,52 +127,56 @@ impl Exact {
     }
 
     /// The packets that may be accepted, and those that may not be.
-    fn through(&mut self) -> Result<(Packets, Packets), Exhausted> {
-        let may = self.possibly(End::Accepted)?;
-        let surely = self.certainly(End::Accepted)?;
+    fn accepted_sets(&mut self) -> Result<(Packets, Packets), Exhausted> {
+        let may = self.possibly_ending(End::Accepted)?;
+        let surely = self.certainly_ending(End::Accepted)?;
         let may_not = self.space.store.minus(self.space.world, surely)?;
         Ok((may, may_not))
     }
 
     /// For which of some blocks' values there are such packets.
-    fn only(&mut self, packets: Packets, kept: &[Block]) -> Result<Packets, Exhausted> {
+    fn project_onto_blocks(
+        &mut self,
+        packets: Packets,
+        kept: &[VariableBlock],
+    ) -> Result<Packets, Exhausted> {
         let inside = |variable: &Variable| {
             kept.iter()
                 .any(|block| (block.first..block.first + block.width).contains(variable))
         };
         let mut others = self.space.store.looks_at(packets, 0);
         others.retain(|variable| !inside(variable));
-        self.space.store.forget(packets, &others)
+        self.space.store.forget_variables(packets, &others)
     }
 
-    fn kinds(
+    fn traffic_kinds(
         &mut self,
         may: Packets,
         may_not: Packets,
         world: Packets,
-    ) -> Result<Option<Vec<Kind>>, Exhausted> {
+    ) -> Result<Option<Vec<TrafficKind>>, Exhausted> {
         let mut kinds = Vec::new();
         let (Some(protocol), Some(port)) = (
-            self.space.block(Field::L4Proto),
-            self.space.block(Field::DstPort),
+            self.space.block_of(Field::L4Proto),
+            self.space.block_of(Field::DstPort),
         ) else {
             return Ok(Some(kinds));
         };
         for number in [TCP, UDP] {
-            let such = self.space.is(Field::L4Proto, number)?;
-            if !self.space.store.meet(such, world) {
+            let such = self.space.field_is(Field::L4Proto, number)?;
+            if !self.space.store.sets_meet(such, world) {
                 continue;
             }
             let mut sets = [may, may_not];
             for set in &mut sets {
-                *set = self.space.store.given(*set, protocol, number)?;
+                *set = self.space.store.given_value(*set, protocol, number)?;
             }
-            let Some(classes) = self.classes(port, sets)? else {
+            let Some(classes) = self.value_classes(port, sets)? else {
                 return Ok(None);
             };
             for (sets, values) in classes {
-                kinds.push(Kind {
-                    service: Service {
+                kinds.push(TrafficKind {
+                    service: ReachedService {
                         protocols: vec![Range::one(number)],
                         ports: Some(values),
                     },
@@ -183,13 +187,16 @@ impl Exact {
         }
         let with_ports = self
             .space
-            .has(Field::L4Proto, &[TCP, UDP].map(Range::one))?;
+            .field_in(Field::L4Proto, &[TCP, UDP].map(Range::one))?;
         let mut sets = [may, may_not];
         for set in &mut sets {
             let here = self.space.store.minus(*set, with_ports)?;
-            *set = self.space.store.forget(here, &variables(port))?;
+            *set = self
+                .space
+                .store
+                .forget_variables(here, &block_variables(port))?;
         }
-        let Some(classes) = self.classes(protocol, sets)? else {
+        let Some(classes) = self.value_classes(protocol, sets)? else {
             return Ok(None);
         };
         for (sets, values) in classes {
@@ -197,8 +204,8 @@ impl Exact {
             if sets.iter().all(|set| set.is_none()) {
                 continue;
             }
-            kinds.push(Kind {
-                service: Service {
+            kinds.push(TrafficKind {
+                service: ReachedService {
                     protocols: values,
                     ports: None,
                 },
@@ -210,14 +217,16 @@ impl Exact {
     }
 
     /// The values of a block that both sets treat alike, with what the sets are for them.
-    fn classes(
+    fn value_classes(
         &mut self,
-        block: Block,
+        block: VariableBlock,
         sets: [Packets; 2],
     ) -> Result<Option<Vec<Class>>, Exhausted> {
         let store = &mut self.space.store;
-        let (Some(mut cuts), Some(more)) = (store.cuts(sets[0], block), store.cuts(sets[1], block))
-        else {
+        let (Some(mut cuts), Some(more)) = (
+            store.value_cuts(sets[0], block),
+            store.value_cuts(sets[1], block),
+        ) else {
             return Ok(None);
         };
         cuts.extend(more);
@@ -228,8 +237,8 @@ impl Exact {
         for (lo, hi) in cuts.iter().copied().zip(ends) {
             let [may, may_not] = sets;
             let here = [
-                store.given(may, block, lo)?,
-                store.given(may_not, block, lo)?,
+                store.given_value(may, block, lo)?,
+                store.given_value(may_not, block, lo)?,
             ];
             let at = *known.entry(here).or_insert(classes.len());
             if at == classes.len() {
@@ -248,6 +257,6 @@ impl Exact {
     }
 }
 
-fn variables(block: Block) -> Vec<Variable> {
+fn block_variables(block: VariableBlock) -> Vec<Variable> {
     (block.first..block.first + block.width).collect()
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::dead::Survey;
+use super::dead::RuleSurvey;
 use super::diagram::{Diagrams, Exhausted, Packets};
 use surefoot_ruleset::model::{
     Backend, Chain, Effect, Match, Policy, Rule, RuleAt, Statement, Verdict,
@@ -16,26 +16,26 @@ use surefoot_ruleset::model::{
 
 /// How a chain lets go of packets without anything else happening to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum RuleOutcome {
     Accepted,
     Dropped,
     Returned,
 }
 
 /// What becomes of packets from some rule of a chain on.
-struct Behind {
+struct BehindRule {
     accepted: Packets,
     dropped: Packets,
     returned: Packets,
 }
 
-impl Survey<'_> {
+impl RuleSurvey<'_> {
     /// The rules, besides the dead ones, that are not needed.
     ///
     /// # Errors
     ///
     /// If the budget does not suffice.
-    pub fn redundant(&mut self, dead: &[RuleAt]) -> Result<Vec<RuleAt>, Exhausted> {
+    pub fn redundant_rules(&mut self, dead: &[RuleAt]) -> Result<Vec<RuleAt>, Exhausted> {
         let mut of_chain: BTreeMap<(usize, usize), Vec<(usize, usize)>> = BTreeMap::new();
         for (way, exact) in self.ways.iter().enumerate() {
             let entered = exact.followed.passages.iter().zip(&exact.followed.entered);
@@ -73,7 +73,10 @@ impl Survey<'_> {
             // A later fragment may be misread by any rule.
             return Ok(found);
         }
-        let mut behind: Vec<Behind> = passages.iter().map(|_| Behind::end(content)).collect();
+        let mut behind: Vec<BehindRule> = passages
+            .iter()
+            .map(|_| BehindRule::chain_outcome(content))
+            .collect();
         for (r, rule) in content.rules.iter().enumerate().rev() {
             let at = RuleAt {
                 table,
@@ -83,7 +86,7 @@ impl Survey<'_> {
             if dead.contains(&at) {
                 continue;
             }
-            let outcome = outcome(content, rule);
+            let outcome = rule_outcome(content, rule);
             let mut needed = outcome.is_none() || is_last_word(content, r);
             for ((way, passage), behind) in passages.iter().zip(&behind) {
                 let exact = &mut self.ways[*way];
@@ -97,8 +100,8 @@ impl Survey<'_> {
                     break;
                 };
                 let store = &mut exact.space.store;
-                let others = store.minus(holds, behind.of(outcome))?;
-                needed = store.meet3([others, reach, entered]);
+                let others = store.minus(holds, behind.packets_with(outcome))?;
+                needed = store.three_meet([others, reach, entered]);
             }
             if !needed {
                 found.push(at);
@@ -112,7 +115,7 @@ impl Survey<'_> {
                 let exact = &mut self.ways[*way];
                 let first_unknown = exact.space.first_unknown;
                 let hits = &exact.followed.passages[*at].hits[r];
-                behind.before(
+                behind.outcome_before(
                     &mut exact.space.store,
                     (outcome, opaque),
                     hits,
@@ -126,7 +129,7 @@ impl Survey<'_> {
 }
 
 /// What the rule does with what it matches, if nothing else happens by it.
-fn outcome(chain: &Chain, rule: &Rule) -> Option<Outcome> {
+fn rule_outcome(chain: &Chain, rule: &Rule) -> Option<RuleOutcome> {
     let (last, before) = rule.statements.split_last()?;
     let quiet = before.iter().all(|one| match one {
         Statement::Match(wanted) => !asks_past(wanted),
@@ -137,12 +140,12 @@ fn outcome(chain: &Chain, rule: &Rule) -> Option<Outcome> {
     };
     match (verdict, &chain.base) {
         _ if !quiet => None,
-        (Verdict::Accept, _) => Some(Outcome::Accepted),
-        (Verdict::Drop, _) => Some(Outcome::Dropped),
-        (Verdict::Return, None) => Some(Outcome::Returned),
+        (Verdict::Accept, _) => Some(RuleOutcome::Accepted),
+        (Verdict::Drop, _) => Some(RuleOutcome::Dropped),
+        (Verdict::Return, None) => Some(RuleOutcome::Returned),
         (Verdict::Return, Some(base)) => Some(match base.policy {
-            Policy::Accept => Outcome::Accepted,
-            Policy::Drop => Outcome::Dropped,
+            Policy::Accept => RuleOutcome::Accepted,
+            Policy::Drop => RuleOutcome::Dropped,
         }),
         _ => None,
     }
@@ -196,9 +199,9 @@ fn is_last_word(chain: &Chain, rule: usize) -> bool {
     rule + 1 == chain.rules.len() && !content.statements.iter().any(asks)
 }
 
-impl Behind {
+impl BehindRule {
     /// Behind the last rule.
-    fn end(chain: &Chain) -> Self {
+    fn chain_outcome(chain: &Chain) -> Self {
         let all_if = |is: bool| if is { Packets::ALL } else { Packets::NONE };
         let policy = chain.base.as_ref().map(|base| base.policy);
         Self {
@@ -208,20 +211,20 @@ impl Behind {
         }
     }
 
-    fn of(&self, outcome: Outcome) -> Packets {
+    fn packets_with(&self, outcome: RuleOutcome) -> Packets {
         match outcome {
-            Outcome::Accepted => self.accepted,
-            Outcome::Dropped => self.dropped,
-            Outcome::Returned => self.returned,
+            RuleOutcome::Accepted => self.accepted,
+            RuleOutcome::Dropped => self.dropped,
+            RuleOutcome::Returned => self.returned,
         }
     }
 
     /// Puts a rule before those that were looked at: `hits` are the packets that come to it and
     /// those that it holds for, in each state; what an opaque rule does is not looked at.
-    fn before(
+    fn outcome_before(
         &mut self,
         store: &mut Diagrams,
-        (outcome, opaque): (Option<Outcome>, bool),
+        (outcome, opaque): (Option<RuleOutcome>, bool),
         hits: &[(Packets, Packets)],
         first_unknown: u32,
     ) -> Result<(), Exhausted> {
@@ -229,7 +232,7 @@ impl Behind {
             (Some(_), [(_, holds)]) => *holds,
             (None, _) if !opaque => {
                 // What a limit answers does not matter here: to be asked is enough.
-                let asked = store.any(hits.iter().map(|(_, holds)| *holds).collect())?;
+                let asked = store.unite_all(hits.iter().map(|(_, holds)| *holds).collect())?;
                 store.possibly(asked, first_unknown)?
             }
             _ => {
@@ -245,9 +248,9 @@ impl Behind {
             *set = store.minus(*set, taken)?;
         }
         let set = match outcome {
-            Some(Outcome::Accepted) => &mut self.accepted,
-            Some(Outcome::Dropped) => &mut self.dropped,
-            Some(Outcome::Returned) => &mut self.returned,
+            Some(RuleOutcome::Accepted) => &mut self.accepted,
+            Some(RuleOutcome::Dropped) => &mut self.dropped,
+            Some(RuleOutcome::Returned) => &mut self.returned,
             None => return Ok(()),
         };
         *set = store.or(*set, taken)?;

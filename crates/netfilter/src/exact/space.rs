@@ -9,26 +9,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Budget;
 use super::diagram::{Diagrams, Exhausted, Packets, Variable};
-use super::names::Names;
-use super::state::State;
-use super::twins::{Asked, Twins};
-use super::word::Word;
+use super::names::InterfaceClasses;
+use super::state::PacketRewrite;
+use super::twins::{AskedUnknown, SharedUnknowns};
+use super::word::BitVector;
 use super::world::tcp_options;
 use crate::Surroundings;
-use crate::packet::Path;
+use crate::packet::PacketPath;
 use crate::semantics::tracks_connections;
 use surefoot_ruleset::model::{Field, Firewall, NamePattern, Range, RuleAt, ct_state};
 
 /// Contiguous variables that hold one number, its highest bit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Block {
+pub(crate) struct VariableBlock {
     pub(crate) first: Variable,
     pub(crate) width: u32,
 }
 
 /// What a variable stands for that no packet answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unknown {
+pub enum UnknownAnswer {
     /// What a rule's words say, or what its target does.
     Rule(RuleAt),
     /// Where routing sends what was rewritten, and other things outside the rules.
@@ -37,7 +37,7 @@ pub enum Unknown {
 
 /// What is not known, so that two firewalls' questions are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Topic {
+pub(crate) enum UnknownTopic {
     /// Whether these words match.
     Words(String),
     /// Whether a set whose content is not known holds a key.
@@ -61,7 +61,7 @@ pub(crate) enum Topic {
     Own,
 }
 
-impl Topic {
+impl UnknownTopic {
     /// Whether two firewalls that both ask get the same answer.
     pub(crate) fn can_be_shared(&self) -> bool {
         !matches!(self, Self::Own)
@@ -70,33 +70,33 @@ impl Topic {
 
 /// All packets of one family that take one way.
 #[derive(Clone, Debug)]
-pub(crate) struct Space {
+pub(crate) struct PacketSpace {
     pub(crate) store: Diagrams,
     pub(crate) v6: bool,
-    pub(crate) path: Path,
-    pub(crate) names: Names,
-    blocks: BTreeMap<Field, Block>,
-    input: Block,
-    output: Block,
+    pub(crate) path: PacketPath,
+    pub(crate) names: InterfaceClasses,
+    blocks: BTreeMap<Field, VariableBlock>,
+    input: VariableBlock,
+    output: VariableBlock,
     socket: Variable,
     /// What each variable from `first_unknown` on stands for.
-    pub(crate) unknown: Vec<Unknown>,
+    pub(crate) unknown: Vec<UnknownAnswer>,
     pub(crate) first_unknown: Variable,
     /// How often something unknown was asked for.
     pub(crate) asks: usize,
     /// The variables of words that give the same answer wherever they stand.
-    pub(crate) shared: HashMap<(String, State), Variable>,
+    pub(crate) shared: HashMap<(String, PacketRewrite), Variable>,
     /// The unknown answers of two firewalls, where two are looked at.
-    pub(crate) twins: Option<Twins>,
-    rewritten: HashMap<(Field, String), Word>,
-    routed: HashMap<Option<Word>, Word>,
+    pub(crate) twins: Option<SharedUnknowns>,
+    rewritten: HashMap<(Field, String), BitVector>,
+    routed: HashMap<Option<BitVector>, BitVector>,
     /// Whether the rules switch connection tracking on, which puts fragments together before they
     /// see them.
     pub(crate) tracking: bool,
     /// Where they do not, whether something else has.
     switched_on: Option<Packets>,
     /// The types of source and destination, where they follow from the address.
-    pub(crate) types: [Option<Word>; 2],
+    pub(crate) types: [Option<BitVector>; 2],
     /// The packets that exist.
     pub(crate) world: Packets,
     /// The rules by which the packets that are followed came to their chain.
@@ -163,12 +163,12 @@ const FIELDS: &[(Field, u32, u32)] = &[
     (Field::Ip4Id, 16, 0),
 ];
 
-impl Space {
+impl PacketSpace {
     /// The packets of one family and one way, within a budget.
     pub(crate) fn new(
         firewalls: &[&Firewall],
         surroundings: &Surroundings,
-        (v6, path): (bool, Path),
+        (v6, path): (bool, PacketPath),
         marked: bool,
         further: &[NamePattern],
         budget: Budget,
@@ -184,16 +184,16 @@ impl Space {
                 prefix: false,
             }))
             .collect();
-        let names = Names::new(firewalls, own.iter().chain(further));
+        let names = InterfaceClasses::new(firewalls, own.iter().chain(further));
         let options = firewalls.iter().flat_map(|one| tcp_options(one));
         let options: BTreeSet<u8> = options.collect();
         let mut next = 0;
         let mut block = |width| {
             let first = next;
             next += width;
-            Block { first, width }
+            VariableBlock { first, width }
         };
-        let letters = usize::BITS - (names.count() - 1).leading_zeros();
+        let letters = usize::BITS - (names.letter_count() - 1).leading_zeros();
         let input = block(letters);
         let output = block(letters);
         let blocks = FIELDS
@@ -235,7 +235,7 @@ impl Space {
             space.type_of(true, surroundings)?,
             space.type_of(false, surroundings)?,
         ];
-        space.world = space.existing(surroundings, marked)?;
+        space.world = space.feasible_packets(surroundings, marked)?;
         Ok(space)
     }
 
@@ -244,9 +244,9 @@ impl Space {
     pub(crate) fn find_common(&mut self) -> Result<(), Exhausted> {
         for variable in self.store.looks_at(self.world, 0) {
             let bit = self.store.bit(variable)?;
-            if !self.store.meet(self.world, bit) {
+            if !self.store.sets_meet(self.world, bit) {
                 self.common.insert(variable, Packets::NONE);
-            } else if !self.store.meet(self.world, !bit) {
+            } else if !self.store.sets_meet(self.world, !bit) {
                 self.common.insert(variable, Packets::ALL);
             }
         }
@@ -261,38 +261,42 @@ impl Space {
     /// The number that NAT wrote to a field, where the rules leave it open. One connection is
     /// rewritten once at most, so that all rules share it; of two firewalls those that write the
     /// same.
-    pub(crate) fn rewritten_word(&mut self, at: RuleAt, field: Field) -> Result<Word, Exhausted> {
+    pub(crate) fn rewritten_word(
+        &mut self,
+        at: RuleAt,
+        field: Field,
+    ) -> Result<BitVector, Exhausted> {
         let writes = self.twins.as_ref().map(|twins| twins.writes.clone());
         let key = (field, writes.unwrap_or_default());
         if let Some(word) = self.rewritten.get(&key) {
             return Ok(word.clone());
         }
-        let width = self.block(field).map_or(0, |block| block.width);
-        let word = self.ask_word(Unknown::Rule(at), &Topic::Own, width)?;
+        let width = self.block_of(field).map_or(0, |block| block.width);
+        let word = self.ask_word(UnknownAnswer::Rule(at), &UnknownTopic::Own, width)?;
         self.rewritten.insert(key, word.clone());
         Ok(word)
     }
 
     /// The number that an earlier packet's rewriting gives, which the rules do not tell.
-    pub(crate) fn rewritten_by_kernel(&mut self, field: Field) -> Result<Word, Exhausted> {
-        let width = self.block(field).map_or(0, |block| block.width);
-        self.ask_word(Unknown::Kernel, &Topic::Earlier, width)
+    pub(crate) fn rewritten_by_kernel(&mut self, field: Field) -> Result<BitVector, Exhausted> {
+        let width = self.block_of(field).map_or(0, |block| block.width);
+        self.ask_word(UnknownAnswer::Kernel, &UnknownTopic::Earlier, width)
     }
 
     /// The letter of an interface that routing chose anew; one packet is routed anew once. Of two
     /// firewalls those that write the same destination send it the same way.
-    pub(crate) fn routed_letter(&mut self, destination: Word) -> Result<Word, Exhausted> {
+    pub(crate) fn routed_letter(&mut self, destination: BitVector) -> Result<BitVector, Exhausted> {
         let key = self.twins.as_ref().map(|_| destination);
         if let Some(word) = self.routed.get(&key) {
             return Ok(word.clone());
         }
-        let word = self.ask_word(Unknown::Kernel, &Topic::Own, self.output.width)?;
+        let word = self.ask_word(UnknownAnswer::Kernel, &UnknownTopic::Own, self.output.width)?;
         self.routed.insert(key, word.clone());
         Ok(word)
     }
 
     /// The source or destination address's field.
-    pub(crate) fn address(&self, source: bool) -> Field {
+    pub(crate) fn address_field(&self, source: bool) -> Field {
         match (source, self.v6) {
             (true, false) => Field::Ip4Src,
             (false, false) => Field::Ip4Dst,
@@ -302,22 +306,26 @@ impl Space {
     }
 
     /// The bits of a field, if it has bits of its own.
-    pub(crate) fn block(&self, field: Field) -> Option<Block> {
+    pub(crate) fn block_of(&self, field: Field) -> Option<VariableBlock> {
         self.blocks.get(&field).copied()
     }
 
     /// The bits of the incoming or the outgoing interface's letter.
-    pub(crate) fn interface(&self, input: bool) -> Block {
+    pub(crate) fn interface_block(&self, input: bool) -> VariableBlock {
         if input { self.input } else { self.output }
     }
 
     /// All fields that have bits of their own.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (Field, Block)> + '_ {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (Field, VariableBlock)> + '_ {
         self.blocks.iter().map(|(field, block)| (*field, *block))
     }
 
     /// A variable that no packet answers.
-    pub(crate) fn ask(&mut self, unknown: Unknown, topic: &Topic) -> Result<Packets, Exhausted> {
+    pub(crate) fn ask_unknown(
+        &mut self,
+        unknown: UnknownAnswer,
+        topic: &UnknownTopic,
+    ) -> Result<Packets, Exhausted> {
         let variable = self.new_unknown(unknown, topic, None)?;
         self.store.bit(variable)
     }
@@ -325,39 +333,39 @@ impl Space {
     /// The same, asked of packets in this state.
     pub(crate) fn ask_in(
         &mut self,
-        state: &State,
-        unknown: Unknown,
-        topic: &Topic,
+        state: &PacketRewrite,
+        unknown: UnknownAnswer,
+        topic: &UnknownTopic,
     ) -> Result<Packets, Exhausted> {
         let variable = self.new_unknown(unknown, topic, Some(state))?;
         self.store.bit(variable)
     }
 
     /// Whether connections are tracked.
-    pub(crate) fn tracked(&mut self) -> Result<Packets, Exhausted> {
+    pub(crate) fn tracked_packets(&mut self) -> Result<Packets, Exhausted> {
         if self.tracking {
             return Ok(Packets::ALL);
         }
         if let Some(known) = self.switched_on {
             return Ok(known);
         }
-        let open = self.ask(Unknown::Kernel, &Topic::Tracking)?;
+        let open = self.ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Tracking)?;
         self.switched_on = Some(open);
         Ok(open)
     }
 
     pub(crate) fn new_unknown(
         &mut self,
-        unknown: Unknown,
-        topic: &Topic,
-        state: Option<&State>,
+        unknown: UnknownAnswer,
+        topic: &UnknownTopic,
+        state: Option<&PacketRewrite>,
     ) -> Result<Variable, Exhausted> {
         self.asks += 1;
         let asked = self
             .twins
             .as_mut()
             .map(|twins| twins.ask(unknown, topic, (state, &self.callers)));
-        if let Some(Asked::Before(variable)) = asked {
+        if let Some(AskedUnknown::Before(variable)) = asked {
             return Ok(variable);
         }
         if self.unknown.len() >= MOST_UNKNOWN {
@@ -366,8 +374,8 @@ impl Space {
         let at = u32::try_from(self.unknown.len()).map_err(|_| Exhausted)?;
         self.unknown.push(unknown);
         let variable = self.first_unknown + at;
-        if let (Some(twins), Some(Asked::First(place))) = (&mut self.twins, asked) {
-            twins.answer(place, variable);
+        if let (Some(twins), Some(AskedUnknown::First(place))) = (&mut self.twins, asked) {
+            twins.remember_answer(place, variable);
         }
         Ok(variable)
     }
@@ -375,23 +383,23 @@ impl Space {
     /// A number that no packet answers.
     pub(crate) fn ask_word(
         &mut self,
-        unknown: Unknown,
-        topic: &Topic,
+        unknown: UnknownAnswer,
+        topic: &UnknownTopic,
         width: u32,
-    ) -> Result<Word, Exhausted> {
+    ) -> Result<BitVector, Exhausted> {
         let bits = (0..width)
-            .map(|_| self.ask(unknown, topic))
+            .map(|_| self.ask_unknown(unknown, topic))
             .collect::<Result<_, _>>()?;
-        Ok(Word {
+        Ok(BitVector {
             there: Packets::ALL,
             bits,
         })
     }
 
     /// The packets that have one of these letters.
-    pub(crate) fn lettered(
+    pub(crate) fn letters_condition(
         &mut self,
-        block: Block,
+        block: VariableBlock,
         letters: impl IntoIterator<Item = usize>,
     ) -> Result<Packets, Exhausted> {
         let mut ranges: Vec<Range> = Vec::new();
@@ -402,33 +410,37 @@ impl Space {
                 _ => ranges.push(Range::one(letter)),
             }
         }
-        let word = self.plain(block)?;
-        self.store.among(&word, &ranges)
+        let word = self.plain_vector(block)?;
+        self.store.vector_in(&word, &ranges)
     }
 
     /// A block's bits as they are.
-    pub(crate) fn plain(&mut self, block: Block) -> Result<Word, Exhausted> {
+    pub(crate) fn plain_vector(&mut self, block: VariableBlock) -> Result<BitVector, Exhausted> {
         let bits = (block.first..block.first + block.width)
             .map(|variable| match self.common.get(&variable) {
                 Some(constant) => Ok(*constant),
                 None => self.store.bit(variable),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Word {
+        Ok(BitVector {
             there: Packets::ALL,
             bits,
         })
     }
 
     /// The packets whose field, as it came in, has one of these numbers.
-    pub(crate) fn has(&mut self, field: Field, ranges: &[Range]) -> Result<Packets, Exhausted> {
+    pub(crate) fn field_in(
+        &mut self,
+        field: Field,
+        ranges: &[Range],
+    ) -> Result<Packets, Exhausted> {
         let word = self.word(field)?;
-        let set = self.store.among(&word, ranges)?;
+        let set = self.store.vector_in(&word, ranges)?;
         self.store.and(word.there, set)
     }
 
-    pub(crate) fn is(&mut self, field: Field, number: u128) -> Result<Packets, Exhausted> {
-        self.has(field, &[Range::one(number)])
+    pub(crate) fn field_is(&mut self, field: Field, number: u128) -> Result<Packets, Exhausted> {
+        self.field_in(field, &[Range::one(number)])
     }
 
     /// The packets whose connection is in the state, as conntrack sees it at first.
@@ -436,10 +448,10 @@ impl Space {
         let Some((_, code)) = STATES.iter().find(|(bit, _)| *bit == state) else {
             return Ok(Packets::NONE);
         };
-        match self.block(Field::CtState) {
+        match self.block_of(Field::CtState) {
             Some(block) => {
-                let word = self.plain(block)?;
-                self.store.among(&word, &[Range::one(*code)])
+                let word = self.plain_vector(block)?;
+                self.store.vector_in(&word, &[Range::one(*code)])
             }
             None => Ok(Packets::NONE),
         }
@@ -447,18 +459,18 @@ impl Space {
 
     /// The packets that are fragments, but not the first.
     pub(crate) fn later_fragments(&mut self) -> Result<Packets, Exhausted> {
-        self.is(Field::IsLaterFragment, 1)
+        self.field_is(Field::IsLaterFragment, 1)
     }
 
     /// A field as the packet has it when it comes in.
-    pub(crate) fn word(&mut self, field: Field) -> Result<Word, Exhausted> {
-        let constant = |number: u128, width| Ok(Word::constant(number, width));
+    pub(crate) fn word(&mut self, field: Field) -> Result<BitVector, Exhausted> {
+        let constant = |number: u128, width| Ok(BitVector::constant_vector(number, width));
         match field {
             Field::NfProto => constant(if self.v6 { 10 } else { 2 }, 8),
             Field::EtherType => constant(if self.v6 { 0x86dd } else { 0x0800 }, 16),
             Field::Ip4Protocol if !self.v6 => self.word(Field::L4Proto),
-            Field::Ip4Dscp if !self.v6 => self.upper(Field::Tos, 6),
-            Field::Ip6Dscp if self.v6 => self.upper(Field::TrafficClass, 6),
+            Field::Ip4Dscp if !self.v6 => self.upper_bits(Field::Tos, 6),
+            Field::Ip6Dscp if self.v6 => self.upper_bits(Field::TrafficClass, 6),
             Field::CtState => self.state_word(),
             Field::SetSrcPort => self.set_port(Field::SrcPort),
             Field::SetDstPort => self.set_port(Field::DstPort),
@@ -472,39 +484,39 @@ impl Space {
             Field::CtStatus | Field::CtDirection | Field::CtMark => {
                 let word = self.own_bits(field)?;
                 let width = u32::try_from(word.bits.len()).unwrap_or_default();
-                self.of_connection(&word, &Word::constant(0, width))
+                self.of_connection(&word, &BitVector::constant_vector(0, width))
             }
-            Field::CtOriginalIp4Src => self.original(field, Field::Ip4Src),
-            Field::CtOriginalIp4Dst => self.original(field, Field::Ip4Dst),
-            Field::CtOriginalIp6Src => self.original(field, Field::Ip6Src),
-            Field::CtOriginalIp6Dst => self.original(field, Field::Ip6Dst),
+            Field::CtOriginalIp4Src => self.original_vector(field, Field::Ip4Src),
+            Field::CtOriginalIp4Dst => self.original_vector(field, Field::Ip4Dst),
+            Field::CtOriginalIp6Src => self.original_vector(field, Field::Ip6Src),
+            Field::CtOriginalIp6Dst => self.original_vector(field, Field::Ip6Dst),
             Field::CtOriginalSrcPort => self.original_port(field, Field::SrcPort),
             Field::CtOriginalDstPort => self.original_port(field, Field::DstPort),
-            Field::CtProtocol => self.original(field, Field::L4Proto),
+            Field::CtProtocol => self.original_vector(field, Field::L4Proto),
             _ => {
                 let mut word = self.own_bits(field)?;
-                word.there = self.there(field)?;
+                word.there = self.field_present(field)?;
                 Ok(word)
             }
         }
     }
 
-    fn own_bits(&mut self, field: Field) -> Result<Word, Exhausted> {
-        match self.block(field) {
-            Some(block) => self.plain(block),
-            None => Ok(Word::absent()),
+    fn own_bits(&mut self, field: Field) -> Result<BitVector, Exhausted> {
+        match self.block_of(field) {
+            Some(block) => self.plain_vector(block),
+            None => Ok(BitVector::absent_vector()),
         }
     }
 
-    fn upper(&mut self, field: Field, width: usize) -> Result<Word, Exhausted> {
+    fn upper_bits(&mut self, field: Field, width: usize) -> Result<BitVector, Exhausted> {
         let mut word = self.own_bits(field)?;
         word.bits.truncate(width);
         Ok(word)
     }
 
     /// The packets that have a field with bits of its own.
-    fn there(&mut self, field: Field) -> Result<Packets, Exhausted> {
-        if self.block(field).is_none() {
+    fn field_present(&mut self, field: Field) -> Result<Packets, Exhausted> {
+        if self.block_of(field).is_none() {
             return Ok(Packets::NONE);
         }
         let protocols: &[u128] = match field {
@@ -512,9 +524,11 @@ impl Space {
             Field::TcpFlags | Field::TcpOption(_) => &[6],
             Field::IcmpType | Field::IcmpCode => &[1],
             Field::Icmp6Type | Field::Icmp6Code => &[58],
-            Field::MacSrc | Field::MacDst if self.path == Path::Output => return Ok(Packets::NONE),
+            Field::MacSrc | Field::MacDst if self.path == PacketPath::Output => {
+                return Ok(Packets::NONE);
+            }
             Field::Uid | Field::Gid => {
-                return if self.path == Path::Output {
+                return if self.path == PacketPath::Output {
                     self.store.bit(self.socket)
                 } else {
                     Ok(Packets::NONE)
@@ -523,13 +537,13 @@ impl Space {
             _ => return Ok(Packets::ALL),
         };
         let ranges: Vec<Range> = protocols.iter().map(|number| Range::one(*number)).collect();
-        let protocol = self.has(Field::L4Proto, &ranges)?;
-        let whole = self.is(Field::IsLaterFragment, 0)?;
+        let protocol = self.field_in(Field::L4Proto, &ranges)?;
+        let whole = self.field_is(Field::IsLaterFragment, 0)?;
         self.store.and(protocol, whole)
     }
 
-    fn state_word(&mut self) -> Result<Word, Exhausted> {
-        let mut word = Word::constant(0, 7);
+    fn state_word(&mut self) -> Result<BitVector, Exhausted> {
+        let mut word = BitVector::constant_vector(0, 7);
         for (bit, _) in STATES {
             let place = usize::try_from(6_u32.saturating_sub(bit.trailing_zeros())).unwrap_or(0);
             word.bits[place] = self.in_state(bit)?;
@@ -538,7 +552,11 @@ impl Space {
     }
 
     /// What belongs to a connection: `fresh` in its first packet, absent where there is none.
-    fn of_connection(&mut self, later: &Word, fresh: &Word) -> Result<Word, Exhausted> {
+    fn of_connection(
+        &mut self,
+        later: &BitVector,
+        fresh: &BitVector,
+    ) -> Result<BitVector, Exhausted> {
         let new = self.in_state(ct_state::NEW)?;
         let invalid = self.in_state(ct_state::INVALID)?;
         let untracked = self.in_state(ct_state::UNTRACKED)?;
@@ -548,7 +566,7 @@ impl Space {
         Ok(word)
     }
 
-    fn original(&mut self, field: Field, like: Field) -> Result<Word, Exhausted> {
+    fn original_vector(&mut self, field: Field, like: Field) -> Result<BitVector, Exhausted> {
         let own = self.own_bits(field)?;
         let fresh = self.word(like)?;
         if own.bits.is_empty() {
@@ -559,19 +577,20 @@ impl Space {
 
     /// The port that conntrack keeps: the packet's; for ICMP the identifier, and type and code; 0
     /// for protocols of which it reads none, but perhaps a key of GRE.
-    fn original_port(&mut self, field: Field, port: Field) -> Result<Word, Exhausted> {
+    fn original_port(&mut self, field: Field, port: Field) -> Result<BitVector, Exhausted> {
         let own = self.own_bits(field)?;
         let width = u32::try_from(own.bits.len()).unwrap_or_default();
         let ports = self.word(port)?;
         let has_ports = ports.there;
-        let mut fresh = self
-            .store
-            .either_word(has_ports, &ports, &Word::constant(0, width))?;
-        let open = self.has(Field::L4Proto, &[1, 47, 58].map(Range::one))?;
+        let mut fresh =
+            self.store
+                .either_word(has_ports, &ports, &BitVector::constant_vector(0, width))?;
+        let open = self.field_in(Field::L4Proto, &[1, 47, 58].map(Range::one))?;
         fresh = self.store.either_word(open, &own, &fresh)?;
         if port == Field::DstPort {
             let in_set = self.set_port(port)?;
-            let icmp = self.has(Field::L4Proto, &[Range::one(if self.v6 { 58 } else { 1 })])?;
+            let icmp =
+                self.field_in(Field::L4Proto, &[Range::one(if self.v6 { 58 } else { 1 })])?;
             let there = self.store.and(icmp, in_set.there)?;
             fresh = self.store.either_word(there, &in_set, &fresh)?;
         }
@@ -580,10 +599,10 @@ impl Space {
     }
 
     /// ipset's port: that of the packet, or type and code of an ICMP message.
-    fn set_port(&mut self, port: Field) -> Result<Word, Exhausted> {
+    fn set_port(&mut self, port: Field) -> Result<BitVector, Exhausted> {
         let mut word = self.word(port)?;
         // ipset reads no ports of DCCP.
-        let dccp = self.is(Field::L4Proto, 33)?;
+        let dccp = self.field_is(Field::L4Proto, 33)?;
         word.there = self.store.minus(word.there, dccp)?;
         let (kind, code) = if self.v6 {
             (Field::Icmp6Type, Field::Icmp6Code)

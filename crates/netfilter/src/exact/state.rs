@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{Space, Topic, Unknown};
-use super::word::Word;
+use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
+use super::word::BitVector;
 use crate::packet::Packet;
 use surefoot_ruleset::model::{Field, NamePattern, ct_state, ct_status};
 
 /// The changes; a field without one is as it came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct State {
-    changed: BTreeMap<Field, Word>,
-    pub(crate) output: Out,
+pub(crate) struct PacketRewrite {
+    changed: BTreeMap<Field, BitVector>,
+    pub(crate) output: OutInterface,
     /// Whether conntrack has not yet seen the packet.
     pub(crate) hidden: bool,
     untracked: bool,
@@ -24,7 +24,7 @@ pub(crate) struct State {
 
 /// The outgoing interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Out {
+pub(crate) enum OutInterface {
     /// The packet's own.
     #[default]
     Packet,
@@ -33,12 +33,16 @@ pub(crate) enum Out {
     /// The letter of this name: routed again.
     Letter(usize),
     /// Routed again, nobody knows where to: a letter that no packet answers.
-    Unknown(Word),
+    Unknown(BitVector),
 }
 
-impl State {
+impl PacketRewrite {
     /// A field as the next rule sees it.
-    pub(crate) fn word(&self, space: &mut Space, field: Field) -> Result<Word, Exhausted> {
+    pub(crate) fn word(
+        &self,
+        space: &mut PacketSpace,
+        field: Field,
+    ) -> Result<BitVector, Exhausted> {
         if let Some(word) = self.changed.get(&field) {
             return Ok(word.clone());
         }
@@ -49,15 +53,15 @@ impl State {
                 } else {
                     ct_state::INVALID
                 };
-                return Ok(Word::constant(state, 7));
+                return Ok(BitVector::constant_vector(state, 7));
             }
             if Packet::connection_fields().contains(&field) {
-                return Ok(Word::absent());
+                return Ok(BitVector::absent_vector());
             }
         }
         if field == Field::CtStatus && self.status != 0 {
             let mut word = space.word(field)?;
-            let set = Word::constant(self.status.into(), 16);
+            let set = BitVector::constant_vector(self.status.into(), 16);
             for (bit, set) in word.bits.iter_mut().zip(set.bits) {
                 if set.is_all() {
                     *bit = Packets::ALL;
@@ -72,7 +76,7 @@ impl State {
         };
         let mut word = space.word(field)?;
         if let Some(port) = moved.and_then(|port| self.changed.get(&port)) {
-            let dccp = space.is(Field::L4Proto, 33)?;
+            let dccp = space.field_is(Field::L4Proto, 33)?;
             let ports = space.store.minus(port.there, dccp)?;
             let mut there = port.clone();
             there.there = ports;
@@ -94,34 +98,34 @@ impl State {
     }
 
     /// Gives a field another value from here on.
-    pub(crate) fn put(&mut self, field: Field, word: Word) {
+    pub(crate) fn put(&mut self, field: Field, word: BitVector) {
         self.changed.insert(field, word);
     }
 
     /// The field has a value from here on that nobody knows; it is there if it was.
     pub(crate) fn forget(
         &mut self,
-        space: &mut Space,
+        space: &mut PacketSpace,
         field: Field,
-        why: Unknown,
+        why: UnknownAnswer,
     ) -> Result<(), Exhausted> {
         let before = self.word(space, field)?;
         let width = u32::try_from(before.bits.len()).unwrap_or_default();
-        let mut word = space.ask_word(why, &Topic::Number(field), width)?;
+        let mut word = space.ask_word(why, &UnknownTopic::Number(field), width)?;
         word.there = before.there;
         self.put(field, word);
         Ok(())
     }
 
     /// The packet has no connection from here on.
-    pub(crate) fn untrack(&mut self) {
+    pub(crate) fn stop_tracking(&mut self) {
         self.untracked = true;
         self.changed
             .retain(|field, _| !Packet::connection_fields().contains(field));
     }
 
     /// NAT has decided on an end of the connection: no later nat chain is asked about it.
-    pub(crate) fn fix(&mut self, source: bool) {
+    pub(crate) fn fix_address(&mut self, source: bool) {
         if source {
             self.source_rewritten = true;
         } else {
@@ -140,49 +144,52 @@ impl State {
     }
 
     /// The packets whose incoming interface has one of these names.
-    pub(crate) fn input_is(space: &mut Space, names: &[NamePattern]) -> Result<Packets, Exhausted> {
-        let letters = fitting(space, names);
-        let block = space.interface(true);
-        space.lettered(block, letters)
+    pub(crate) fn input_is(
+        space: &mut PacketSpace,
+        names: &[NamePattern],
+    ) -> Result<Packets, Exhausted> {
+        let letters = letters_fitting(space, names);
+        let block = space.interface_block(true);
+        space.letters_condition(block, letters)
     }
 
     /// The packets whose outgoing interface has one of these names.
     pub(crate) fn output_is(
         &self,
-        space: &mut Space,
+        space: &mut PacketSpace,
         names: &[NamePattern],
     ) -> Result<Packets, Exhausted> {
-        let letters = fitting(space, names);
+        let letters = letters_fitting(space, names);
         let here = |letter: &usize| letters.contains(letter);
         match &self.output {
-            Out::Packet => {
-                let block = space.interface(false);
-                space.lettered(block, letters)
+            OutInterface::Packet => {
+                let block = space.interface_block(false);
+                space.letters_condition(block, letters)
             }
-            Out::None => Ok(if here(&space.names.letter("")) {
+            OutInterface::None => Ok(if here(&space.names.letter_of("")) {
                 Packets::ALL
             } else {
                 Packets::NONE
             }),
-            Out::Letter(letter) => Ok(if here(letter) {
+            OutInterface::Letter(letter) => Ok(if here(letter) {
                 Packets::ALL
             } else {
                 Packets::NONE
             }),
-            Out::Unknown(word) => {
+            OutInterface::Unknown(word) => {
                 let ranges: Vec<_> = letters
                     .iter()
                     .map(|letter| {
                         surefoot_ruleset::model::Range::one(u128::try_from(*letter).unwrap_or(0))
                     })
                     .collect();
-                space.store.among(word, &ranges)
+                space.store.vector_in(word, &ranges)
             }
         }
     }
 }
 
-fn fitting(space: &Space, names: &[NamePattern]) -> Vec<usize> {
+fn letters_fitting(space: &PacketSpace, names: &[NamePattern]) -> Vec<usize> {
     let letters: std::collections::BTreeSet<usize> = names
         .iter()
         .flat_map(|pattern| space.names.fitting(pattern))

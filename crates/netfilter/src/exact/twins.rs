@@ -7,15 +7,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::diagram::Variable;
-use super::space::{Topic, Unknown};
-use super::state::State;
+use super::space::{UnknownAnswer, UnknownTopic};
+use super::state::PacketRewrite;
 use surefoot_ruleset::model::{
     Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, Statement, Table, Verdict,
 };
 
 /// The unknown answers of the first firewall, for the second one to share.
 #[derive(Clone, Debug)]
-pub(crate) struct Twins {
+pub(crate) struct SharedUnknowns {
     /// The rules of the second firewall that stand in the first one, too.
     of_first: HashMap<RuleAt, RuleAt>,
     /// The rules of the first firewall that stand in the second one, too.
@@ -35,7 +35,7 @@ pub(crate) struct Twins {
 
 /// Who has an unknown answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Owner {
+enum UnknownOwner {
     /// A rule of the first firewall, or its twin.
     Rule(RuleAt),
     /// A rule that only the second one has.
@@ -49,26 +49,31 @@ enum Owner {
 /// Who asks what, of packets in which state, and by which rules they came to the chain: what one of
 /// two firewalls asks once more, of other packets or by another way, must not be taken for what both
 /// ask.
-type Question = (Owner, Topic, Option<State>, Vec<Owner>);
+type Question = (
+    UnknownOwner,
+    UnknownTopic,
+    Option<PacketRewrite>,
+    Vec<UnknownOwner>,
+);
 
 /// What came of asking.
-pub(crate) enum Asked {
+pub(crate) enum AskedUnknown {
     /// The other firewall has asked the same.
     Before(Variable),
     /// Nobody has.
-    First(Place),
+    First(UnknownPlace),
 }
 
 /// Where an answer is kept.
-pub(crate) struct Place(Option<(Question, usize)>);
+pub(crate) struct UnknownPlace(Option<(Question, usize)>);
 
-impl Twins {
+impl SharedUnknowns {
     /// Finds the rules that are in both.
     pub(crate) fn new(first: &Firewall, second: &Firewall) -> Self {
-        let of_first = pairs(first, second);
+        let of_first = paired_rules(first, second);
         Self {
             paired: of_first.values().copied().collect(),
-            chains: chains(first, second),
+            chains: paired_chains(first, second),
             of_first,
             second: false,
             answers: HashMap::new(),
@@ -89,19 +94,19 @@ impl Twins {
     /// The variable that the other firewall got for the same question.
     pub(crate) fn ask(
         &mut self,
-        unknown: Unknown,
-        topic: &Topic,
-        (state, callers): (Option<&State>, &[RuleAt]),
-    ) -> Asked {
+        unknown: UnknownAnswer,
+        topic: &UnknownTopic,
+        (state, callers): (Option<&PacketRewrite>, &[RuleAt]),
+    ) -> AskedUnknown {
         if !topic.can_be_shared() {
-            return Asked::First(Place(None));
+            return AskedUnknown::First(UnknownPlace(None));
         }
         let owner = match unknown {
-            Unknown::Kernel => Owner::Kernel,
-            Unknown::Rule(at) => self.owner(at),
+            UnknownAnswer::Kernel => UnknownOwner::Kernel,
+            UnknownAnswer::Rule(at) => self.owner_of(at),
         };
         let callers = match state {
-            Some(_) => callers.iter().map(|at| self.caller(*at)).collect(),
+            Some(_) => callers.iter().map(|at| self.owner_of_caller(*at)).collect(),
             None => Vec::new(),
         };
         let question = (owner, topic.clone(), state.cloned(), callers);
@@ -110,38 +115,40 @@ impl Twins {
         *turn += 1;
         match self.answers.get(&key) {
             Some(variable) if self.second => {
-                self.any |= unknown != Unknown::Kernel;
-                Asked::Before(*variable)
+                self.any |= unknown != UnknownAnswer::Kernel;
+                AskedUnknown::Before(*variable)
             }
-            _ => Asked::First(Place(Some(key))),
+            _ => AskedUnknown::First(UnknownPlace(Some(key))),
         }
     }
 
-    fn owner(&self, at: RuleAt) -> Owner {
+    fn owner_of(&self, at: RuleAt) -> UnknownOwner {
         if !self.second {
-            return Owner::Rule(at);
+            return UnknownOwner::Rule(at);
         }
         match self.of_first.get(&at) {
-            Some(twin) => Owner::Rule(*twin),
-            None => Owner::Second(at),
+            Some(twin) => UnknownOwner::Rule(*twin),
+            None => UnknownOwner::Second(at),
         }
     }
 
     /// A rule that calls a chain. One that was changed still leads there.
-    fn caller(&self, at: RuleAt) -> Owner {
+    fn owner_of_caller(&self, at: RuleAt) -> UnknownOwner {
         let chain = (at.table, at.chain);
-        match self.owner(at) {
-            Owner::Rule(at) if !self.second && !self.paired.contains(&at) => Owner::SomeOf(chain),
-            Owner::Second(at) => match self.chains.get(&chain) {
-                Some(chain) => Owner::SomeOf(*chain),
-                None => Owner::Second(at),
+        match self.owner_of(at) {
+            UnknownOwner::Rule(at) if !self.second && !self.paired.contains(&at) => {
+                UnknownOwner::SomeOf(chain)
+            }
+            UnknownOwner::Second(at) => match self.chains.get(&chain) {
+                Some(chain) => UnknownOwner::SomeOf(*chain),
+                None => UnknownOwner::Second(at),
             },
             owner => owner,
         }
     }
 
     /// Keeps a new answer's variable.
-    pub(crate) fn answer(&mut self, place: Place, variable: Variable) {
+    pub(crate) fn remember_answer(&mut self, place: UnknownPlace, variable: Variable) {
         if self.second {
             self.only_second.push(variable);
         }
@@ -151,7 +158,7 @@ impl Twins {
     }
 
     /// Sets what a NAT rule writes: two that write the same rewrite a packet alike.
-    pub(crate) fn write(&mut self, at: RuleAt, nat: &Nat) {
+    pub(crate) fn remember_write(&mut self, at: RuleAt, nat: &Nat) {
         self.writes = match (&nat.by_map, nat.kind) {
             (Some(_), _) => {
                 let twin = self.of_first.get(&at).filter(|_| self.second);
@@ -170,7 +177,7 @@ impl Twins {
 }
 
 /// The chains of the second firewall that the first one has by the same name.
-fn chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize), (usize, usize)> {
+fn paired_chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize), (usize, usize)> {
     let named = |firewall: &Firewall| -> Vec<_> {
         let tables = firewall.tables.iter().enumerate();
         tables
@@ -191,14 +198,14 @@ fn chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize), (usize
 }
 
 /// The twins of the second firewall's rules.
-fn pairs(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
+fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
     let mut twins = HashMap::new();
     let mut taken: HashSet<RuleAt> = HashSet::new();
     for by_chain in [true, false] {
         let mut known: HashMap<Words, Vec<RuleAt>> = HashMap::new();
         for (at, table, chain, rule) in rules(first) {
-            if !taken.contains(&at) && asks(rule) {
-                let words = words(first, table, chain.filter(|_| by_chain), rule);
+            if !taken.contains(&at) && asks_unknown(rule) {
+                let words = rule_words(first, table, chain.filter(|_| by_chain), rule);
                 known.entry(words).or_default().push(at);
             }
         }
@@ -206,10 +213,10 @@ fn pairs(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
             list.reverse();
         }
         for (at, table, chain, rule) in rules(second) {
-            if twins.contains_key(&at) || !asks(rule) {
+            if twins.contains_key(&at) || !asks_unknown(rule) {
                 continue;
             }
-            let words = words(second, table, chain.filter(|_| by_chain), rule);
+            let words = rule_words(second, table, chain.filter(|_| by_chain), rule);
             if let Some(twin) = known.get_mut(&words).and_then(Vec::pop) {
                 twins.insert(at, twin);
                 taken.insert(twin);
@@ -222,7 +229,7 @@ fn pairs(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
 type Words = (Family, Option<(String, String)>, String);
 
 /// Whether there may be something unknown about a rule.
-fn asks(rule: &Rule) -> bool {
+fn asks_unknown(rule: &Rule) -> bool {
     fn of_match(wanted: &Match) -> bool {
         match wanted {
             Match::Opaque(_) | Match::Lookup(_) => true,
@@ -268,7 +275,7 @@ fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
 
 /// What makes a rule the same rule: its words without its comment, and without what the kernel counts
 /// and numbers.
-fn words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
+fn rule_words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
     let text = firewall.text(rule.place);
     let text = text.split(" # handle ").next().unwrap_or_default();
     let mut words: Vec<&str> = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::diagram::{Diagrams, Exhausted, Known, Packets};
-use super::space::Block;
+use super::space::VariableBlock;
 
 /// More values at which something changes are no list for people.
 const MOST_CUTS: usize = 4096;
@@ -11,7 +11,7 @@ const MOST_CUTS: usize = 4096;
 impl Diagrams {
     /// Every value at which the set begins to look at the other packets' bits in another way, 0
     /// among them; none if there are too many.
-    pub(crate) fn cuts(&self, set: Packets, block: Block) -> Option<BTreeSet<u128>> {
+    pub(crate) fn value_cuts(&self, set: Packets, block: VariableBlock) -> Option<BTreeSet<u128>> {
         let mut cuts = BTreeSet::from([0]);
         let mut seen = HashSet::new();
         let mut todo = vec![set];
@@ -21,7 +21,7 @@ impl Diagrams {
                 continue;
             }
             if variable < block.first {
-                let (low, high) = self.halves(set, variable);
+                let (low, high) = self.cofactors(set, variable);
                 todo.extend([low, high]);
             } else {
                 self.cuts_within(set, block, (0, 0), (&mut None, &mut cuts))?;
@@ -34,7 +34,7 @@ impl Diagrams {
     fn cuts_within(
         &self,
         set: Packets,
-        block: Block,
+        block: VariableBlock,
         (base, bits): (u128, u32),
         (before, cuts): (&mut Option<Packets>, &mut BTreeSet<u128>),
     ) -> Option<()> {
@@ -45,17 +45,17 @@ impl Diagrams {
             }
             return (cuts.len() <= MOST_CUTS).then_some(());
         }
-        let (low, high) = self.halves(set, block.first + bits);
+        let (low, high) = self.cofactors(set, block.first + bits);
         let upper = base + (1 << (block.width - bits - 1));
         self.cuts_within(low, block, (base, bits + 1), (before, cuts))?;
         self.cuts_within(high, block, (upper, bits + 1), (before, cuts))
     }
 
     /// The packets that are in the set if their block has the value, whatever it is.
-    pub(crate) fn given(
+    pub(crate) fn given_value(
         &mut self,
         set: Packets,
-        block: Block,
+        block: VariableBlock,
         value: u128,
     ) -> Result<Packets, Exhausted> {
         self.given_of(set, block, value, &mut Known::default())
@@ -64,7 +64,7 @@ impl Diagrams {
     fn given_of(
         &mut self,
         set: Packets,
-        block: Block,
+        block: VariableBlock,
         value: u128,
         known: &mut Known,
     ) -> Result<Packets, Exhausted> {
@@ -78,14 +78,14 @@ impl Diagrams {
         if let Some(found) = known.get(&set) {
             return Ok(*found);
         }
-        let (low, high) = self.halves(set, variable);
+        let (low, high) = self.cofactors(set, variable);
         let found = if variable >= block.first {
             let bit = value >> (behind - 1) & 1 == 1;
             self.given_of(if bit { high } else { low }, block, value, known)?
         } else {
             let low = self.given_of(low, block, value, known)?;
             let high = self.given_of(high, block, value, known)?;
-            self.choose(variable, low, high)?
+            self.make_node(variable, low, high)?
         };
         known.insert(set, found);
         Ok(found)
@@ -95,30 +95,30 @@ impl Diagrams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exact::word::Word;
+    use crate::exact::word::BitVector;
     use surefoot_ruleset::model::Range;
 
-    const BLOCK: Block = Block { first: 1, width: 4 };
+    const BLOCK: VariableBlock = VariableBlock { first: 1, width: 4 };
 
     /// Values from 3 to 5, and 9 only with the bit before the block, and 14 and 15 with the one
     /// behind it.
     fn set(store: &mut Diagrams) -> Packets {
         let bits = (1..5).map(|at| store.bit(at).unwrap()).collect();
         let there = Packets::ALL;
-        let word = Word { there, bits };
-        let mut among = |lo, hi| store.among(&word, &[Range { lo, hi }]).unwrap();
+        let word = BitVector { there, bits };
+        let mut among = |lo, hi| store.vector_in(&word, &[Range { lo, hi }]).unwrap();
         let (plain, nine, last) = (among(3, 5), among(9, 9), among(14, 15));
         let (before, behind) = (store.bit(0).unwrap(), store.bit(5).unwrap());
         let nine = store.and(nine, before).unwrap();
         let last = store.and(last, behind).unwrap();
-        store.any(vec![plain, nine, last]).unwrap()
+        store.unite_all(vec![plain, nine, last]).unwrap()
     }
 
     #[test]
     fn every_value_at_which_something_changes_is_found() {
         let mut store = Diagrams::new(1 << 20, u64::MAX);
         let set = set(&mut store);
-        let cuts: Vec<u128> = store.cuts(set, BLOCK).unwrap().into_iter().collect();
+        let cuts: Vec<u128> = store.value_cuts(set, BLOCK).unwrap().into_iter().collect();
         assert_eq!(cuts, [0, 3, 6, 9, 10, 14]);
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut store = Diagrams::new(1 << 20, u64::MAX);
         let set = set(&mut store);
         let (before, behind) = (store.bit(0).unwrap(), store.bit(5).unwrap());
-        let mut given = |value| store.given(set, BLOCK, value).unwrap();
+        let mut given = |value| store.given_value(set, BLOCK, value).unwrap();
         assert_eq!(given(2), Packets::NONE);
         assert_eq!(given(3), Packets::ALL);
         assert_eq!(given(5), Packets::ALL);
@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn what_changes_too_often_is_given_up() {
         let mut store = Diagrams::new(1 << 20, u64::MAX);
-        let block = Block {
+        let block = VariableBlock {
             first: 0,
             width: 16,
         };
         let odd = store.bit(15).unwrap();
-        assert_eq!(store.cuts(odd, block), None);
+        assert_eq!(store.value_cuts(odd, block), None);
     }
 }

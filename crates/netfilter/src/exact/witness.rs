@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::diagram::{Exhausted, Packets, Variable};
-use super::space::{Block, STATES, Space};
-use crate::packet::{Interface, Packet, Path, Value};
+use super::space::{PacketSpace, STATES, VariableBlock};
+use crate::packet::{FieldValue, Packet, PacketInterface, PacketPath};
 use surefoot_ruleset::model::{Field, Range, ct_state};
 
 /// What a packet has in the bits that its set leaves open, in the order of preference: a new TCP
@@ -27,21 +27,21 @@ const LIKELY: &[(Field, u128)] = &[
     (Field::Ip6NextHeader, 6),
 ];
 
-impl Space {
+impl PacketSpace {
     /// One packet of the set, as ordinary as it can be.
     pub(crate) fn witness(&mut self, packets: Packets) -> Option<Packet> {
-        let bits = self.ordinary(packets)?;
-        Some(self.packet(|variable| bits.contains(&variable)))
+        let bits = self.ordinary_packet(packets)?;
+        Some(self.packet_at(|variable| bits.contains(&variable)))
     }
 
     /// The bits of one packet of the set that are on, as ordinary as it can be.
-    pub(crate) fn ordinary(&mut self, packets: Packets) -> Option<BTreeSet<Variable>> {
+    pub(crate) fn ordinary_packet(&mut self, packets: Packets) -> Option<BTreeSet<Variable>> {
         let mut left = packets;
         for (field, number) in LIKELY {
-            let Some(block) = self.block(*field) else {
+            let Some(block) = self.block_of(*field) else {
                 continue;
             };
-            left = self.prefer(left, block, *number);
+            left = self.prefer_value(left, block, *number);
         }
         let bits = self.store.one(left)?;
         let on = bits.into_iter().filter(|(_, on)| *on);
@@ -50,7 +50,7 @@ impl Space {
 
     /// The packets with this number, if there are any; else those with as many of its bits as there
     /// are, the upper ones first.
-    fn prefer(&mut self, packets: Packets, block: Block, number: u128) -> Packets {
+    fn prefer_value(&mut self, packets: Packets, block: VariableBlock, number: u128) -> Packets {
         let mut left = packets;
         for at in 0..block.width {
             let on = number >> (block.width - 1 - at) & 1 == 1;
@@ -81,7 +81,7 @@ impl Space {
         let mut at = packets;
         while !at.is_all() {
             let variable = self.store.variable(at);
-            let (low, high) = self.store.halves(at, variable);
+            let (low, high) = self.store.cofactors(at, variable);
             let on = low.is_none() || !high.is_none() && random() & 1 == 1;
             fixed.insert(variable, on);
             at = if on { high } else { low };
@@ -92,7 +92,7 @@ impl Space {
                 None => random() & 1 == 1,
             })
             .collect();
-        let packet = self.packet(|variable| {
+        let packet = self.packet_at(|variable| {
             usize::try_from(variable)
                 .ok()
                 .and_then(|at| bits.get(at).copied())
@@ -102,47 +102,50 @@ impl Space {
     }
 
     /// The packets that have every value which is known of this one.
-    pub(crate) fn like(&mut self, packet: &Packet) -> Result<Packets, Exhausted> {
+    pub(crate) fn packets_like(&mut self, packet: &Packet) -> Result<Packets, Exhausted> {
         let mut like = self.world;
         for (field, value) in packet.values().clone() {
             // An option that no rule asks for has no bit.
-            if matches!(field, Field::TcpOption(_)) && self.block(field).is_none() {
+            if matches!(field, Field::TcpOption(_)) && self.block_of(field).is_none() {
                 continue;
             }
             let word = self.word(field)?;
             let fits = match value {
-                Value::Known(number) => {
-                    let set = self.store.among(&word, &[Range::one(number)])?;
+                FieldValue::Known(number) => {
+                    let set = self.store.vector_in(&word, &[Range::one(number)])?;
                     self.store.and(set, word.there)?
                 }
-                Value::Absent => !word.there,
-                Value::Unknown => continue,
+                FieldValue::Absent => !word.there,
+                FieldValue::Unknown => continue,
             };
             like = self.store.and(like, fits)?;
         }
         for (input, interface) in [(true, &packet.input), (false, &packet.output)] {
             let name = match interface {
-                Interface::Named(name) => name,
-                Interface::None => "",
-                Interface::Unknown => continue,
+                PacketInterface::Named(name) => name,
+                PacketInterface::None => "",
+                PacketInterface::Unknown => continue,
             };
-            let letter = self.names.letter(name);
-            let fits = self.lettered(self.interface(input), [letter])?;
+            let letter = self.names.letter_of(name);
+            let fits = self.letters_condition(self.interface_block(input), [letter])?;
             like = self.store.and(like, fits)?;
         }
         Ok(like)
     }
 
     /// The packet with these bits.
-    fn packet(&mut self, bit: impl Fn(Variable) -> bool) -> Packet {
+    fn packet_at(&mut self, bit: impl Fn(Variable) -> bool) -> Packet {
         let mut packet = Packet::new(self.path);
-        let number = |block: Block| {
+        let number = |block: VariableBlock| {
             (block.first..block.first + block.width).fold(0_u128, |number, variable| {
                 number << 1 | u128::from(bit(variable))
             })
         };
-        packet.put(Field::NfProto, Value::Known(if self.v6 { 10 } else { 2 }));
-        let blocks: Vec<(Field, Block)> = self.fields().collect();
+        packet.put(
+            Field::NfProto,
+            FieldValue::Known(if self.v6 { 10 } else { 2 }),
+        );
+        let blocks: Vec<(Field, VariableBlock)> = self.fields().collect();
         for (field, block) in blocks {
             let derived = match field {
                 Field::SrcAddressType => self.types[0].is_some(),
@@ -182,20 +185,20 @@ impl Space {
             packet.put(
                 field,
                 match word {
-                    Some(word) if there => Value::Known(word),
-                    _ => Value::Absent,
+                    Some(word) if there => FieldValue::Known(word),
+                    _ => FieldValue::Absent,
                 },
             );
         }
         for (input, interface) in [(true, &mut packet.input), (false, &mut packet.output)] {
-            let letter = usize::try_from(number(self.interface(input))).unwrap_or_default();
-            *interface = match self.names.name(letter) {
-                Some(name) if !name.is_empty() => Interface::Named(name),
-                _ => Interface::None,
+            let letter = usize::try_from(number(self.interface_block(input))).unwrap_or_default();
+            *interface = match self.names.sample_name(letter) {
+                Some(name) if !name.is_empty() => PacketInterface::Named(name),
+                _ => PacketInterface::None,
             };
         }
-        if self.path == Path::Input {
-            packet.output = Interface::None;
+        if self.path == PacketPath::Input {
+            packet.output = PacketInterface::None;
         }
         packet
     }

@@ -5,16 +5,16 @@ use surefoot_ruleset::model::Range;
 
 /// A number that a packet may have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Word {
+pub(crate) struct BitVector {
     /// The packets that have it at all.
     pub(crate) there: Packets,
     /// The packets in which each bit is set, the highest first.
     pub(crate) bits: Vec<Packets>,
 }
 
-impl Word {
+impl BitVector {
     /// What no packet has.
-    pub(crate) fn absent() -> Self {
+    pub(crate) fn absent_vector() -> Self {
         Self {
             there: Packets::NONE,
             bits: Vec::new(),
@@ -22,7 +22,7 @@ impl Word {
     }
 
     /// The same number in every packet.
-    pub(crate) fn constant(number: u128, width: u32) -> Self {
+    pub(crate) fn constant_vector(number: u128, width: u32) -> Self {
         let bits = (0..width)
             .rev()
             .map(|at| {
@@ -55,7 +55,7 @@ impl Word {
     }
 
     /// The same with only the bits of a mask.
-    pub(crate) fn masked(mut self, mask: Option<u128>) -> Self {
+    pub(crate) fn with_mask(mut self, mask: Option<u128>) -> Self {
         let Some(mask) = mask else { return self };
         for (at, bit) in self.bits.iter_mut().rev().enumerate() {
             if at >= 128 || mask >> at & 1 == 0 {
@@ -68,7 +68,11 @@ impl Word {
 
 impl Diagrams {
     /// The packets in which the number lies in one of the ranges, be it there or not.
-    pub(crate) fn among(&mut self, word: &Word, ranges: &[Range]) -> Result<Packets, Exhausted> {
+    pub(crate) fn vector_in(
+        &mut self,
+        word: &BitVector,
+        ranges: &[Range],
+    ) -> Result<Packets, Exhausted> {
         self.among_from(&word.bits, 0, ranges)
     }
 
@@ -107,19 +111,23 @@ impl Diagrams {
             bit => {
                 let high = self.among_from(lower, upper, ranges)?;
                 let low = self.among_from(lower, base, ranges)?;
-                self.either(bit, high, low)
+                self.if_then_else(bit, high, low)
             }
         }
     }
 
     /// The packets in which two numbers are equal.
-    pub(crate) fn same(&mut self, a: &Word, b: &Word) -> Result<Packets, Exhausted> {
+    pub(crate) fn vectors_equal(
+        &mut self,
+        a: &BitVector,
+        b: &BitVector,
+    ) -> Result<Packets, Exhausted> {
         if a.bits.len() != b.bits.len() {
             return Ok(Packets::NONE);
         }
         let mut same = Packets::ALL;
         for (a, b) in a.bits.iter().zip(&b.bits).rev() {
-            let differ = self.differ(*a, *b)?;
+            let differ = self.symmetric_difference(*a, *b)?;
             same = self.minus(same, differ)?;
         }
         Ok(same)
@@ -129,10 +137,10 @@ impl Diagrams {
     pub(crate) fn either_word(
         &mut self,
         condition: Packets,
-        yes: &Word,
-        no: &Word,
-    ) -> Result<Word, Exhausted> {
-        let there = self.either(condition, yes.there, no.there)?;
+        yes: &BitVector,
+        no: &BitVector,
+    ) -> Result<BitVector, Exhausted> {
+        let there = self.if_then_else(condition, yes.there, no.there)?;
         let missing = yes.bits.len().saturating_sub(no.bits.len());
         let extra = no.bits.len().saturating_sub(yes.bits.len());
         let no =
@@ -141,21 +149,21 @@ impl Diagrams {
             .bits
             .iter()
             .zip(no)
-            .map(|(yes, no)| self.either(condition, *yes, no))
+            .map(|(yes, no)| self.if_then_else(condition, *yes, no))
             .collect::<Result<_, _>>()?;
-        Ok(Word { there, bits })
+        Ok(BitVector { there, bits })
     }
 
     /// The number less one, for numbers above zero.
-    pub(crate) fn less_one(&mut self, word: &Word) -> Result<Word, Exhausted> {
+    pub(crate) fn less_one(&mut self, word: &BitVector) -> Result<BitVector, Exhausted> {
         let mut borrow = Packets::ALL;
         let mut bits = Vec::with_capacity(word.bits.len());
         for bit in word.bits.iter().rev() {
-            bits.push(self.differ(*bit, borrow)?);
+            bits.push(self.symmetric_difference(*bit, borrow)?);
             borrow = self.minus(borrow, *bit)?;
         }
         bits.reverse();
-        Ok(Word {
+        Ok(BitVector {
             there: word.there,
             bits,
         })
@@ -166,8 +174,8 @@ impl Diagrams {
 mod tests {
     use super::*;
 
-    fn plain(store: &mut Diagrams, width: u32) -> Word {
-        Word {
+    fn plain(store: &mut Diagrams, width: u32) -> BitVector {
+        BitVector {
             there: Packets::ALL,
             bits: (0..width).map(|at| store.bit(at).unwrap()).collect(),
         }
@@ -182,7 +190,7 @@ mod tests {
         let mut store = Diagrams::new(1 << 20, u64::MAX);
         let word = plain(&mut store, 6);
         let ranges = [(3, 3), (7, 12), (40, 63)].map(|(lo, hi)| Range { lo, hi });
-        let set = store.among(&word, &ranges).unwrap();
+        let set = store.vector_in(&word, &ranges).unwrap();
         for number in 0..64 {
             let inside = ranges.iter().any(|range| range.contains(number));
             assert_eq!(store.holds(set, value_has(number, 6)), inside, "{number}");
@@ -197,8 +205,8 @@ mod tests {
             lo: 0,
             hi: u128::MAX,
         };
-        assert_eq!(store.among(&word, &[all]), Ok(Packets::ALL));
-        let last = store.among(&word, &[Range::one(u128::MAX)]).unwrap();
+        assert_eq!(store.vector_in(&word, &[all]), Ok(Packets::ALL));
+        let last = store.vector_in(&word, &[Range::one(u128::MAX)]).unwrap();
         assert!(store.holds(last, |_| true));
         assert!(!store.holds(last, |variable| variable != 127));
     }
@@ -206,13 +214,13 @@ mod tests {
     #[test]
     fn constants_and_masks_are_looked_through() {
         let mut store = Diagrams::new(1 << 20, u64::MAX);
-        let word = Word::constant(0x1234, 16);
+        let word = BitVector::constant_vector(0x1234, 16);
         assert_eq!(word.as_constant(), Some(0x1234));
         let one = |number| [Range::one(number)];
-        assert_eq!(store.among(&word, &one(0x1234)), Ok(Packets::ALL));
-        let low = word.masked(Some(0xff));
-        assert_eq!(store.among(&low, &one(0x1234)), Ok(Packets::NONE));
-        assert_eq!(store.among(&low, &one(0x34)), Ok(Packets::ALL));
+        assert_eq!(store.vector_in(&word, &one(0x1234)), Ok(Packets::ALL));
+        let low = word.with_mask(Some(0xff));
+        assert_eq!(store.vector_in(&low, &one(0x1234)), Ok(Packets::NONE));
+        assert_eq!(store.vector_in(&low, &one(0x34)), Ok(Packets::ALL));
     }
 
     #[test]
@@ -221,7 +229,7 @@ mod tests {
         let word = plain(&mut store, 4);
         let less = store.less_one(&word).unwrap();
         for number in 1..16 {
-            let set = store.among(&less, &[Range::one(number - 1)]).unwrap();
+            let set = store.vector_in(&less, &[Range::one(number - 1)]).unwrap();
             assert!(store.holds(set, value_has(number, 4)), "{number}");
         }
     }

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagram::{Exhausted, Packets};
-use super::space::{STATES, Space};
-use super::word::Word;
+use super::space::{PacketSpace, STATES};
+use super::word::BitVector;
 use crate::Surroundings;
-use crate::packet::{Path, address_type, to_address};
+use crate::packet::{PacketPath, address_type, to_address};
 use surefoot_ruleset::model::{Field, Firewall, Match, Range, Statement, ct_state};
 
 /// The TCP options that rules ask for.
@@ -49,9 +49,9 @@ const SYN: u128 = 2;
 const RST: u128 = 4;
 const ACK: u128 = 16;
 
-impl Space {
+impl PacketSpace {
     /// The packets that exist.
-    pub(crate) fn existing(
+    pub(crate) fn feasible_packets(
         &mut self,
         surroundings: &Surroundings,
         marked: bool,
@@ -59,15 +59,15 @@ impl Space {
         let unmarked = if marked {
             Packets::ALL
         } else {
-            self.is(Field::Mark, 0)?
+            self.field_is(Field::Mark, 0)?
         };
         let conditions = [
             unmarked,
-            self.letters()?,
-            self.way(surroundings)?,
-            self.headers(marked)?,
-            self.states()?,
-            self.fragments()?,
+            self.feasible_interfaces()?,
+            self.feasible_routes(surroundings)?,
+            self.feasible_headers(marked)?,
+            self.feasible_states()?,
+            self.feasible_fragments()?,
         ];
         let mut world = Packets::ALL;
         for condition in conditions {
@@ -77,45 +77,45 @@ impl Space {
     }
 
     /// Which interfaces a packet of this way has. Nothing is forwarded from or to loopback.
-    fn letters(&mut self) -> Result<Packets, Exhausted> {
-        let none = self.names.letter("");
-        let lo = self.names.letter("lo");
-        let real: Vec<usize> = (0..self.names.count())
-            .filter(|letter| *letter != none && (self.path != Path::Forward || *letter != lo))
+    fn feasible_interfaces(&mut self) -> Result<Packets, Exhausted> {
+        let none = self.names.letter_of("");
+        let lo = self.names.letter_of("lo");
+        let real: Vec<usize> = (0..self.names.letter_count())
+            .filter(|letter| *letter != none && (self.path != PacketPath::Forward || *letter != lo))
             .collect();
         let mut allowed = Packets::ALL;
         for (input, has) in [
-            (true, self.path != Path::Output),
-            (false, self.path != Path::Input),
+            (true, self.path != PacketPath::Output),
+            (false, self.path != PacketPath::Input),
         ] {
-            let block = self.interface(input);
+            let block = self.interface_block(input);
             let letters = if has { real.clone() } else { vec![none] };
-            let fits = self.lettered(block, letters)?;
+            let fits = self.letters_condition(block, letters)?;
             allowed = self.store.and(allowed, fits)?;
         }
         Ok(allowed)
     }
 
     /// What the way says of the addresses.
-    fn way(&mut self, surroundings: &Surroundings) -> Result<Packets, Exhausted> {
-        let to_here = self.has(Field::DstAddressType, &HERE)?;
+    fn feasible_routes(&mut self, surroundings: &Surroundings) -> Result<Packets, Exhausted> {
+        let to_here = self.field_in(Field::DstAddressType, &HERE)?;
         let mut allowed = match self.path {
-            Path::Input => to_here,
+            PacketPath::Input => to_here,
             // Multicast and directed broadcasts can be forwarded (`ip_mr_input`, `bc_forwarding`).
-            Path::Forward => {
+            PacketPath::Forward => {
                 let own = [Range::one(2), Range::one(4)];
-                !self.has(Field::DstAddressType, &own)?
+                !self.field_in(Field::DstAddressType, &own)?
             }
             // A socket may send from any address (`IP_TRANSPARENT`, raw sockets).
-            Path::Output => Packets::ALL,
+            PacketPath::Output => Packets::ALL,
         };
-        if self.path != Path::Output {
+        if self.path != PacketPath::Output {
             // The rest was for another machine: `eth_type_trans`, `ip_rcv_core`.
-            let unicast = self.has(Field::DstAddressType, &[Range { lo: 1, hi: 2 }])?;
-            let mine = self.is(Field::PacketType, 0)?;
-            let fits = self.store.either(unicast, mine, Packets::ALL)?;
+            let unicast = self.field_in(Field::DstAddressType, &[Range { lo: 1, hi: 2 }])?;
+            let mine = self.field_is(Field::PacketType, 0)?;
+            let fits = self.store.if_then_else(unicast, mine, Packets::ALL)?;
             allowed = self.store.and(allowed, fits)?;
-            let known = self.has(Field::PacketType, &[Range { lo: 0, hi: 2 }])?;
+            let known = self.field_in(Field::PacketType, &[Range { lo: 0, hi: 2 }])?;
             allowed = self.store.and(allowed, known)?;
             if self.loopback_is_kept_in(surroundings) {
                 let fits = self.loopback_by_lo()?;
@@ -145,66 +145,66 @@ impl Space {
                 hi: 0x7fff_ffff,
             }
         };
-        let source = self.has(self.address(true), &[range])?;
-        let destination = self.has(self.address(false), &[range])?;
+        let source = self.field_in(self.address_field(true), &[range])?;
+        let destination = self.field_in(self.address_field(false), &[range])?;
         let loopback = self.store.or(source, destination)?;
-        let lo = self.names.letter("lo");
-        let by_lo = self.lettered(self.interface(true), [lo])?;
+        let lo = self.names.letter_of("lo");
+        let by_lo = self.letters_condition(self.interface_block(true), [lo])?;
         self.store.or(!loopback, by_lo)
     }
 
     /// What headers say of each other.
-    fn headers(&mut self, last_hops: bool) -> Result<Packets, Exhausted> {
+    fn feasible_headers(&mut self, last_hops: bool) -> Result<Packets, Exhausted> {
         let mut allowed = if self.v6 {
             // 40 bytes of header, 65,535 behind it.
-            self.has(Field::Length, &[Range { lo: 40, hi: 65_575 }])?
+            self.field_in(Field::Length, &[Range { lo: 40, hi: 65_575 }])?
         } else {
-            self.has(Field::Length, &[Range { lo: 20, hi: 65_535 }])?
+            self.field_in(Field::Length, &[Range { lo: 20, hi: 65_535 }])?
         };
         if self.v6 {
             // Hop-by-hop, routing, fragment, ESP, AH, none, destination options, mobility, HIP, shim6.
             let others = [0, 43, 44, 50, 51, 59, 60, 135, 139, 140].map(Range::one);
-            let extended = self.has(Field::Ip6NextHeader, &others)?;
+            let extended = self.field_in(Field::Ip6NextHeader, &others)?;
             let next = self.word(Field::Ip6NextHeader)?;
             let protocol = self.word(Field::L4Proto)?;
-            let same = self.store.same(&next, &protocol)?;
+            let same = self.store.vectors_equal(&next, &protocol)?;
             let fits = self.store.or(extended, same)?;
             allowed = self.store.and(allowed, fits)?;
         }
-        if self.path == Path::Forward && !last_hops {
+        if self.path == PacketPath::Forward && !last_hops {
             // With one hop left routing drops it before the forward hook (`ip_forward`); only
             // prerouting sees it.
             let field = if self.v6 { Field::HopLimit } else { Field::Ttl };
-            let lives = self.has(field, &[Range { lo: 2, hi: 255 }])?;
+            let lives = self.field_in(field, &[Range { lo: 2, hi: 255 }])?;
             allowed = self.store.and(allowed, lives)?;
         }
         Ok(allowed)
     }
 
-    fn fragments(&mut self) -> Result<Packets, Exhausted> {
-        let whole = self.is(Field::IsLaterFragment, 0)?;
+    fn feasible_fragments(&mut self) -> Result<Packets, Exhausted> {
+        let whole = self.field_is(Field::IsLaterFragment, 0)?;
         if self.v6 {
             return Ok(if self.tracking { whole } else { Packets::ALL });
         }
-        let word = self.word(Field::Ip4FragmentOffset)?.masked(Some(0x1fff));
-        let first = self.store.among(&word, &[Range::one(0)])?;
-        let differ = self.store.differ(whole, first)?;
+        let word = self.word(Field::Ip4FragmentOffset)?.with_mask(Some(0x1fff));
+        let first = self.store.vector_in(&word, &[Range::one(0)])?;
+        let differ = self.store.symmetric_difference(whole, first)?;
         if !self.tracking {
             return Ok(!differ);
         }
-        let word = self.word(Field::Ip4FragmentOffset)?.masked(Some(0x3fff));
-        let unfragmented = self.store.among(&word, &[Range::one(0)])?;
+        let word = self.word(Field::Ip4FragmentOffset)?.with_mask(Some(0x3fff));
+        let unfragmented = self.store.vector_in(&word, &[Range::one(0)])?;
         self.store.and(whole, unfragmented)
     }
 
     /// Which packets conntrack takes for which state.
-    fn states(&mut self) -> Result<Packets, Exhausted> {
-        let Some(block) = self.block(Field::CtState) else {
+    fn feasible_states(&mut self) -> Result<Packets, Exhausted> {
+        let Some(block) = self.block_of(Field::CtState) else {
             return Ok(Packets::ALL);
         };
-        let word = self.plain(block)?;
+        let word = self.plain_vector(block)?;
         let last = STATES.iter().map(|(_, code)| *code).max().unwrap_or(0);
-        let mut allowed = self.store.among(&word, &[Range { lo: 0, hi: last }])?;
+        let mut allowed = self.store.vector_in(&word, &[Range { lo: 0, hi: last }])?;
         let new = self.in_state(ct_state::NEW)?;
         let untracked = self.in_state(ct_state::UNTRACKED)?;
         let must_not_be_new = self.never_first()?;
@@ -213,7 +213,7 @@ impl Space {
         let discovery = if self.v6 {
             // `noct_valid_new` in `nf_conntrack_proto_icmpv6.c`; a wrong checksum is noticed before.
             let types = [Range { lo: 130, hi: 136 }, Range::one(143)];
-            self.has(Field::Icmp6Type, &types)?
+            self.field_in(Field::Icmp6Type, &types)?
         } else {
             Packets::NONE
         };
@@ -228,13 +228,13 @@ impl Space {
     /// The packets that never begin a connection.
     fn never_first(&mut self) -> Result<Packets, Exhausted> {
         // `tcp_new`: a SYN, or an ACK that is picked up in the middle (`nf_conntrack_tcp_loose`).
-        let tcp = self.is(Field::L4Proto, 6)?;
+        let tcp = self.field_is(Field::L4Proto, 6)?;
         let flags = self
             .word(Field::TcpFlags)?
-            .masked(Some(FIN | SYN | RST | ACK));
+            .with_mask(Some(FIN | SYN | RST | ACK));
         let first = self
             .store
-            .among(&flags, &[Range::one(SYN), Range::one(ACK)])?;
+            .vector_in(&flags, &[Range::one(SYN), Range::one(ACK)])?;
         let there = self.word(Field::TcpFlags)?.there;
         let tcp = self.store.and(tcp, there)?;
         let later = self.store.minus(tcp, first)?;
@@ -245,7 +245,7 @@ impl Space {
             (Field::IcmpType, &[8, 13, 15, 17])
         };
         let requests: Vec<Range> = requests.iter().map(|number| Range::one(*number)).collect();
-        let request = self.has(kind, &requests)?;
+        let request = self.field_in(kind, &requests)?;
         let icmp = self.word(kind)?.there;
         let other = self.store.minus(icmp, request)?;
         self.store.or(later, other)
@@ -256,30 +256,32 @@ impl Space {
         &mut self,
         source: bool,
         surroundings: &Surroundings,
-    ) -> Result<Option<Word>, Exhausted> {
+    ) -> Result<Option<BitVector>, Exhausted> {
         let kind = if source {
             Field::SrcAddressType
         } else {
             Field::DstAddressType
         };
-        let (Some(address), Some(open)) = (self.block(self.address(source)), self.block(kind))
-        else {
+        let (Some(address), Some(open)) = (
+            self.block_of(self.address_field(source)),
+            self.block_of(kind),
+        ) else {
             return Ok(None);
         };
-        let address = self.plain(address)?;
-        let open = self.plain(open)?;
+        let address = self.plain_vector(address)?;
+        let open = self.plain_vector(open)?;
         self.type_word(&address, open, surroundings).map(Some)
     }
 
     /// The type of an address, and where that cannot be known, `open`.
     pub(crate) fn type_word(
         &mut self,
-        address: &Word,
-        open: Word,
+        address: &BitVector,
+        open: BitVector,
         surroundings: &Surroundings,
-    ) -> Result<Word, Exhausted> {
+    ) -> Result<BitVector, Exhausted> {
         let mut by_type: BTreeMap<u128, Vec<Range>> = BTreeMap::new();
-        for range in pieces(self.v6, surroundings) {
+        for range in routed_pieces(self.v6, surroundings) {
             if let Some(kind) = address_type(to_address(range.lo, self.v6), surroundings) {
                 by_type.entry(kind).or_default().push(range);
             }
@@ -287,17 +289,17 @@ impl Space {
         let width = u32::try_from(open.bits.len()).unwrap_or_default();
         let mut word = open;
         for (kind, ranges) in by_type {
-            let set = self.store.among(address, &ranges)?;
+            let set = self.store.vector_in(address, &ranges)?;
             word = self
                 .store
-                .either_word(set, &Word::constant(kind, width), &word)?;
+                .either_word(set, &BitVector::constant_vector(kind, width), &word)?;
         }
         Ok(word)
     }
 }
 
 /// Ranges of addresses, all of one type each, which cover them all.
-fn pieces(v6: bool, surroundings: &Surroundings) -> Vec<Range> {
+fn routed_pieces(v6: bool, surroundings: &Surroundings) -> Vec<Range> {
     let last = if v6 { u128::MAX } else { u32::MAX.into() };
     let mut starts = BTreeSet::from([0]);
     let mut cut = |network: u128, length: u8| {

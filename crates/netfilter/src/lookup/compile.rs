@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::key::Slots;
-use super::step::{self, Action, Part, Step};
-use super::tree::{Hull, Tree, place};
+use super::key::FieldSlots;
+use super::step::{self, CompiledAction, CompiledPart, CompiledStep};
+use super::tree::{Hull, SlotTree, key_place};
 use crate::packet::Packet;
-use crate::semantics::{matters, resolve};
+use crate::semantics::{resolve_set, rule_matters};
 use surefoot_ruleset::model::{
     Component, Content, Effect, ElementValue, Field, Firewall, KeyPart, Lookup, Match, Operand,
     Range, Rule, Set, SetKind, SetRef, Statement, Table, Verdict, VerdictLookup,
@@ -21,16 +21,16 @@ const MOST_ELEMENTS: usize = 64;
 
 /// A chain, ready to be run.
 #[derive(Clone, Debug)]
-pub(super) struct Chain {
+pub(super) struct CompiledChain {
     /// Its index in the table of the model.
     pub(super) at: usize,
-    pub(super) rules: Vec<Compiled>,
-    pub(super) tree: Option<Tree>,
+    pub(super) rules: Vec<CompiledRule>,
+    pub(super) tree: Option<SlotTree>,
 }
 
 /// A rule, ready to be run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Compiled {
+pub(super) struct CompiledRule {
     /// Its index in the chain of the model.
     pub(super) at: u32,
     /// The first of its steps.
@@ -40,43 +40,43 @@ pub(super) struct Compiled {
     end: u32,
 }
 
-impl Compiled {
+impl CompiledRule {
     /// The tests that the rule begins with.
-    pub(super) fn tests<'a>(&self, steps: &'a [Step]) -> &'a [Step] {
+    pub(super) fn tests_of<'a>(&self, steps: &'a [CompiledStep]) -> &'a [CompiledStep] {
         &steps[self.start as usize..self.verdict as usize]
     }
 
-    pub(super) fn steps<'a>(&self, steps: &'a [Step]) -> &'a [Step] {
+    pub(super) fn steps_of<'a>(&self, steps: &'a [CompiledStep]) -> &'a [CompiledStep] {
         &steps[self.start as usize..self.end as usize]
     }
 }
 
 /// A rule with steps of its own.
-struct Written {
+struct RuleDraft {
     at: usize,
-    steps: Vec<Step>,
+    steps: Vec<CompiledStep>,
     /// How many tests it begins with.
     tests: usize,
 }
 
 /// Compiles the rules that packets of one family meet.
-pub(super) struct Compiler<'a> {
+pub(super) struct RuleCompiler<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) v6: bool,
-    pub(super) slots: Slots,
-    pub(super) chains: Vec<Chain>,
+    pub(super) slots: FieldSlots,
+    pub(super) chains: Vec<CompiledChain>,
     /// The steps of all rules.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<CompiledStep>,
     /// Where a chain of the model went, by table and index.
     known: BTreeMap<(usize, usize), usize>,
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> RuleCompiler<'a> {
     pub(super) fn new(firewall: &'a Firewall, v6: bool) -> Self {
         Self {
             firewall,
             v6,
-            slots: Slots::new(v6),
+            slots: FieldSlots::new(v6),
             chains: Vec::new(),
             steps: Vec::new(),
             known: BTreeMap::new(),
@@ -84,28 +84,28 @@ impl<'a> Compiler<'a> {
     }
 
     /// The compiled chain, and those that it calls.
-    pub(super) fn chain(&mut self, table: usize, chain: usize) -> usize {
+    pub(super) fn compile_chain(&mut self, table: usize, chain: usize) -> usize {
         if let Some(at) = self.known.get(&(table, chain)) {
             return *at;
         }
         let place = self.chains.len();
         self.known.insert((table, chain), place);
-        self.chains.push(Chain {
+        self.chains.push(CompiledChain {
             at: chain,
             rules: Vec::new(),
             tree: None,
         });
         let firewall = self.firewall;
         let rules = &firewall.tables[table].chains[chain].rules;
-        let rules: Vec<Written> = rules
+        let rules: Vec<RuleDraft> = rules
             .iter()
             .enumerate()
-            .filter(|(_, rule)| matters(rule))
-            .filter_map(|(at, rule)| self.rule(table, at, rule))
+            .filter(|(_, rule)| rule_matters(rule))
+            .filter_map(|(at, rule)| self.compile_rule(table, at, rule))
             .collect();
-        let tree = (rules.len() > FEW).then(|| plant(&rules));
+        let tree = (rules.len() > FEW).then(|| plant_tree(&rules));
         let rules = self.lay_out(rules, tree.as_ref());
-        self.chains[place] = Chain {
+        self.chains[place] = CompiledChain {
             at: chain,
             rules,
             tree,
@@ -114,8 +114,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// Puts the steps of rules that are looked at together beside each other.
-    fn lay_out(&mut self, mut rules: Vec<Written>, tree: Option<&Tree>) -> Vec<Compiled> {
-        let nothing = Compiled {
+    fn lay_out(&mut self, mut rules: Vec<RuleDraft>, tree: Option<&SlotTree>) -> Vec<CompiledRule> {
+        let nothing = CompiledRule {
             at: 0,
             start: 0,
             verdict: 0,
@@ -124,14 +124,14 @@ impl<'a> Compiler<'a> {
         let mut compiled = vec![nothing; rules.len()];
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let order: Vec<usize> = match tree {
-            Some(tree) => tree.order().collect(),
+            Some(tree) => tree.held_order().collect(),
             None => (0..rules.len()).collect(),
         };
         for rule in order {
-            let Written { at, steps, tests } = &mut rules[rule];
+            let RuleDraft { at, steps, tests } = &mut rules[rule];
             let start = self.steps.len();
             self.steps.append(steps);
-            compiled[rule] = Compiled {
+            compiled[rule] = CompiledRule {
                 at: place(*at),
                 start: place(start),
                 verdict: place(start + *tests),
@@ -142,22 +142,24 @@ impl<'a> Compiler<'a> {
     }
 
     /// The steps of a rule; none if it matches no packet of the family.
-    fn rule(&mut self, table: usize, at: usize, rule: &Rule) -> Option<Written> {
+    fn compile_rule(&mut self, table: usize, at: usize, rule: &Rule) -> Option<RuleDraft> {
         let mut steps = Vec::with_capacity(rule.statements.len());
         let mut tests = None;
         for statement in &rule.statements {
             let of_table = &self.firewall.tables[table];
             let step = match statement {
-                Statement::Match(wanted) => match self.test(of_table, wanted) {
-                    Test::Yes => continue,
-                    Test::No if tests.is_none() => return None,
-                    Test::No => Some(Step::Test(Box::new(step::Test::Never))),
-                    Test::Ask(step) => Some(step),
+                Statement::Match(wanted) => match self.compile_match(of_table, wanted) {
+                    TestDraft::Yes => continue,
+                    TestDraft::No if tests.is_none() => return None,
+                    TestDraft::No => Some(CompiledStep::Test(Box::new(step::CompiledTest::Never))),
+                    TestDraft::Ask(step) => Some(step),
                 },
-                Statement::Effect(effect) => self.effect(effect),
+                Statement::Effect(effect) => self.compile_effect(effect),
                 Statement::Verdict(Verdict::Continue) => None,
-                Statement::Verdict(verdict) => Some(Step::Decide(self.action(table, verdict))),
-                Statement::VerdictMap(map) => Some(self.map(table, map)),
+                Statement::Verdict(verdict) => {
+                    Some(CompiledStep::Decide(self.compile_verdict(table, verdict)))
+                }
+                Statement::VerdictMap(map) => Some(self.compile_map(table, map)),
             };
             if !matches!(statement, Statement::Match(_)) {
                 tests.get_or_insert(steps.len());
@@ -165,18 +167,18 @@ impl<'a> Compiler<'a> {
             steps.extend(step);
         }
         let tests = tests.unwrap_or(steps.len());
-        Some(Written { at, steps, tests })
+        Some(RuleDraft { at, steps, tests })
     }
 
-    fn test(&mut self, table: &Table, wanted: &Match) -> Test {
+    fn compile_match(&mut self, table: &Table, wanted: &Match) -> TestDraft {
         match wanted {
             Match::Field {
                 operand,
                 negated,
                 ranges,
-            } => self.number(*operand, *negated, ranges.clone(), false),
+            } => self.compile_number(*operand, *negated, ranges.clone(), false),
             Match::InInterface { negated, names } | Match::OutInterface { negated, names } => {
-                Test::any(step::Test::Interface {
+                TestDraft::any_of(step::CompiledTest::Interface {
                     coming: matches!(wanted, Match::InInterface { .. }),
                     negated: *negated,
                     names: names.clone().into(),
@@ -186,36 +188,42 @@ impl<'a> Compiler<'a> {
             Match::Any { negated, of } => {
                 let mut open = Vec::new();
                 for one in of {
-                    match self.test(table, one) {
-                        Test::Yes => return if *negated { Test::No } else { Test::Yes },
-                        Test::No => {}
-                        Test::Ask(step) => open.push(step),
+                    match self.compile_match(table, one) {
+                        TestDraft::Yes => {
+                            return if *negated {
+                                TestDraft::No
+                            } else {
+                                TestDraft::Yes
+                            };
+                        }
+                        TestDraft::No => {}
+                        TestDraft::Ask(step) => open.push(step),
                     }
                 }
-                Test::any(step::Test::Any {
+                TestDraft::any_of(step::CompiledTest::Any {
                     negated: *negated,
                     of: open.into(),
                 })
             }
-            Match::Never => Test::No,
-            Match::Opaque(_) => Test::any(step::Test::Open),
+            Match::Never => TestDraft::No,
+            Match::Opaque(_) => TestDraft::any_of(step::CompiledTest::Open),
         }
     }
 
     /// Whether a number lies in the ranges; `lacking` is the answer for packets without it.
-    fn number(
+    fn compile_number(
         &mut self,
         Operand { field, mask }: Operand,
         negated: bool,
         ranges: Vec<Range>,
         lacking: bool,
-    ) -> Test {
+    ) -> TestDraft {
         let wrong_family = if self.v6 {
             Packet::is_only_v4(field)
         } else {
             Packet::is_only_v6(field)
         };
-        let answer = |yes| if yes { Test::Yes } else { Test::No };
+        let answer = |yes| if yes { TestDraft::Yes } else { TestDraft::No };
         if wrong_family {
             return answer(lacking);
         }
@@ -228,20 +236,20 @@ impl<'a> Compiler<'a> {
             let number = mask.map_or(number, |mask| number & mask);
             return answer(ranges.iter().any(|range| range.contains(number)) != negated);
         }
-        let Some(slot) = self.slots.slot(field) else {
-            return Test::any(step::Test::Open);
+        let Some(slot) = self.slots.slot_of(field) else {
+            return TestDraft::any_of(step::CompiledTest::Open);
         };
         if let ([range], None, false) = (ranges.as_slice(), mask, lacking)
             && let (Ok(lo), Ok(hi)) = (range.lo.try_into(), range.hi.try_into())
         {
-            return Test::Ask(Step::Between {
+            return TestDraft::Ask(CompiledStep::Between {
                 slot,
                 negated,
                 lo,
                 hi,
             });
         }
-        Test::any(step::Test::Among {
+        TestDraft::any_of(step::CompiledTest::Among {
             slot,
             mask,
             negated,
@@ -250,9 +258,10 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn look_up(&mut self, table: &Table, lookup: &Lookup) -> Test {
-        let open = Test::any(step::Test::Open);
-        let Some(elements) = elements(self.firewall, table, &lookup.set, lookup.key.len()) else {
+    fn look_up(&mut self, table: &Table, lookup: &Lookup) -> TestDraft {
+        let open = TestDraft::any_of(step::CompiledTest::Open);
+        let Some(elements) = elements_of(self.firewall, table, &lookup.set, lookup.key.len())
+        else {
             return open;
         };
         // A packet that lacks a part is not in an ipset; nft gives the rule up before it asks.
@@ -262,15 +271,20 @@ impl<'a> Compiler<'a> {
                 Some(Component::Numbers(range)) => Some(*range),
                 _ => None,
             });
-            return self.number(*operand, lookup.negated, merged(ranges.collect()), lacking);
+            return self.compile_number(
+                *operand,
+                lookup.negated,
+                merge_ranges(ranges.collect()),
+                lacking,
+            );
         }
         if elements.len() > MOST_ELEMENTS {
             return open;
         }
-        let Some(parts) = self.parts(&lookup.key) else {
+        let Some(parts) = self.compile_key(&lookup.key) else {
             return open;
         };
-        Test::any(step::Test::Together {
+        TestDraft::any_of(step::CompiledTest::Together {
             parts,
             negated: lookup.negated,
             elements: elements.into_iter().map(|(key, _)| key.into()).collect(),
@@ -278,75 +292,75 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn parts(&mut self, key: &[KeyPart]) -> Option<Box<[Part]>> {
+    fn compile_key(&mut self, key: &[KeyPart]) -> Option<Box<[CompiledPart]>> {
         key.iter()
             .map(|part| {
                 Some(match part {
-                    KeyPart::Number(operand) => Part::Number {
-                        slot: self.slots.slot(operand.field)?,
+                    KeyPart::Number(operand) => CompiledPart::Number {
+                        slot: self.slots.slot_of(operand.field)?,
                         mask: operand.mask,
                     },
-                    KeyPart::InInterface => Part::Coming,
-                    KeyPart::OutInterface => Part::Leaving,
+                    KeyPart::InInterface => CompiledPart::Coming,
+                    KeyPart::OutInterface => CompiledPart::Leaving,
                 })
             })
             .collect()
     }
 
-    fn map(&mut self, table: usize, map: &VerdictLookup) -> Step {
+    fn compile_map(&mut self, table: usize, map: &VerdictLookup) -> CompiledStep {
         let of_table = &self.firewall.tables[table];
-        let elements = elements(self.firewall, of_table, &map.map, map.key.len());
+        let elements = elements_of(self.firewall, of_table, &map.map, map.key.len());
         let small = elements.filter(|elements| elements.len() <= MOST_ELEMENTS);
         let (Some(elements), Some(parts), false) = (
             small,
-            self.parts(&map.key),
+            self.compile_key(&map.key),
             matches!(map.map, SetRef::Ipset(_)),
         ) else {
-            return Step::Decide(Action::Ask);
+            return CompiledStep::Decide(CompiledAction::Ask);
         };
         let elements = elements
             .into_iter()
             .map(|(key, value)| {
                 let action = match value {
-                    Some(ElementValue::Verdict(verdict)) => self.action(table, verdict),
-                    _ => Action::Ask,
+                    Some(ElementValue::Verdict(verdict)) => self.compile_verdict(table, verdict),
+                    _ => CompiledAction::Ask,
                 };
                 (key.into(), action)
             })
             .collect();
-        Step::Map(Box::new(step::Map { parts, elements }))
+        CompiledStep::Map(Box::new(step::CompiledMap { parts, elements }))
     }
 
-    fn action(&mut self, table: usize, verdict: &Verdict) -> Action {
+    fn compile_verdict(&mut self, table: usize, verdict: &Verdict) -> CompiledAction {
         match verdict {
-            Verdict::Accept => Action::Accept,
-            Verdict::Drop => Action::Drop,
-            Verdict::Reject { .. } => Action::Reject,
-            Verdict::Queue { .. } => Action::Queue,
-            Verdict::Return => Action::Return,
-            Verdict::Continue => Action::Continue,
+            Verdict::Accept => CompiledAction::Accept,
+            Verdict::Drop => CompiledAction::Drop,
+            Verdict::Reject { .. } => CompiledAction::Reject,
+            Verdict::Queue { .. } => CompiledAction::Queue,
+            Verdict::Return => CompiledAction::Return,
+            Verdict::Continue => CompiledAction::Continue,
             Verdict::Jump(to) | Verdict::Goto(to) => {
                 let goto = matches!(verdict, Verdict::Goto(_));
                 let chains = &self.firewall.tables[table].chains;
                 let Some(to) = usize::try_from(to.0).ok().filter(|to| *to < chains.len()) else {
-                    return Action::Continue;
+                    return CompiledAction::Continue;
                 };
-                match u32::try_from(self.chain(table, to)) {
-                    Ok(to) if goto => Action::Goto(to),
-                    Ok(to) => Action::Jump(to),
-                    Err(_) => Action::Ask,
+                match u32::try_from(self.compile_chain(table, to)) {
+                    Ok(to) if goto => CompiledAction::Goto(to),
+                    Ok(to) => CompiledAction::Jump(to),
+                    Err(_) => CompiledAction::Ask,
                 }
             }
-            Verdict::Nat(_) | Verdict::Unknown(_) => Action::Ask,
+            Verdict::Nat(_) | Verdict::Unknown(_) => CompiledAction::Ask,
         }
     }
 
-    fn effect(&mut self, effect: &Effect) -> Option<Step> {
-        let ask = Some(Step::Decide(Action::Ask));
-        let change = |effect| Some(Step::Effect(Box::new(effect)));
+    fn compile_effect(&mut self, effect: &Effect) -> Option<CompiledStep> {
+        let ask = Some(CompiledStep::Decide(CompiledAction::Ask));
+        let change = |effect| Some(CompiledStep::Effect(Box::new(effect)));
         match effect {
-            Effect::SetMark { field, and, xor } => match self.slots.slot(*field) {
-                Some(slot) => change(step::Effect::Mark {
+            Effect::SetMark { field, and, xor } => match self.slots.slot_of(*field) {
+                Some(slot) => change(step::CompiledEffect::Mark {
                     slot,
                     and: u128::from(*and),
                     xor: u128::from(*xor),
@@ -358,8 +372,8 @@ impl<'a> Compiler<'a> {
                 from_mask,
                 to,
                 to_mask,
-            } => match (self.slots.slot(*from), self.slots.slot(*to)) {
-                (Some(from), Some(to)) => change(step::Effect::CopyMark {
+            } => match (self.slots.slot_of(*from), self.slots.slot_of(*to)) {
+                (Some(from), Some(to)) => change(step::CompiledEffect::CopyMark {
                     from,
                     from_mask: u128::from(*from_mask),
                     to,
@@ -372,12 +386,12 @@ impl<'a> Compiler<'a> {
                     Effect::Set { value, .. } => Some(*value),
                     _ => None,
                 };
-                match self.slots.slot(*field) {
-                    Some(slot) => change(step::Effect::Set { slot, value }),
+                match self.slots.slot_of(*field) {
+                    Some(slot) => change(step::CompiledEffect::Set { slot, value }),
                     None => ask,
                 }
             }
-            Effect::NoTrack => change(step::Effect::NoTrack),
+            Effect::NoTrack => change(step::CompiledEffect::NoTrack),
             Effect::CtZone(_)
             | Effect::Log { .. }
             | Effect::UpdateSet { .. }
@@ -386,28 +400,28 @@ impl<'a> Compiler<'a> {
     }
 }
 
-enum Test {
+enum TestDraft {
     Yes,
     No,
-    Ask(Step),
+    Ask(CompiledStep),
 }
 
-impl Test {
-    fn any(test: step::Test) -> Self {
-        Self::Ask(Step::Test(Box::new(test)))
+impl TestDraft {
+    fn any_of(test: step::CompiledTest) -> Self {
+        Self::Ask(CompiledStep::Test(Box::new(test)))
     }
 }
 
 type Elements<'a> = Vec<(Vec<Component>, Option<&'a ElementValue>)>;
 
 /// The elements of a set, if any of them that fits says that the key is in it.
-fn elements<'a>(
+fn elements_of<'a>(
     firewall: &'a Firewall,
     table: &'a Table,
     set: &'a SetRef,
     width: usize,
 ) -> Option<Elements<'a>> {
-    let Set { kind, content, .. } = resolve(firewall, table, set)?;
+    let Set { kind, content, .. } = resolve_set(firewall, table, set)?;
     let plain = match kind {
         SetKind::Nft { .. } => true,
         SetKind::Ipset { type_name } => type_name != "hash:net,iface",
@@ -428,7 +442,7 @@ fn elements<'a>(
 }
 
 /// The same numbers in ascending ranges that do not overlap.
-fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
+fn merge_ranges(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -441,10 +455,10 @@ fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 /// A tree over the slots that most rules ask for.
-fn plant(rules: &[Written]) -> Tree {
+fn plant_tree(rules: &[RuleDraft]) -> SlotTree {
     let mut asked: BTreeMap<u8, usize> = BTreeMap::new();
     for rule in rules {
-        for (slot, _) in sides(&rule.steps[..rule.tests]) {
+        for (slot, _) in tested_sides(&rule.steps[..rule.tests]) {
             *asked.entry(slot).or_default() += 1;
         }
     }
@@ -459,7 +473,7 @@ fn plant(rules: &[Written]) -> Tree {
         .iter()
         .map(|rule| {
             let mut hull = vec![(0, u128::MAX); slots.len()];
-            for (slot, (lo, hi)) in sides(&rule.steps[..rule.tests]) {
+            for (slot, (lo, hi)) in tested_sides(&rule.steps[..rule.tests]) {
                 if let Some(axis) = slots.iter().position(|one| *one == slot) {
                     let side: &mut (u128, u128) = &mut hull[axis];
                     *side = (side.0.max(lo), side.1.min(hi));
@@ -468,21 +482,21 @@ fn plant(rules: &[Written]) -> Tree {
             hull
         })
         .collect();
-    Tree::new(&slots, &hulls)
+    SlotTree::new(&slots, &hulls)
 }
 
 /// What the first tests of a rule ask for at least.
-fn sides(tests: &[Step]) -> impl Iterator<Item = (u8, (u128, u128))> {
+fn tested_sides(tests: &[CompiledStep]) -> impl Iterator<Item = (u8, (u128, u128))> {
     tests.iter().filter_map(|step| {
         let (slot, lo, hi) = match step {
-            Step::Between {
+            CompiledStep::Between {
                 slot,
                 negated: false,
                 lo,
                 hi,
             } => (*slot, u128::from(*lo), u128::from(*hi)),
-            Step::Test(test) => match &**test {
-                step::Test::Among {
+            CompiledStep::Test(test) => match &**test {
+                step::CompiledTest::Among {
                     slot,
                     mask: None,
                     negated: false,
@@ -493,6 +507,6 @@ fn sides(tests: &[Step]) -> impl Iterator<Item = (u8, (u128, u128))> {
             },
             _ => return None,
         };
-        Some((slot, (place(lo), place(hi))))
+        Some((slot, (key_place(lo), key_place(hi))))
     })
 }

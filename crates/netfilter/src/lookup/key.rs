@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::step::Unknown;
-use crate::packet::{Interface, Packet, Value};
+use super::step::UnknownValue;
+use crate::packet::{FieldValue, Packet, PacketInterface};
 use crate::semantics::Decider;
 use surefoot_ruleset::model::{Field, ct_state};
 
@@ -12,7 +12,7 @@ pub(super) const MOST_SLOTS: usize = 32;
 
 /// The slots of the fields that one way's rules ask for.
 #[derive(Clone, Debug)]
-pub(super) struct Slots {
+pub(super) struct FieldSlots {
     of: BTreeMap<Field, u8>,
     /// The slots of what conntrack knows beside the state, a bit each.
     connection: u32,
@@ -25,7 +25,7 @@ const PROTOCOL: u8 = 1;
 /// The slot of the time to live, or the hop limit.
 pub(super) const HOPS: u8 = 2;
 
-impl Slots {
+impl FieldSlots {
     pub(super) fn new(v6: bool) -> Self {
         let mut slots = Self {
             of: BTreeMap::new(),
@@ -33,13 +33,13 @@ impl Slots {
         };
         let hops = if v6 { Field::HopLimit } else { Field::Ttl };
         for field in [Field::CtState, Field::L4Proto, hops] {
-            slots.slot(field);
+            slots.slot_of(field);
         }
         slots
     }
 
     /// The slot of a field, if there is room for it.
-    pub(super) fn slot(&mut self, field: Field) -> Option<u8> {
+    pub(super) fn slot_of(&mut self, field: Field) -> Option<u8> {
         if let Some(slot) = self.of.get(&field) {
             return Some(*slot);
         }
@@ -55,8 +55,8 @@ impl Slots {
     }
 
     /// What the packet has in the slots.
-    pub(super) fn read(&self, way: usize, packet: &Packet) -> Key {
-        let mut key = Key {
+    pub(super) fn read_packet(&self, way: usize, packet: &Packet) -> PacketKey {
+        let mut key = PacketKey {
             way,
             values: vec![0; self.of.len()].into(),
             there: There::default(),
@@ -65,12 +65,12 @@ impl Slots {
         };
         for (field, slot) in &self.of {
             match packet.get(*field) {
-                Value::Known(number) => {
+                FieldValue::Known(number) => {
                     key.there.known |= 1 << slot;
                     key.values[usize::from(*slot)] = number;
                 }
-                Value::Absent => key.there.absent |= 1 << slot,
-                Value::Unknown => {}
+                FieldValue::Absent => key.there.absent |= 1 << slot,
+                FieldValue::Unknown => {}
             }
         }
         key
@@ -86,29 +86,29 @@ struct There {
 
 /// A packet that is ready to be looked up.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct PacketKey {
     pub(super) way: usize,
     values: Box<[u128]>,
     there: There,
-    pub(super) input: Interface,
-    pub(super) output: Interface,
+    pub(super) input: PacketInterface,
+    pub(super) output: PacketInterface,
 }
 
 /// A packet on its way, with what rules have changed.
-pub(super) struct Seen<'a> {
+pub(super) struct SeenFields<'a> {
     values: [u128; MOST_SLOTS],
     there: There,
-    key: &'a Key,
+    key: &'a PacketKey,
     connection: u32,
-    pub(super) input: &'a Interface,
-    pub(super) output: &'a Interface,
+    pub(super) input: &'a PacketInterface,
+    pub(super) output: &'a PacketInterface,
     untracked: bool,
     /// Who accepted it, and how much that weighs.
     decided: Option<(u8, Decider)>,
 }
 
-impl<'a> Seen<'a> {
-    pub(super) fn new(key: &'a Key, slots: &Slots) -> Self {
+impl<'a> SeenFields<'a> {
+    pub(super) fn new(key: &'a PacketKey, slots: &FieldSlots) -> Self {
         let mut values = [0; MOST_SLOTS];
         values[..key.values.len()].copy_from_slice(&key.values);
         Self {
@@ -117,7 +117,7 @@ impl<'a> Seen<'a> {
             key,
             connection: slots.connection,
             input: &key.input,
-            output: &Interface::None,
+            output: &PacketInterface::None,
             untracked: false,
             decided: None,
         }
@@ -125,14 +125,14 @@ impl<'a> Seen<'a> {
 
     /// The number; none if the packet lacks the field.
     #[inline]
-    pub(super) fn number(&self, slot: u8) -> Result<Option<u128>, Unknown> {
+    pub(super) fn number(&self, slot: u8) -> Result<Option<u128>, UnknownValue> {
         let bit = 1_u32 << slot;
         if self.there.known & bit != 0 {
             Ok(Some(self.values[usize::from(slot)]))
         } else if self.there.absent & bit != 0 {
             Ok(None)
         } else {
-            Err(Unknown)
+            Err(UnknownValue)
         }
     }
 
@@ -148,11 +148,11 @@ impl<'a> Seen<'a> {
         }
     }
 
-    pub(super) fn state(&self) -> Result<Option<u128>, Unknown> {
+    pub(super) fn state(&self) -> Result<Option<u128>, UnknownValue> {
         self.number(STATE)
     }
 
-    pub(super) fn protocol(&self) -> Result<Option<u128>, Unknown> {
+    pub(super) fn protocol(&self) -> Result<Option<u128>, UnknownValue> {
         self.number(PROTOCOL)
     }
 
@@ -192,7 +192,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The later decision counts, unless it weighs less.
-    pub(super) fn decide(&mut self, weight: u8, by: Decider) {
+    pub(super) fn decide_by(&mut self, weight: u8, by: Decider) {
         if self.decided.is_none_or(|(before, _)| before <= weight) {
             self.decided = Some((weight, by));
         }

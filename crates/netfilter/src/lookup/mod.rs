@@ -13,42 +13,42 @@ mod run;
 mod step;
 mod tree;
 
-use compile::{Chain, Compiler};
-pub use key::Key;
-use key::Slots;
-use run::Run;
+use compile::{CompiledChain, RuleCompiler};
+use key::FieldSlots;
+pub use key::PacketKey;
+use run::KeyRun;
 
 use crate::Surroundings;
-use crate::packet::{Packet, Path, Value};
+use crate::packet::{FieldValue, Packet, PacketPath};
 use crate::semantics::{
-    BaseAt, CONNTRACK, Decider, End, Index, Order, bases, bridge_chains, can_do_nothing,
-    has_flowtable, sees,
+    BaseAt, CONNTRACK, ChainOrder, Decider, End, RuleIndex, base_chains, bridge_chains,
+    can_do_nothing, has_flowtable, sees,
 };
 use surefoot_ruleset::model::{ChainKind, Field, Firewall, Hook, Policy, ct_state, ct_status};
 
 /// The rules of all ways, ready for packets to be looked up.
 #[derive(Clone, Debug)]
-pub struct Lookup {
-    ways: [Way; 6],
+pub struct CompiledRules {
+    ways: [CompiledWay; 6],
 }
 
 /// What packets of one family meet on one way.
 #[derive(Clone, Debug)]
-struct Way {
+struct CompiledWay {
     /// Whether all that packets can meet is followed here.
     whole: bool,
     nat: bool,
-    slots: Slots,
-    chains: Vec<Chain>,
+    slots: FieldSlots,
+    chains: Vec<CompiledChain>,
     /// The steps of all rules.
-    steps: Vec<step::Step>,
-    stages: Vec<Stage>,
+    steps: Vec<step::CompiledStep>,
+    stages: Vec<HookStage>,
 }
 
 /// A station on the way.
 #[derive(Clone, Copy, Debug)]
-enum Stage {
-    Base(Base),
+enum HookStage {
+    Base(CompiledBase),
     /// From here on the outgoing interface is known.
     Routed,
     /// Routing takes one off the time to live.
@@ -59,7 +59,7 @@ enum Stage {
 
 /// A base chain, as a hook calls it.
 #[derive(Clone, Copy, Debug)]
-struct Base {
+struct CompiledBase {
     table: usize,
     chain: usize,
     compiled: usize,
@@ -68,12 +68,12 @@ struct Base {
     early: bool,
     /// What a decision of the chain's own weighs, and a rule one more.
     weight: u8,
-    nat: Nat,
+    nat: NatStage,
 }
 
 /// Who visits a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nat {
+enum NatStage {
     /// Every packet: it is no nat chain.
     Everybody,
     /// The first packet of each connection.
@@ -82,91 +82,93 @@ enum Nat {
     Perhaps,
 }
 
-impl Lookup {
+impl CompiledRules {
     /// Compiles the rules.
-    pub fn new(firewall: &Firewall, index: &Index, surroundings: &Surroundings) -> Self {
-        let way = |path, v6| Way::new(firewall, index, surroundings, path, v6);
+    pub fn new(firewall: &Firewall, index: &RuleIndex, surroundings: &Surroundings) -> Self {
+        let way = |path, v6| CompiledWay::new(firewall, index, surroundings, path, v6);
         Self {
             ways: [
-                way(Path::Input, false),
-                way(Path::Forward, false),
-                way(Path::Output, false),
-                way(Path::Input, true),
-                way(Path::Forward, true),
-                way(Path::Output, true),
+                way(PacketPath::Input, false),
+                way(PacketPath::Forward, false),
+                way(PacketPath::Output, false),
+                way(PacketPath::Input, true),
+                way(PacketPath::Forward, true),
+                way(PacketPath::Output, true),
             ],
         }
     }
 
     /// Makes a settled packet ready; none if the evaluator has to be asked about it.
-    pub fn key(&self, packet: &Packet) -> Option<Key> {
+    pub fn key(&self, packet: &Packet) -> Option<PacketKey> {
         let place = match packet.path {
-            Path::Input => 0,
-            Path::Forward => 1,
-            Path::Output => 2,
+            PacketPath::Input => 0,
+            PacketPath::Forward => 1,
+            PacketPath::Output => 2,
         } + if packet.is_v6() { 3 } else { 0 };
         let way = &self.ways[place];
-        if !way.whole || packet.get(Field::IsLaterFragment) == Value::Known(1) {
+        if !way.whole || packet.get(Field::IsLaterFragment) == FieldValue::Known(1) {
             return None;
         }
         let old = !matches!(
             packet.get(Field::CtState),
-            Value::Known(ct_state::NEW | ct_state::INVALID | ct_state::UNTRACKED)
+            FieldValue::Known(ct_state::NEW | ct_state::INVALID | ct_state::UNTRACKED)
         );
         let untouched = matches!(packet.known(Field::CtStatus),
             Some(status) if status & (ct_status::SNAT | ct_status::DNAT) == 0);
         if way.nat && old && !untouched {
             return None;
         }
-        Some(way.slots.read(place, packet))
+        Some(way.slots.read_packet(place, packet))
     }
 
     /// What becomes of the packet, and who decides; none if the evaluator has to be asked.
-    pub fn judge(&self, key: &Key) -> Option<(End, Decider)> {
-        Run::new(self.ways.get(key.way)?, key).finish()
+    pub fn judge(&self, key: &PacketKey) -> Option<(End, Decider)> {
+        KeyRun::new(self.ways.get(key.way)?, key).finish()
     }
 }
 
-impl Way {
+impl CompiledWay {
     fn new(
         firewall: &Firewall,
-        index: &Index,
+        index: &RuleIndex,
         surroundings: &Surroundings,
-        path: Path,
+        path: PacketPath,
         v6: bool,
     ) -> Self {
-        let mut compiler = Compiler::new(firewall, v6);
+        let mut compiler = RuleCompiler::new(firewall, v6);
         let mut stages = Vec::new();
         let mut sure = true;
-        let mut hook = |hook, stages: &mut Vec<Stage>| {
-            let (bases, order) = bases(firewall, hook, v6, true);
+        let mut hook = |hook, stages: &mut Vec<HookStage>| {
+            let (bases, order) = base_chains(firewall, hook, v6, true);
             let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
-            sure &= order != Order::Unknown && (bases.is_empty() || !on_device);
+            sure &= order != ChainOrder::Unknown && (bases.is_empty() || !on_device);
             for base in bases {
-                let tracked = index.tracks(v6);
+                let tracked = index.tracks_connections(v6);
                 if base.kind == ChainKind::Nat && !tracked && can_do_nothing(firewall, &base) {
                     continue;
                 }
-                let compiled = compiler.chain(base.table, base.chain);
-                stages.push(Stage::Base(Base::new(base, hook, compiled, tracked)));
+                let compiled = compiler.compile_chain(base.table, base.chain);
+                stages.push(HookStage::Base(CompiledBase::new(
+                    base, hook, compiled, tracked,
+                )));
             }
         };
         match path {
-            Path::Output => {
-                stages.push(Stage::Routed);
+            PacketPath::Output => {
+                stages.push(HookStage::Routed);
                 hook(Hook::Output, &mut stages);
                 hook(Hook::Postrouting, &mut stages);
                 hook(Hook::Egress, &mut stages);
             }
-            Path::Input => {
+            PacketPath::Input => {
                 hook(Hook::Ingress, &mut stages);
                 hook(Hook::Prerouting, &mut stages);
                 hook(Hook::Input, &mut stages);
             }
-            Path::Forward => {
+            PacketPath::Forward => {
                 hook(Hook::Ingress, &mut stages);
                 hook(Hook::Prerouting, &mut stages);
-                stages.push(Stage::Routed);
+                stages.push(HookStage::Routed);
                 let setting = if v6 {
                     "net.ipv6.conf.all.forwarding"
                 } else {
@@ -174,9 +176,9 @@ impl Way {
                 };
                 let forwards = surroundings.sysctls.get(setting);
                 if forwards.is_some_and(|value| value.trim() == "0") {
-                    stages.push(Stage::NoForwarding);
+                    stages.push(HookStage::NoForwarding);
                 }
-                stages.push(Stage::Hop);
+                stages.push(HookStage::Hop);
                 hook(Hook::Forward, &mut stages);
                 hook(Hook::Postrouting, &mut stages);
                 hook(Hook::Egress, &mut stages);
@@ -188,7 +190,7 @@ impl Way {
             Hook::Output,
             Hook::Postrouting,
         ];
-        let flowtable = path == Path::Forward && has_flowtable(firewall, v6);
+        let flowtable = path == PacketPath::Forward && has_flowtable(firewall, v6);
         let tables = firewall.tables.iter().enumerate();
         Self {
             whole: sure && !bridge_chains(firewall, &around) && !flowtable,
@@ -203,7 +205,7 @@ impl Way {
     }
 }
 
-impl Base {
+impl CompiledBase {
     fn new(base: BaseAt, hook: Hook, compiled: usize, tracked: bool) -> Self {
         let main = matches!(hook, Hook::Input | Hook::Forward | Hook::Output)
             && base.kind == ChainKind::Filter;
@@ -215,9 +217,9 @@ impl Base {
             early: base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output),
             weight: u8::from(main) * 2,
             nat: match (base.kind, tracked) {
-                (ChainKind::Filter | ChainKind::Route, _) => Nat::Everybody,
-                (ChainKind::Nat, true) => Nat::First,
-                (ChainKind::Nat, false) => Nat::Perhaps,
+                (ChainKind::Filter | ChainKind::Route, _) => NatStage::Everybody,
+                (ChainKind::Nat, true) => NatStage::First,
+                (ChainKind::Nat, false) => NatStage::Perhaps,
             },
         }
     }

@@ -1,24 +1,24 @@
 //! One packet through the compiled rules.
 
-use super::compile::{Chain, Compiled};
-use super::key::{HOPS, Key, Seen};
-use super::step::{Action, Step, Truth, fits};
-use super::{Base, Nat, Stage, Way};
+use super::compile::{CompiledChain, CompiledRule};
+use super::key::{HOPS, PacketKey, SeenFields};
+use super::step::{CompiledAction, CompiledStep, Truth, element_fits};
+use super::{CompiledBase, CompiledWay, HookStage, NatStage};
 use crate::semantics::{DEEPEST, DEEPEST_JUMP, Decider, End};
 use surefoot_ruleset::model::{Policy, RuleAt, ct_state};
 
 /// A packet on its way.
-pub(super) struct Run<'a> {
-    way: &'a Way,
-    key: &'a Key,
-    seen: Seen<'a>,
+pub(super) struct KeyRun<'a> {
+    way: &'a CompiledWay,
+    key: &'a PacketKey,
+    seen: SeenFields<'a>,
 }
 
 /// The evaluator has to be asked.
-struct Ask;
+struct AskEvaluator;
 
 /// How a chain leaves a packet.
-enum Left {
+enum ChainExit {
     /// By its end.
     On,
     Accepted,
@@ -27,7 +27,7 @@ enum Left {
 
 /// The place of a chain that runs.
 #[derive(Clone, Copy)]
-struct Place {
+struct ChainPlace {
     table: usize,
     chain: usize,
     compiled: usize,
@@ -36,12 +36,12 @@ struct Place {
     all: u32,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(way: &'a Way, key: &'a Key) -> Self {
+impl<'a> KeyRun<'a> {
+    pub(super) fn new(way: &'a CompiledWay, key: &'a PacketKey) -> Self {
         Self {
             way,
             key,
-            seen: Seen::new(key, &way.slots),
+            seen: SeenFields::new(key, &way.slots),
         }
     }
 
@@ -49,9 +49,9 @@ impl<'a> Run<'a> {
         let way = self.way;
         for stage in &way.stages {
             match stage {
-                Stage::Routed => self.seen.output = &self.key.output,
-                Stage::NoForwarding => return Some((End::Dropped, Decider::Kernel)),
-                Stage::Hop => {
+                HookStage::Routed => self.seen.output = &self.key.output,
+                HookStage::NoForwarding => return Some((End::Dropped, Decider::Kernel)),
+                HookStage::Hop => {
                     if let Ok(Some(hops)) = self.seen.number(HOPS) {
                         if hops <= 1 {
                             return Some((End::Dropped, Decider::Kernel));
@@ -59,27 +59,27 @@ impl<'a> Run<'a> {
                         self.seen.put(HOPS, Some(hops - 1));
                     }
                 }
-                Stage::Base(base) => match self.base(base) {
-                    Err(Ask) => return None,
-                    Ok(Left::Ended(end, by)) => return Some((end, by)),
-                    Ok(Left::On | Left::Accepted) => {}
+                HookStage::Base(base) => match self.run_base(base) {
+                    Err(AskEvaluator) => return None,
+                    Ok(ChainExit::Ended(end, by)) => return Some((end, by)),
+                    Ok(ChainExit::On | ChainExit::Accepted) => {}
                 },
             }
         }
         Some((End::Accepted, self.seen.decided()))
     }
 
-    fn base(&mut self, base: &Base) -> Result<Left, Ask> {
-        if base.nat != Nat::Everybody && !self.asks_nat()? {
-            return Ok(Left::On);
+    fn run_base(&mut self, base: &CompiledBase) -> Result<ChainExit, AskEvaluator> {
+        if base.nat != NatStage::Everybody && !self.asks_nat()? {
+            return Ok(ChainExit::On);
         }
-        if base.nat == Nat::Perhaps {
-            return Err(Ask);
+        if base.nat == NatStage::Perhaps {
+            return Err(AskEvaluator);
         }
         if base.early {
             self.seen.hide_connection();
         }
-        let place = Place {
+        let place = ChainPlace {
             table: base.table,
             chain: base.chain,
             compiled: base.compiled,
@@ -87,15 +87,15 @@ impl<'a> Run<'a> {
             jumps: 0,
             all: 0,
         };
-        let mut left = self.chain(place)?;
-        if matches!(left, Left::On) {
+        let mut left = self.run_chain(place)?;
+        if matches!(left, ChainExit::On) {
             let by = Decider::Policy {
                 table: base.table,
                 chain: base.chain,
             };
             match base.policy {
-                Policy::Accept => self.seen.decide(base.weight, by),
-                Policy::Drop => left = Left::Ended(End::Dropped, by),
+                Policy::Accept => self.seen.decide_by(base.weight, by),
+                Policy::Drop => left = ChainExit::Ended(End::Dropped, by),
             }
         }
         if base.early {
@@ -105,19 +105,19 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the packet visits nat chains: the first one of a connection does.
-    fn asks_nat(&self) -> Result<bool, Ask> {
+    fn asks_nat(&self) -> Result<bool, AskEvaluator> {
         match self.seen.state() {
             Ok(Some(ct_state::NEW)) => Ok(true),
             Ok(Some(ct_state::RELATED)) => match self.seen.protocol() {
                 Ok(Some(protocol)) => Ok(!matches!(protocol, 1 | 58)),
-                _ => Err(Ask),
+                _ => Err(AskEvaluator),
             },
             Ok(Some(_)) => Ok(false),
-            _ => Err(Ask),
+            _ => Err(AskEvaluator),
         }
     }
 
-    fn chain(&mut self, place: Place) -> Result<Left, Ask> {
+    fn run_chain(&mut self, place: ChainPlace) -> Result<ChainExit, AskEvaluator> {
         let way = self.way;
         let chain = &way.chains[place.compiled];
         let mut from = 0;
@@ -129,32 +129,37 @@ impl<'a> Run<'a> {
                 chain: place.chain,
                 rule: rule.at as usize,
             });
-            match self.rule(rule)? {
-                Action::Continue => {}
-                Action::Accept => {
-                    self.seen.decide(place.weight + 1, by);
-                    return Ok(Left::Accepted);
+            match self.run_rule(rule)? {
+                CompiledAction::Continue => {}
+                CompiledAction::Accept => {
+                    self.seen.decide_by(place.weight + 1, by);
+                    return Ok(ChainExit::Accepted);
                 }
-                Action::Drop => return Ok(Left::Ended(End::Dropped, by)),
-                Action::Reject => return Ok(Left::Ended(End::Rejected, by)),
-                Action::Queue => return Ok(Left::Ended(End::Queued, by)),
-                Action::Return => return Ok(Left::On),
-                Action::Ask => return Err(Ask),
-                action @ (Action::Jump(to) | Action::Goto(to)) => {
-                    let goto = matches!(action, Action::Goto(_));
-                    match self.call(place, to as usize, goto)? {
-                        Left::On if goto => return Ok(Left::On),
-                        Left::On => {}
+                CompiledAction::Drop => return Ok(ChainExit::Ended(End::Dropped, by)),
+                CompiledAction::Reject => return Ok(ChainExit::Ended(End::Rejected, by)),
+                CompiledAction::Queue => return Ok(ChainExit::Ended(End::Queued, by)),
+                CompiledAction::Return => return Ok(ChainExit::On),
+                CompiledAction::Ask => return Err(AskEvaluator),
+                action @ (CompiledAction::Jump(to) | CompiledAction::Goto(to)) => {
+                    let goto = matches!(action, CompiledAction::Goto(_));
+                    match self.call_chain(place, to as usize, goto)? {
+                        ChainExit::On if goto => return Ok(ChainExit::On),
+                        ChainExit::On => {}
                         left => return Ok(left),
                     }
                 }
             }
         }
-        Ok(Left::On)
+        Ok(ChainExit::On)
     }
 
-    fn call(&mut self, from: Place, to: usize, goto: bool) -> Result<Left, Ask> {
-        let deeper = Place {
+    fn call_chain(
+        &mut self,
+        from: ChainPlace,
+        to: usize,
+        goto: bool,
+    ) -> Result<ChainExit, AskEvaluator> {
+        let deeper = ChainPlace {
             chain: self.way.chains[to].at,
             compiled: to,
             jumps: from.jumps + u32::from(!goto),
@@ -162,15 +167,15 @@ impl<'a> Run<'a> {
             ..from
         };
         if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
-            return Err(Ask);
+            return Err(AskEvaluator);
         }
-        self.chain(deeper)
+        self.run_chain(deeper)
     }
 
     /// The next rule whose first tests the packet may pass.
-    fn next(&self, chain: &Chain, from: usize) -> Option<usize> {
-        let passes = |rule: &Compiled| {
-            let mut tests = rule.tests(&self.way.steps).iter();
+    fn next(&self, chain: &CompiledChain, from: usize) -> Option<usize> {
+        let passes = |rule: &CompiledRule| {
+            let mut tests = rule.tests_of(&self.way.steps).iter();
             tests.all(|step| step.test(&self.seen) != Some(Truth::No))
         };
         match &chain.tree {
@@ -187,28 +192,28 @@ impl<'a> Run<'a> {
     }
 
     /// Runs a rule to its verdict, if it comes to one.
-    fn rule(&mut self, rule: Compiled) -> Result<Action, Ask> {
+    fn run_rule(&mut self, rule: CompiledRule) -> Result<CompiledAction, AskEvaluator> {
         let mut open = false;
-        let mut steps = rule.steps(&self.way.steps).iter();
+        let mut steps = rule.steps_of(&self.way.steps).iter();
         while let Some(step) = steps.next() {
             match step.test(&self.seen) {
                 Some(Truth::Yes) => continue,
-                Some(Truth::No) => return Ok(Action::Continue),
+                Some(Truth::No) => return Ok(CompiledAction::Continue),
                 Some(Truth::Maybe) => {
                     open = true;
                     continue;
                 }
-                None if open => return Err(Ask),
+                None if open => return Err(AskEvaluator),
                 None => {}
             }
             match step {
-                Step::Decide(action) => return Ok(*action),
-                Step::Map(map) => {
-                    let mut found = Action::Continue;
+                CompiledStep::Decide(action) => return Ok(*action),
+                CompiledStep::Map(map) => {
+                    let mut found = CompiledAction::Continue;
                     for (key, action) in &map.elements {
-                        match fits(&self.seen, &map.parts, key) {
+                        match element_fits(&self.seen, &map.parts, key) {
                             Truth::No => {}
-                            Truth::Maybe => return Err(Ask),
+                            Truth::Maybe => return Err(AskEvaluator),
                             Truth::Yes => {
                                 found = *action;
                                 break;
@@ -217,14 +222,18 @@ impl<'a> Run<'a> {
                     }
                     return match found {
                         // Statements behind a map are rare enough.
-                        Action::Continue if steps.len() > 0 => Err(Ask),
+                        CompiledAction::Continue if steps.len() > 0 => Err(AskEvaluator),
                         found => Ok(found),
                     };
                 }
-                Step::Effect(effect) => effect.apply(&mut self.seen),
-                Step::Between { .. } | Step::Test(_) => {}
+                CompiledStep::Effect(effect) => effect.apply(&mut self.seen),
+                CompiledStep::Between { .. } | CompiledStep::Test(_) => {}
             }
         }
-        if open { Err(Ask) } else { Ok(Action::Continue) }
+        if open {
+            Err(AskEvaluator)
+        } else {
+            Ok(CompiledAction::Continue)
+        }
     }
 }

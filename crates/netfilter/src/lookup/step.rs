@@ -1,12 +1,12 @@
 //! What a rule asks and does, ready to be run on numbers in slots.
 
-use super::key::Seen;
-use crate::packet::Interface;
+use super::key::SeenFields;
+use crate::packet::PacketInterface;
 use surefoot_ruleset::model::{Component, NamePattern, Range, ct_state};
 
 /// One step of a rule: small, as a look-up reads many.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum CompiledStep {
     /// A number lies between two others.
     Between {
         slot: u8,
@@ -14,16 +14,16 @@ pub(super) enum Step {
         lo: u32,
         hi: u32,
     },
-    Test(Box<Test>),
-    Effect(Box<Effect>),
+    Test(Box<CompiledTest>),
+    Effect(Box<CompiledEffect>),
     /// The action of the first element that fits.
-    Map(Box<Map>),
-    Decide(Action),
+    Map(Box<CompiledMap>),
+    Decide(CompiledAction),
 }
 
 /// A test of any kind.
 #[derive(Clone, Debug)]
-pub(super) enum Test {
+pub(super) enum CompiledTest {
     /// A number, or some of its bits, lies in one of several ranges: ascending, not overlapping.
     Among {
         slot: u8,
@@ -40,14 +40,14 @@ pub(super) enum Test {
     },
     /// Several parts together are those of one of the elements.
     Together {
-        parts: Box<[Part]>,
+        parts: Box<[CompiledPart]>,
         negated: bool,
         elements: Box<[Box<[Component]>]>,
         lacking: bool,
     },
     Any {
         negated: bool,
-        of: Box<[Step]>,
+        of: Box<[CompiledStep]>,
     },
     Never,
     /// Nobody knows.
@@ -56,7 +56,7 @@ pub(super) enum Test {
 
 /// What changes the packet.
 #[derive(Clone, Debug)]
-pub(super) enum Effect {
+pub(super) enum CompiledEffect {
     /// `slot = (slot & and) ^ xor`
     Mark {
         slot: u8,
@@ -78,14 +78,14 @@ pub(super) enum Effect {
 
 /// A verdict map.
 #[derive(Clone, Debug)]
-pub(super) struct Map {
-    pub(super) parts: Box<[Part]>,
-    pub(super) elements: Box<[(Box<[Component]>, Action)]>,
+pub(super) struct CompiledMap {
+    pub(super) parts: Box<[CompiledPart]>,
+    pub(super) elements: Box<[(Box<[Component]>, CompiledAction)]>,
 }
 
 /// One part of a key.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
+pub(super) enum CompiledPart {
     Number { slot: u8, mask: Option<u128> },
     Coming,
     Leaving,
@@ -93,7 +93,7 @@ pub(super) enum Part {
 
 /// What a verdict does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum CompiledAction {
     Accept,
     Drop,
     Reject,
@@ -128,10 +128,10 @@ impl Truth {
     }
 }
 
-impl Step {
+impl CompiledStep {
     /// The answer, if this is a test.
     #[inline]
-    pub(super) fn test(&self, seen: &Seen<'_>) -> Option<Truth> {
+    pub(super) fn test(&self, seen: &SeenFields<'_>) -> Option<Truth> {
         match self {
             Self::Between {
                 slot,
@@ -144,7 +144,7 @@ impl Step {
                     Truth::of(inside != *negated)
                 }
                 Ok(None) => Truth::No,
-                Err(Unknown) => Truth::Maybe,
+                Err(UnknownValue) => Truth::Maybe,
             }),
             Self::Test(test) => Some(test.ask(seen)),
             Self::Effect(_) | Self::Map(_) | Self::Decide(_) => None,
@@ -152,8 +152,8 @@ impl Step {
     }
 }
 
-impl Test {
-    fn ask(&self, seen: &Seen<'_>) -> Truth {
+impl CompiledTest {
+    fn ask(&self, seen: &SeenFields<'_>) -> Truth {
         match self {
             Self::Among {
                 slot,
@@ -164,11 +164,11 @@ impl Test {
             } => match seen.number(*slot) {
                 Ok(Some(number)) => {
                     let number = mask.map_or(number, |mask| number & mask);
-                    Truth::of(holds(ranges, number) != *negated)
+                    Truth::of(holds_number(ranges, number) != *negated)
                 }
                 Ok(None) => Truth::of(*lacking),
-                Err(Unknown) if ranges.is_empty() && !*negated => Truth::No,
-                Err(Unknown) => Truth::Maybe,
+                Err(UnknownValue) if ranges.is_empty() && !*negated => Truth::No,
+                Err(UnknownValue) => Truth::Maybe,
             },
             Self::Interface {
                 coming,
@@ -184,16 +184,16 @@ impl Test {
                 elements,
                 lacking,
             } => {
-                let lacks = |part: &Part| match part {
-                    Part::Number { slot, .. } => seen.number(*slot) == Ok(None),
-                    Part::Coming | Part::Leaving => false,
+                let lacks = |part: &CompiledPart| match part {
+                    CompiledPart::Number { slot, .. } => seen.number(*slot) == Ok(None),
+                    CompiledPart::Coming | CompiledPart::Leaving => false,
                 };
                 if parts.iter().any(lacks) {
                     return Truth::of(*lacking);
                 }
                 let mut answer = Truth::No;
                 for element in elements {
-                    match fits(seen, parts, element) {
+                    match element_fits(seen, parts, element) {
                         Truth::No => {}
                         Truth::Maybe => answer = Truth::Maybe,
                         Truth::Yes => {
@@ -224,14 +224,14 @@ impl Test {
     }
 }
 
-impl Effect {
+impl CompiledEffect {
     /// Changes what is seen of the packet.
-    pub(super) fn apply(&self, seen: &mut Seen<'_>) {
+    pub(super) fn apply(&self, seen: &mut SeenFields<'_>) {
         match self {
             Self::Mark { slot, and, xor } => match seen.number(*slot) {
                 Ok(Some(old)) => seen.put(*slot, Some((old & and) ^ xor)),
-                Err(Unknown) if *and == 0 => seen.put(*slot, Some(*xor)),
-                Ok(None) | Err(Unknown) => {}
+                Err(UnknownValue) if *and == 0 => seen.put(*slot, Some(*xor)),
+                Ok(None) | Err(UnknownValue) => {}
             },
             Self::CopyMark {
                 from,
@@ -243,7 +243,7 @@ impl Effect {
                 (Ok(Some(from)), Ok(Some(old))) => {
                     seen.put(*to, Some((old & !to_mask) ^ (from & from_mask)));
                 }
-                (Ok(Some(from)), Err(Unknown)) if *to_mask == u128::from(u32::MAX) => {
+                (Ok(Some(from)), Err(UnknownValue)) if *to_mask == u128::from(u32::MAX) => {
                     seen.put(*to, Some(from & from_mask));
                 }
                 (_, _) => seen.put(*to, None),
@@ -264,18 +264,18 @@ impl Effect {
 
 /// The packet's number is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unknown;
+pub(super) struct UnknownValue;
 
-fn holds(ranges: &[Range], number: u128) -> bool {
+fn holds_number(ranges: &[Range], number: u128) -> bool {
     let at = ranges.partition_point(|range| range.hi < number);
     ranges.get(at).is_some_and(|range| range.lo <= number)
 }
 
-fn has_name(interface: &Interface, names: &[NamePattern]) -> Truth {
+fn has_name(interface: &PacketInterface, names: &[NamePattern]) -> Truth {
     let name = match interface {
-        Interface::Named(name) => name,
-        Interface::None => "",
-        Interface::Unknown => {
+        PacketInterface::Named(name) => name,
+        PacketInterface::None => "",
+        PacketInterface::Unknown => {
             let all = |name: &NamePattern| name.prefix && name.text.is_empty();
             return if names.iter().any(all) {
                 Truth::Yes
@@ -288,30 +288,34 @@ fn has_name(interface: &Interface, names: &[NamePattern]) -> Truth {
 }
 
 /// Whether the packet's parts are those of an element.
-pub(super) fn fits(seen: &Seen<'_>, parts: &[Part], element: &[Component]) -> Truth {
+pub(super) fn element_fits(
+    seen: &SeenFields<'_>,
+    parts: &[CompiledPart],
+    element: &[Component],
+) -> Truth {
     let mut answer = Truth::Yes;
     for (part, component) in parts.iter().zip(element) {
         let interface = match (part, component) {
-            (Part::Number { slot, mask }, Component::Numbers(range)) => {
+            (CompiledPart::Number { slot, mask }, Component::Numbers(range)) => {
                 match seen.number(*slot) {
                     Ok(Some(number)) if range.contains(mask.map_or(number, |it| number & it)) => {}
                     Ok(_) => return Truth::No,
-                    Err(Unknown) => answer = Truth::Maybe,
+                    Err(UnknownValue) => answer = Truth::Maybe,
                 }
                 continue;
             }
-            (Part::Coming, Component::Name(_)) => seen.input,
-            (Part::Leaving, Component::Name(_)) => seen.output,
+            (CompiledPart::Coming, Component::Name(_)) => seen.input,
+            (CompiledPart::Leaving, Component::Name(_)) => seen.output,
             _ => return Truth::No,
         };
         let Component::Name(pattern) = component else {
             return Truth::No;
         };
         match interface {
-            Interface::Named(name) if pattern.matches(name) => {}
-            Interface::None if pattern.matches("") => {}
-            Interface::Named(_) | Interface::None => return Truth::No,
-            Interface::Unknown => answer = Truth::Maybe,
+            PacketInterface::Named(name) if pattern.matches(name) => {}
+            PacketInterface::None if pattern.matches("") => {}
+            PacketInterface::Named(_) | PacketInterface::None => return Truth::No,
+            PacketInterface::Unknown => answer = Truth::Maybe,
         }
     }
     answer

@@ -4,8 +4,8 @@
 //! and a third child for those that do not care or reach over the cut. No rule is held twice, so
 //! that the tree is as large as the chain.
 
-use super::key::Seen;
-use super::step::Unknown;
+use super::key::SeenFields;
+use super::step::UnknownValue;
 
 /// Rules that are looked at one by one.
 const LEAF: usize = 4;
@@ -21,27 +21,27 @@ const NONE: u32 = u32::MAX;
 pub(super) type Hull = Vec<(u128, u128)>;
 
 /// The place of a number on an axis; 0 is that of packets without the field.
-pub(super) fn place(number: u128) -> u128 {
+pub(super) fn key_place(number: u128) -> u128 {
     number.saturating_add(1)
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Tree {
-    nodes: Vec<Node>,
+pub(super) struct SlotTree {
+    nodes: Vec<SlotNode>,
     /// The rules of the leaves, ascending in each.
     rules: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
-struct Node {
+struct SlotNode {
     /// The first and the last rule below.
     first: u32,
     last: u32,
-    kind: Kind,
+    kind: SlotNodeKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum SlotNodeKind {
     Leaf {
         start: u32,
         end: u32,
@@ -56,7 +56,7 @@ enum Kind {
     },
 }
 
-impl Tree {
+impl SlotTree {
     /// Holds the rules, whose hulls have a side for each of the slots.
     pub(super) fn new(slots: &[u8], hulls: &[Hull]) -> Self {
         let mut tree = Self {
@@ -69,7 +69,7 @@ impl Tree {
     }
 
     /// The rules, those of a leaf beside each other.
-    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn held_order(&self) -> impl Iterator<Item = usize> {
         self.rules.iter().map(|rule| *rule as usize)
     }
 
@@ -86,10 +86,10 @@ impl Tree {
         if cut.is_none() {
             self.rules.extend(&held);
         }
-        self.nodes.push(Node {
+        self.nodes.push(SlotNode {
             first,
             last,
-            kind: Kind::Leaf {
+            kind: SlotNodeKind::Leaf {
                 start,
                 end: length(&self.rules),
             },
@@ -106,7 +106,7 @@ impl Tree {
                     across.push(one);
                 }
             }
-            self.nodes[node].kind = Kind::Cut {
+            self.nodes[node].kind = SlotNodeKind::Cut {
                 slot: slots[axis],
                 at,
                 across: self.add(slots, hulls, across, depth + 1),
@@ -121,7 +121,7 @@ impl Tree {
     pub(super) fn first(
         &self,
         from: u32,
-        seen: &Seen<'_>,
+        seen: &SeenFields<'_>,
         test: impl Fn(u32) -> bool,
     ) -> Option<u32> {
         let mut best = NONE;
@@ -135,7 +135,7 @@ impl Tree {
                 continue;
             }
             match node.kind {
-                Kind::Leaf { start, end } => {
+                SlotNodeKind::Leaf { start, end } => {
                     for rule in &self.rules[start as usize..end as usize] {
                         if *rule >= best {
                             break;
@@ -146,7 +146,7 @@ impl Tree {
                         }
                     }
                 }
-                Kind::Cut {
+                SlotNodeKind::Cut {
                     slot,
                     at,
                     before,
@@ -155,10 +155,10 @@ impl Tree {
                 } => {
                     let (less, more) = match seen.number(slot) {
                         Ok(number) => {
-                            let less = number.map_or(0, place) < at;
+                            let less = number.map_or(0, key_place) < at;
                             (less, !less)
                         }
-                        Err(Unknown) => (true, true),
+                        Err(UnknownValue) => (true, true),
                     };
                     for (child, open) in [(behind, more), (before, less), (across, true)] {
                         if open && child != NONE {

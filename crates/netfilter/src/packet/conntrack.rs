@@ -3,16 +3,16 @@
 
 use std::net::IpAddr;
 
-use super::pcap::Ends;
+use super::pcap::FlowTuple;
 use surefoot_report::{Problem, Span};
 
 /// A connection of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedConnection {
     /// Ends of the first packet.
-    pub original: Ends,
+    pub original: FlowTuple,
     /// Ends of its answers.
-    pub reply: Ends,
+    pub reply: FlowTuple,
     /// Type and code of what began it, with ICMP.
     pub icmp: Option<(u8, u8)>,
     /// The connection's mark.
@@ -23,14 +23,14 @@ pub struct Listed {
     pub bytes: Option<u64>,
 }
 
-impl Listed {
+impl ListedConnection {
     /// A TCP or UDP connection, from where it was begun.
     pub fn new(protocol: u8, from: (IpAddr, u16), to: (IpAddr, u16)) -> Self {
         let number = |address: IpAddr| match address {
             IpAddr::V4(address) => u128::from(address.to_bits()),
             IpAddr::V6(address) => address.to_bits(),
         };
-        let original = Ends {
+        let original = FlowTuple {
             v6: from.0.is_ipv6(),
             protocol,
             from: (number(from.0), from.1),
@@ -38,7 +38,7 @@ impl Listed {
         };
         Self {
             original,
-            reply: original.turned(),
+            reply: original.with_ends_swapped(),
             icmp: None,
             mark: None,
             packets: None,
@@ -48,7 +48,7 @@ impl Listed {
 }
 
 /// Reads a list: a connection on each line.
-pub fn parse(text: &str) -> Result<Vec<Listed>, Problem> {
+pub fn parse(text: &str) -> Result<Vec<ListedConnection>, Problem> {
     let mut list = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -56,7 +56,7 @@ pub fn parse(text: &str) -> Result<Vec<Listed>, Problem> {
         // conntrack's last line, on standard error, may have been kept.
         let skip = words.is_empty() || words.starts_with('#') || words.starts_with("conntrack v");
         if !skip {
-            let listed = connection(words).map_err(|what| {
+            let listed = read_connection(words).map_err(|what| {
                 let begin = start + line.len() - line.trim_start().len();
                 Problem::error(Span::new(begin, begin + words.len()), what)
                     .help("lines are as `conntrack -L` prints them")
@@ -69,7 +69,7 @@ pub fn parse(text: &str) -> Result<Vec<Listed>, Problem> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Tuple {
+struct ConnectionTuple {
     source: Option<IpAddr>,
     destination: Option<IpAddr>,
     source_port: Option<u16>,
@@ -77,7 +77,7 @@ struct Tuple {
     id: Option<u16>,
 }
 
-fn connection(line: &str) -> Result<Listed, String> {
+fn read_connection(line: &str) -> Result<ListedConnection, String> {
     let mut words = line.split_whitespace();
     let mut first = words.next().unwrap_or_default();
     // `-o extended` puts the family and its number before.
@@ -89,7 +89,7 @@ fn connection(line: &str) -> Result<Listed, String> {
     let protocol: u8 = number
         .parse()
         .map_err(|_| format!("no protocol number behind `{first}`"))?;
-    let mut tuples: Vec<Tuple> = Vec::new();
+    let mut tuples: Vec<ConnectionTuple> = Vec::new();
     let mut icmp = (None, None);
     let (mut mark, mut packets, mut bytes) = (None, None, None);
     for word in words {
@@ -97,7 +97,7 @@ fn connection(line: &str) -> Result<Listed, String> {
             continue;
         };
         if key == "src" {
-            tuples.push(Tuple::default());
+            tuples.push(ConnectionTuple::default());
         }
         let bad = || format!("`{word}` is not understood");
         let Some(tuple) = tuples.last_mut() else {
@@ -130,12 +130,12 @@ fn connection(line: &str) -> Result<Listed, String> {
     let [original, reply, ..] = tuples.as_slice() else {
         return Err("a connection has `src=` and `dst=` twice, for both directions".into());
     };
-    let original = ends(protocol, original)?;
-    let reply = ends(protocol, reply)?;
+    let original = tuple_ends(protocol, original)?;
+    let reply = tuple_ends(protocol, reply)?;
     if original.v6 != reply.v6 {
         return Err("its two directions are of different families".into());
     }
-    Ok(Listed {
+    Ok(ListedConnection {
         original,
         reply,
         icmp: match (protocol, icmp) {
@@ -148,7 +148,7 @@ fn connection(line: &str) -> Result<Listed, String> {
     })
 }
 
-fn ends(protocol: u8, tuple: &Tuple) -> Result<Ends, String> {
+fn tuple_ends(protocol: u8, tuple: &ConnectionTuple) -> Result<FlowTuple, String> {
     let (Some(source), Some(destination)) = (tuple.source, tuple.destination) else {
         return Err("a direction has no `src=` or no `dst=`".into());
     };
@@ -158,7 +158,7 @@ fn ends(protocol: u8, tuple: &Tuple) -> Result<Ends, String> {
     let id = tuple.id.unwrap_or_default();
     let from = (source, tuple.source_port.unwrap_or(id));
     let to = (destination, tuple.destination_port.unwrap_or(id));
-    Ok(Listed::new(protocol, from, to).original)
+    Ok(ListedConnection::new(protocol, from, to).original)
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.
         assert_eq!(list.len(), 3);
         assert_eq!((list[0].packets, list[0].bytes), (Some(5), Some(500)));
         assert_eq!(list[0].mark, Some(7));
-        assert_eq!(list[0].reply, list[0].original.turned());
+        assert_eq!(list[0].reply, list[0].original.with_ends_swapped());
         assert!(list[1].original.v6 && list[1].original.to.1 == 53);
         assert_eq!(list[2].icmp, Some((8, 0)));
     }

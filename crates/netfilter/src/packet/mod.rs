@@ -25,27 +25,27 @@ pub(crate) use way::route_to;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Its way.
-    pub path: Path,
+    pub path: PacketPath,
     /// Whether the way was not said, so that [`Packet::settle`] may find a better one.
     pub path_assumed: bool,
     /// The interface it came in by.
-    pub input: Interface,
+    pub input: PacketInterface,
     /// The interface it leaves by.
-    pub output: Interface,
+    pub output: PacketInterface,
     /// Whether it is known not to come in by the loopback interface, where that is not known.
     pub not_by_loopback: bool,
     /// Whether it was said to come in, by whichever interface.
     pub(crate) comes_in: bool,
     /// What was filled in or left open, for the reader.
     pub notes: Vec<String>,
-    values: BTreeMap<Field, Value>,
+    values: BTreeMap<Field, FieldValue>,
     /// Fields that are not known but there, and have one of these numbers.
     among: BTreeMap<Field, Vec<Range>>,
 }
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Value {
+pub enum FieldValue {
     /// This one.
     Known(u128),
     /// The packet does not have the field.
@@ -56,7 +56,7 @@ pub enum Value {
 
 /// An interface that a packet passes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Interface {
+pub enum PacketInterface {
     /// This one.
     Named(String),
     /// None: it was made here, or ends here.
@@ -68,7 +68,7 @@ pub enum Interface {
 /// The way of a packet through this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Path {
+pub enum PacketPath {
     /// To this host.
     Input,
     /// Through it.
@@ -79,11 +79,11 @@ pub enum Path {
 
 impl Packet {
     /// A packet of which only the way is known.
-    pub fn new(path: Path) -> Self {
+    pub fn new(path: PacketPath) -> Self {
         let (input, output) = match path {
-            Path::Input => (Interface::Unknown, Interface::None),
-            Path::Forward => (Interface::Unknown, Interface::Unknown),
-            Path::Output => (Interface::None, Interface::Unknown),
+            PacketPath::Input => (PacketInterface::Unknown, PacketInterface::None),
+            PacketPath::Forward => (PacketInterface::Unknown, PacketInterface::Unknown),
+            PacketPath::Output => (PacketInterface::None, PacketInterface::Unknown),
         };
         Self {
             path,
@@ -99,22 +99,25 @@ impl Packet {
     }
 
     /// The value of a field.
-    pub fn get(&self, field: Field) -> Value {
-        self.values.get(&field).copied().unwrap_or(Value::Unknown)
+    pub fn get(&self, field: Field) -> FieldValue {
+        self.values
+            .get(&field)
+            .copied()
+            .unwrap_or(FieldValue::Unknown)
     }
 
     /// The number in a field, where it is known.
     pub fn known(&self, field: Field) -> Option<u128> {
         match self.get(field) {
-            Value::Known(number) => Some(number),
-            Value::Absent | Value::Unknown => None,
+            FieldValue::Known(number) => Some(number),
+            FieldValue::Absent | FieldValue::Unknown => None,
         }
     }
 
     /// Gives a field a value.
-    pub fn put(&mut self, field: Field, value: Value) {
+    pub fn put(&mut self, field: Field, value: FieldValue) {
         self.among.remove(&field);
-        if value == Value::Unknown {
+        if value == FieldValue::Unknown {
             self.values.remove(&field);
         } else {
             self.values.insert(field, value);
@@ -124,7 +127,7 @@ impl Packet {
     /// The same packet with a number in a field.
     #[must_use]
     pub fn with(mut self, field: Field, number: impl Into<u128>) -> Self {
-        self.put(field, Value::Known(number.into()));
+        self.put(field, FieldValue::Known(number.into()));
         self
     }
 
@@ -147,8 +150,8 @@ impl Packet {
             IpAddr::V4(address) => (v4, u128::from(address.to_bits()), 2),
             IpAddr::V6(address) => (v6, address.to_bits(), 10),
         };
-        self.put(field, Value::Known(number));
-        self.put(Field::NfProto, Value::Known(family));
+        self.put(field, FieldValue::Known(number));
+        self.put(Field::NfProto, FieldValue::Known(family));
     }
 
     /// Whether it is an IPv6 packet.
@@ -208,7 +211,7 @@ impl Packet {
     }
 
     /// Every value that is known or known to be absent.
-    pub fn values(&self) -> &BTreeMap<Field, Value> {
+    pub fn values(&self) -> &BTreeMap<Field, FieldValue> {
         &self.values
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Interface, Packet, Path, Value};
+use super::{FieldValue, Packet, PacketInterface, PacketPath};
 use crate::Surroundings;
 use surefoot_ruleset::model::{Field, ct_state};
 
@@ -67,7 +67,7 @@ impl Packet {
     pub fn settle(mut self, surroundings: &Surroundings) -> Self {
         if self.known(Field::NfProto).is_none() {
             let v6 = self.known(Field::L4Proto) == Some(58);
-            self.put(Field::NfProto, Value::Known(if v6 { 10 } else { 2 }));
+            self.put(Field::NfProto, FieldValue::Known(if v6 { 10 } else { 2 }));
             if !v6 {
                 self.notes
                     .push("taken as IPv4, as no address says otherwise".into());
@@ -75,23 +75,23 @@ impl Packet {
         }
         let v6 = self.is_v6();
         self.settle_way(v6, surroundings);
-        self.default(Field::EtherType, if v6 { 0x86dd } else { 0x0800 });
-        self.absent(if v6 { V4_ONLY } else { V6_ONLY });
-        self.default(Field::Mark, 0);
-        self.default(Field::IsLaterFragment, 0);
+        self.put_default(Field::EtherType, if v6 { 0x86dd } else { 0x0800 });
+        self.put_absent(if v6 { V4_ONLY } else { V6_ONLY });
+        self.put_default(Field::Mark, 0);
+        self.put_default(Field::IsLaterFragment, 0);
         self.settle_transport(v6);
         for (whole, dscp) in [
             (Field::Tos, Field::Ip4Dscp),
             (Field::TrafficClass, Field::Ip6Dscp),
         ] {
             if let Some(byte) = self.known(whole) {
-                self.default(dscp, byte >> 2);
+                self.put_default(dscp, byte >> 2);
             }
         }
-        if self.path == Path::Output {
-            self.absent(&[Field::MacSrc, Field::MacDst]);
+        if self.path == PacketPath::Output {
+            self.put_absent(&[Field::MacSrc, Field::MacDst]);
         } else {
-            self.absent(&[Field::Uid, Field::Gid]);
+            self.put_absent(&[Field::Uid, Field::Gid]);
         }
         self.settle_addresses(v6, surroundings);
         self.settle_connection();
@@ -106,20 +106,20 @@ impl Packet {
             .copied()
             .filter(|field| matches!(field, Field::TcpOption(_)))
             .collect();
-        self.absent(&given);
+        self.put_absent(&given);
     }
 
     fn settle_transport(&mut self, v6: bool) {
         let later = self.known(Field::IsLaterFragment) == Some(1);
         if later {
-            self.absent(TRANSPORT);
+            self.put_absent(TRANSPORT);
             self.no_tcp_options();
         }
         let Some(protocol) = self.known(Field::L4Proto) else {
             return;
         };
         if !v6 {
-            self.default(Field::Ip4Protocol, protocol);
+            self.put_default(Field::Ip4Protocol, protocol);
         }
         if has_ports(protocol) {
             for (port, in_set) in [
@@ -128,36 +128,38 @@ impl Packet {
             ] {
                 // ipset reads no ports of DCCP.
                 let value = if protocol == 33 {
-                    Value::Absent
+                    FieldValue::Absent
                 } else {
                     self.get(port)
                 };
                 self.put(in_set, value);
             }
         } else {
-            self.absent(&[Field::SrcPort, Field::DstPort]);
+            self.put_absent(&[Field::SrcPort, Field::DstPort]);
             let icmp = match protocol {
                 1 if !v6 => Some((Field::IcmpType, Field::IcmpCode)),
                 58 if v6 => Some((Field::Icmp6Type, Field::Icmp6Code)),
                 _ => None,
             };
             let word = match icmp.map(|(kind, code)| (self.get(kind), self.get(code))) {
-                Some((Value::Known(kind), Value::Known(code))) => Value::Known(kind << 8 | code),
-                Some((Value::Unknown, _) | (_, Value::Unknown)) => Value::Unknown,
-                _ => Value::Absent,
+                Some((FieldValue::Known(kind), FieldValue::Known(code))) => {
+                    FieldValue::Known(kind << 8 | code)
+                }
+                Some((FieldValue::Unknown, _) | (_, FieldValue::Unknown)) => FieldValue::Unknown,
+                _ => FieldValue::Absent,
             };
             self.put(Field::SetSrcPort, word);
             self.put(Field::SetDstPort, word);
         }
         if protocol != 6 {
-            self.absent(&[Field::TcpFlags]);
+            self.put_absent(&[Field::TcpFlags]);
             self.no_tcp_options();
         }
         if protocol != 1 {
-            self.absent(&[Field::IcmpType, Field::IcmpCode]);
+            self.put_absent(&[Field::IcmpType, Field::IcmpCode]);
         }
         if protocol != 58 {
-            self.absent(&[Field::Icmp6Type, Field::Icmp6Code]);
+            self.put_absent(&[Field::Icmp6Type, Field::Icmp6Code]);
         }
     }
 
@@ -174,41 +176,43 @@ impl Packet {
             if let Some(number) = self.known(field)
                 && let Some(kind_number) = address_type(number_to_address(number, v6), surroundings)
             {
-                self.default(kind, kind_number);
+                self.put_default(kind, kind_number);
             }
         }
         let local = match self.path {
-            Path::Input => Some(Field::DstAddressType),
-            Path::Output => Some(Field::SrcAddressType),
-            Path::Forward => None,
+            PacketPath::Input => Some(Field::DstAddressType),
+            PacketPath::Output => Some(Field::SrcAddressType),
+            PacketPath::Forward => None,
         };
         if let Some(local) = local
             && self
-                .known(if self.path == Path::Input {
+                .known(if self.path == PacketPath::Input {
                     destination
                 } else {
                     source
                 })
                 .is_none()
         {
-            self.default(local, 2);
+            self.put_default(local, 2);
         }
-        if self.path != Path::Output && matches!(self.known(Field::DstAddressType), Some(1 | 2)) {
-            self.default(Field::PacketType, 0);
+        if self.path != PacketPath::Output
+            && matches!(self.known(Field::DstAddressType), Some(1 | 2))
+        {
+            self.put_default(Field::PacketType, 0);
         }
     }
 
     fn settle_connection(&mut self) {
-        if self.get(Field::CtState) == Value::Unknown {
-            self.put(Field::CtState, Value::Known(ct_state::NEW));
+        if self.get(Field::CtState) == FieldValue::Unknown {
+            self.put(Field::CtState, FieldValue::Known(ct_state::NEW));
             self.notes
                 .push("taken as the first packet of a connection (`new`)".into());
         }
         match self.known(Field::CtState) {
             Some(ct_state::NEW) => {
-                self.default(Field::CtStatus, 0);
-                self.default(Field::CtDirection, 0);
-                self.default(Field::CtMark, 0);
+                self.put_default(Field::CtStatus, 0);
+                self.put_default(Field::CtDirection, 0);
+                self.put_default(Field::CtMark, 0);
                 for (field, like) in [
                     (Field::CtOriginalIp4Src, Field::Ip4Src),
                     (Field::CtOriginalIp4Dst, Field::Ip4Dst),
@@ -216,13 +220,13 @@ impl Packet {
                     (Field::CtOriginalIp6Dst, Field::Ip6Dst),
                     (Field::CtProtocol, Field::L4Proto),
                 ] {
-                    if self.get(field) == Value::Unknown {
+                    if self.get(field) == FieldValue::Unknown {
                         self.put(field, self.get(like));
                     }
                 }
                 self.settle_original_ports();
             }
-            Some(ct_state::INVALID | ct_state::UNTRACKED) => self.absent(CONNECTION),
+            Some(ct_state::INVALID | ct_state::UNTRACKED) => self.put_absent(CONNECTION),
             _ => {}
         }
     }
@@ -233,7 +237,11 @@ impl Packet {
     fn settle_original_ports(&mut self) {
         let protocol = self.get(Field::L4Proto);
         for (original, port, in_set) in [
-            (Field::CtOriginalSrcPort, Field::SrcPort, Value::Unknown),
+            (
+                Field::CtOriginalSrcPort,
+                Field::SrcPort,
+                FieldValue::Unknown,
+            ),
             (
                 Field::CtOriginalDstPort,
                 Field::DstPort,
@@ -241,28 +249,30 @@ impl Packet {
             ),
         ] {
             let value = match protocol {
-                Value::Known(number) if has_ports(number) => self.get(port),
-                Value::Known(1 | 58) => in_set,
+                FieldValue::Known(number) if has_ports(number) => self.get(port),
+                FieldValue::Known(1 | 58) => in_set,
                 // Of PPTP's calls, GRE has a key.
-                Value::Known(47) | Value::Unknown | Value::Absent => Value::Unknown,
-                Value::Known(_) => Value::Known(0),
+                FieldValue::Known(47) | FieldValue::Unknown | FieldValue::Absent => {
+                    FieldValue::Unknown
+                }
+                FieldValue::Known(_) => FieldValue::Known(0),
             };
             // What the packet does not show, conntrack may have read elsewhere.
-            if let (Value::Unknown, Value::Known(number)) = (self.get(original), value) {
-                self.put(original, Value::Known(number));
+            if let (FieldValue::Unknown, FieldValue::Known(number)) = (self.get(original), value) {
+                self.put(original, FieldValue::Known(number));
             }
         }
     }
 
-    pub(super) fn default(&mut self, field: Field, number: u128) {
-        if self.get(field) == Value::Unknown {
-            self.put(field, Value::Known(number));
+    pub(super) fn put_default(&mut self, field: Field, number: u128) {
+        if self.get(field) == FieldValue::Unknown {
+            self.put(field, FieldValue::Known(number));
         }
     }
 
-    fn absent(&mut self, fields: &[Field]) {
+    fn put_absent(&mut self, fields: &[Field]) {
         for field in fields {
-            self.put(*field, Value::Absent);
+            self.put(*field, FieldValue::Absent);
         }
     }
 
@@ -369,7 +379,7 @@ pub fn covers((network, length): (IpAddr, u8), address: IpAddr) -> bool {
     }
 }
 
-impl Interface {
+impl PacketInterface {
     /// The interface of that name.
     pub fn named(name: &str) -> Self {
         Self::Named(name.to_owned())

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::settle::number_to_address;
-use super::{Interface, Packet, Path};
+use super::{Packet, PacketInterface, PacketPath};
 use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_ruleset::parse::names;
 
@@ -108,9 +108,9 @@ pub fn value_words(field: Field, number: u128) -> String {
         Field::Ip6Src | Field::Ip6Dst | Field::CtOriginalIp6Src | Field::CtOriginalIp6Dst => {
             Some(number_to_address(number, true).to_string())
         }
-        Field::TcpFlags => Some(bits(number, &FLAGS)),
+        Field::TcpFlags => Some(bit_names(number, &FLAGS)),
         Field::CtState => Some(state_word(number)),
-        Field::CtStatus => Some(bits(number, &STATUS)),
+        Field::CtStatus => Some(bit_names(number, &STATUS)),
         Field::CtDirection => named(&["original", "reply"]),
         Field::CtMark
         | Field::Mark
@@ -164,7 +164,7 @@ fn protocol_word(number: u128) -> String {
     }
 }
 
-fn bits(number: u128, names: &[(u128, &str)]) -> String {
+fn bit_names(number: u128, names: &[(u128, &str)]) -> String {
     let set: Vec<&str> = names
         .iter()
         .filter(|(bit, _)| number & bit != 0)
@@ -212,14 +212,16 @@ impl Packet {
             }
         }
         for (key, option, interface) in [("in", "-i", &self.input), ("out", "-o", &self.output)] {
-            if let Interface::Named(name) = interface {
+            if let PacketInterface::Named(name) = interface {
                 let plain = super::words::reads_as_interface(name);
                 out.push(format!("{} {name}", if plain { key } else { option }));
             }
         }
         match self.path {
-            Path::Output if self.output == Interface::Unknown => out.push("out".into()),
-            Path::Forward if [&self.input, &self.output].contains(&&Interface::Unknown) => {
+            PacketPath::Output if self.output == PacketInterface::Unknown => out.push("out".into()),
+            PacketPath::Forward
+                if [&self.input, &self.output].contains(&&PacketInterface::Unknown) =>
+            {
                 out.push("forwarded".into());
             }
             _ => {}
@@ -231,7 +233,7 @@ impl Packet {
             out.push("reply".into());
         }
         if let Some(flags) = self.known(Field::TcpFlags) {
-            out.push(match bits(flags, &FLAGS).as_str() {
+            out.push(match bit_names(flags, &FLAGS).as_str() {
                 "syn" => "syn".into(),
                 flags => format!("flags {flags}"),
             });
@@ -305,9 +307,9 @@ impl Packet {
     /// The way in words, such as `from this host`.
     pub fn way_words(&self) -> &'static str {
         match self.path {
-            Path::Input => "to this host",
-            Path::Forward => "through this host",
-            Path::Output => "from this host",
+            PacketPath::Input => "to this host",
+            PacketPath::Forward => "through this host",
+            PacketPath::Output => "from this host",
         }
     }
 }

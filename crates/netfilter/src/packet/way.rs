@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::settle::{address_type, covers, number_to_address};
-use super::{Interface, Packet, Path, Value};
+use super::{FieldValue, Packet, PacketInterface, PacketPath};
 use crate::Surroundings;
 use surefoot_ruleset::model::{Field, Range};
 
@@ -16,23 +16,23 @@ impl Packet {
         }
         self.settle_input(v6, surroundings);
         let (local, loopback) = match self.path {
-            Path::Input => (
+            PacketPath::Input => (
                 of(v6, Field::Ip4Dst, Field::Ip6Dst),
                 self.comes_by_loopback(v6),
             ),
-            Path::Output => (
+            PacketPath::Output => (
                 of(v6, Field::Ip4Src, Field::Ip6Src),
-                self.output == Interface::named("lo"),
+                self.output == PacketInterface::named("lo"),
             ),
-            Path::Forward => return,
+            PacketPath::Forward => return,
         };
-        let kind = if self.path == Path::Input {
+        let kind = if self.path == PacketPath::Input {
             Field::DstAddressType
         } else {
             Field::SrcAddressType
         };
         // Whoever asks for broadcasts or multicasts has said so by the type.
-        if self.get(local) == Value::Unknown
+        if self.get(local) == FieldValue::Unknown
             && !matches!(self.known(kind), Some(number) if number != 2)
         {
             self.settle_own_address(local, v6, loopback, surroundings);
@@ -47,8 +47,8 @@ impl Packet {
             return;
         };
         match kind(Some(destination)) {
-            Some(2) if self.input == Interface::Unknown && destination.is_loopback() => {
-                self.input = Interface::named("lo");
+            Some(2) if self.input == PacketInterface::Unknown && destination.is_loopback() => {
+                self.input = PacketInterface::named("lo");
                 self.notes.push(
                     "taken as a packet that comes in by lo, as it goes to a loopback address"
                         .into(),
@@ -57,12 +57,12 @@ impl Packet {
             Some(2..=5) => {}
             Some(_)
                 if kind(source) == Some(2)
-                    && self.input == Interface::Unknown
+                    && self.input == PacketInterface::Unknown
                     && !self.comes_in =>
             {
-                self.path = Path::Output;
-                self.input = Interface::None;
-                self.output = Interface::Unknown;
+                self.path = PacketPath::Output;
+                self.input = PacketInterface::None;
+                self.output = PacketInterface::Unknown;
                 let from = source.map_or_else(String::new, |address| address.to_string());
                 self.notes.push(format!(
                     "taken as a packet that this host sends, as {from} is its own address"
@@ -70,8 +70,8 @@ impl Packet {
                 self.find_output(destination, surroundings);
             }
             Some(_) => {
-                self.path = Path::Forward;
-                self.output = Interface::Unknown;
+                self.path = PacketPath::Forward;
+                self.output = PacketInterface::Unknown;
                 self.notes.push(format!(
                     "taken as a packet that is forwarded, as {destination} is not an address of this host"
                 ));
@@ -88,7 +88,7 @@ impl Packet {
     /// The way back to the sender is the way in, as reverse-path filtering has it; from another
     /// machine nothing comes by loopback.
     fn settle_input(&mut self, v6: bool, surroundings: &Surroundings) {
-        if self.input != Interface::Unknown || self.not_by_loopback {
+        if self.input != PacketInterface::Unknown || self.not_by_loopback {
             return;
         }
         let source = self.known(of(v6, Field::Ip4Src, Field::Ip6Src));
@@ -102,7 +102,7 @@ impl Packet {
             self.notes.push(format!(
                 "taken to come in by {name}, as the way back to {source} is the route to {network}"
             ));
-            self.input = Interface::Named(name);
+            self.input = PacketInterface::Named(name);
         } else {
             self.not_by_loopback = true;
             self.notes.push(format!(
@@ -117,7 +117,7 @@ impl Packet {
             self.notes.push(format!(
                 "taken to leave by {name}, as the route to {network} says"
             ));
-            self.output = Interface::Named(name);
+            self.output = PacketInterface::Named(name);
         }
     }
 
@@ -150,7 +150,7 @@ impl Packet {
             return;
         }
         if let [one] = own.as_slice() {
-            self.put(field, Value::Known(*one));
+            self.put(field, FieldValue::Known(*one));
             self.notes.push(format!(
                 "{} is this host's only address that fits",
                 number_to_address(*one, v6)
@@ -178,9 +178,9 @@ impl Packet {
     /// from elsewhere.
     fn comes_by_loopback(&self, v6: bool) -> bool {
         match &self.input {
-            Interface::Named(name) => name == "lo",
-            Interface::None => true,
-            Interface::Unknown => {
+            PacketInterface::Named(name) => name == "lo",
+            PacketInterface::None => true,
+            PacketInterface::Unknown => {
                 let source = self.known(of(v6, Field::Ip4Src, Field::Ip6Src));
                 source.is_some_and(|number| number_to_address(number, v6).is_loopback())
             }

@@ -14,7 +14,7 @@ pub struct BaseAt {
 
 /// How sure the order of a hook's base chains is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ChainOrder {
     /// Their priorities differ.
     Sure,
     /// Two have the same priority, and one text tells their order.
@@ -25,12 +25,12 @@ pub enum Order {
 
 /// The base chains of a hook in the order of their calls. `texts_in_order` says whether what was
 /// read first is taken to have been loaded first.
-pub fn bases(
+pub fn base_chains(
     firewall: &Firewall,
     hook: Hook,
     v6: bool,
     texts_in_order: bool,
-) -> (Vec<BaseAt>, Order) {
+) -> (Vec<BaseAt>, ChainOrder) {
     let mut bases = Vec::new();
     for (t, table) in firewall.tables.iter().enumerate() {
         let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
@@ -69,13 +69,13 @@ pub fn bases(
                 .is_empty()
         })
         .collect();
-    let mut order = Order::Sure;
+    let mut order = ChainOrder::Sure;
     for pair in ruling.windows(2) {
         if pair[0].priority == pair[1].priority {
             if text(pair[0].table) != text(pair[1].table) {
-                return (bases, Order::Unknown);
+                return (bases, ChainOrder::Unknown);
             }
-            order = Order::AsWritten;
+            order = ChainOrder::AsWritten;
         }
     }
     (bases, order)

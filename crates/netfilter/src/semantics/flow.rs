@@ -8,40 +8,40 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::Decider;
 use super::matching::always_there;
-use crate::packet::{Interface, Packet, Value};
+use crate::packet::{FieldValue, Packet, PacketInterface};
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range};
 
 /// A packet with what rules have changed and what was assumed on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
-    pub(crate) values: BTreeMap<Field, Value>,
-    pub(crate) input: Interface,
-    pub(crate) output: Interface,
+    pub(crate) values: BTreeMap<Field, FieldValue>,
+    pub(crate) input: PacketInterface,
+    pub(crate) output: PacketInterface,
     /// What the main hook's chains have decided so far.
-    pub(crate) decided: Option<Decided>,
+    pub(crate) decided: Option<DecidedBy>,
     /// Whether the address rewriting of a source or destination was already fixed.
-    pub(crate) rewritten: Rewritten,
+    pub(crate) rewritten: RewrittenEnds,
     /// Whether a rule said that it is not to be tracked.
     pub(crate) untracked: bool,
     /// Static matches that were assumed to hold, or not to.
     assumed: Vec<(Match, bool)>,
     /// What is left of a field that is not known but there.
-    left: BTreeMap<Field, Left>,
+    left: BTreeMap<Field, PossibleValues>,
     /// The rules with unknown statements that this flow went past.
     pub(crate) hangs: BTreeSet<(RuleAt, usize)>,
 }
 
 /// Which ends were rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rewritten {
+pub(crate) struct RewrittenEnds {
     pub(crate) destination: bool,
     pub(crate) source: bool,
 }
 
 /// Who accepted the packet, and how much that decision weighs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decided {
+pub(crate) struct DecidedBy {
     pub(crate) weight: u8,
     pub(crate) by: Decider,
 }
@@ -56,25 +56,28 @@ impl Flow {
             input: packet.input.clone(),
             output: packet.output.clone(),
             decided: None,
-            rewritten: Rewritten::default(),
+            rewritten: RewrittenEnds::default(),
             untracked: false,
             assumed: loopback_assumed(packet),
             left: packet
                 .among()
                 .iter()
-                .map(|(field, ranges)| (*field, Left(ranges.clone())))
+                .map(|(field, ranges)| (*field, PossibleValues(ranges.clone())))
                 .collect(),
             hangs: BTreeSet::new(),
         }
     }
 
-    pub(crate) fn get(&self, field: Field) -> Value {
-        self.values.get(&field).copied().unwrap_or(Value::Unknown)
+    pub(crate) fn get(&self, field: Field) -> FieldValue {
+        self.values
+            .get(&field)
+            .copied()
+            .unwrap_or(FieldValue::Unknown)
     }
 
     /// Changes a field; what was assumed about it no longer counts.
-    pub(crate) fn put(&mut self, field: Field, value: Value) {
-        if value == Value::Unknown {
+    pub(crate) fn put(&mut self, field: Field, value: FieldValue) {
+        if value == FieldValue::Unknown {
             self.values.remove(&field);
         } else {
             self.values.insert(field, value);
@@ -83,19 +86,19 @@ impl Flow {
         self.assumed.retain(|(wanted, _)| !looks_at(wanted, field));
     }
 
-    pub(crate) fn assumed(&self, wanted: &Match) -> Option<bool> {
+    pub(crate) fn assumed_answer(&self, wanted: &Match) -> Option<bool> {
         self.assumed
             .iter()
             .find(|(known, _)| known == wanted)
             .map(|(_, answer)| *answer)
     }
 
-    pub(crate) fn narrowed(&self, operand: Operand) -> Option<&Left> {
+    pub(crate) fn narrowed_field(&self, operand: Operand) -> Option<&PossibleValues> {
         (operand.mask.is_none()).then(|| self.left.get(&operand.field))?
     }
 
     /// Records that an unknown match holds, or does not.
-    pub(crate) fn assume(&mut self, wanted: &Match, answer: bool) {
+    pub(crate) fn assume_answer(&mut self, wanted: &Match, answer: bool) {
         match wanted {
             Match::Opaque(opaque) if opaque.stateful => return,
             // A set may change between two rules, and a list may hold something stateful.
@@ -105,7 +108,10 @@ impl Flow {
                 negated,
                 ranges,
             } if operand.mask.is_none() && always_there(self, operand.field) => {
-                let left = self.left.entry(operand.field).or_insert_with(Left::all);
+                let left = self
+                    .left
+                    .entry(operand.field)
+                    .or_insert_with(PossibleValues::all);
                 left.keep(ranges, answer != *negated);
                 return;
             }
@@ -128,7 +134,7 @@ impl Flow {
         self.assumed.retain(|pair| other.assumed.contains(pair));
         self.left = std::mem::take(&mut self.left)
             .into_iter()
-            .filter_map(|(field, left)| Some((field, left.union(other.left.get(&field)?))))
+            .filter_map(|(field, left)| Some((field, left.united_with(other.left.get(&field)?))))
             .collect();
         self.hangs.extend(other.hangs);
     }
@@ -136,7 +142,7 @@ impl Flow {
 
 /// What is known of `-i lo` where the interface is not.
 fn loopback_assumed(packet: &Packet) -> Vec<(Match, bool)> {
-    if !packet.not_by_loopback || packet.input != Interface::Unknown {
+    if !packet.not_by_loopback || packet.input != PacketInterface::Unknown {
         return Vec::new();
     }
     let names = vec![NamePattern {
@@ -152,7 +158,7 @@ fn loopback_assumed(packet: &Packet) -> Vec<(Match, bool)> {
 
 /// Merges the flows that agree. Beyond `most` the ones that differ only in who decided are
 /// merged too.
-pub(crate) fn merge(flows: Vec<Flow>, most: usize) -> Vec<Flow> {
+pub(crate) fn merge_flows(flows: Vec<Flow>, most: usize) -> Vec<Flow> {
     let lax = flows.len() > most;
     let agree =
         |one: &Flow, other: &Flow| one.same_packet(other) && (lax || one.decided == other.decided);
@@ -205,9 +211,9 @@ fn looks_at(wanted: &Match, field: Field) -> bool {
 
 /// The numbers that a field may still have: ascending, not overlapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Left(Vec<Range>);
+pub(crate) struct PossibleValues(Vec<Range>);
 
-impl Left {
+impl PossibleValues {
     fn all() -> Self {
         Self(vec![Range {
             lo: 0,
@@ -218,7 +224,7 @@ impl Left {
     /// Whether what is left lies in the ranges.
     pub(crate) fn compare(&self, ranges: &[Range]) -> super::matching::Truth {
         use super::matching::Truth;
-        let inside = cut(&self.0, ranges);
+        let inside = intersect_ranges(&self.0, ranges);
         if inside.is_empty() {
             Truth::No
         } else if inside == self.0 {
@@ -230,25 +236,25 @@ impl Left {
 
     fn keep(&mut self, ranges: &[Range], inside: bool) {
         let left = if inside {
-            cut(&self.0, ranges)
+            intersect_ranges(&self.0, ranges)
         } else {
-            cut(&self.0, &complement(ranges))
+            intersect_ranges(&self.0, &complement_ranges(ranges))
         };
         if left.len() <= MOST_ASSUMED {
             self.0 = left;
         }
     }
 
-    fn union(&self, other: &Self) -> Self {
-        Self(complement(&cut(
-            &complement(&self.0),
-            &complement(&other.0),
+    fn united_with(&self, other: &Self) -> Self {
+        Self(complement_ranges(&intersect_ranges(
+            &complement_ranges(&self.0),
+            &complement_ranges(&other.0),
         )))
     }
 }
 
 /// What two ascending lists of ranges have in common.
-fn cut(a: &[Range], b: &[Range]) -> Vec<Range> {
+fn intersect_ranges(a: &[Range], b: &[Range]) -> Vec<Range> {
     let mut common = Vec::new();
     let (mut at, mut bt) = (0, 0);
     while let (Some(x), Some(y)) = (a.get(at), b.get(bt)) {
@@ -266,7 +272,7 @@ fn cut(a: &[Range], b: &[Range]) -> Vec<Range> {
 }
 
 /// The numbers that are in none of the ranges.
-fn complement(ranges: &[Range]) -> Vec<Range> {
+fn complement_ranges(ranges: &[Range]) -> Vec<Range> {
     let mut rest = Vec::new();
     let mut next = Some(0);
     for range in ranges {

@@ -4,7 +4,7 @@
 //! before it changes anything. A box that the packet misses is a rule that does nothing. The scan
 //! is linear, but over a few bytes a rule; an index of a hundred thousand rules fits a cache.
 
-use crate::packet::Value;
+use crate::packet::FieldValue;
 use surefoot_ruleset::model::{
     Chain, Effect, Field, Firewall, Match, Rule, Statement, Table, Verdict,
 };
@@ -14,8 +14,8 @@ use super::tracking::tracks_connections;
 
 /// The boxes of every rule of a firewall, made once.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
-    tables: Vec<Vec<Boxes>>,
+pub struct RuleIndex {
+    tables: Vec<Vec<ChainHulls>>,
     nat: Vec<bool>,
     tracking: [bool; 2],
 }
@@ -25,7 +25,7 @@ const BLOCK: usize = 64;
 
 /// The boxes of a chain, one column for each bound, so that the processor compares many at once.
 #[derive(Clone, Debug, Default)]
-struct Boxes {
+struct ChainHulls {
     rules: usize,
     family: Vec<u8>,
     protocol: [Vec<u8>; 2],
@@ -33,14 +33,14 @@ struct Boxes {
     addresses: [[Vec<u32>; 2]; 2],
 }
 
-impl Boxes {
+impl ChainHulls {
     fn new(chain: &Chain) -> Self {
         let mut boxes = Self {
             rules: chain.rules.len(),
             ..Self::default()
         };
         let padding = boxes.rules.next_multiple_of(BLOCK) - boxes.rules;
-        let hulls = chain.rules.iter().map(hull);
+        let hulls = chain.rules.iter().map(hull_of);
         for hull in hulls.chain(std::iter::repeat_n(ANY, padding)) {
             boxes.family.push(hull.family);
             boxes.protocol[0].push(hull.protocol.0);
@@ -60,18 +60,18 @@ impl Boxes {
         clippy::needless_bitwise_bool,
         reason = "a branch would keep it from vector code"
     )]
-    fn mark(&self, start: usize, flow: &Hull, met: &mut [bool; BLOCK]) {
+    fn mark_fitting(&self, start: usize, flow: &RuleHull, met: &mut [bool; BLOCK]) {
         let mut fits = [true; BLOCK];
         for end in [1, 0] {
             let [lo, hi] = &self.addresses[end];
-            within(&mut fits, &lo[start..], &hi[start..], flow.addresses[end]);
+            fit_within(&mut fits, &lo[start..], &hi[start..], flow.addresses[end]);
         }
         for end in [1, 0] {
             let [lo, hi] = &self.ports[end];
-            within(&mut fits, &lo[start..], &hi[start..], flow.ports[end]);
+            fit_within(&mut fits, &lo[start..], &hi[start..], flow.ports[end]);
         }
         let [lo, hi] = &self.protocol;
-        within(&mut fits, &lo[start..], &hi[start..], flow.protocol);
+        fit_within(&mut fits, &lo[start..], &hi[start..], flow.protocol);
         for ((met, fits), family) in met.iter_mut().zip(fits).zip(&self.family[start..]) {
             let same = (*family == 0) | (flow.family == 0) | (*family == flow.family);
             *met |= fits & same;
@@ -82,7 +82,7 @@ impl Boxes {
     fn first(
         &self,
         rules: std::ops::Range<usize>,
-        block: &mut Block,
+        block: &mut RuleBlock,
         mut mark: impl FnMut(&Self, usize, &mut [bool; BLOCK]),
     ) -> Option<usize> {
         let end = rules.end.min(self.rules);
@@ -110,12 +110,12 @@ impl Boxes {
 /// The block that was compared last, so that a block is compared once though it holds several
 /// rules to stop at.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
+pub(crate) struct RuleBlock {
     start: Option<usize>,
     met: [bool; BLOCK],
 }
 
-impl Block {
+impl RuleBlock {
     /// None yet.
     pub(crate) fn new() -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Block {
     clippy::needless_bitwise_bool,
     reason = "a branch would keep it from vector code"
 )]
-fn within<T: PartialOrd + Copy>(fits: &mut [bool; BLOCK], lo: &[T], hi: &[T], flow: (T, T)) {
+fn fit_within<T: PartialOrd + Copy>(fits: &mut [bool; BLOCK], lo: &[T], hi: &[T], flow: (T, T)) {
     let bounds = lo[..BLOCK].iter().zip(&hi[..BLOCK]);
     for (fits, (lo, hi)) in fits.iter_mut().zip(bounds) {
         *fits &= (*lo <= flow.1) & (flow.0 <= *hi);
@@ -138,36 +138,36 @@ fn within<T: PartialOrd + Copy>(fits: &mut [bool; BLOCK], lo: &[T], hi: &[T], fl
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Hull {
+struct RuleHull {
     family: u8,
     protocol: (u8, u8),
     ports: [(u16, u16); 2],
     addresses: [(u32, u32); 2],
 }
 
-const ANY: Hull = Hull {
+const ANY: RuleHull = RuleHull {
     family: 0,
     protocol: (0, u8::MAX),
     ports: [(0, u16::MAX); 2],
     addresses: [(0, u32::MAX); 2],
 };
 
-impl Index {
+impl RuleIndex {
     /// Looks at every rule once.
     pub fn new(firewall: &Firewall) -> Self {
         Self {
             tables: firewall
                 .tables
                 .iter()
-                .map(|table| table.chains.iter().map(Boxes::new).collect())
+                .map(|table| table.chains.iter().map(ChainHulls::new).collect())
                 .collect(),
-            nat: firewall.tables.iter().map(rewrites).collect(),
+            nat: firewall.tables.iter().map(rewrites_packets).collect(),
             tracking: [false, true].map(|v6| tracks_connections(firewall, v6)),
         }
     }
 
     /// Whether the rules switch connection tracking on.
-    pub(crate) fn tracks(&self, v6: bool) -> bool {
+    pub(crate) fn tracks_connections(&self, v6: bool) -> bool {
         self.tracking[usize::from(v6)]
     }
 
@@ -183,13 +183,13 @@ impl Index {
         table: usize,
         chain: usize,
         from: usize,
-        flows: &[Question],
-        block: &mut Block,
+        flows: &[FlowHull],
+        block: &mut RuleBlock,
     ) -> Option<usize> {
         let boxes = self.tables.get(table)?.get(chain)?;
         boxes.first(from..boxes.rules, block, |boxes, start, met| {
             for flow in flows {
-                boxes.mark(start, &flow.0, met);
+                boxes.mark_fitting(start, &flow.0, met);
             }
         })
     }
@@ -204,14 +204,14 @@ impl Index {
         table: usize,
         chain: usize,
         rules: std::ops::Range<usize>,
-        flow: &Question,
+        flow: &FlowHull,
     ) -> Option<usize> {
         let wanted = flow.0.ports[1];
         if wanted == ANY.ports[1] {
             return None;
         }
         let boxes = self.tables.get(table)?.get(chain)?;
-        boxes.first(rules, &mut Block::new(), |boxes, start, met| {
+        boxes.first(rules, &mut RuleBlock::new(), |boxes, start, met| {
             let [lo, hi] = &boxes.ports[1];
             let bounds = lo[start..].iter().zip(&hi[start..]);
             for (met, (lo, hi)) in met.iter_mut().zip(bounds) {
@@ -224,20 +224,20 @@ impl Index {
 
 /// A flow as the boxes see it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question(Hull);
+pub(crate) struct FlowHull(RuleHull);
 
-impl Question {
+impl FlowHull {
     pub(crate) fn new(flow: &Flow) -> Self {
         let mut hull = ANY;
-        let v6 = flow.get(Field::NfProto) == Value::Known(10);
-        if let Value::Known(2 | 10) = flow.get(Field::NfProto) {
+        let v6 = flow.get(Field::NfProto) == FieldValue::Known(10);
+        if let FieldValue::Known(2 | 10) = flow.get(Field::NfProto) {
             hull.family = if v6 { 6 } else { 4 };
         }
-        if let Value::Known(number) = flow.get(Field::L4Proto) {
+        if let FieldValue::Known(number) = flow.get(Field::L4Proto) {
             hull.protocol = clamp8(number, number);
         }
         for (at, field) in [Field::SrcPort, Field::DstPort].into_iter().enumerate() {
-            if let Value::Known(number) = flow.get(field) {
+            if let FieldValue::Known(number) = flow.get(field) {
                 hull.ports[at] = clamp16(number, number);
             }
         }
@@ -247,7 +247,7 @@ impl Question {
             [Field::Ip4Src, Field::Ip4Dst]
         };
         for (at, field) in fields.into_iter().enumerate() {
-            if let Value::Known(number) = flow.get(field) {
+            if let FieldValue::Known(number) = flow.get(field) {
                 hull.addresses[at] = clamp32(field, number, number);
             }
         }
@@ -255,7 +255,7 @@ impl Question {
     }
 }
 
-fn hull(rule: &Rule) -> Hull {
+fn hull_of(rule: &Rule) -> RuleHull {
     let mut hull = ANY;
     for statement in &rule.statements {
         match statement {
@@ -269,24 +269,24 @@ fn hull(rule: &Rule) -> Hull {
                 };
                 let (lo, hi) = (first.lo, last.hi);
                 match operand.field {
-                    Field::NfProto if lo == hi && lo == 2 => family(&mut hull, 4),
-                    Field::NfProto if lo == hi && lo == 10 => family(&mut hull, 6),
-                    Field::L4Proto => narrow(&mut hull.protocol, clamp8(lo, hi)),
-                    Field::SrcPort => narrow(&mut hull.ports[0], clamp16(lo, hi)),
-                    Field::DstPort => narrow(&mut hull.ports[1], clamp16(lo, hi)),
+                    Field::NfProto if lo == hi && lo == 2 => narrow_family(&mut hull, 4),
+                    Field::NfProto if lo == hi && lo == 10 => narrow_family(&mut hull, 6),
+                    Field::L4Proto => narrow_side(&mut hull.protocol, clamp8(lo, hi)),
+                    Field::SrcPort => narrow_side(&mut hull.ports[0], clamp16(lo, hi)),
+                    Field::DstPort => narrow_side(&mut hull.ports[1], clamp16(lo, hi)),
                     Field::Ip4Src | Field::Ip6Src => {
-                        family(
+                        narrow_family(
                             &mut hull,
                             if operand.field == Field::Ip4Src { 4 } else { 6 },
                         );
-                        narrow(&mut hull.addresses[0], clamp32(operand.field, lo, hi));
+                        narrow_side(&mut hull.addresses[0], clamp32(operand.field, lo, hi));
                     }
                     Field::Ip4Dst | Field::Ip6Dst => {
-                        family(
+                        narrow_family(
                             &mut hull,
                             if operand.field == Field::Ip4Dst { 4 } else { 6 },
                         );
-                        narrow(&mut hull.addresses[1], clamp32(operand.field, lo, hi));
+                        narrow_side(&mut hull.addresses[1], clamp32(operand.field, lo, hi));
                     }
                     _ => {}
                 }
@@ -299,20 +299,20 @@ fn hull(rule: &Rule) -> Hull {
     hull
 }
 
-fn rewrites(table: &Table) -> bool {
+fn rewrites_packets(table: &Table) -> bool {
     let nat = |statement: &Statement| matches!(statement, Statement::Verdict(Verdict::Nat(_)));
     let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
     rules.any(|rule| rule.statements.iter().any(nat))
 }
 
-fn family(hull: &mut Hull, number: u8) {
+fn narrow_family(hull: &mut RuleHull, number: u8) {
     // Two families in one rule contradict each other: the second test is left to the slow path.
     if hull.family == 0 {
         hull.family = number;
     }
 }
 
-fn narrow<T: Ord + Copy>(slot: &mut (T, T), with: (T, T)) {
+fn narrow_side<T: Ord + Copy>(slot: &mut (T, T), with: (T, T)) {
     *slot = (slot.0.max(with.0), slot.1.min(with.1));
 }
 

@@ -1,15 +1,15 @@
 //! Looking a key up in a set, as nft and ipset do it.
 
 use super::flow::Flow;
-use super::matching::number;
-use crate::packet::{Interface, Value};
+use super::matching::operand_value;
+use crate::packet::{FieldValue, PacketInterface};
 use surefoot_ruleset::model::{
     Component, Content, Element, ElementValue, Firewall, KeyPart, Range, Set, SetKind, SetRef,
     Table,
 };
 
 /// What a look-up gives.
-pub(crate) enum Found<'a> {
+pub(crate) enum ElementFound<'a> {
     /// The key is not there.
     No,
     /// It is there, with this value if the set is a map.
@@ -22,20 +22,24 @@ pub(crate) enum Found<'a> {
 const DEEPEST_LIST: u32 = 4;
 
 /// Looks the key up.
-pub(crate) fn find<'a>(
+pub(crate) fn find_element<'a>(
     firewall: &'a Firewall,
     table: &'a Table,
     flow: &Flow,
     key: &[KeyPart],
     set: &'a SetRef,
-) -> Found<'a> {
-    resolve(firewall, table, set).map_or(Found::Maybe(None), |set| {
+) -> ElementFound<'a> {
+    resolve_set(firewall, table, set).map_or(ElementFound::Maybe(None), |set| {
         find_in(firewall, table, flow, key, set, 0)
     })
 }
 
 /// The set that a rule names.
-pub fn resolve<'a>(firewall: &'a Firewall, table: &'a Table, set: &'a SetRef) -> Option<&'a Set> {
+pub fn resolve_set<'a>(
+    firewall: &'a Firewall,
+    table: &'a Table,
+    set: &'a SetRef,
+) -> Option<&'a Set> {
     match set {
         SetRef::Ipset(at) => firewall.ipsets.get(usize::try_from(*at).ok()?),
         SetRef::Named(at) => table.sets.get(usize::try_from(*at).ok()?),
@@ -51,48 +55,49 @@ fn find_in<'a>(
     key: &[KeyPart],
     set: &'a Set,
     depth: u32,
-) -> Found<'a> {
+) -> ElementFound<'a> {
     if let SetKind::List { members } = &set.kind {
-        let mut answer = Found::No;
+        let mut answer = ElementFound::No;
         for member in members {
-            let found = match resolve(firewall, table, member) {
+            let found = match resolve_set(firewall, table, member) {
                 Some(member) if depth < DEEPEST_LIST => {
                     find_in(firewall, table, flow, key, member, depth + 1)
                 }
-                _ => Found::Maybe(None),
+                _ => ElementFound::Maybe(None),
             };
             match found {
-                Found::Yes(value) => return Found::Yes(value),
-                Found::Maybe(values) => answer = Found::Maybe(values),
-                Found::No => {}
+                ElementFound::Yes(value) => return ElementFound::Yes(value),
+                ElementFound::Maybe(values) => answer = ElementFound::Maybe(values),
+                ElementFound::No => {}
             }
         }
         return if matches!(set.content, Content::Known(_)) || !members.is_empty() {
             answer
         } else {
-            Found::Maybe(None)
+            ElementFound::Maybe(None)
         };
     }
     let Content::Known(elements) = &set.content else {
-        return Found::Maybe(None);
+        return ElementFound::Maybe(None);
     };
-    let key: Vec<Part> = key.iter().map(|part| Part::of(flow, *part)).collect();
+    let key: Vec<KeyValue> = key.iter().map(|part| KeyValue::of(flow, *part)).collect();
     let longest = matches!(set.kind, SetKind::Ipset { .. });
     let mut best: Option<(Vec<u128>, &Element)> = None;
     let mut perhaps = Vec::new();
     let narrowest = decided_by_network(&set.kind, &key, elements);
     for element in elements {
-        if narrowest.is_some_and(|narrowest| widths(element).first() != Some(&narrowest)) {
+        if narrowest.is_some_and(|narrowest| component_widths(element).first() != Some(&narrowest))
+        {
             continue;
         }
         match fits(&key, element) {
-            Fit::No => {}
-            Fit::Maybe => perhaps.push(element),
-            Fit::Yes if !longest && perhaps.is_empty() => {
-                return Found::Yes(element.value.as_ref());
+            ElementFit::No => {}
+            ElementFit::Maybe => perhaps.push(element),
+            ElementFit::Yes if !longest && perhaps.is_empty() => {
+                return ElementFound::Yes(element.value.as_ref());
             }
-            Fit::Yes => {
-                let width = widths(element);
+            ElementFit::Yes => {
+                let width = component_widths(element);
                 if best
                     .as_ref()
                     .is_none_or(|(narrowest, _)| width < *narrowest)
@@ -110,25 +115,25 @@ fn find_in<'a>(
                 .all(|one| one.except == sure.except && one.value == sure.value)
         {
             return if sure.except {
-                Found::No
+                ElementFound::No
             } else {
-                Found::Yes(sure.value.as_ref())
+                ElementFound::Yes(sure.value.as_ref())
             };
         }
         let all = perhaps.into_iter().chain(best.map(|(_, element)| element));
-        return Found::Maybe(all.map(|element| element.value.as_ref()).collect());
+        return ElementFound::Maybe(all.map(|element| element.value.as_ref()).collect());
     }
     match best {
-        Some((_, element)) if !element.except => Found::Yes(element.value.as_ref()),
-        _ => Found::No,
+        Some((_, element)) if !element.except => ElementFound::Yes(element.value.as_ref()),
+        _ => ElementFound::No,
     }
 }
 
 /// In `hash:net,iface` the narrowest network that holds the address decides, whichever interface
 /// it is listed with (`hash_netiface4_data_equal` counts it before it looks at the name).
-fn decided_by_network(kind: &SetKind, key: &[Part], elements: &[Element]) -> Option<u128> {
+fn decided_by_network(kind: &SetKind, key: &[KeyValue], elements: &[Element]) -> Option<u128> {
     let by_name = matches!(kind, SetKind::Ipset { type_name } if type_name == "hash:net,iface");
-    let Some(Part::Number(Value::Known(address))) = key.first().filter(|_| by_name) else {
+    let Some(KeyValue::Number(FieldValue::Known(address))) = key.first().filter(|_| by_name) else {
         return None;
     };
     elements
@@ -142,54 +147,58 @@ fn decided_by_network(kind: &SetKind, key: &[Part], elements: &[Element]) -> Opt
         .min()
 }
 
-enum Part<'a> {
-    Number(Value),
-    Name(&'a Interface),
+enum KeyValue<'a> {
+    Number(FieldValue),
+    Name(&'a PacketInterface),
 }
 
-impl<'a> Part<'a> {
+impl<'a> KeyValue<'a> {
     fn of(flow: &'a Flow, part: KeyPart) -> Self {
         match part {
-            KeyPart::Number(operand) => Self::Number(number(flow, operand)),
+            KeyPart::Number(operand) => Self::Number(operand_value(flow, operand)),
             KeyPart::InInterface => Self::Name(&flow.input),
             KeyPart::OutInterface => Self::Name(&flow.output),
         }
     }
 }
 
-enum Fit {
+enum ElementFit {
     No,
     Yes,
     Maybe,
 }
 
-fn fits(key: &[Part], element: &Element) -> Fit {
+fn fits(key: &[KeyValue], element: &Element) -> ElementFit {
     if element.key.len() > key.len() {
-        return Fit::No;
+        return ElementFit::No;
     }
-    let mut answer = Fit::Yes;
+    let mut answer = ElementFit::Yes;
     for (part, component) in key.iter().zip(&element.key) {
         let fit = match (part, component) {
-            (Part::Number(Value::Known(number)), Component::Numbers(range)) => {
+            (KeyValue::Number(FieldValue::Known(number)), Component::Numbers(range)) => {
                 range.contains(*number)
             }
-            (Part::Number(Value::Unknown), Component::Numbers(_))
-            | (Part::Name(Interface::Unknown), Component::Name(_)) => {
-                answer = Fit::Maybe;
+            (KeyValue::Number(FieldValue::Unknown), Component::Numbers(_))
+            | (KeyValue::Name(PacketInterface::Unknown), Component::Name(_)) => {
+                answer = ElementFit::Maybe;
                 true
             }
-            (Part::Name(Interface::Named(name)), Component::Name(pattern)) => pattern.matches(name),
-            (Part::Name(Interface::None), Component::Name(pattern)) => pattern.matches(""),
+            (KeyValue::Name(PacketInterface::Named(name)), Component::Name(pattern)) => {
+                pattern.matches(name)
+            }
+            (KeyValue::Name(PacketInterface::None), Component::Name(pattern)) => {
+                pattern.matches("")
+            }
             _ => false,
         };
         if !fit {
-            return Fit::No;
+            return ElementFit::No;
         }
     }
     answer
 }
 
-fn widths(element: &Element) -> Vec<u128> {
+fn component_widths(element: &Element) -> Vec<u128> {
     element
         .key
         .iter()

@@ -1,8 +1,8 @@
 //! Whether one match holds, in three values.
 
 use super::flow::Flow;
-use super::lookup::{Found, find};
-use crate::packet::{Interface, Value};
+use super::lookup::{ElementFound, find_element};
+use crate::packet::{FieldValue, PacketInterface};
 use surefoot_ruleset::model::{
     Field, Firewall, KeyPart, Lookup, Match, NamePattern, Operand, SetRef, Table,
 };
@@ -33,8 +33,8 @@ impl Truth {
 }
 
 /// Whether the match holds for the flow.
-pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Match) -> Truth {
-    if let Some(answer) = flow.assumed(wanted) {
+pub(crate) fn test_match(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Match) -> Truth {
+    if let Some(answer) = flow.assumed_answer(wanted) {
         return Truth::of(answer);
     }
     match wanted {
@@ -42,13 +42,13 @@ pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Mat
             operand,
             negated,
             ranges,
-        } => match number(flow, *operand) {
-            Value::Known(number) => {
+        } => match operand_value(flow, *operand) {
+            FieldValue::Known(number) => {
                 Truth::of(ranges.iter().any(|range| range.contains(number)) != *negated)
             }
-            Value::Absent => Truth::No,
-            Value::Unknown if ranges.is_empty() && !*negated => Truth::No,
-            Value::Unknown => match flow.narrowed(*operand) {
+            FieldValue::Absent => Truth::No,
+            FieldValue::Unknown if ranges.is_empty() && !*negated => Truth::No,
+            FieldValue::Unknown => match flow.narrowed_field(*operand) {
                 Some(left) => left.compare(ranges).turned(*negated),
                 None => Truth::Maybe,
             },
@@ -59,7 +59,7 @@ pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Mat
         Match::Any { negated, of } => {
             let mut answer = Truth::No;
             for one in of {
-                match test(firewall, table, flow, one) {
+                match test_match(firewall, table, flow, one) {
                     Truth::Yes => {
                         answer = Truth::Yes;
                         break;
@@ -76,18 +76,18 @@ pub(crate) fn test(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Mat
 }
 
 /// The bits of a field that the operand asks for.
-pub(crate) fn number(flow: &Flow, operand: Operand) -> Value {
+pub(crate) fn operand_value(flow: &Flow, operand: Operand) -> FieldValue {
     match (flow.get(operand.field), operand.mask) {
-        (Value::Known(number), Some(mask)) => Value::Known(number & mask),
+        (FieldValue::Known(number), Some(mask)) => FieldValue::Known(number & mask),
         (value, _) => value,
     }
 }
 
-fn name_in(interface: &Interface, names: &[NamePattern]) -> Truth {
+fn name_in(interface: &PacketInterface, names: &[NamePattern]) -> Truth {
     let name = match interface {
-        Interface::Named(name) => name,
-        Interface::None => "",
-        Interface::Unknown => {
+        PacketInterface::Named(name) => name,
+        PacketInterface::None => "",
+        PacketInterface::Unknown => {
             return if names.iter().any(|name| name.prefix && name.text.is_empty()) {
                 Truth::Yes
             } else {
@@ -103,15 +103,15 @@ fn look_up(firewall: &Firewall, table: &Table, flow: &Flow, lookup: &Lookup) -> 
     // turns round; nft gives the rule up before it asks.
     let ipset = matches!(lookup.set, SetRef::Ipset(_));
     let lacks = lookup.key.iter().any(
-        |part| matches!(part, KeyPart::Number(operand) if flow.get(operand.field) == Value::Absent),
+        |part| matches!(part, KeyPart::Number(operand) if flow.get(operand.field) == FieldValue::Absent),
     );
     if lacks {
         return Truth::of(ipset && lookup.negated);
     }
-    match find(firewall, table, flow, &lookup.key, &lookup.set) {
-        Found::No => Truth::No,
-        Found::Yes(_) => Truth::Yes,
-        Found::Maybe(_) => Truth::Maybe,
+    match find_element(firewall, table, flow, &lookup.key, &lookup.set) {
+        ElementFound::No => Truth::No,
+        ElementFound::Yes(_) => Truth::Yes,
+        ElementFound::Maybe(_) => Truth::Maybe,
     }
     .turned(lookup.negated)
 }
@@ -132,18 +132,18 @@ pub(crate) fn always_there(flow: &Flow, field: Field) -> bool {
         | Field::Ip4Protocol
         | Field::Ttl
         | Field::Ip4Dscp
-        | Field::Tos => flow.get(Field::NfProto) == Value::Known(2),
+        | Field::Tos => flow.get(Field::NfProto) == FieldValue::Known(2),
         Field::Ip6Src
         | Field::Ip6Dst
         | Field::Ip6NextHeader
         | Field::HopLimit
         | Field::Ip6Dscp
-        | Field::TrafficClass => flow.get(Field::NfProto) == Value::Known(10),
+        | Field::TrafficClass => flow.get(Field::NfProto) == FieldValue::Known(10),
         Field::SrcPort | Field::DstPort => {
-            flow.get(Field::IsLaterFragment) == Value::Known(0)
+            flow.get(Field::IsLaterFragment) == FieldValue::Known(0)
                 && matches!(
                     flow.get(Field::L4Proto),
-                    Value::Known(6 | 17 | 33 | 132 | 136)
+                    FieldValue::Known(6 | 17 | 33 | 132 | 136)
                 )
         }
         _ => false,

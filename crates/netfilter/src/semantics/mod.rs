@@ -16,17 +16,19 @@ mod rule;
 mod tracking;
 mod walk;
 
-pub use bases::{BaseAt, Order, bases, bridge_chains, can_do_nothing, has_flowtable, sees};
-pub use index::Index;
-pub use lookup::resolve;
+pub use bases::{
+    BaseAt, ChainOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
+};
+pub use index::RuleIndex;
+pub use lookup::resolve_set;
 pub(crate) use nat::own_address;
 pub(crate) use route::interface_to;
-pub(crate) use rule::matters;
+pub(crate) use rule::rule_matters;
 pub(crate) use tracking::tracks_connections;
 pub(crate) use walk::{CONNTRACK, DEEPEST, DEEPEST_JUMP};
 pub use walk::{evaluate, evaluate_supposing};
 
-use crate::packet::{Interface, Value};
+use crate::packet::{FieldValue, PacketInterface};
 use std::collections::{BTreeMap, BTreeSet};
 use surefoot_ruleset::model::{Field, Hook, Policy, RuleAt};
 
@@ -71,14 +73,14 @@ pub struct Outcome {
     /// rule of a filter chain at input, forward or output.
     pub by: Decider,
     /// The rules that the packet went past with something unknown in them, each with the index
-    /// of the statement. Not all of them need to matter: see [`Supposed::answers`]. None are kept
-    /// with [`Record::Nothing`].
+    /// of the statement. Not all of them need to matter: see [`Assumptions::answers`]. None are kept
+    /// with [`RecordLevel::Nothing`].
     pub hangs: BTreeSet<(RuleAt, usize)>,
 }
 
 /// What to take for granted against the text, to learn what an answer depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Supposed {
+pub struct Assumptions {
     /// What is unknown at these rules matches, or does not.
     pub answers: BTreeMap<RuleAt, bool>,
     /// These rules are not there.
@@ -89,7 +91,7 @@ pub struct Supposed {
 
 /// What happened at a rule or at the end of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct TraceEvent {
     /// The hook.
     pub hook: Hook,
     /// Index of the table.
@@ -99,47 +101,47 @@ pub struct Event {
     /// Index of the rule; none is the chain's end.
     pub rule: Option<usize>,
     /// What happened.
-    pub what: Happened,
+    pub what: EventKind,
     /// How many jumps deep.
     pub depth: u32,
     /// What the statements saw: of a rule that failed only the one that did.
-    pub saw: Vec<Saw>,
+    pub saw: Vec<ObservedMatch>,
 }
 
 /// What a statement saw of the packet, which NAT or an earlier rule may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saw {
+pub struct ObservedMatch {
     /// The index of the statement in its rule.
     pub statement: usize,
     /// What it looked at.
-    pub sights: Vec<Sight>,
+    pub sights: Vec<ObservedField>,
 }
 
 /// One thing that a statement looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum ObservedField {
     /// A field, whole even if the statement masks it.
-    Field(Field, Value),
+    Field(Field, FieldValue),
     /// The interface by which the packet came in.
-    Input(Interface),
+    Input(PacketInterface),
     /// The interface by which it leaves.
-    Output(Interface),
+    Output(PacketInterface),
 }
 
 /// The rewriting of one end of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rewrite {
+pub struct FieldRewrite {
     /// Whether it is the source.
     pub source: bool,
     /// Address and port before.
-    pub from: (Value, Value),
+    pub from: (FieldValue, FieldValue),
     /// Address and port after.
-    pub to: (Value, Value),
+    pub to: (FieldValue, FieldValue),
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happened {
+pub enum EventKind {
     /// The rule matched.
     Matched,
     /// It may have matched; the indices of the statements that are unknown.
@@ -147,7 +149,7 @@ pub enum Happened {
     /// It did not match; the index of the first statement that failed.
     Failed(usize),
     /// The rule rewrote an address or a port.
-    Rewritten(Rewrite),
+    Rewritten(FieldRewrite),
     /// The base chain's policy was applied.
     Policy,
     /// The user chain ended and the caller goes on.
@@ -156,7 +158,7 @@ pub enum Happened {
 
 /// Which events are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Record {
+pub enum RecordLevel {
     /// None.
     #[default]
     Nothing,
@@ -173,7 +175,7 @@ pub struct Evaluation {
     /// All ends it can come to, without duplicates.
     pub outcomes: Vec<Outcome>,
     /// What happened on the way.
-    pub events: Vec<Event>,
+    pub events: Vec<TraceEvent>,
     /// What the answer could not take into account, or took for granted.
     pub notes: Vec<String>,
     /// Whether a fact about the way through the hooks was unknown, and the packet was followed

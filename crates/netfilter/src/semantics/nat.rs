@@ -4,12 +4,17 @@ use std::net::IpAddr;
 
 use super::flow::Flow;
 use crate::Surroundings;
-use crate::packet::{Interface, Value, address_type};
+use crate::packet::{FieldValue, PacketInterface, address_type};
 use surefoot_ruleset::model::{Field, Hook, Nat, NatKind, ct_status};
 
 /// Rewrites the flow as the target says.
-pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Surroundings) {
-    let v6 = flow.get(Field::NfProto) == Value::Known(10);
+pub(crate) fn rewrite_addresses(
+    flow: &mut Flow,
+    nat: &Nat,
+    hook: Hook,
+    surroundings: &Surroundings,
+) {
+    let v6 = flow.get(Field::NfProto) == FieldValue::Known(10);
     let source = match nat.kind {
         NatKind::Snat | NatKind::Masquerade => true,
         NatKind::Dnat | NatKind::Redirect => false,
@@ -43,13 +48,17 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
     };
     let interface = if source { &flow.output } else { &flow.input };
     let new_address = if nat.by_map.is_some() {
-        Value::Unknown
+        FieldValue::Unknown
     } else {
         match (nat.kind, nat.addresses) {
-            (NatKind::Netmap, Some((first, last))) => mapped(flow.get(address), first, last),
-            (_, Some((first, last))) if first == last => Value::Known(number(first)),
-            (_, Some(_)) => Value::Unknown,
-            (NatKind::Redirect, None) if hook == Hook::Output => Value::Known(loopback(v6)),
+            (NatKind::Netmap, Some((first, last))) => {
+                mapped_address(flow.get(address), first, last)
+            }
+            (_, Some((first, last))) if first == last => FieldValue::Known(address_number(first)),
+            (_, Some(_)) => FieldValue::Unknown,
+            (NatKind::Redirect, None) if hook == Hook::Output => {
+                FieldValue::Known(loopback_address(v6))
+            }
             (NatKind::Masquerade | NatKind::Redirect, None) => {
                 own_address(interface, v6, surroundings)
             }
@@ -57,15 +66,15 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
         }
     };
     let new_port = match (nat.ports, flow.get(port)) {
-        _ if nat.by_map.is_some() => Value::Unknown,
-        (_, Value::Absent) => Value::Absent,
-        (Some((first, last)), _) if first == last => Value::Known(first.into()),
-        (Some(_), _) => Value::Unknown,
+        _ if nat.by_map.is_some() => FieldValue::Unknown,
+        (_, FieldValue::Absent) => FieldValue::Absent,
+        (Some((first, last)), _) if first == last => FieldValue::Known(first.into()),
+        (Some(_), _) => FieldValue::Unknown,
         (None, value) => value,
     };
-    let keeps = |new: Value, old: Value| match (new, old) {
-        (Value::Known(new), Value::Known(old)) => Some(new == old),
-        (Value::Absent, Value::Absent) => Some(true),
+    let keeps = |new: FieldValue, old: FieldValue| match (new, old) {
+        (FieldValue::Known(new), FieldValue::Known(old)) => Some(new == old),
+        (FieldValue::Absent, FieldValue::Absent) => Some(true),
         _ => None,
     };
     let kept = match (nat.addresses, nat.kind) {
@@ -77,17 +86,17 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
         _ => keeps(new_port, flow.get(port)),
     };
     let address_kind = match (nat.kind, new_address) {
-        (NatKind::Redirect, _) => Value::Known(2),
-        (_, Value::Known(value)) => {
+        (NatKind::Redirect, _) => FieldValue::Known(2),
+        (_, FieldValue::Known(value)) => {
             address_type(crate::packet::to_address(value, v6), surroundings)
-                .map_or(Value::Unknown, Value::Known)
+                .map_or(FieldValue::Unknown, FieldValue::Known)
         }
-        _ => Value::Unknown,
+        _ => FieldValue::Unknown,
     };
     flow.put(address, new_address);
     flow.put(kind, address_kind);
     flow.put(port, new_port);
-    if flow.get(set_port) != Value::Absent && new_port != Value::Absent {
+    if flow.get(set_port) != FieldValue::Absent && new_port != FieldValue::Absent {
         flow.put(set_port, new_port);
     }
     if source {
@@ -102,26 +111,32 @@ pub(crate) fn rewrite(flow: &mut Flow, nat: &Nat, hook: Hook, surroundings: &Sur
     };
     // What is rewritten to what it was is not marked as rewritten (`nf_nat_setup_info`).
     match (kept, kept_port, flow.get(Field::CtStatus)) {
-        (Some(false), _, Value::Known(status)) | (_, Some(false), Value::Known(status)) => {
-            flow.put(Field::CtStatus, Value::Known(status | bit));
+        (Some(false), _, FieldValue::Known(status))
+        | (_, Some(false), FieldValue::Known(status)) => {
+            flow.put(Field::CtStatus, FieldValue::Known(status | bit));
         }
         (Some(true), Some(true), _) | (Some(false), ..) | (_, Some(false), _) => {}
-        _ => flow.put(Field::CtStatus, Value::Unknown),
+        _ => flow.put(Field::CtStatus, FieldValue::Unknown),
     }
 }
 
-fn mapped(old: Value, first: IpAddr, last: IpAddr) -> Value {
-    let (lo, hi) = (number(first), number(last));
+fn mapped_address(old: FieldValue, first: IpAddr, last: IpAddr) -> FieldValue {
+    let (lo, hi) = (address_number(first), address_number(last));
     match old {
-        Value::Known(old) => Value::Known(lo | (old & (lo ^ hi))),
+        FieldValue::Known(old) => FieldValue::Known(lo | (old & (lo ^ hi))),
         other => other,
     }
 }
 
 /// The one address of an interface that fits, if there is just one.
-pub(crate) fn own_address(interface: &Interface, v6: bool, surroundings: &Surroundings) -> Value {
-    let (Interface::Named(name), Some(interfaces)) = (interface, &surroundings.interfaces) else {
-        return Value::Unknown;
+pub(crate) fn own_address(
+    interface: &PacketInterface,
+    v6: bool,
+    surroundings: &Surroundings,
+) -> FieldValue {
+    let (PacketInterface::Named(name), Some(interfaces)) = (interface, &surroundings.interfaces)
+    else {
+        return FieldValue::Unknown;
     };
     let mut fitting = interfaces
         .iter()
@@ -129,8 +144,8 @@ pub(crate) fn own_address(interface: &Interface, v6: bool, surroundings: &Surrou
         .flat_map(|interface| &interface.addresses)
         .filter(|(address, _)| address.is_ipv6() == v6 && !is_link_local(*address));
     match (fitting.next(), fitting.next()) {
-        (Some((address, _)), None) => Value::Known(number(*address)),
-        _ => Value::Unknown,
+        (Some((address, _)), None) => FieldValue::Known(address_number(*address)),
+        _ => FieldValue::Unknown,
     }
 }
 
@@ -138,11 +153,11 @@ fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-fn loopback(v6: bool) -> u128 {
+fn loopback_address(v6: bool) -> u128 {
     if v6 { 1 } else { 0x7f00_0001 }
 }
 
-fn number(address: IpAddr) -> u128 {
+fn address_number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_bits().into(),
         IpAddr::V6(address) => address.to_bits(),

@@ -1,12 +1,12 @@
 //! What one rule does to the flows that reach it.
 
-use super::flow::{Flow, merge};
-use super::lookup::{Found, find};
-use super::matching::{Truth, test};
-use super::nat::rewrite;
-use super::walk::{DEEPEST, DEEPEST_JUMP, MOST_FLOWS, Rest, Walk};
-use super::{Decider, End, Happened, Record, Rewrite, Saw, Sight};
-use crate::packet::Value;
+use super::flow::{Flow, merge_flows};
+use super::lookup::{ElementFound, find_element};
+use super::matching::{Truth, test_match};
+use super::nat::rewrite_addresses;
+use super::walk::{DEEPEST, DEEPEST_JUMP, MOST_FLOWS, PacketWalk, WalkRest};
+use super::{Decider, End, EventKind, FieldRewrite, ObservedField, ObservedMatch, RecordLevel};
+use crate::packet::FieldValue;
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{
     ChainId, Effect, ElementValue, Field, KeyPart, Match, Rule, Statement, Verdict, ct_state,
@@ -14,33 +14,38 @@ use surefoot_ruleset::model::{
 
 /// How deep the rule stands.
 #[derive(Clone, Copy)]
-pub(super) struct Depth {
+pub(super) struct CallDepth {
     pub(super) jumps: u32,
     pub(super) all: u32,
 }
 
 /// What a rule leaves behind.
 #[derive(Default)]
-pub(super) struct After {
-    pub(super) rest: Rest,
+pub(super) struct AfterRule {
+    pub(super) rest: WalkRest,
     pub(super) changed: bool,
     calls: Vec<(ChainId, bool, Vec<Flow>)>,
 }
 
-impl Walk<'_> {
-    pub(super) fn rule(&mut self, at: RuleAt, flows: Vec<Flow>, depth: Depth) -> After {
-        let mut after = After::default();
+impl PacketWalk<'_> {
+    pub(super) fn walk_rule(
+        &mut self,
+        at: RuleAt,
+        flows: Vec<Flow>,
+        depth: CallDepth,
+    ) -> AfterRule {
+        let mut after = AfterRule::default();
         self.mixed = flows.len() > 1;
         for flow in flows {
             self.run_rule(at, flow, &mut after, depth);
         }
         self.mixed = false;
         for (to, goto, flows) in std::mem::take(&mut after.calls) {
-            self.call(
+            self.call_chain(
                 at,
                 to,
                 goto,
-                merge(flows, MOST_FLOWS),
+                merge_flows(flows, MOST_FLOWS),
                 &mut after.rest,
                 depth,
             );
@@ -58,10 +63,10 @@ impl Walk<'_> {
                 Statement::Match(wanted) => Some(wanted),
                 _ => None,
             })
-            .any(|wanted| test(self.firewall, table, flow, wanted) == Truth::No)
+            .any(|wanted| test_match(self.firewall, table, flow, wanted) == Truth::No)
     }
 
-    fn run_rule(&mut self, at: RuleAt, mut flow: Flow, after: &mut After, depth: Depth) {
+    fn run_rule(&mut self, at: RuleAt, mut flow: Flow, after: &mut AfterRule, depth: CallDepth) {
         let firewall = self.firewall;
         let table = &firewall.tables[at.table];
         let rule = &table.chains[at.chain].rules[at.rule];
@@ -78,22 +83,22 @@ impl Walk<'_> {
                     let first = next;
                     let mut unknown: Vec<(usize, &Match)> = Vec::new();
                     while let Some(Statement::Match(wanted)) = rule.statements.get(next) {
-                        let answer = test(firewall, table, &flow, wanted);
+                        let answer = test_match(firewall, table, &flow, wanted);
                         match answer {
                             Truth::Yes => {}
                             Truth::Maybe => unknown.push((next, wanted)),
                             Truth::No => {
-                                self.failed(at, &flow, depth);
+                                self.record_failed(at, &flow, depth);
                                 after.rest.on.push(flow);
                                 return;
                             }
                         }
                         next += 1;
                     }
-                    if self.record != Record::Nothing {
+                    if self.record != RecordLevel::Nothing {
                         let matches = rule.statements[first..next].iter().zip(first..);
                         saw.extend(matches.filter_map(|(statement, at)| match statement {
-                            Statement::Match(wanted) => Some(sight(&flow, at, wanted)),
+                            Statement::Match(wanted) => Some(sight_of(&flow, at, wanted)),
                             _ => None,
                         }));
                     }
@@ -101,12 +106,12 @@ impl Walk<'_> {
                         continue;
                     }
                     after.changed = true;
-                    let hangs = self.record != Record::Nothing && matters(rule);
+                    let hangs = self.record != RecordLevel::Nothing && rule_matters(rule);
                     let supposed = self.supposed.answers.get(&at).copied();
                     if supposed != Some(true) {
                         let mut missed = flow.clone();
                         if let [(_, one)] = unknown.as_slice() {
-                            missed.assume(one, false);
+                            missed.assume_answer(one, false);
                         }
                         if hangs {
                             missed.hangs.extend(unknown.iter().map(|(s, _)| (at, *s)));
@@ -121,11 +126,11 @@ impl Walk<'_> {
                     }
                     for (statement, one) in unknown {
                         perhaps.push(statement);
-                        flow.assume(one, true);
+                        flow.assume_answer(one, true);
                     }
                 }
                 Statement::Effect(effect) => {
-                    after.changed |= apply(effect, &mut flow);
+                    after.changed |= apply_effect(effect, &mut flow);
                     next += 1;
                 }
                 Statement::Verdict(verdict) => {
@@ -133,43 +138,49 @@ impl Walk<'_> {
                     if *verdict == Verdict::Continue {
                         continue;
                     }
-                    self.matched(at, perhaps, saw, depth);
-                    self.verdict(at, verdict, flow, after, depth);
+                    self.record_matched(at, perhaps, saw, depth);
+                    self.apply_verdict(at, verdict, flow, after, depth);
                     return;
                 }
                 Statement::VerdictMap(map) => {
-                    if self.record != Record::Nothing {
+                    if self.record != RecordLevel::Nothing {
                         let sights = map.key.iter().map(|part| part_sight(&flow, *part));
-                        saw.push(Saw {
+                        saw.push(ObservedMatch {
                             statement: next,
                             sights: sights.collect(),
                         });
                     }
                     next += 1;
-                    match find(firewall, table, &flow, &map.key, &map.map) {
-                        Found::No => {
-                            self.failed(at, &flow, depth);
+                    match find_element(firewall, table, &flow, &map.key, &map.map) {
+                        ElementFound::No => {
+                            self.record_failed(at, &flow, depth);
                             after.rest.on.push(flow);
                             return;
                         }
-                        Found::Yes(Some(ElementValue::Verdict(Verdict::Continue))) => {}
-                        Found::Yes(Some(ElementValue::Verdict(verdict))) => {
-                            self.matched(at, perhaps, saw, depth);
-                            self.verdict(at, verdict, flow, after, depth);
+                        ElementFound::Yes(Some(ElementValue::Verdict(Verdict::Continue))) => {}
+                        ElementFound::Yes(Some(ElementValue::Verdict(verdict))) => {
+                            self.record_matched(at, perhaps, saw, depth);
+                            self.apply_verdict(at, verdict, flow, after, depth);
                             return;
                         }
                         found => {
                             after.changed = true;
                             perhaps.push(next - 1);
-                            self.matched(at, perhaps, saw, depth);
-                            if self.record != Record::Nothing {
+                            self.record_matched(at, perhaps, saw, depth);
+                            if self.record != RecordLevel::Nothing {
                                 flow.hangs.insert((at, next - 1));
                             }
                             match found {
-                                Found::Maybe(Some(values)) => {
+                                ElementFound::Maybe(Some(values)) => {
                                     for value in values {
                                         if let ElementValue::Verdict(verdict) = value {
-                                            self.verdict(at, verdict, flow.clone(), after, depth);
+                                            self.apply_verdict(
+                                                at,
+                                                verdict,
+                                                flow.clone(),
+                                                after,
+                                                depth,
+                                            );
                                         }
                                     }
                                 }
@@ -182,17 +193,17 @@ impl Walk<'_> {
                 }
             }
         }
-        self.matched(at, perhaps, saw, depth);
+        self.record_matched(at, perhaps, saw, depth);
         after.rest.on.push(flow);
     }
 
     /// Records that a rule failed, and at what: always if all is kept, else only if it asks for
     /// the packet's own port or type, so that a reader may have expected it to match.
-    pub(super) fn failed(&mut self, at: RuleAt, flow: &Flow, depth: Depth) {
+    pub(super) fn record_failed(&mut self, at: RuleAt, flow: &Flow, depth: CallDepth) {
         let table = &self.firewall.tables[at.table];
         let rule = &table.chains[at.chain].rules[at.rule];
-        if self.record == Record::Nothing
-            || self.record == Record::Mattered && !self.mixed && !asks_for(rule, flow)
+        if self.record == RecordLevel::Nothing
+            || self.record == RecordLevel::Mattered && !self.mixed && !asks_for(rule, flow)
         {
             return;
         }
@@ -201,7 +212,9 @@ impl Walk<'_> {
             .iter()
             .enumerate()
             .find(|(_, statement)| match statement {
-                Statement::Match(wanted) => test(self.firewall, table, flow, wanted) == Truth::No,
+                Statement::Match(wanted) => {
+                    test_match(self.firewall, table, flow, wanted) == Truth::No
+                }
                 Statement::VerdictMap(_) => true,
                 Statement::Effect(_) | Statement::Verdict(_) => false,
             });
@@ -209,15 +222,15 @@ impl Walk<'_> {
             return;
         };
         let saw = match kind {
-            Statement::Match(wanted) => sight(flow, statement, wanted),
-            Statement::VerdictMap(map) => Saw {
+            Statement::Match(wanted) => sight_of(flow, statement, wanted),
+            Statement::VerdictMap(map) => ObservedMatch {
                 statement,
                 sights: map.key.iter().map(|part| part_sight(flow, *part)).collect(),
             },
             Statement::Effect(_) | Statement::Verdict(_) => return,
         };
-        let what = Happened::Failed(statement);
-        self.event(
+        let what = EventKind::Failed(statement);
+        self.record_event(
             at.table,
             at.chain,
             Some(at.rule),
@@ -227,27 +240,33 @@ impl Walk<'_> {
         );
     }
 
-    fn matched(&mut self, at: RuleAt, perhaps: Vec<usize>, saw: Vec<Saw>, depth: Depth) {
+    fn record_matched(
+        &mut self,
+        at: RuleAt,
+        perhaps: Vec<usize>,
+        saw: Vec<ObservedMatch>,
+        depth: CallDepth,
+    ) {
         let what = if perhaps.is_empty() {
-            Happened::Matched
+            EventKind::Matched
         } else {
-            Happened::Perhaps(perhaps)
+            EventKind::Perhaps(perhaps)
         };
-        self.event(at.table, at.chain, Some(at.rule), what, depth.all, saw);
+        self.record_event(at.table, at.chain, Some(at.rule), what, depth.all, saw);
     }
 
-    fn verdict(
+    fn apply_verdict(
         &mut self,
         at: RuleAt,
         verdict: &Verdict,
         mut flow: Flow,
-        after: &mut After,
-        depth: Depth,
+        after: &mut AfterRule,
+        depth: CallDepth,
     ) {
         let by = Decider::Rule(at);
         match verdict {
             Verdict::Accept => {
-                self.decide(&mut flow, by);
+                self.decide_by(&mut flow, by);
                 after.rest.accepted.push(flow);
             }
             Verdict::Drop => self.end(&flow, End::Dropped, by),
@@ -257,10 +276,10 @@ impl Walk<'_> {
             Verdict::Continue => after.rest.on.push(flow),
             Verdict::Nat(nat) => {
                 let before = flow.clone();
-                rewrite(&mut flow, nat, self.place.hook, self.surroundings);
-                for what in rewrites(&before, &flow) {
-                    let what = Happened::Rewritten(what);
-                    self.event(
+                rewrite_addresses(&mut flow, nat, self.place.hook, self.surroundings);
+                for what in rewrites_between(&before, &flow) {
+                    let what = EventKind::Rewritten(what);
+                    self.record_event(
                         at.table,
                         at.chain,
                         Some(at.rule),
@@ -269,7 +288,7 @@ impl Walk<'_> {
                         Vec::new(),
                     );
                 }
-                self.decide(&mut flow, by);
+                self.decide_by(&mut flow, by);
                 after.rest.accepted.push(flow);
             }
             Verdict::Jump(to) | Verdict::Goto(to) => {
@@ -290,7 +309,7 @@ impl Walk<'_> {
                 let here = statements.statements.iter().position(|statement| {
                     matches!(statement, Statement::Verdict(Verdict::Unknown(one)) if one == opaque)
                 });
-                if self.record != Record::Nothing {
+                if self.record != RecordLevel::Nothing {
                     flow.hangs.insert((at, here.unwrap_or_default()));
                 }
                 self.end(&flow, End::Unknown, by);
@@ -299,14 +318,14 @@ impl Walk<'_> {
         }
     }
 
-    fn call(
+    fn call_chain(
         &mut self,
         at: RuleAt,
         to: ChainId,
         goto: bool,
         flows: Vec<Flow>,
-        rest: &mut Rest,
-        depth: Depth,
+        rest: &mut WalkRest,
+        depth: CallDepth,
     ) {
         let Some(to) = usize::try_from(to.0)
             .ok()
@@ -315,7 +334,7 @@ impl Walk<'_> {
             rest.on.extend(flows);
             return;
         };
-        let deeper = Depth {
+        let deeper = CallDepth {
             jumps: depth.jumps + u32::from(!goto),
             all: depth.all + 1,
         };
@@ -326,11 +345,11 @@ impl Walk<'_> {
             }
             return;
         }
-        let inner = self.chain(at.table, to, flows, deeper);
+        let inner = self.walk_chain(at.table, to, flows, deeper);
         rest.accepted.extend(inner.accepted);
         if !inner.on.is_empty() {
-            let what = Happened::Returned;
-            self.event(at.table, to, None, what, deeper.all, Vec::new());
+            let what = EventKind::Returned;
+            self.record_event(at.table, to, None, what, deeper.all, Vec::new());
         }
         if goto {
             // The end of a chain that was gone to is the end of the chain that went.
@@ -342,36 +361,36 @@ impl Walk<'_> {
 }
 
 /// What a match looks at.
-fn sight(flow: &Flow, statement: usize, wanted: &Match) -> Saw {
+fn sight_of(flow: &Flow, statement: usize, wanted: &Match) -> ObservedMatch {
     let mut sights = Vec::new();
-    look(flow, wanted, &mut sights);
-    Saw { statement, sights }
+    look_at(flow, wanted, &mut sights);
+    ObservedMatch { statement, sights }
 }
 
-fn look(flow: &Flow, wanted: &Match, sights: &mut Vec<Sight>) {
+fn look_at(flow: &Flow, wanted: &Match, sights: &mut Vec<ObservedField>) {
     match wanted {
         Match::Field { operand, .. } => {
-            sights.push(Sight::Field(operand.field, flow.get(operand.field)));
+            sights.push(ObservedField::Field(operand.field, flow.get(operand.field)));
         }
-        Match::InInterface { .. } => sights.push(Sight::Input(flow.input.clone())),
-        Match::OutInterface { .. } => sights.push(Sight::Output(flow.output.clone())),
+        Match::InInterface { .. } => sights.push(ObservedField::Input(flow.input.clone())),
+        Match::OutInterface { .. } => sights.push(ObservedField::Output(flow.output.clone())),
         Match::Lookup(lookup) => {
             sights.extend(lookup.key.iter().map(|part| part_sight(flow, *part)));
         }
         Match::Any { of, .. } => {
             for one in of {
-                look(flow, one, sights);
+                look_at(flow, one, sights);
             }
         }
         Match::Never | Match::Opaque(_) => {}
     }
 }
 
-fn part_sight(flow: &Flow, part: KeyPart) -> Sight {
+fn part_sight(flow: &Flow, part: KeyPart) -> ObservedField {
     match part {
-        KeyPart::Number(operand) => Sight::Field(operand.field, flow.get(operand.field)),
-        KeyPart::InInterface => Sight::Input(flow.input.clone()),
-        KeyPart::OutInterface => Sight::Output(flow.output.clone()),
+        KeyPart::Number(operand) => ObservedField::Field(operand.field, flow.get(operand.field)),
+        KeyPart::InInterface => ObservedField::Input(flow.input.clone()),
+        KeyPart::OutInterface => ObservedField::Output(flow.output.clone()),
     }
 }
 
@@ -390,13 +409,13 @@ fn asks_for(rule: &Rule, flow: &Flow) -> bool {
             operand.field,
             Field::DstPort | Field::IcmpType | Field::Icmp6Type
         );
-        own && matches!(flow.get(operand.field), Value::Known(number)
+        own && matches!(flow.get(operand.field), FieldValue::Known(number)
             if ranges.iter().any(|range| range.contains(number)))
     })
 }
 
-fn rewrites(before: &Flow, after: &Flow) -> Vec<Rewrite> {
-    let v6 = before.get(Field::NfProto) == Value::Known(10);
+fn rewrites_between(before: &Flow, after: &Flow) -> Vec<FieldRewrite> {
+    let v6 = before.get(Field::NfProto) == FieldValue::Known(10);
     let fields = if v6 {
         [Field::Ip6Dst, Field::Ip6Src]
     } else {
@@ -407,7 +426,7 @@ fn rewrites(before: &Flow, after: &Flow) -> Vec<Rewrite> {
     ends.filter_map(|(at, (address, port))| {
         let from = (before.get(address), before.get(port));
         let to = (after.get(address), after.get(port));
-        (from != to).then_some(Rewrite {
+        (from != to).then_some(FieldRewrite {
             source: at == 1,
             from,
             to,
@@ -417,12 +436,14 @@ fn rewrites(before: &Flow, after: &Flow) -> Vec<Rewrite> {
 }
 
 /// Applies an effect; whether it could change what later rules say.
-fn apply(effect: &Effect, flow: &mut Flow) -> bool {
+fn apply_effect(effect: &Effect, flow: &mut Flow) -> bool {
     match effect {
         Effect::SetMark { field, and, xor } => {
             let value = match flow.get(*field) {
-                Value::Known(old) => Value::Known((old & u128::from(*and)) ^ u128::from(*xor)),
-                Value::Unknown if *and == 0 => Value::Known((*xor).into()),
+                FieldValue::Known(old) => {
+                    FieldValue::Known((old & u128::from(*and)) ^ u128::from(*xor))
+                }
+                FieldValue::Unknown if *and == 0 => FieldValue::Known((*xor).into()),
                 other => other,
             };
             flow.put(*field, value);
@@ -434,14 +455,14 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
             to_mask,
         } => {
             let value = match (flow.get(*from), flow.get(*to)) {
-                (Value::Known(from), Value::Known(to)) => {
-                    Value::Known((to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)))
+                (FieldValue::Known(from), FieldValue::Known(to)) => FieldValue::Known(
+                    (to & !u128::from(*to_mask)) ^ (from & u128::from(*from_mask)),
+                ),
+                (FieldValue::Absent, to) | (_, to @ FieldValue::Absent) => to,
+                (FieldValue::Known(from), FieldValue::Unknown) if *to_mask == u32::MAX => {
+                    FieldValue::Known(from & u128::from(*from_mask))
                 }
-                (Value::Absent, to) | (_, to @ Value::Absent) => to,
-                (Value::Known(from), Value::Unknown) if *to_mask == u32::MAX => {
-                    Value::Known(from & u128::from(*from_mask))
-                }
-                _ => Value::Unknown,
+                _ => FieldValue::Unknown,
             };
             flow.put(*to, value);
         }
@@ -449,22 +470,22 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
         Effect::NoTrack
             if !matches!(
                 flow.get(Field::CtState),
-                Value::Known(ct_state::INVALID | ct_state::UNTRACKED)
+                FieldValue::Known(ct_state::INVALID | ct_state::UNTRACKED)
             ) => {}
         Effect::NoTrack => {
             for field in crate::packet::Packet::connection_fields() {
-                flow.put(*field, Value::Absent);
+                flow.put(*field, FieldValue::Absent);
             }
-            flow.put(Field::CtState, Value::Known(ct_state::UNTRACKED));
+            flow.put(Field::CtState, FieldValue::Known(ct_state::UNTRACKED));
             flow.untracked = true;
         }
         Effect::Set { field, .. } | Effect::Forget { field }
-            if flow.get(*field) == Value::Absent =>
+            if flow.get(*field) == FieldValue::Absent =>
         {
             return false;
         }
-        Effect::Set { field, value } => flow.put(*field, Value::Known(*value)),
-        Effect::Forget { field } => flow.put(*field, Value::Unknown),
+        Effect::Set { field, value } => flow.put(*field, FieldValue::Known(*value)),
+        Effect::Forget { field } => flow.put(*field, FieldValue::Unknown),
         Effect::CtZone(_)
         | Effect::Log { .. }
         | Effect::UpdateSet { .. }
@@ -476,7 +497,7 @@ fn apply(effect: &Effect, flow: &mut Flow) -> bool {
 }
 
 /// Whether the rule can change what becomes of a packet.
-pub(crate) fn matters(rule: &Rule) -> bool {
+pub(crate) fn rule_matters(rule: &Rule) -> bool {
     rule.statements.iter().any(|statement| match statement {
         Statement::Verdict(Verdict::Continue) | Statement::Match(_) => false,
         Statement::Effect(effect) => !matches!(effect, Effect::Log { .. } | Effect::Other { .. }),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decider, End, Evaluation, Index, Record, evaluate};
+use super::{Decider, End, Evaluation, RecordLevel, RuleIndex, evaluate};
 use crate::Surroundings;
-use crate::packet::{Packet, Path};
+use crate::packet::{Packet, PacketPath};
 use surefoot_ruleset::model::{Backend, Family, Field, ct_state};
 use surefoot_ruleset::{Format, Input, load};
 
 fn packet() -> Packet {
-    Packet::new(Path::Input)
+    Packet::new(PacketPath::Input)
         .from("203.0.113.9".parse().unwrap())
         .to("192.0.2.1".parse().unwrap())
         .with(Field::L4Proto, 6_u8)
@@ -32,8 +32,13 @@ fn follow(rules: &str, packet: &Packet) -> Evaluation {
         .iter()
         .filter(|(_, it)| !it.what.contains("in a circle"));
     assert_eq!(others.next(), None);
-    let index = Index::new(&loaded.firewall);
-    let [short, fast, all] = [Record::Nothing, Record::Mattered, Record::All].map(|record| {
+    let index = RuleIndex::new(&loaded.firewall);
+    let [short, fast, all] = [
+        RecordLevel::Nothing,
+        RecordLevel::Mattered,
+        RecordLevel::All,
+    ]
+    .map(|record| {
         let surroundings = Surroundings::default();
         evaluate(&loaded.firewall, &index, &surroundings, packet, record)
     });
@@ -139,14 +144,14 @@ fn nf_tables_may_read_ports_in_a_later_fragment_and_ip_tables_does_not() {
                 backend,
             }),
         }]);
-        let index = Index::new(&loaded.firewall);
+        let index = RuleIndex::new(&loaded.firewall);
         let surroundings = Surroundings::default();
         evaluate(
             &loaded.firewall,
             &index,
             &surroundings,
             &fragment,
-            Record::Nothing,
+            RecordLevel::Nothing,
         )
         .certain()
     };
@@ -169,7 +174,7 @@ fn before_conntrack_even_what_it_will_not_track_is_invalid() {
 fn conntrack_keeps_a_port_for_protocols_that_have_none() {
     let rules = "*filter\n:INPUT DROP [0:0]\n\
                  -A INPUT -m conntrack ! --ctorigdstport 1000 -j ACCEPT\nCOMMIT\n";
-    let esp = Packet::new(Path::Input)
+    let esp = Packet::new(PacketPath::Input)
         .from("203.0.113.9".parse().unwrap())
         .to("192.0.2.1".parse().unwrap())
         .with(Field::L4Proto, 50_u8)
@@ -190,14 +195,14 @@ fn notrack_behind_conntrack_comes_too_late() {
             format: Some(Format::NftText),
         }]);
         assert_eq!(loaded.problems, []);
-        let index = Index::new(&loaded.firewall);
+        let index = RuleIndex::new(&loaded.firewall);
         let surroundings = Surroundings::default();
         evaluate(
             &loaded.firewall,
             &index,
             &surroundings,
             &packet(),
-            Record::Nothing,
+            RecordLevel::Nothing,
         )
         .certain()
     };
@@ -227,13 +232,13 @@ fn the_order_of_equal_chains_is_that_of_one_text_and_unknown_of_two() {
         });
         let loaded = load(inputs.collect());
         assert_eq!(loaded.problems, []);
-        let index = Index::new(&loaded.firewall);
+        let index = RuleIndex::new(&loaded.firewall);
         evaluate(
             &loaded.firewall,
             &index,
             &Surroundings::default(),
             &packet(),
-            Record::Nothing,
+            RecordLevel::Nothing,
         )
         .certain()
     };
@@ -246,7 +251,7 @@ fn the_order_of_equal_chains_is_that_of_one_text_and_unknown_of_two() {
 fn the_forward_hook_sees_one_hop_less() {
     let rules = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m ttl --ttl-eq 63 -j ACCEPT\nCOMMIT\n";
     let through = |ttl: u8| {
-        let packet = Packet::new(Path::Forward)
+        let packet = Packet::new(PacketPath::Forward)
             .from("203.0.113.9".parse().unwrap())
             .to("198.51.100.1".parse().unwrap())
             .with(Field::Ttl, ttl)
@@ -274,10 +279,10 @@ fn nft_compares_bits_in_four_ways() {
         let packet = packet().with(Field::TcpFlags, flags);
         evaluate(
             &loaded.firewall,
-            &Index::new(&loaded.firewall),
+            &RuleIndex::new(&loaded.firewall),
             &Surroundings::default(),
             &packet,
-            Record::Nothing,
+            RecordLevel::Nothing,
         )
         .certain()
             == Some(End::Accepted)
@@ -315,13 +320,13 @@ fn each_member_of_a_list_makes_its_own_key() {
     assert_eq!(loaded.problems, []);
     let by = |interface: &str| {
         let mut packet = packet();
-        packet.input = crate::packet::Interface::named(interface);
+        packet.input = crate::packet::PacketInterface::named(interface);
         evaluate(
             &loaded.firewall,
-            &Index::new(&loaded.firewall),
+            &RuleIndex::new(&loaded.firewall),
             &Surroundings::default(),
             &packet,
-            Record::Nothing,
+            RecordLevel::Nothing,
         )
         .certain()
     };

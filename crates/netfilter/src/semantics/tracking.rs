@@ -26,7 +26,7 @@ pub(crate) fn tracks_connections(firewall: &Firewall, v6: bool) -> bool {
 fn needs_connections(rule: &Rule, both: bool, v6: bool) -> bool {
     rule.statements.iter().any(|statement| match statement {
         Statement::Match(wanted) => asks_connection(wanted),
-        Statement::Verdict(Verdict::Nat(nat)) => !both || rewrites(nat, v6),
+        Statement::Verdict(Verdict::Nat(nat)) => !both || rewrites_family(nat, v6),
         // `notrack` by itself needs none (`nft_notrack_ops`, `xt_ct_tg_check`).
         Statement::Effect(Effect::CtZone(_)) => true,
         Statement::Effect(Effect::SetMark { field, .. }) => *field == Field::CtMark,
@@ -40,7 +40,7 @@ fn needs_connections(rule: &Rule, both: bool, v6: bool) -> bool {
 
 /// Whether NAT in a table of both families is certainly for this one: `snat` and `dnat` need
 /// connections of the family of their address only (`nft_nat_init`).
-fn rewrites(nat: &Nat, v6: bool) -> bool {
+fn rewrites_family(nat: &Nat, v6: bool) -> bool {
     match nat.kind {
         NatKind::Masquerade | NatKind::Redirect => true,
         NatKind::Snat | NatKind::Dnat | NatKind::Netmap => nat

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::bases::{BaseAt, Order, bases, bridge_chains, can_do_nothing, has_flowtable, sees};
-use super::flow::{Decided, Flow, merge};
-use super::index::{Block, Index, Question};
+use super::bases::{
+    BaseAt, ChainOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
+};
+use super::flow::{DecidedBy, Flow, merge_flows};
+use super::index::{FlowHull, RuleBlock, RuleIndex};
 use super::route::interface_to;
-use super::rule::Depth;
-use super::{Decider, End, Evaluation, Event, Happened, Outcome, Record, Saw, Supposed};
+use super::rule::CallDepth;
+use super::{
+    Assumptions, Decider, End, Evaluation, EventKind, ObservedMatch, Outcome, RecordLevel,
+    TraceEvent,
+};
 use crate::Surroundings;
-use crate::packet::{Interface, Packet, Path, Value, route_to, to_address};
+use crate::packet::{FieldValue, Packet, PacketInterface, PacketPath, route_to, to_address};
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{
     Backend, Base, ChainKind, Field, Firewall, Hook, Policy, ct_state, ct_status,
@@ -33,26 +38,26 @@ pub(crate) const CONNTRACK: i32 = -200;
 /// Follows a settled packet through the rules.
 pub fn evaluate(
     firewall: &Firewall,
-    index: &Index,
+    index: &RuleIndex,
     surroundings: &Surroundings,
     packet: &Packet,
-    record: Record,
+    record: RecordLevel,
 ) -> Evaluation {
-    let supposed = Supposed::default();
+    let supposed = Assumptions::default();
     evaluate_supposing(firewall, index, surroundings, packet, record, &supposed)
 }
 
 /// Follows a settled packet through the rules as they would be.
 pub fn evaluate_supposing(
     firewall: &Firewall,
-    index: &Index,
+    index: &RuleIndex,
     surroundings: &Surroundings,
     packet: &Packet,
-    record: Record,
-    supposed: &Supposed,
+    record: RecordLevel,
+    supposed: &Assumptions,
 ) -> Evaluation {
     let walk = |texts_in_order| {
-        let mut walk = Walk {
+        let mut walk = PacketWalk {
             firewall,
             index,
             surroundings,
@@ -68,7 +73,7 @@ pub fn evaluate_supposing(
             events: Vec::new(),
             notes: Vec::new(),
             several_ways: false,
-            place: Here {
+            place: WalkPosition {
                 hook: Hook::Prerouting,
                 kind: ChainKind::Filter,
             },
@@ -96,13 +101,13 @@ pub fn evaluate_supposing(
     }
 }
 
-pub(super) struct Walk<'a> {
+pub(super) struct PacketWalk<'a> {
     pub(super) firewall: &'a Firewall,
-    index: &'a Index,
+    index: &'a RuleIndex,
     pub(super) surroundings: &'a Surroundings,
     packet: &'a Packet,
-    pub(super) record: Record,
-    pub(super) supposed: &'a Supposed,
+    pub(super) record: RecordLevel,
+    pub(super) supposed: &'a Assumptions,
     /// Whether several flows look at the rule, so that one that fails tells something, too.
     pub(super) mixed: bool,
     /// Whether what was read first is taken to have been loaded first.
@@ -112,21 +117,21 @@ pub(super) struct Walk<'a> {
     steps: u64,
     exhausted: bool,
     outcomes: BTreeSet<Outcome>,
-    events: Vec<Event>,
+    events: Vec<TraceEvent>,
     notes: Vec<String>,
     several_ways: bool,
-    pub(super) place: Here,
+    pub(super) place: WalkPosition,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Here {
+pub(super) struct WalkPosition {
     pub(super) hook: Hook,
     kind: ChainKind,
 }
 
 /// What is left after a rule or a chain.
 #[derive(Default)]
-pub(super) struct Rest {
+pub(super) struct WalkRest {
     /// Goes on with the next rule, or with the caller.
     pub(super) on: Vec<Flow>,
     /// Left this base chain by accept.
@@ -135,38 +140,38 @@ pub(super) struct Rest {
     pub(super) returned: Vec<Flow>,
 }
 
-impl Walk<'_> {
+impl PacketWalk<'_> {
     fn run(&mut self) {
         let flow = vec![Flow::new(self.packet)];
-        if self.packet.path == Path::Output {
-            let flows = self.established(flow, Hook::Output);
-            let mut flows = self.hook(Hook::Output, flows);
+        if self.packet.path == PacketPath::Output {
+            let flows = self.walk_established(flow, Hook::Output);
+            let mut flows = self.walk_hook(Hook::Output, flows);
             for flow in flows.iter_mut().filter(|flow| flow.rewritten.destination) {
                 // It is routed again (`nf_nat_ipv4_local_fn`).
-                flow.output = Interface::Unknown;
+                flow.output = PacketInterface::Unknown;
             }
-            let flows = self.hook(Hook::Postrouting, flows);
-            let flows = self.hook(Hook::Egress, flows);
-            self.bridged(&flows, &[Hook::Output, Hook::Postrouting]);
+            let flows = self.walk_hook(Hook::Postrouting, flows);
+            let flows = self.walk_hook(Hook::Egress, flows);
+            self.walk_bridge(&flows, &[Hook::Output, Hook::Postrouting]);
             return self.pass(flows);
         }
-        let flow = self.hook(Hook::Ingress, flow);
-        let flows = self.established(flow, Hook::Prerouting);
+        let flow = self.walk_hook(Hook::Ingress, flow);
+        let flows = self.walk_established(flow, Hook::Prerouting);
         let flows = self.at_prerouting(flows);
         let (mut input, mut forward) = (Vec::new(), Vec::new());
         for flow in flows {
-            let (here, through) = self.route(&flow);
+            let (here, through) = self.possible_ways(&flow);
             if here {
                 let mut flow = flow.clone();
-                flow.output = Interface::None;
+                flow.output = PacketInterface::None;
                 input.push(flow);
             }
             if through {
                 forward.push(flow);
             }
         }
-        let input = self.hook(Hook::Input, input);
-        self.bridged(&input, &[Hook::Prerouting, Hook::Input]);
+        let input = self.walk_hook(Hook::Input, input);
+        self.walk_bridge(&input, &[Hook::Prerouting, Hook::Input]);
         self.pass(input);
         if forward.is_empty() {
             return;
@@ -200,22 +205,22 @@ impl Walk<'_> {
             .into_iter()
             .filter_map(|flow| self.one_hop_less(flow))
             .collect();
-        self.offloaded(&forward);
-        let forward = self.hook(Hook::Forward, forward);
-        let forward = self.hook(Hook::Postrouting, forward);
-        let forward = self.hook(Hook::Egress, forward);
+        self.walk_flowtable(&forward);
+        let forward = self.walk_hook(Hook::Forward, forward);
+        let forward = self.walk_hook(Hook::Postrouting, forward);
+        let forward = self.walk_hook(Hook::Egress, forward);
         let around = [
             Hook::Prerouting,
             Hook::Input,
             Hook::Output,
             Hook::Postrouting,
         ];
-        self.bridged(&forward, &around);
+        self.walk_bridge(&forward, &around);
         self.pass(forward);
     }
 
     /// Frames that come or leave by a bridge meet rules that are not followed.
-    fn bridged(&mut self, flows: &[Flow], hooks: &[Hook]) {
+    fn walk_bridge(&mut self, flows: &[Flow], hooks: &[Hook]) {
         if flows.is_empty() || !bridge_chains(self.firewall, hooks) {
             return;
         }
@@ -227,14 +232,14 @@ impl Walk<'_> {
 
     /// Once a flow is in a flowtable, its packets no longer meet the forward hook
     /// (`nf_flow_offload_ip_hook`).
-    fn offloaded(&mut self, flows: &[Flow]) {
+    fn walk_flowtable(&mut self, flows: &[Flow]) {
         let old = |flow: &&Flow| {
             matches!(
                 flow.get(Field::L4Proto),
-                Value::Known(6 | 17) | Value::Unknown
+                FieldValue::Known(6 | 17) | FieldValue::Unknown
             ) && matches!(
                 flow.get(Field::CtState),
-                Value::Known(ct_state::ESTABLISHED) | Value::Unknown
+                FieldValue::Known(ct_state::ESTABLISHED) | FieldValue::Unknown
             )
         };
         let Some(flow) = flows.iter().find(old) else {
@@ -251,7 +256,7 @@ impl Walk<'_> {
     fn one_hop_less(&mut self, mut flow: Flow) -> Option<Flow> {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::HopLimit } else { Field::Ttl };
-        if let Value::Known(left) = flow.get(field) {
+        if let FieldValue::Known(left) = flow.get(field) {
             if left <= 1 {
                 self.note(
                     "the packet has no hop left: routing drops it before the forward hook".into(),
@@ -259,7 +264,7 @@ impl Walk<'_> {
                 self.end(&flow, End::Dropped, Decider::Kernel);
                 return None;
             }
-            flow.put(field, Value::Known(left - 1));
+            flow.put(field, FieldValue::Known(left - 1));
         }
         Some(flow)
     }
@@ -269,14 +274,14 @@ impl Walk<'_> {
         let flows = flows
             .into_iter()
             .map(|mut flow| {
-                flow.output = Interface::None;
+                flow.output = PacketInterface::None;
                 flow
             })
             .collect();
-        let mut flows = self.hook(Hook::Prerouting, flows);
+        let mut flows = self.walk_hook(Hook::Prerouting, flows);
         for flow in &mut flows {
             flow.output = if flow.rewritten.destination {
-                self.routed(flow)
+                self.out_interface(flow)
             } else {
                 self.packet.output.clone()
             };
@@ -285,38 +290,38 @@ impl Walk<'_> {
     }
 
     /// The interface by which a packet with a new destination leaves, where the routes tell.
-    fn routed(&mut self, flow: &Flow) -> Interface {
+    fn out_interface(&mut self, flow: &Flow) -> PacketInterface {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
-        let Value::Known(number) = flow.get(field) else {
-            return Interface::Unknown;
+        let FieldValue::Known(number) = flow.get(field) else {
+            return PacketInterface::Unknown;
         };
         let address = to_address(number, v6);
         let Some(name) = interface_to(address, self.surroundings) else {
-            return Interface::Unknown;
+            return PacketInterface::Unknown;
         };
         if let Some((_, network)) = route_to(address, self.surroundings) {
             self.note(format!(
                 "taken to leave by {name}, as the route to {network} says of the rewritten destination"
             ));
         }
-        Interface::named(name)
+        PacketInterface::named(name)
     }
 
     /// Whether the packet goes to this host, through it, or either.
-    fn route(&mut self, flow: &Flow) -> (bool, bool) {
+    fn possible_ways(&mut self, flow: &Flow) -> (bool, bool) {
         if !flow.rewritten.destination {
             return (
-                self.packet.path == Path::Input,
-                self.packet.path == Path::Forward,
+                self.packet.path == PacketPath::Input,
+                self.packet.path == PacketPath::Forward,
             );
         }
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Dst } else { Field::Ip4Dst };
         match (flow.get(Field::DstAddressType), flow.get(field)) {
-            (Value::Known(2..=5), _) => (true, false),
-            (Value::Known(_), _) => (false, true),
-            (_, Value::Known(number)) => {
+            (FieldValue::Known(2..=5), _) => (true, false),
+            (FieldValue::Known(_), _) => (false, true),
+            (_, FieldValue::Known(number)) => {
                 self.note_several_ways(format!(
                     "it is unknown whether {} is an address of this host: both cases were followed",
                     to_address(number, v6)
@@ -334,7 +339,7 @@ impl Walk<'_> {
 
     /// A packet of a connection that was set up earlier is rewritten as that was, without the
     /// rules being asked; if there are such rules, both readings are followed.
-    fn established(&mut self, flows: Vec<Flow>, hook: Hook) -> Vec<Flow> {
+    fn walk_established(&mut self, flows: Vec<Flow>, hook: Hook) -> Vec<Flow> {
         let known = matches!(self.packet.known(Field::CtStatus),
             Some(status) if status & (ct_status::SNAT | ct_status::DNAT) == 0);
         let state = self.packet.known(Field::CtState);
@@ -353,12 +358,12 @@ impl Walk<'_> {
             let mut rewritten = flow.clone();
             rewritten.put(
                 if v6 { Field::Ip6Dst } else { Field::Ip4Dst },
-                Value::Unknown,
+                FieldValue::Unknown,
             );
-            rewritten.put(Field::DstAddressType, Value::Unknown);
-            if flow.get(Field::DstPort) != Value::Absent {
-                rewritten.put(Field::DstPort, Value::Unknown);
-                rewritten.put(Field::SetDstPort, Value::Unknown);
+            rewritten.put(Field::DstAddressType, FieldValue::Unknown);
+            if flow.get(Field::DstPort) != FieldValue::Absent {
+                rewritten.put(Field::DstPort, FieldValue::Unknown);
+                rewritten.put(Field::SetDstPort, FieldValue::Unknown);
             }
             rewritten.rewritten.destination = hook == Hook::Prerouting;
             both.push(flow);
@@ -404,16 +409,16 @@ impl Walk<'_> {
     }
 
     /// Runs the base chains of a hook; gives what passes all of them.
-    fn hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
+    fn walk_hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
         let v6 = self.packet.is_v6();
-        let (bases, order) = bases(self.firewall, hook, v6, self.texts_in_order);
+        let (bases, order) = base_chains(self.firewall, hook, v6, self.texts_in_order);
         match order {
-            Order::Sure => {}
-            Order::AsWritten => self.note(format!(
+            ChainOrder::Sure => {}
+            ChainOrder::AsWritten => self.note(format!(
                 "base chains at {} have the same priority; the one that stands later was taken to run first, as it does if it was loaded later",
                 hook.word()
             )),
-            Order::Unknown => {
+            ChainOrder::Unknown => {
                 self.order_unknown = true;
                 self.note(format!(
                     "base chains at {} have the same priority, and their loading order is unknown: both orders were followed",
@@ -432,7 +437,7 @@ impl Walk<'_> {
                 kind,
                 policy,
             } = base;
-            self.place = Here { hook, kind };
+            self.place = WalkPosition { hook, kind };
             let early = hook == Hook::Ingress
                 || priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
             let elsewhere;
@@ -453,7 +458,7 @@ impl Walk<'_> {
                 self.base_chain(t, c, policy, flows)
             };
             flows.extend(elsewhere);
-            flows = merge(flows, MOST_FLOWS);
+            flows = merge_flows(flows, MOST_FLOWS);
         }
         flows
     }
@@ -466,7 +471,7 @@ impl Walk<'_> {
         hook: Hook,
         flows: Vec<Flow>,
     ) -> (Vec<Flow>, Vec<Flow>) {
-        let tracked = self.index.tracks(self.packet.is_v6());
+        let tracked = self.index.tracks_connections(self.packet.is_v6());
         if !tracked && can_do_nothing(self.firewall, base) {
             return (Vec::new(), flows);
         }
@@ -512,9 +517,9 @@ impl Walk<'_> {
                 &flow.output
             };
             match interface {
-                Interface::Named(name) if base.devices.contains(name) => here.push(flow),
-                Interface::Named(_) | Interface::None => elsewhere.push(flow),
-                Interface::Unknown => {
+                PacketInterface::Named(name) if base.devices.contains(name) => here.push(flow),
+                PacketInterface::Named(_) | PacketInterface::None => elsewhere.push(flow),
+                PacketInterface::Unknown => {
                     here.push(flow.clone());
                     elsewhere.push(flow);
                 }
@@ -543,18 +548,18 @@ impl Walk<'_> {
             .into_iter()
             .map(|flow| read_fragment(flow, backend))
             .collect();
-        let rest = self.chain(t, c, flows, Depth { jumps: 0, all: 0 });
+        let rest = self.walk_chain(t, c, flows, CallDepth { jumps: 0, all: 0 });
         let mut passed = rest.accepted;
         let by = Decider::Policy { table: t, chain: c };
         if !rest.on.is_empty() {
-            self.event(t, c, None, Happened::Policy, 0, Vec::new());
+            self.record_event(t, c, None, EventKind::Policy, 0, Vec::new());
         }
         let supposed = self.supposed.policies.get(&(t, c));
         let policy = supposed.copied().unwrap_or(policy);
         for mut flow in rest.on {
             match policy {
                 Policy::Accept => {
-                    self.decide(&mut flow, by);
+                    self.decide_by(&mut flow, by);
                     passed.push(flow);
                 }
                 Policy::Drop => self.end(&flow, End::Dropped, by),
@@ -563,7 +568,7 @@ impl Walk<'_> {
         passed
     }
 
-    pub(super) fn decide(&self, flow: &mut Flow, by: Decider) {
+    pub(super) fn decide_by(&self, flow: &mut Flow, by: Decider) {
         let main = matches!(self.place.hook, Hook::Input | Hook::Forward | Hook::Output)
             && self.place.kind == ChainKind::Filter;
         let rule = matches!(by, Decider::Rule(_));
@@ -573,23 +578,23 @@ impl Walk<'_> {
             .as_ref()
             .is_none_or(|decided| decided.weight <= weight)
         {
-            flow.decided = Some(Decided { weight, by });
+            flow.decided = Some(DecidedBy { weight, by });
         }
     }
 
-    pub(super) fn event(
+    pub(super) fn record_event(
         &mut self,
         table: usize,
         chain: usize,
         rule: Option<usize>,
-        what: Happened,
+        what: EventKind,
         depth: u32,
-        saw: Vec<Saw>,
+        saw: Vec<ObservedMatch>,
     ) {
-        if self.record == Record::Nothing {
+        if self.record == RecordLevel::Nothing {
             return;
         }
-        self.events.push(Event {
+        self.events.push(TraceEvent {
             hook: self.place.hook,
             table,
             chain,
@@ -601,20 +606,26 @@ impl Walk<'_> {
     }
 
     /// Runs a chain; `on` and RETURN both leave it by its end.
-    pub(super) fn chain(&mut self, t: usize, c: usize, mut flows: Vec<Flow>, depth: Depth) -> Rest {
-        let mut rest = Rest::default();
+    pub(super) fn walk_chain(
+        &mut self,
+        t: usize,
+        c: usize,
+        mut flows: Vec<Flow>,
+        depth: CallDepth,
+    ) -> WalkRest {
+        let mut rest = WalkRest::default();
         let firewall = self.firewall;
         let chain = &firewall.tables[t].chains[c];
         let mut ended = Vec::new();
         let mut at = 0;
         let mut near = MOST_NEAR;
         let mut room = TOO_MANY_FLOWS;
-        let mut block = Block::new();
-        let mut questions: Vec<Question> = flows.iter().map(Question::new).collect();
+        let mut block = RuleBlock::new();
+        let mut questions: Vec<FlowHull> = flows.iter().map(FlowHull::new).collect();
         while !flows.is_empty() && at < chain.rules.len() {
-            if self.record != Record::All {
+            if self.record != RecordLevel::All {
                 let next = self.index.next(t, c, at, &questions, &mut block);
-                if self.record == Record::Mattered {
+                if self.record == RecordLevel::Mattered {
                     let last = next.unwrap_or(chain.rules.len());
                     self.near_misses((t, c, at..last), &flows, &questions, depth, &mut near);
                 }
@@ -634,39 +645,39 @@ impl Walk<'_> {
                 rule: at,
             };
             if flows.iter().all(|flow| self.fails_at_once(here, flow)) {
-                if self.record != Record::Nothing && !self.supposed.without.contains(&here) {
+                if self.record != RecordLevel::Nothing && !self.supposed.without.contains(&here) {
                     for flow in &flows {
-                        self.failed(here, flow, depth);
+                        self.record_failed(here, flow, depth);
                     }
                 }
                 at += 1;
                 continue;
             }
             let before = flows.len();
-            let after = self.rule(here, flows, depth);
+            let after = self.walk_rule(here, flows, depth);
             let changed = before != after.rest.on.len() || after.changed;
             flows = after.rest.on;
             rest.accepted.extend(after.rest.accepted);
             ended.extend(after.rest.returned);
             if rest.accepted.len() > room {
-                rest.accepted = merge(rest.accepted, MOST_FLOWS);
+                rest.accepted = merge_flows(rest.accepted, MOST_FLOWS);
                 room = TOO_MANY_FLOWS.max(2 * rest.accepted.len());
                 if rest.accepted.len() > TOO_MANY_FLOWS {
                     self.give_up(&rest.accepted);
                     self.give_up(&flows);
-                    return Rest::default();
+                    return WalkRest::default();
                 }
             }
             if changed {
-                flows = merge(flows, MOST_FLOWS);
-                questions = flows.iter().map(Question::new).collect();
-                block = Block::new();
+                flows = merge_flows(flows, MOST_FLOWS);
+                questions = flows.iter().map(FlowHull::new).collect();
+                block = RuleBlock::new();
             }
             at += 1;
         }
         ended.extend(flows);
-        rest.on = merge(ended, MOST_FLOWS);
-        rest.accepted = merge(rest.accepted, MOST_FLOWS);
+        rest.on = merge_flows(ended, MOST_FLOWS);
+        rest.accepted = merge_flows(rest.accepted, MOST_FLOWS);
         rest
     }
 
@@ -675,8 +686,8 @@ impl Walk<'_> {
         &mut self,
         (t, c, mut rules): (usize, usize, std::ops::Range<usize>),
         flows: &[Flow],
-        questions: &[Question],
-        depth: Depth,
+        questions: &[FlowHull],
+        depth: CallDepth,
         left: &mut usize,
     ) {
         let (Some(flow), Some(question)) = (flows.first(), questions.first()) else {
@@ -691,7 +702,7 @@ impl Walk<'_> {
                 chain: c,
                 rule,
             };
-            self.failed(at, flow, depth);
+            self.record_failed(at, flow, depth);
             rules.start = rule + 1;
         }
     }
@@ -710,22 +721,22 @@ impl Walk<'_> {
 /// Whether the packet visits a nat chain: the first one of a connection does. An ICMP error about
 /// a connection is rewritten as that was (`nf_nat_ipv4_fn`); what else is RELATED is a first packet.
 fn asks_nat(flow: &Flow, hook: Hook) -> Option<bool> {
-    if already(flow, hook) {
+    if is_already_rewritten(flow, hook) {
         return Some(false);
     }
     match flow.get(Field::CtState) {
-        Value::Known(ct_state::NEW) => Some(true),
-        Value::Known(ct_state::RELATED) => match flow.get(Field::L4Proto) {
-            Value::Known(protocol) => Some(!matches!(protocol, 1 | 58)),
+        FieldValue::Known(ct_state::NEW) => Some(true),
+        FieldValue::Known(ct_state::RELATED) => match flow.get(Field::L4Proto) {
+            FieldValue::Known(protocol) => Some(!matches!(protocol, 1 | 58)),
             _ => None,
         },
-        Value::Known(_) => Some(false),
-        Value::Absent | Value::Unknown => None,
+        FieldValue::Known(_) => Some(false),
+        FieldValue::Absent | FieldValue::Unknown => None,
     }
 }
 
 /// Once one nat chain has fixed an end, the others of the hook are not asked.
-fn already(flow: &Flow, hook: Hook) -> bool {
+fn is_already_rewritten(flow: &Flow, hook: Hook) -> bool {
     match hook {
         Hook::Prerouting | Hook::Output => flow.rewritten.destination,
         _ => flow.rewritten.source,
@@ -736,20 +747,20 @@ fn already(flow: &Flow, hook: Hook) -> bool {
 /// `nf_tables` a comparison that the kernel has a short cut for reads the fragment's data as if it
 /// were one (seen with 6.18 in `tcp dport 22` and in what `iptables-nft -p tcp --dport 22` makes).
 fn read_fragment(mut flow: Flow, backend: Backend) -> Flow {
-    if flow.get(Field::IsLaterFragment) != Value::Known(1) {
+    if flow.get(Field::IsLaterFragment) != FieldValue::Known(1) {
         return flow;
     }
     let value = if backend == Backend::IptablesLegacy {
-        Value::Absent
+        FieldValue::Absent
     } else {
-        Value::Unknown
+        FieldValue::Unknown
     };
-    let v6 = flow.get(Field::NfProto) == Value::Known(10);
+    let v6 = flow.get(Field::NfProto) == FieldValue::Known(10);
     let fields: &[Field] = match flow.get(Field::L4Proto) {
-        Value::Known(1) if !v6 => &[Field::IcmpType, Field::IcmpCode],
-        Value::Known(58) if v6 => &[Field::Icmp6Type, Field::Icmp6Code],
-        Value::Known(6) => &[Field::SrcPort, Field::DstPort, Field::TcpFlags],
-        Value::Known(17 | 33 | 132 | 136) => &[Field::SrcPort, Field::DstPort],
+        FieldValue::Known(1) if !v6 => &[Field::IcmpType, Field::IcmpCode],
+        FieldValue::Known(58) if v6 => &[Field::Icmp6Type, Field::Icmp6Code],
+        FieldValue::Known(6) => &[Field::SrcPort, Field::DstPort, Field::TcpFlags],
+        FieldValue::Known(17 | 33 | 132 | 136) => &[Field::SrcPort, Field::DstPort],
         _ => &[],
     };
     for field in fields {
@@ -761,10 +772,10 @@ fn read_fragment(mut flow: Flow, backend: Backend) -> Flow {
 /// Before conntrack a packet has no connection, which both backends call INVALID.
 fn hide_connection(mut flow: Flow) -> Flow {
     if !flow.untracked {
-        flow.put(Field::CtState, Value::Known(ct_state::INVALID));
+        flow.put(Field::CtState, FieldValue::Known(ct_state::INVALID));
     }
     for field in Packet::connection_fields() {
-        flow.put(*field, Value::Absent);
+        flow.put(*field, FieldValue::Absent);
     }
     flow
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Problem, Span};
 
-use super::read::{Token, later, tokens, traffic};
+use super::read::{SentenceToken, read_later, read_traffic, tokens};
 use super::{RuleName, Traffic};
 use crate::semantics::End;
 
@@ -54,11 +54,11 @@ impl Assertion {
                     .help("such as: ssh from 10.0.0.0/8 is accepted")
             })?;
         let (about, said) = words.split_at(verb);
-        let claim = claim(said)?;
+        let claim = read_claim(said)?;
         Ok(Self {
             text: text.trim().to_owned(),
             span: whole,
-            traffic: traffic(about)?,
+            traffic: read_traffic(about)?,
             claim,
         })
     }
@@ -91,7 +91,7 @@ pub fn policy(text: &str) -> Result<Vec<Assertion>, Vec<Problem>> {
 }
 
 /// Everything from `is` on.
-fn claim(said: &[Token]) -> Result<Claim, Problem> {
+fn read_claim(said: &[SentenceToken]) -> Result<Claim, Problem> {
     let mut words = said.iter().peekable();
     let mut last = words.next();
     let mut negated = false;
@@ -105,12 +105,14 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
     };
     let all = [End::Accepted, End::Dropped, End::Rejected, End::Queued];
     if matches!(verdict.lower().as_str(), "decided" | "matched") {
-        let rest: Vec<Token> = words.cloned().collect();
+        let rest: Vec<SentenceToken> = words.cloned().collect();
         let (by, rule) = match rest.split_first() {
             Some((by, rule)) if by.lower() == "by" => (by, rule),
             other => {
                 let token = other.map_or(verdict, |(token, _)| token);
-                return Err(token.problem(format!("expected `{} by` and a rule", verdict.lower())));
+                return Err(
+                    token.problem_here(format!("expected `{} by` and a rule", verdict.lower()))
+                );
             }
         };
         return Ok(Claim {
@@ -128,7 +130,7 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
         _ => {
             let text = verdict.text.escape_debug();
             return Err(verdict
-                .problem(format!("`{text}` is no verdict"))
+                .problem_here(format!("`{text}` is no verdict"))
                 .help(VERDICTS));
         }
     };
@@ -136,24 +138,24 @@ fn claim(said: &[Token]) -> Result<Claim, Problem> {
         .into_iter()
         .filter(|end| named.contains(end) != negated)
         .collect();
-    let rest: Vec<Token> = words.cloned().collect();
+    let rest: Vec<SentenceToken> = words.cloned().collect();
     let becomes = match rest.split_first() {
         None => None,
         Some((word, after)) if word.lower() == "as" && !negated && named == [End::Accepted] => {
             if after.is_empty() {
-                return Err(
-                    word.problem("expected what the packets become, such as `as to 10.0.0.5:80`")
-                );
+                return Err(word.problem_here(
+                    "expected what the packets become, such as `as to 10.0.0.5:80`",
+                ));
             }
-            Some(later(after)?)
+            Some(read_later(after)?)
         }
         Some((word, _)) if word.lower() == "as" => {
-            return Err(word.problem("only packets that are accepted become something"));
+            return Err(word.problem_here("only packets that are accepted become something"));
         }
         Some((word, _)) => {
             let text = word.text.escape_debug();
             return Err(word
-                .problem(format!("`{text}` stands behind the verdict"))
+                .problem_here(format!("`{text}` stands behind the verdict"))
                 .help("what is said of the packets stands before `is`"));
         }
     };

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use surefoot_report::Problem;
 
-use super::read::Token;
-use super::{Condition, Part};
+use super::read::SentenceToken;
+use super::{ConditionPart, TrafficCondition};
 use crate::packet::words::port;
 use surefoot_ruleset::model::{Field, Match, Operand, Range};
 
@@ -13,11 +13,15 @@ use surefoot_ruleset::model::{Field, Match, Operand, Range};
 const ME: &[&str] = &["me", "self", "this-host", "localhost"];
 
 /// Reads `ADDRS`, `ADDRS:PORTS` or `:PORTS`.
-pub(super) fn ends(token: &Token, source: bool, negated: bool) -> Result<Condition, Problem> {
+pub(super) fn read_ends(
+    token: &SentenceToken,
+    source: bool,
+    negated: bool,
+) -> Result<TrafficCondition, Problem> {
     let text = token.text.as_str();
-    let (addresses, ports) = split(text).ok_or_else(|| {
+    let (addresses, ports) = split_ends(text).ok_or_else(|| {
         token
-            .problem("a list of addresses that does not end")
+            .problem_here("a list of addresses that does not end")
             .help("braces and brackets need their other half")
     })?;
     let mut parts = Vec::new();
@@ -27,22 +31,26 @@ pub(super) fn ends(token: &Token, source: bool, negated: bool) -> Result<Conditi
     if let Some(ports) = ports {
         parts.push(ports_part(token, ports, source)?);
     }
-    Ok(Condition { negated, parts })
+    Ok(TrafficCondition { negated, parts })
 }
 
 /// The packets whose port is one of these.
-pub(super) fn ports_part(token: &Token, text: &str, source: bool) -> Result<Part, Problem> {
+pub(super) fn ports_part(
+    token: &SentenceToken,
+    text: &str,
+    source: bool,
+) -> Result<ConditionPart, Problem> {
     let field = if source {
         Field::SrcPort
     } else {
         Field::DstPort
     };
     let mut ranges = Vec::new();
-    for item in items(text) {
+    for item in list_items(text) {
         let one = |text: &str| {
             port(text).ok_or_else(|| {
                 token
-                    .problem(format!("`{}` is no port", text.escape_debug()))
+                    .problem_here(format!("`{}` is no port", text.escape_debug()))
                     .help("ports are numbers up to 65535, ranges such as 1024-65535, or names such as ssh")
             })
         };
@@ -51,7 +59,7 @@ pub(super) fn ports_part(token: &Token, text: &str, source: bool) -> Result<Part
             _ => (one(item)?, one(item)?),
         };
         if lo > hi {
-            return Err(token.problem(format!("the range {lo}-{hi} runs backwards")));
+            return Err(token.problem_here(format!("the range {lo}-{hi} runs backwards")));
         }
         ranges.push(Range {
             lo: lo.into(),
@@ -62,16 +70,16 @@ pub(super) fn ports_part(token: &Token, text: &str, source: bool) -> Result<Part
 }
 
 /// The packets with one of these numbers in a field.
-pub(super) fn field_part(field: Field, ranges: Vec<Range>) -> Part {
-    Part::Match(Match::Field {
+pub(super) fn field_part(field: Field, ranges: Vec<Range>) -> ConditionPart {
+    ConditionPart::Match(Match::Field {
         operand: Operand::from(field),
         negated: false,
-        ranges: apart(ranges),
+        ranges: merge_ranges(ranges),
     })
 }
 
 /// Ascending, and not overlapping.
-pub(super) fn apart(mut ranges: Vec<Range>) -> Vec<Range> {
+pub(super) fn merge_ranges(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     let mut apart: Vec<Range> = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -84,7 +92,7 @@ pub(super) fn apart(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 /// The parts of a list, with or without braces.
-pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn list_items(text: &str) -> impl Iterator<Item = &str> {
     text.trim_start_matches('{')
         .trim_end_matches('}')
         .split(',')
@@ -93,7 +101,7 @@ pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Addresses, and ports where there are any.
-fn split(text: &str) -> Option<(&str, Option<&str>)> {
+fn split_ends(text: &str) -> Option<(&str, Option<&str>)> {
     for (open, close) in [('{', '}'), ('[', ']')] {
         if let Some(rest) = text.strip_prefix(open) {
             let (inside, behind) = rest.split_once(close)?;
@@ -110,21 +118,21 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn address_part(token: &Token, text: &str, source: bool) -> Result<Part, Problem> {
+fn address_part(token: &SentenceToken, text: &str, source: bool) -> Result<ConditionPart, Problem> {
     let (v4, v6, kind) = if source {
         (Field::Ip4Src, Field::Ip6Src, Field::SrcAddressType)
     } else {
         (Field::Ip4Dst, Field::Ip6Dst, Field::DstAddressType)
     };
     let (mut fours, mut sixes, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-    for item in items(text) {
+    for item in list_items(text) {
         if let Some(name) = item.strip_prefix('@') {
             let name = name.to_owned();
-            parts.push(Part::InSet { source, name });
+            parts.push(ConditionPart::InSet { source, name });
         } else if ME.contains(&item.to_ascii_lowercase().as_str()) {
             parts.push(field_part(kind, vec![Range::one(2)]));
         } else {
-            let (is_v6, range) = network(token, item)?;
+            let (is_v6, range) = read_network(token, item)?;
             if is_v6 { &mut sixes } else { &mut fours }.push(range);
         }
     }
@@ -135,22 +143,22 @@ fn address_part(token: &Token, text: &str, source: bool) -> Result<Part, Problem
         parts.push(field_part(v6, sixes));
     }
     if parts.is_empty() {
-        return Err(token.problem("no address is given"));
+        return Err(token.problem_here("no address is given"));
     }
     Ok(match parts.pop() {
         Some(only) if parts.is_empty() => only,
         last => {
             parts.extend(last);
-            Part::Any(parts)
+            ConditionPart::Any(parts)
         }
     })
 }
 
 /// An address, a network or a range of addresses.
-fn network(token: &Token, item: &str) -> Result<(bool, Range), Problem> {
+fn read_network(token: &SentenceToken, item: &str) -> Result<(bool, Range), Problem> {
     let wrong = |what: String| {
         token
-            .problem(what)
+            .problem_here(what)
             .help("addresses look like 192.0.2.1, 10.0.0.0/8, 10.0.0.1-10.0.0.9, 2001:db8::/32, me, any or @SET")
     };
     let address = |text: &str| {

@@ -1,7 +1,7 @@
 //! Whether one packet is among those that words mean.
 
-use super::{Condition, Part, Traffic};
-use crate::packet::{Interface, Packet, Value};
+use super::{ConditionPart, Traffic, TrafficCondition};
+use crate::packet::{FieldValue, Packet, PacketInterface};
 use surefoot_ruleset::model::{Field, Match, NamePattern};
 
 impl Traffic {
@@ -29,14 +29,14 @@ impl Traffic {
     }
 }
 
-impl Condition {
+impl TrafficCondition {
     fn fits(&self, packet: &Packet) -> Option<bool> {
-        let all = all(self.parts.iter().map(|part| part.fits(packet)));
+        let all = all_hold(self.parts.iter().map(|part| part.fits(packet)));
         all.map(|fits| fits != self.negated)
     }
 }
 
-impl Part {
+impl ConditionPart {
     fn fits(&self, packet: &Packet) -> Option<bool> {
         match self {
             Self::Match(Match::Field {
@@ -44,40 +44,40 @@ impl Part {
                 negated,
                 ranges,
             }) => match packet.get(operand.field) {
-                Value::Known(number) => {
+                FieldValue::Known(number) => {
                     let number = operand.mask.map_or(number, |mask| number & mask);
                     Some(ranges.iter().any(|range| range.contains(number)) != *negated)
                 }
-                Value::Absent => Some(false),
-                Value::Unknown => None,
+                FieldValue::Absent => Some(false),
+                FieldValue::Unknown => None,
             },
             Self::Match(Match::InInterface { negated, names }) => {
-                named(&packet.input, names).map(|fits| fits != *negated)
+                name_fits(&packet.input, names).map(|fits| fits != *negated)
             }
             Self::Match(Match::OutInterface { negated, names }) => {
-                named(&packet.output, names).map(|fits| fits != *negated)
+                name_fits(&packet.output, names).map(|fits| fits != *negated)
             }
             Self::Match(_) | Self::InSet { .. } => None,
             Self::Any(of) => {
-                let none = all(of.iter().map(|one| one.fits(packet).map(|fits| !fits)));
+                let none = all_hold(of.iter().map(|one| one.fits(packet).map(|fits| !fits)));
                 none.map(|none| !none)
             }
-            Self::All(of) => all(of.iter().map(|one| one.fits(packet))),
+            Self::All(of) => all_hold(of.iter().map(|one| one.fits(packet))),
         }
     }
 }
 
-fn named(interface: &Interface, names: &[NamePattern]) -> Option<bool> {
+fn name_fits(interface: &PacketInterface, names: &[NamePattern]) -> Option<bool> {
     let name = match interface {
-        Interface::Named(name) => name.as_str(),
-        Interface::None => "",
-        Interface::Unknown => return None,
+        PacketInterface::Named(name) => name.as_str(),
+        PacketInterface::None => "",
+        PacketInterface::Unknown => return None,
     };
     Some(names.iter().any(|pattern| pattern.matches(name)))
 }
 
 /// Whether all are so: one that is not decides, whatever is not known.
-fn all(mut answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+fn all_hold(mut answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut known = true;
     let decided = answers.any(|answer| {
         known &= answer.is_some();

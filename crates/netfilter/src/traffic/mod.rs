@@ -43,39 +43,39 @@ pub use say::address_words;
 
 use surefoot_report::Problem;
 
-use crate::packet::Path;
+use crate::packet::PacketPath;
 use surefoot_ruleset::model::{Field, Match, NamePattern, Range, ct_state};
 
 /// Packets that have something in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// The way that they take, where it was said.
-    pub way: Option<Path>,
+    pub way: Option<PacketPath>,
     /// The family, where it was said or follows.
     pub v6: Option<bool>,
     /// Whether nothing was said of the connection, so that first packets are meant.
     pub taken_as_new: bool,
     /// Whether destinations were named, which tell the way.
     pub names_destination: bool,
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<TrafficCondition>,
 }
 
 /// One condition: all its parts hold, or not all of them if negated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Condition {
+pub(crate) struct TrafficCondition {
     pub(crate) negated: bool,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<ConditionPart>,
 }
 
 /// A part of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ConditionPart {
     /// As a rule would ask.
     Match(Match),
     /// One of these holds.
-    Any(Vec<Part>),
+    Any(Vec<ConditionPart>),
     /// All of these hold.
-    All(Vec<Part>),
+    All(Vec<ConditionPart>),
     /// An address is in a set of the rules.
     InSet {
         /// Whether the source is meant.
@@ -92,7 +92,7 @@ impl Traffic {
     ///
     /// A word that is not understood, with its place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        read::traffic(&read::tokens(text, 0)?)
+        read::read_traffic(&read::tokens(text, 0)?)
     }
 
     /// The packets that open connections from these addresses and come in by this interface.
@@ -108,10 +108,10 @@ impl Traffic {
         let new = Range::one(ct_state::NEW);
         let parts = [
             ends::field_part(source, sources.to_vec()),
-            Part::Match(input),
+            ConditionPart::Match(input),
             ends::field_part(Field::CtState, vec![new]),
         ];
-        let conditions = parts.map(|part| Condition {
+        let conditions = parts.map(|part| TrafficCondition {
             negated: false,
             parts: vec![part],
         });
@@ -129,7 +129,7 @@ impl Traffic {
             .flat_map(|condition| &condition.parts);
         let mut found = Vec::new();
         for part in parts {
-            if let Part::Match(
+            if let ConditionPart::Match(
                 Match::InInterface { names, .. } | Match::OutInterface { names, .. },
             ) = part
             {
@@ -151,7 +151,7 @@ impl Traffic {
     }
 }
 
-impl Part {
+impl ConditionPart {
     fn sets<'a>(&'a self, names: &mut Vec<&'a str>) {
         match self {
             Self::Match(_) => {}

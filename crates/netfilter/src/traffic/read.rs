@@ -2,22 +2,22 @@
 
 use surefoot_report::{Problem, Span};
 
-use super::ends::{ends, field_part, items, ports_part};
-use super::{Condition, Part, Traffic};
-use crate::packet::Path;
+use super::ends::{field_part, list_items, ports_part, read_ends};
+use super::{ConditionPart, Traffic, TrafficCondition};
+use crate::packet::PacketPath;
 use crate::packet::words::{icmp_type, protocol_number, service, state_number};
 use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range, ct_state};
 
 /// A word and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct SentenceToken {
     pub(super) text: String,
     pub(super) span: Span,
 }
 
-impl Token {
+impl SentenceToken {
     /// What is wrong with this word.
-    pub(super) fn problem(&self, what: impl Into<String>) -> Problem {
+    pub(super) fn problem_here(&self, what: impl Into<String>) -> Problem {
         Problem::error(self.span, what)
     }
 
@@ -28,8 +28,8 @@ impl Token {
 }
 
 /// Splits at blanks that do not stand in braces; `start` is where the text begins in its source.
-pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
-    let mut tokens: Vec<Token> = Vec::new();
+pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<SentenceToken>, Problem> {
+    let mut tokens: Vec<SentenceToken> = Vec::new();
     let (mut word, mut from, mut open) = (String::new(), 0, None);
     for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
         match letter {
@@ -39,7 +39,7 @@ pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
         }
         if letter.is_whitespace() && (open.is_none() || at == text.len()) {
             if !word.is_empty() {
-                tokens.push(Token {
+                tokens.push(SentenceToken {
                     text: std::mem::take(&mut word),
                     span: Span::new(start + from, start + at),
                 });
@@ -61,19 +61,19 @@ pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token>, Problem> {
 }
 
 /// Reads packets from all the words.
-pub(super) fn traffic(tokens: &[Token]) -> Result<Traffic, Problem> {
+pub(super) fn read_traffic(tokens: &[SentenceToken]) -> Result<Traffic, Problem> {
     let mut reader = read(tokens)?;
     reader.mean_first_packets();
     Ok(reader.traffic)
 }
 
 /// Reads what packets have become: they keep the state that they came with.
-pub(super) fn later(tokens: &[Token]) -> Result<Traffic, Problem> {
+pub(super) fn read_later(tokens: &[SentenceToken]) -> Result<Traffic, Problem> {
     read(tokens).map(|reader| reader.traffic)
 }
 
-fn read(tokens: &[Token]) -> Result<Reader<'_>, Problem> {
-    let mut reader = Reader {
+fn read(tokens: &[SentenceToken]) -> Result<SentenceReader<'_>, Problem> {
+    let mut reader = SentenceReader {
         tokens,
         next: 0,
         traffic: Traffic::default(),
@@ -82,14 +82,14 @@ fn read(tokens: &[Token]) -> Result<Reader<'_>, Problem> {
         connection: false,
     };
     while let Some(token) = reader.take() {
-        reader.term(token, false)?;
+        reader.read_term(token, false)?;
     }
     reader.settle();
     Ok(reader)
 }
 
-struct Reader<'a> {
-    tokens: &'a [Token],
+struct SentenceReader<'a> {
+    tokens: &'a [SentenceToken],
     next: usize,
     traffic: Traffic,
     input: bool,
@@ -98,82 +98,88 @@ struct Reader<'a> {
     connection: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self) -> Option<&'a Token> {
+impl<'a> SentenceReader<'a> {
+    fn take(&mut self) -> Option<&'a SentenceToken> {
         let token = self.tokens.get(self.next)?;
         self.next += 1;
         Some(token)
     }
 
-    fn after(&mut self, key: &Token, expected: &str) -> Result<&'a Token, Problem> {
+    fn take_after(
+        &mut self,
+        key: &SentenceToken,
+        expected: &str,
+    ) -> Result<&'a SentenceToken, Problem> {
         self.take()
-            .ok_or_else(|| key.problem(format!("expected {expected} behind `{}`", key.text)))
+            .ok_or_else(|| key.problem_here(format!("expected {expected} behind `{}`", key.text)))
     }
 
-    fn push(&mut self, negated: bool, parts: Vec<Part>) {
+    fn push(&mut self, negated: bool, parts: Vec<ConditionPart>) {
         if !parts.is_empty() || negated {
-            self.traffic.conditions.push(Condition { negated, parts });
+            self.traffic
+                .conditions
+                .push(TrafficCondition { negated, parts });
         }
     }
 
-    fn term(&mut self, token: &'a Token, negated: bool) -> Result<(), Problem> {
+    fn read_term(&mut self, token: &'a SentenceToken, negated: bool) -> Result<(), Problem> {
         let lower = token.lower();
         match lower.as_str() {
             "not" | "!" => {
-                let next = self.after(token, "what it turns round")?;
-                self.term(next, !negated)
+                let next = self.take_after(token, "what it turns round")?;
+                self.read_term(next, !negated)
             }
             "traffic" | "packets" | "packet" | "anything" | "everything" | "and" | "," => {
                 if negated {
                     return Err(
-                        token.problem("`not` stands before nothing that it could turn round")
+                        token.problem_here("`not` stands before nothing that it could turn round")
                     );
                 }
                 Ok(())
             }
-            "from" | "to" => self.end(token, lower == "from", negated),
+            "from" | "to" => self.read_end(token, lower == "from", negated),
             "sport" | "dport" => {
-                let value = self.after(token, "ports")?;
+                let value = self.take_after(token, "ports")?;
                 let part = ports_part(value, &value.text, lower == "sport")?;
                 self.push(negated, vec![part]);
                 Ok(())
             }
-            "in" | "out" => self.interface(token, lower == "in", negated),
+            "in" | "out" => self.read_interface(token, lower == "in", negated),
             "forwarded" => {
-                self.way(token, Path::Forward, negated)?;
+                self.set_way(token, PacketPath::Forward, negated)?;
                 Ok(())
             }
             "ipv4" | "ipv6" => {
                 let six = (lower == "ipv6") != negated;
                 if self.traffic.v6.is_some_and(|v6| v6 != six) {
-                    return Err(token.problem("packets are of one family: nothing is left"));
+                    return Err(token.problem_here("packets are of one family: nothing is left"));
                 }
                 self.traffic.v6 = Some(six);
                 Ok(())
             }
             "proto" => {
-                let value = self.after(token, "a protocol")?;
-                let numbers: Option<Vec<Range>> = items(&value.text).map(byte_range).collect();
+                let value = self.take_after(token, "a protocol")?;
+                let numbers: Option<Vec<Range>> = list_items(&value.text).map(byte_range).collect();
                 let part = match numbers.filter(|numbers| !numbers.is_empty()) {
                     Some(numbers) => field_part(Field::L4Proto, numbers),
-                    None => protocols(value)?.ok_or_else(|| unknown(value))?,
+                    None => protocol_part(value)?.ok_or_else(|| unknown(value))?,
                 };
                 self.push(negated, vec![part]);
                 Ok(())
             }
             "state" => {
                 self.connection = true;
-                let value = self.after(token, "a state such as new")?;
+                let value = self.take_after(token, "a state such as new")?;
                 if value.lower() == "any" && !negated {
                     return Ok(());
                 }
-                let part = states(value).ok_or_else(|| unknown(value))?;
+                let part = state_part(value).ok_or_else(|| unknown(value))?;
                 self.push(negated, vec![part]);
                 Ok(())
             }
             "type" => {
-                let value = self.after(token, "an ICMP type")?;
-                let part = icmp(&value.text).ok_or_else(|| unknown(value))?;
+                let value = self.take_after(token, "an ICMP type")?;
+                let part = icmp_part(&value.text).ok_or_else(|| unknown(value))?;
                 self.push(negated, vec![part]);
                 Ok(())
             }
@@ -190,7 +196,7 @@ impl<'a> Reader<'a> {
             }
             "syn" => {
                 // FIN, SYN, RST and ACK are looked at, as iptables' `--syn` does.
-                let part = Part::Match(Match::Field {
+                let part = ConditionPart::Match(Match::Field {
                     operand: Operand {
                         field: Field::TcpFlags,
                         mask: Some(0x17),
@@ -201,25 +207,25 @@ impl<'a> Reader<'a> {
                 self.push(negated, vec![part]);
                 Ok(())
             }
-            "uid" => self.numbers(token, &[Field::Uid], negated),
-            "gid" => self.numbers(token, &[Field::Gid], negated),
+            "uid" => self.read_numbers(token, &[Field::Uid], negated),
+            "gid" => self.read_numbers(token, &[Field::Gid], negated),
             "ctmark" => {
                 self.connection = true;
-                self.numbers(token, &[Field::CtMark], negated)
+                self.read_numbers(token, &[Field::CtMark], negated)
             }
-            "length" => self.numbers(token, &[Field::Length], negated),
-            "ttl" => self.numbers(token, &[Field::Ttl, Field::HopLimit], negated),
-            _ => self.single(token, negated),
+            "length" => self.read_numbers(token, &[Field::Length], negated),
+            "ttl" => self.read_numbers(token, &[Field::Ttl, Field::HopLimit], negated),
+            _ => self.read_single(token, negated),
         }
     }
 
     /// A word that says something by itself.
-    fn single(&mut self, token: &Token, negated: bool) -> Result<(), Problem> {
-        if let Some(part) = protocols(token)? {
+    fn read_single(&mut self, token: &SentenceToken, negated: bool) -> Result<(), Problem> {
+        if let Some(part) = protocol_part(token)? {
             self.push(negated, vec![part]);
             return Ok(());
         }
-        if let Some(part) = states(token) {
+        if let Some(part) = state_part(token) {
             self.connection = true;
             self.push(negated, vec![part]);
             return Ok(());
@@ -237,46 +243,60 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let is_name = token.text.chars().any(char::is_alphabetic);
-        if is_name && let Some(part) = icmp(&token.text) {
+        if is_name && let Some(part) = icmp_part(&token.text) {
             self.push(negated, vec![part]);
             return Ok(());
         }
         Err(unknown(token))
     }
 
-    fn end(&mut self, key: &Token, source: bool, negated: bool) -> Result<(), Problem> {
+    fn read_end(
+        &mut self,
+        key: &SentenceToken,
+        source: bool,
+        negated: bool,
+    ) -> Result<(), Problem> {
         let mut negated = negated;
-        let mut value = self.after(key, "an address, such as 10.0.0.0/8, me or :22")?;
+        let mut value = self.take_after(key, "an address, such as 10.0.0.0/8, me or :22")?;
         if matches!(value.lower().as_str(), "not" | "!") {
             negated = !negated;
-            value = self.after(value, "an address")?;
+            value = self.take_after(value, "an address")?;
         }
         if value.text.eq_ignore_ascii_case("port") {
-            let ports = self.after(value, "ports")?;
+            let ports = self.take_after(value, "ports")?;
             let part = ports_part(ports, &ports.text, source)?;
             self.push(negated, vec![part]);
             return Ok(());
         }
         let names_ports_only = matches!(value.text.as_bytes().first(), Some(b':'));
         self.traffic.names_destination |= !source && !names_ports_only;
-        let condition = ends(value, source, negated)?;
+        let condition = read_ends(value, source, negated)?;
         self.push(condition.negated, condition.parts);
         Ok(())
     }
 
-    fn interface(&mut self, key: &Token, input: bool, negated: bool) -> Result<(), Problem> {
+    fn read_interface(
+        &mut self,
+        key: &SentenceToken,
+        input: bool,
+        negated: bool,
+    ) -> Result<(), Problem> {
         let Some(value) = self.take_name() else {
             if negated {
-                return Err(key.problem("expected an interface's name"));
+                return Err(key.problem_here("expected an interface's name"));
             }
-            let way = if input { Path::Input } else { Path::Output };
-            return self.way(key, way, false);
+            let way = if input {
+                PacketPath::Input
+            } else {
+                PacketPath::Output
+            };
+            return self.set_way(key, way, false);
         };
         let mut negated = negated;
         let mut value = value;
         if matches!(value.lower().as_str(), "not" | "!") {
             negated = !negated;
-            value = self.after(value, "an interface's name")?;
+            value = self.take_after(value, "an interface's name")?;
         }
         if input {
             self.input = true;
@@ -284,13 +304,13 @@ impl<'a> Reader<'a> {
             self.output = true;
         }
         let mut names = Vec::new();
-        for item in items(&value.text) {
+        for item in list_items(&value.text) {
             let start = item.strip_suffix(['+', '*']);
             let text = start.unwrap_or(item);
             // `IFNAMSIZ` with its zero is 16.
             if text.len() > 15 || text.contains('/') {
                 return Err(
-                    value.problem(format!("`{}` is no interface's name", item.escape_debug()))
+                    value.problem_here(format!("`{}` is no interface's name", item.escape_debug()))
                 );
             }
             names.push(NamePattern {
@@ -299,7 +319,7 @@ impl<'a> Reader<'a> {
             });
         }
         if names.is_empty() {
-            return Err(value.problem("expected an interface's name"));
+            return Err(value.problem_here("expected an interface's name"));
         }
         let part = if input {
             Match::InInterface {
@@ -312,13 +332,13 @@ impl<'a> Reader<'a> {
                 names,
             }
         };
-        self.push(negated, vec![Part::Match(part)]);
+        self.push(negated, vec![ConditionPart::Match(part)]);
         Ok(())
     }
 
     /// The next word, if it can be an interface's name and is no word of the language; a `not`
     /// counts as what it stands before.
-    fn take_name(&mut self) -> Option<&'a Token> {
+    fn take_name(&mut self) -> Option<&'a SentenceToken> {
         let next = self.tokens.get(self.next)?;
         let turned = matches!(next.lower().as_str(), "not" | "!");
         let name = if turned {
@@ -332,36 +352,50 @@ impl<'a> Reader<'a> {
         self.take()
     }
 
-    fn way(&mut self, token: &Token, way: Path, negated: bool) -> Result<(), Problem> {
+    fn set_way(
+        &mut self,
+        token: &SentenceToken,
+        way: PacketPath,
+        negated: bool,
+    ) -> Result<(), Problem> {
         if negated {
-            return Err(token.problem("a way cannot be turned round")
+            return Err(token.problem_here("a way cannot be turned round")
                 .help("say `out` for what this host sends; without either, packets to this host are meant"));
         }
         if self.traffic.way.is_some_and(|said| said != way) {
-            return Err(token.problem("packets take one way: nothing is left"));
+            return Err(token.problem_here("packets take one way: nothing is left"));
         }
         self.traffic.way = Some(way);
         Ok(())
     }
 
-    fn numbers(&mut self, key: &Token, fields: &[Field], negated: bool) -> Result<(), Problem> {
-        let value = self.after(key, "numbers, such as 5, 1-9 or 1,7")?;
+    fn read_numbers(
+        &mut self,
+        key: &SentenceToken,
+        fields: &[Field],
+        negated: bool,
+    ) -> Result<(), Problem> {
+        let value = self.take_after(key, "numbers, such as 5, 1-9 or 1,7")?;
         let mut ranges = Vec::new();
-        for item in items(&value.text) {
+        for item in list_items(&value.text) {
             let (lo, hi) = item.split_once('-').unwrap_or((item, item));
             match (number(lo), number(hi)) {
                 (Some(lo), Some(hi)) if lo <= hi => ranges.push(Range { lo, hi }),
-                _ => return Err(value.problem(format!("`{}` is no number", item.escape_debug()))),
+                _ => {
+                    return Err(
+                        value.problem_here(format!("`{}` is no number", item.escape_debug()))
+                    );
+                }
             }
         }
-        let mut parts: Vec<Part> = fields
+        let mut parts: Vec<ConditionPart> = fields
             .iter()
             .map(|field| field_part(*field, ranges.clone()))
             .collect();
         let part = if parts.len() == 1 {
             parts.remove(0)
         } else {
-            Part::Any(parts)
+            ConditionPart::Any(parts)
         };
         self.push(negated, vec![part]);
         Ok(())
@@ -379,8 +413,8 @@ impl<'a> Reader<'a> {
     fn settle(&mut self) {
         if self.traffic.way.is_none() {
             self.traffic.way = match (self.input, self.output) {
-                (true, true) => Some(Path::Forward),
-                (false, true) => Some(Path::Output),
+                (true, true) => Some(PacketPath::Forward),
+                (false, true) => Some(PacketPath::Output),
                 _ => None,
             };
         }
@@ -433,10 +467,10 @@ fn states_only(lower: &str) -> bool {
         .all(|item| state_number(item).is_some() || protocol_number(item).is_some())
 }
 
-fn unknown(token: &Token) -> Problem {
+fn unknown(token: &SentenceToken) -> Problem {
     let text = token.text.escape_debug();
     token
-        .problem(format!("`{text}` is not understood"))
+        .problem_here(format!("`{text}` is not understood"))
         .help("packets are said like this: tcp from 10.0.0.0/8 to :22 in eth0 new")
 }
 
@@ -447,15 +481,15 @@ fn number(text: &str) -> Option<u128> {
     }
 }
 
-fn number_part(field: Field, number: u128) -> Part {
+fn number_part(field: Field, number: u128) -> ConditionPart {
     field_part(field, vec![Range::one(number)])
 }
 
 /// `tcp`, `tcp,udp`, `tcp,47`.
-fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
+fn protocol_part(token: &SentenceToken) -> Result<Option<ConditionPart>, Problem> {
     let mut ranges = Vec::new();
     let (mut known, mut other) = (0, None);
-    for item in items(&token.text) {
+    for item in list_items(&token.text) {
         match protocol_number(&item.to_ascii_lowercase()) {
             Some(number) => {
                 known += 1;
@@ -471,7 +505,7 @@ fn protocols(token: &Token) -> Result<Option<Part>, Problem> {
     match (known, other) {
         (0, _) => Ok(None),
         (_, Some(other)) => {
-            Err(token.problem(format!("`{}` is no protocol", other.escape_debug())))
+            Err(token.problem_here(format!("`{}` is no protocol", other.escape_debug())))
         }
         _ => Ok(Some(field_part(Field::L4Proto, ranges))),
     }
@@ -489,8 +523,8 @@ fn byte_range(text: &str) -> Option<Range> {
 
 /// What nobody means to leave out: packets that open a connection, those that are not tracked,
 /// and ICMP messages of any state.
-fn first_packets() -> Part {
-    Part::Any(vec![
+fn first_packets() -> ConditionPart {
+    ConditionPart::Any(vec![
         field_part(
             Field::CtState,
             [ct_state::NEW, ct_state::UNTRACKED].map(Range::one).into(),
@@ -501,18 +535,18 @@ fn first_packets() -> Part {
 }
 
 /// `new`, `established,related`.
-fn states(token: &Token) -> Option<Part> {
+fn state_part(token: &SentenceToken) -> Option<ConditionPart> {
     let mut ranges = Vec::new();
-    for item in items(&token.text) {
+    for item in list_items(&token.text) {
         ranges.push(Range::one(state_number(&item.to_ascii_lowercase())?));
     }
     (!ranges.is_empty()).then(|| field_part(Field::CtState, ranges))
 }
 
 /// ICMP types by name or number, of either family that knows them.
-fn icmp(text: &str) -> Option<Part> {
+fn icmp_part(text: &str) -> Option<ConditionPart> {
     let mut ways = Vec::new();
-    for item in items(text) {
+    for item in list_items(text) {
         let before = ways.len();
         one_icmp(item, &mut ways);
         if ways.len() == before {
@@ -522,11 +556,11 @@ fn icmp(text: &str) -> Option<Part> {
     match ways.len() {
         0 => None,
         1 => ways.pop(),
-        _ => Some(Part::Any(ways)),
+        _ => Some(ConditionPart::Any(ways)),
     }
 }
 
-fn one_icmp(text: &str, ways: &mut Vec<Part>) {
+fn one_icmp(text: &str, ways: &mut Vec<ConditionPart>) {
     for (v6, kind_field, code_field) in [
         (false, Field::IcmpType, Field::IcmpCode),
         (true, Field::Icmp6Type, Field::Icmp6Code),
@@ -541,7 +575,7 @@ fn one_icmp(text: &str, ways: &mut Vec<Part>) {
         let range = |number: Option<u8>| {
             vec![number.map_or(Range { lo: 0, hi: 255 }, |number| Range::one(number.into()))]
         };
-        ways.push(Part::All(vec![
+        ways.push(ConditionPart::All(vec![
             field_part(kind_field, range(kind)),
             field_part(code_field, range(code)),
         ]));

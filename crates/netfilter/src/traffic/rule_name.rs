@@ -2,7 +2,7 @@
 
 use surefoot_report::{Problem, Span};
 
-use super::read::Token;
+use super::read::SentenceToken;
 use surefoot_ruleset::model::{Chain, Firewall, RuleAt, Table, chain_name};
 
 /// The name of a rule.
@@ -20,7 +20,7 @@ const FORMS: &str = "such as: rule 4 of filter INPUT, or INPUT:4";
 
 impl RuleName {
     /// Reads `[rule] N of [[FAMILY] TABLE] CHAIN` or `[[FAMILY] TABLE] CHAIN:N`.
-    pub(super) fn read(words: &[Token], whole: Span) -> Result<Self, Problem> {
+    pub(super) fn read(words: &[SentenceToken], whole: Span) -> Result<Self, Problem> {
         let (Some(first), Some(last)) = (words.first(), words.last()) else {
             return Err(Problem::error(whole, "a rule is missing").help(FORMS));
         };
@@ -71,7 +71,7 @@ impl RuleName {
     /// If there is none.
     pub fn find(&self, firewall: &Firewall) -> Result<Vec<RuleAt>, Problem> {
         let problem = |what: String| Problem::error(self.span, what);
-        let mut chains = self.chains(firewall);
+        let mut chains = self.chains_meant(firewall);
         if chains.is_empty() {
             return Err(
                 problem(format!("there is no chain `{}`", self.chain.escape_debug()))
@@ -92,7 +92,7 @@ impl RuleName {
             chains.retain(|(_, table, _)| table.name == "filter");
         }
         if chains.is_empty() {
-            let tables = names(&self.chains(firewall)).join(", ");
+            let tables = names(&self.chains_meant(firewall)).join(", ");
             return Err(problem(format!(
                 "several tables have a chain `{}`: {tables}",
                 self.chain.escape_debug()
@@ -117,7 +117,7 @@ impl RuleName {
         Ok(found)
     }
 
-    fn chains<'a>(&self, firewall: &'a Firewall) -> Vec<(RuleAt, &'a Table, &'a Chain)> {
+    fn chains_meant<'a>(&self, firewall: &'a Firewall) -> Vec<(RuleAt, &'a Table, &'a Chain)> {
         let mut found = Vec::new();
         for (t, table) in firewall.tables.iter().enumerate() {
             for (c, chain) in table.chains.iter().enumerate() {

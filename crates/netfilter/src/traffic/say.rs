@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::exact::{Choice, Cube, Limit};
+use crate::exact::{Cube, CubeLimit, InterfaceChoice};
 use crate::packet::words::protocol_number;
 use crate::packet::{field_words, value_words};
 use surefoot_ruleset::model::{Field, Range};
@@ -13,7 +13,7 @@ const MOST_SHOWN: usize = 6;
 
 /// How much of long lists is said.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
+enum WordDetail {
     All,
     Shortened,
 }
@@ -21,27 +21,27 @@ enum Detail {
 impl Cube {
     /// All that the cube says, in a sentence's words.
     pub fn words(&self) -> String {
-        self.sentence(Detail::All)
+        self.sentence(WordDetail::All)
     }
 
     /// The same for people to look at: long lists are cut.
     pub fn short_words(&self) -> String {
-        self.sentence(Detail::Shortened)
+        self.sentence(WordDetail::Shortened)
     }
 
     /// All that the cube says, where the state of packets was settled by the question: nothing is said
     /// of it unless the cube limits it. Empty for the cube of all packets.
     pub fn words_without_state(&self) -> String {
-        self.word_list(Detail::All).join(" ")
+        self.word_list(WordDetail::All).join(" ")
     }
 
     /// The same for people to look at: long lists are cut.
     pub fn short_words_without_state(&self) -> String {
-        self.word_list(Detail::Shortened).join(" ")
+        self.word_list(WordDetail::Shortened).join(" ")
     }
 
     /// A sentence that says nothing of the state means first packets, so this says `state any`.
-    fn sentence(&self, detail: Detail) -> String {
+    fn sentence(&self, detail: WordDetail) -> String {
         let limits_state = self
             .fields
             .iter()
@@ -55,7 +55,7 @@ impl Cube {
         words.join(" ")
     }
 
-    fn word_list(&self, detail: Detail) -> Vec<String> {
+    fn word_list(&self, detail: WordDetail) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let of = |field: Field| self.fields.iter().find(|limit| limit.field == field);
         let kinds = [
@@ -63,7 +63,12 @@ impl Cube {
             (Field::Icmp6Type, Field::Icmp6Code, "icmpv6"),
         ];
         match of(Field::L4Proto) {
-            Some(limit) => words.push(turned(proto(limit), limit, detail, protocols)),
+            Some(limit) => words.push(negatable_words(
+                protocol_keyword(limit),
+                limit,
+                detail,
+                protocol_words,
+            )),
             None => words.extend(
                 kinds
                     .iter()
@@ -79,26 +84,26 @@ impl Cube {
             ("to", [Field::Ip4Dst, Field::Ip6Dst], Field::DstPort),
         ] {
             for (field, bits) in addresses.into_iter().zip([32, 128]) {
-                let said = |range| networks(range, bits);
-                words.extend(of(field).map(|limit| turned(word, limit, detail, said)));
+                let said = |range| network_words(range, bits);
+                words.extend(of(field).map(|limit| negatable_words(word, limit, detail, said)));
             }
             let word = format!("{word} port");
-            words.extend(of(port).map(|limit| turned(&word, limit, detail, span)));
+            words.extend(of(port).map(|limit| negatable_words(&word, limit, detail, range_words)));
         }
         for (word, choice) in [("in", &self.input), ("out", &self.output)] {
-            words.extend(choice.as_ref().map(|choice| interfaces(word, choice)));
+            words.extend(choice.as_ref().map(|choice| interface_words(word, choice)));
         }
         for (kind, code, _) in kinds {
-            words.extend(icmp(of(kind), of(code), detail));
+            words.extend(icmp_words(of(kind), of(code), detail));
         }
         words.extend(of(Field::CtState).map(|limit| {
-            turned("", limit, detail, |range| {
+            negatable_words("", limit, detail, |range| {
                 vec![value_words(Field::CtState, range.lo)]
             })
         }));
         for limit in &self.fields {
             if !said_above(limit.field) {
-                words.push(other(limit, detail));
+                words.push(field_phrase(limit, detail));
             }
         }
         for (field, bit, on) in &self.bits {
@@ -112,7 +117,7 @@ impl Cube {
 
 /// A range of addresses as networks, where it is some few, else as a range.
 pub fn address_words(range: Range, v6: bool) -> Vec<String> {
-    networks(range, if v6 { 128 } else { 32 })
+    network_words(range, if v6 { 128 } else { 32 })
 }
 
 fn said_above(field: Field) -> bool {
@@ -134,9 +139,14 @@ fn said_above(field: Field) -> bool {
 }
 
 /// `not from 10.0.0.0/8`.
-fn turned(word: &str, limit: &Limit, detail: Detail, say: impl Fn(Range) -> Vec<String>) -> String {
+fn negatable_words(
+    word: &str,
+    limit: &CubeLimit,
+    detail: WordDetail,
+    say: impl Fn(Range) -> Vec<String>,
+) -> String {
     let items: Vec<String> = limit.values.iter().copied().flat_map(say).collect();
-    let mut words = vec![joined(&items, detail)];
+    let mut words = vec![joined_items(&items, detail)];
     if !word.is_empty() {
         words.insert(0, word.to_owned());
     }
@@ -147,8 +157,8 @@ fn turned(word: &str, limit: &Limit, detail: Detail, say: impl Fn(Range) -> Vec<
 }
 
 /// The word before protocols that are numbers only.
-fn proto(limit: &Limit) -> &'static str {
-    let mut words = limit.values.iter().copied().flat_map(protocols);
+fn protocol_keyword(limit: &CubeLimit) -> &'static str {
+    let mut words = limit.values.iter().copied().flat_map(protocol_words);
     let number = |word: String| {
         word.bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'-')
@@ -157,9 +167,9 @@ fn proto(limit: &Limit) -> &'static str {
 }
 
 /// Names that read back as the protocol, else numbers.
-fn protocols(range: Range) -> Vec<String> {
+fn protocol_words(range: Range) -> Vec<String> {
     if range.hi - range.lo > 3 {
-        return span(range);
+        return range_words(range);
     }
     (range.lo..=range.hi)
         .map(|number| {
@@ -172,8 +182,12 @@ fn protocols(range: Range) -> Vec<String> {
         .collect()
 }
 
-fn icmp(kind: Option<&Limit>, code: Option<&Limit>, detail: Detail) -> Vec<String> {
-    let one = |limit: &Limit| match limit.values.as_slice() {
+fn icmp_words(
+    kind: Option<&CubeLimit>,
+    code: Option<&CubeLimit>,
+    detail: WordDetail,
+) -> Vec<String> {
+    let one = |limit: &CubeLimit| match limit.values.as_slice() {
         [range] if range.lo == range.hi && !limit.negated => Some(range.lo),
         _ => None,
     };
@@ -184,17 +198,17 @@ fn icmp(kind: Option<&Limit>, code: Option<&Limit>, detail: Detail) -> Vec<Strin
         }
         (kind, code) => {
             let mut words = Vec::new();
-            words.extend(kind.map(|kind| turned("type", kind, detail, span)));
-            words.extend(code.map(|code| other(code, detail)));
+            words.extend(kind.map(|kind| negatable_words("type", kind, detail, range_words)));
+            words.extend(code.map(|code| field_phrase(code, detail)));
             words
         }
     }
 }
 
 /// A field that sentences have one word for, or none.
-fn other(limit: &Limit, detail: Detail) -> String {
+fn field_phrase(limit: &CubeLimit, detail: WordDetail) -> String {
     let field = limit.field;
-    let numbers = |word: &str| turned(word, limit, detail, span);
+    let numbers = |word: &str| negatable_words(word, limit, detail, range_words);
     match field {
         Field::Uid => numbers("uid"),
         Field::Gid => numbers("gid"),
@@ -209,15 +223,14 @@ fn other(limit: &Limit, detail: Detail) -> String {
                 "fragment".to_owned()
             }
         }
-        Field::TcpFlags => {
-            flags(limit).unwrap_or_else(|| turned("with TCP flags", limit, detail, span))
-        }
-        Field::CtDirection => turned("", limit, detail, |range| {
+        Field::TcpFlags => flag_words(limit)
+            .unwrap_or_else(|| negatable_words("with TCP flags", limit, detail, range_words)),
+        Field::CtDirection => negatable_words("", limit, detail, |range| {
             vec![value_words(field, range.lo)]
         }),
         _ => {
             let word = format!("with {}", field_words(field));
-            turned(&word, limit, detail, |range| {
+            negatable_words(&word, limit, detail, |range| {
                 let lo = value_words(field, range.lo);
                 vec![if range.lo == range.hi {
                     lo
@@ -230,7 +243,7 @@ fn other(limit: &Limit, detail: Detail) -> String {
 }
 
 /// The flags that are set and those that are not, if that says it all.
-fn flags(limit: &Limit) -> Option<String> {
+fn flag_words(limit: &CubeLimit) -> Option<String> {
     let inside: Vec<u128> = (0..256)
         .filter(|flags| limit.values.iter().any(|range| range.contains(*flags)))
         .collect();
@@ -256,8 +269,8 @@ fn flags(limit: &Limit) -> Option<String> {
     })
 }
 
-fn joined(items: &[String], detail: Detail) -> String {
-    if detail == Detail::Shortened && items.len() > MOST_SHOWN + 1 {
+fn joined_items(items: &[String], detail: WordDetail) -> String {
+    if detail == WordDetail::Shortened && items.len() > MOST_SHOWN + 1 {
         let shown = items.get(..MOST_SHOWN).unwrap_or_default();
         return format!(
             "{{{}, … {} more}}",
@@ -268,7 +281,7 @@ fn joined(items: &[String], detail: Detail) -> String {
     items.join(",")
 }
 
-fn span(range: Range) -> Vec<String> {
+fn range_words(range: Range) -> Vec<String> {
     vec![if range.lo == range.hi {
         range.lo.to_string()
     } else {
@@ -277,7 +290,7 @@ fn span(range: Range) -> Vec<String> {
 }
 
 /// One network, or a range that is none; several networks if there are few.
-fn networks(range: Range, bits: u32) -> Vec<String> {
+fn network_words(range: Range, bits: u32) -> Vec<String> {
     let address = |number: u128| -> IpAddr {
         match u32::try_from(number) {
             Ok(number) if bits == 32 => Ipv4Addr::from(number).into(),
@@ -315,7 +328,7 @@ fn last_of(lo: u128, host: u32) -> Option<u128> {
     size.map_or(Some(u128::MAX), |size| lo.checked_add(size - 1))
 }
 
-fn interfaces(word: &str, choice: &Choice) -> String {
+fn interface_words(word: &str, choice: &InterfaceChoice) -> String {
     let not = if choice.but { "not " } else { "" };
     let mut words = format!("{not}{word} {}", choice.names.join(","));
     if !choice.except.is_empty() {
@@ -331,7 +344,7 @@ mod tests {
     #[test]
     fn ranges_are_said_as_networks_where_they_are_some() {
         let said = |lo: u32, hi: u32| {
-            networks(
+            network_words(
                 Range {
                     lo: lo.into(),
                     hi: hi.into(),
@@ -349,12 +362,12 @@ mod tests {
             lo: 0,
             hi: u128::MAX,
         };
-        assert_eq!(networks(all, 128), ["::/0"]);
+        assert_eq!(network_words(all, 128), ["::/0"]);
     }
 
     #[test]
     fn a_cube_reads_as_a_sentence_about_packets() {
-        let limit = |field, negated, values: &[(u128, u128)]| Limit {
+        let limit = |field, negated, values: &[(u128, u128)]| CubeLimit {
             field,
             negated,
             values: values
@@ -363,7 +376,7 @@ mod tests {
                 .collect(),
         };
         let cube = Cube {
-            input: Some(Choice {
+            input: Some(InterfaceChoice {
                 but: true,
                 names: vec!["lo".into()],
                 except: Vec::new(),

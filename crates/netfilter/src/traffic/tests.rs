@@ -15,10 +15,10 @@ fn refused(text: &str, what: &str, at: (u32, u32)) {
 fn the_way_follows_from_the_interfaces() {
     let way = |text: &str| Traffic::parse(text).unwrap().way;
     assert_eq!(way("tcp to :22 in eth0"), None);
-    assert_eq!(way("tcp in eth0 out eth1"), Some(Path::Forward));
-    assert_eq!(way("tcp out eth1"), Some(Path::Output));
-    assert_eq!(way("tcp out"), Some(Path::Output));
-    assert_eq!(way("forwarded tcp"), Some(Path::Forward));
+    assert_eq!(way("tcp in eth0 out eth1"), Some(PacketPath::Forward));
+    assert_eq!(way("tcp out eth1"), Some(PacketPath::Output));
+    assert_eq!(way("tcp out"), Some(PacketPath::Output));
+    assert_eq!(way("forwarded tcp"), Some(PacketPath::Forward));
 }
 
 #[test]

@@ -12,10 +12,10 @@
 use std::collections::BTreeSet;
 use std::path::Path as File;
 
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Packets, Question};
-use surefoot_netfilter::lookup::Lookup;
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Index, Record, evaluate};
+use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Packets, SymbolicQuestion};
+use surefoot_netfilter::lookup::CompiledRules;
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{Decider, End, RecordLevel, RuleIndex, evaluate};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_netfilter::{Interface, Surroundings};
 use surefoot_ruleset::model::{Family, Firewall, RuleAt};
@@ -52,7 +52,7 @@ pub(crate) fn compare(file: &File, tally: &mut Tally) {
         format: None,
     }])
     .firewall;
-    let index = Index::new(&firewall);
+    let index = RuleIndex::new(&firewall);
     let rules: Vec<RuleAt> = rules(&firewall);
     if rules.len() > MOST_RULES {
         return;
@@ -62,8 +62,8 @@ pub(crate) fn compare(file: &File, tally: &mut Tally) {
             if !firewall.tables.iter().any(|table| sees(table.family, v6)) {
                 continue;
             }
-            for path in [Path::Input, Path::Forward, Path::Output] {
-                let question = Question {
+            for path in [PacketPath::Input, PacketPath::Forward, PacketPath::Output] {
+                let question = SymbolicQuestion {
                     firewall: &firewall,
                     surroundings: &surroundings,
                     v6,
@@ -74,7 +74,10 @@ pub(crate) fn compare(file: &File, tally: &mut Tally) {
                     budget: Budget::default(),
                 };
                 let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });
-                let index = (&index, &Lookup::new(&firewall, &index, &surroundings));
+                let index = (
+                    &index,
+                    &CompiledRules::new(&firewall, &index, &surroundings),
+                );
                 if compare_way(question, index, &rules, &place, tally).is_err() {
                     tally.exhausted.push(place);
                 }
@@ -84,8 +87,8 @@ pub(crate) fn compare(file: &File, tally: &mut Tally) {
 }
 
 fn compare_way(
-    question: Question,
-    (index, lookup): (&Index, &Lookup),
+    question: SymbolicQuestion,
+    (index, lookup): (&RuleIndex, &CompiledRules),
     rules: &[RuleAt],
     place: &str,
     tally: &mut Tally,
@@ -93,12 +96,12 @@ fn compare_way(
     let mut exact = Exact::new(question)?;
     let mut sets: Vec<Packets> = vec![exact.world()];
     for end in [End::Accepted, End::Dropped, End::Rejected, End::Unknown] {
-        sets.push(exact.possibly(end)?);
-        sets.push(exact.certainly(end)?);
+        sets.push(exact.possibly_ending(end)?);
+        sets.push(exact.certainly_ending(end)?);
     }
     let step = rules.len().div_ceil(RULES).max(1);
     for at in rules.iter().step_by(step) {
-        sets.push(exact.hits(*at)?);
+        sets.push(exact.packets_hitting(*at)?);
     }
     let mut chance = chance(place);
     for set in sets {
@@ -122,7 +125,11 @@ fn compare_way(
 }
 
 /// Whether the look-up answers; if so, as the evaluator does.
-fn look_up(question: Question, (index, lookup): (&Index, &Lookup), packet: Packet) -> bool {
+fn look_up(
+    question: SymbolicQuestion,
+    (index, lookup): (&RuleIndex, &CompiledRules),
+    packet: Packet,
+) -> bool {
     let packet = packet.settle(question.surroundings);
     let Some(found) = lookup.key(&packet).and_then(|key| lookup.judge(&key)) else {
         return false;
@@ -132,13 +139,13 @@ fn look_up(question: Question, (index, lookup): (&Index, &Lookup), packet: Packe
     true
 }
 
-fn walk(question: Question, index: &Index, packet: &Packet) -> Vec<(End, Decider)> {
+fn walk(question: SymbolicQuestion, index: &RuleIndex, packet: &Packet) -> Vec<(End, Decider)> {
     let answer = evaluate(
         question.firewall,
         index,
         question.surroundings,
         packet,
-        Record::Nothing,
+        RecordLevel::Nothing,
     );
     let outcomes = answer.outcomes.iter();
     outcomes.map(|outcome| (outcome.end, outcome.by)).collect()

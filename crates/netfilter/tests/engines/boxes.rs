@@ -9,8 +9,8 @@
 
 use std::collections::BTreeSet;
 
-use surefoot_netfilter::boxes::{Axis, Budget, Life, Value, lives};
-use surefoot_netfilter::exact::Why;
+use surefoot_netfilter::boxes::{Budget, ClassValue, MatchAxis, RuleLife, rule_lives};
+use surefoot_netfilter::exact::WhyDead;
 use surefoot_ruleset::model::{
     Backend, Base, Chain, ChainKind, Component, Content, Element, Family, Field, Firewall, Hook,
     KeyPart, Lookup, Match, NamePattern, Opaque, Operand, Place, Policy, Range, Rule, Set, SetKind,
@@ -550,8 +550,8 @@ fn kind(rule: &Rule) -> u8 {
 }
 
 /// Words for a condition that would be too many boxes.
-fn is_too_long((axis, _): &(Axis, Value)) -> bool {
-    matches!(axis, Axis::Said(words) if !WORDS.contains(&words.as_str()))
+fn is_too_long((axis, _): &(MatchAxis, ClassValue)) -> bool {
+    matches!(axis, MatchAxis::Said(words) if !WORDS.contains(&words.as_str()))
 }
 
 fn has_pairs_in_any(rule: &Rule) -> bool {
@@ -572,7 +572,7 @@ struct Tally {
 
 fn compare(firewall: &Firewall, universe: Universe, tally: &mut Tally) {
     let rules = &firewall.tables[0].chains[0].rules;
-    let found = lives(firewall, 0, 0, Budget::default());
+    let found = rule_lives(firewall, 0, 0, Budget::default());
     assert_eq!(found.len(), rules.len());
     let takes: Vec<bool> = rules.iter().map(takes).collect();
     let all: Vec<Vec<bool>> = universe
@@ -593,18 +593,20 @@ fn compare(firewall: &Firewall, universe: Universe, tally: &mut Tally) {
         let wants: Vec<&Vec<bool>> = all.iter().filter(|matched| matched[rule]).collect();
         let comes = |matched: &&Vec<bool>| taker(matched).is_none_or(|by| by >= rule);
         match life {
-            Life::Unknown => panic!("nothing is known of {}", what()),
-            Life::Alive(witness) if witness.values.iter().any(is_too_long) => tally.too_long += 1,
-            Life::Alive(witness) => {
+            RuleLife::Unknown => panic!("nothing is known of {}", what()),
+            RuleLife::Alive(witness) if witness.values.iter().any(is_too_long) => {
+                tally.too_long += 1
+            }
+            RuleLife::Alive(witness) => {
                 tally.alive += 1;
                 assert!(wants.iter().any(comes), "{witness:?} comes to {}", what());
             }
-            Life::Dead(Why::NeverSent) => panic!("one chain knows no callers: {}", what()),
-            Life::Dead(Why::Impossible) => {
+            RuleLife::Dead(WhyDead::NeverSent) => panic!("one chain knows no callers: {}", what()),
+            RuleLife::Dead(WhyDead::Impossible) => {
                 tally.impossible += 1;
                 assert!(wants.is_empty(), "somebody asks for {}", what());
             }
-            Life::Dead(Why::Hidden(by)) => {
+            RuleLife::Dead(WhyDead::Hidden(by)) => {
                 tally.hidden += 1;
                 tally.several += usize::from(by.len() > 1);
                 // None of many pairs may be too many boxes: then it is asked for a little more.

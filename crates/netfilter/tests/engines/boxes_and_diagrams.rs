@@ -11,8 +11,8 @@ use std::path::{Path as File, PathBuf};
 
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::boxes::{Budget, dead_rules};
-use surefoot_netfilter::exact::{self, Exact, Exhausted, Question};
-use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::exact::{self, Exact, Exhausted, SymbolicQuestion};
+use surefoot_netfilter::packet::PacketPath;
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::{Input, load};
@@ -31,8 +31,8 @@ fn compare(name: &str, text: &str) -> Result<usize, Exhausted> {
         return Ok(0);
     }
     for v6 in [false, true] {
-        for path in [Path::Input, Path::Forward, Path::Output] {
-            let mut exact = Exact::new(Question {
+        for path in [PacketPath::Input, PacketPath::Forward, PacketPath::Output] {
+            let mut exact = Exact::new(SymbolicQuestion {
                 firewall: &firewall,
                 surroundings: &Surroundings::default(),
                 v6,
@@ -43,7 +43,7 @@ fn compare(name: &str, text: &str) -> Result<usize, Exhausted> {
                 budget: exact::Budget::default(),
             })?;
             for at in &dead {
-                let hits = exact.hits(*at)?;
+                let hits = exact.packets_hitting(*at)?;
                 assert!(
                     hits.is_none(),
                     "{name}: {at:?} is called dead, and a packet on {path:?} hits it:\n{text}"

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, Question};
-use surefoot_netfilter::lookup::Lookup;
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Index};
+use surefoot_netfilter::exact::{Budget, Exact, SymbolicQuestion};
+use surefoot_netfilter::lookup::CompiledRules;
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{End, RuleIndex};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Field, Firewall};
 use surefoot_testkit::Observation;
@@ -30,13 +30,13 @@ const SOMEWHERE_ELSE: u128 = 1;
 pub(crate) fn hold(case: &Case, packets: usize, seed: u64) -> (Tally, (usize, usize)) {
     let mut session =
         Session::new(case, seed).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let indices: Vec<Index> = session
+    let indices: Vec<RuleIndex> = session
         .loaded
         .models
         .iter()
-        .map(|model| Index::new(&model.firewall))
+        .map(|model| RuleIndex::new(&model.firewall))
         .collect();
-    let lookup = Lookup::new(
+    let lookup = CompiledRules::new(
         &session.loaded.models[0].firewall,
         &indices[0],
         &session.loaded.surroundings,
@@ -116,11 +116,11 @@ impl AtOnce {
         seen: &Observation,
     ) -> Option<Judgement> {
         let path = match packet.path {
-            Path::Input => "input",
-            Path::Forward => "forward",
-            Path::Output => "output",
+            PacketPath::Input => "input",
+            PacketPath::Forward => "forward",
+            PacketPath::Output => "output",
         };
-        let question = Question {
+        let question = SymbolicQuestion {
             firewall,
             surroundings,
             v6,
@@ -165,8 +165,8 @@ fn fits(packet: &Packet) -> bool {
         .or(packet.known(Field::HopLimit))
         .unwrap_or_default();
     match packet.path {
-        Path::Input => packet.known(Field::DstAddressType) != Some(SOMEWHERE_ELSE),
-        Path::Forward => hops > 1,
-        Path::Output => true,
+        PacketPath::Input => packet.known(Field::DstAddressType) != Some(SOMEWHERE_ELSE),
+        PacketPath::Forward => hops > 1,
+        PacketPath::Output => true,
     }
 }

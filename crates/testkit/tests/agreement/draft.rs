@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::packet::PacketPath;
 use surefoot_ruleset::model::{
     Component, Effect, Element, Field, Firewall, KeyPart, Match, NamePattern, Operand, Range,
     SetRef, Statement, Table, Verdict,
@@ -15,7 +15,7 @@ use crate::chance::Chance;
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) v6: bool,
-    pub(crate) path: Path,
+    pub(crate) path: PacketPath,
     pub(crate) input: String,
     pub(crate) output: String,
     pub(crate) fields: BTreeMap<Field, u128>,
@@ -126,7 +126,7 @@ impl<'a> Drawer<'a> {
         let mut draft = Draft {
             v6: *chance.pick(families).unwrap(),
             path: *chance
-                .pick(&[Path::Input, Path::Forward, Path::Output])
+                .pick(&[PacketPath::Input, PacketPath::Forward, PacketPath::Output])
                 .unwrap(),
             input: chance.pick(&self.interfaces).unwrap().clone(),
             output: chance.pick(&self.interfaces).unwrap().clone(),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::lookup::Lookup;
+use surefoot_netfilter::lookup::CompiledRules;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, Happened, Index, Record, evaluate};
+use surefoot_netfilter::semantics::{
+    Decider, End, Evaluation, EventKind, RecordLevel, RuleIndex, evaluate,
+};
 use surefoot_ruleset::model::{
     Backend, ChainKind, Effect, Family, Firewall, Hook, Match, Policy, RuleAt, SetRef, Statement,
     Table, Verdict,
@@ -27,12 +29,12 @@ pub(crate) enum Judgement {
 /// Asks the evaluator and compares.
 pub(crate) fn judge(
     firewall: &Firewall,
-    index: &Index,
+    index: &RuleIndex,
     surroundings: &Surroundings,
     packet: &Packet,
     seen: &Observation,
 ) -> Judgement {
-    let evaluation = evaluate(firewall, index, surroundings, packet, Record::Mattered);
+    let evaluation = evaluate(firewall, index, surroundings, packet, RecordLevel::Mattered);
     match compare(firewall, &evaluation, seen) {
         Ok(true) => Judgement::Agrees,
         Ok(false) => Judgement::Among,
@@ -75,7 +77,7 @@ fn compare(
     let open = evaluation
         .events
         .iter()
-        .any(|event| matches!(event.what, Happened::Perhaps(_)))
+        .any(|event| matches!(event.what, EventKind::Perhaps(_)))
         || evaluation.several_ways;
     if let ([outcome], false) = (evaluation.outcomes.as_slice(), open)
         && outcome.end != End::Unknown
@@ -106,7 +108,7 @@ fn compare(
 /// Compares what the look-up says; where it leaves the answer to the evaluator it is open.
 pub(crate) fn judge_lookup(
     firewall: &Firewall,
-    lookup: &Lookup,
+    lookup: &CompiledRules,
     packet: &Packet,
     seen: &Observation,
 ) -> Judgement {
@@ -210,7 +212,7 @@ impl Place {
         evaluation
             .events
             .iter()
-            .filter(|event| matches!(event.what, Happened::Matched | Happened::Policy))
+            .filter(|event| matches!(event.what, EventKind::Matched | EventKind::Policy))
             .map(|event| Self {
                 table: event.table,
                 chain: event.chain,

@@ -34,7 +34,7 @@ use case::Case;
 use judge::{Judgement, judge};
 use session::Session;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::Index;
+use surefoot_netfilter::semantics::RuleIndex;
 use surefoot_ruleset::model::Firewall;
 use surefoot_testkit::{Namespace, Observation, or_fail};
 use tally::Tally;
@@ -128,7 +128,7 @@ fn a_rule_set_that_is_read_wrongly_does_not_agree() {
             // Spread over the whole rule set.
             let step = mutants.len().div_ceil(MUTANTS).max(1);
             for mutant in mutants.iter().step_by(step) {
-                let index = Index::new(mutant);
+                let index = RuleIndex::new(mutant);
                 let differs = |(packet, seen): &(Packet, Observation)| {
                     matches!(
                         judge(mutant, &index, surroundings, packet, seen),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, PacketPath};
 use surefoot_ruleset::model::{Field, ct_state, ct_status};
 use surefoot_testkit::{DESTINATION_OPTIONS, Frame, Port, Transport, Wire};
 
@@ -15,7 +15,7 @@ use crate::flows::Flows;
 /// A packet to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Shot {
-    pub(crate) path: Path,
+    pub(crate) path: PacketPath,
     /// By which interface it comes in, or is sent.
     pub(crate) interface: String,
     pub(crate) frame: Frame,
@@ -39,7 +39,7 @@ impl fmt::Display for Shot {
             self.packet.input, self.packet.output
         )?;
         for (field, value) in self.packet.values() {
-            if let Value::Known(number) = value {
+            if let FieldValue::Known(number) = value {
                 write!(f, ", {field:?} {number}")?;
             }
         }
@@ -73,13 +73,13 @@ pub(crate) fn make(
         .map(|(address, _)| *address)
         .filter(|address| address.is_ipv6() == v6)
         .collect();
-    if draft.path == Path::Forward && phase.forward_to.is_none() {
-        draft.path = Path::Input;
+    if draft.path == PacketPath::Forward && phase.forward_to.is_none() {
+        draft.path = PacketPath::Input;
     }
     if let Some(output) = phase.forward_to {
         output.clone_into(&mut draft.output);
     }
-    let known = (chance.percent(25) && phase.conntrack && draft.path != Path::Output)
+    let known = (chance.percent(25) && phase.conntrack && draft.path != PacketPath::Output)
         .then(|| flows.pick(v6, chance))
         .flatten();
     let (mut wire, state) = match known {
@@ -92,16 +92,16 @@ pub(crate) fn make(
     if state.is_none() {
         place(&mut wire, &draft, phase, &own, chance);
     }
-    if own.contains(&wire.destination) && draft.path == Path::Forward {
-        draft.path = Path::Input;
+    if own.contains(&wire.destination) && draft.path == PacketPath::Forward {
+        draft.path = PacketPath::Input;
     } else if !own.contains(&wire.destination)
-        && draft.path == Path::Input
+        && draft.path == PacketPath::Input
         && phase.forward_to.is_some()
     {
-        draft.path = Path::Forward;
+        draft.path = PacketPath::Forward;
     }
     // What is for this host is put together before the rules of its input see it.
-    let whole = phase.conntrack || v6 || draft.path == Path::Input;
+    let whole = phase.conntrack || v6 || draft.path == PacketPath::Input;
     if draft.fields.get(&Field::IsLaterFragment) == Some(&1) && !whole {
         wire.fragment = 185;
     }
@@ -115,7 +115,7 @@ pub(crate) fn make(
             ]
         });
     let interface = match draft.path {
-        Path::Output => draft.output.clone(),
+        PacketPath::Output => draft.output.clone(),
         _ => draft.input.clone(),
     };
     let to = ports
@@ -299,17 +299,17 @@ fn place(wire: &mut Wire, draft: &Draft, phase: Phase, own: &[IpAddr], chance: &
         wire.destination = other(8);
     }
     match draft.path {
-        Path::Input if phase.forward_to.is_some() => {
+        PacketPath::Input if phase.forward_to.is_some() => {
             if !own.contains(&wire.destination) {
                 wire.destination = *chance.pick(own).unwrap();
             }
         }
-        Path::Input => {
+        PacketPath::Input => {
             if chance.percent(20) {
                 wire.destination = *chance.pick(own).unwrap();
             }
         }
-        Path::Output => {
+        PacketPath::Output => {
             if own.contains(&wire.destination) {
                 wire.destination = other(8);
             }
@@ -317,7 +317,7 @@ fn place(wire: &mut Wire, draft: &Draft, phase: Phase, own: &[IpAddr], chance: &
                 wire.source = *chance.pick(own).unwrap();
             }
         }
-        Path::Forward => {}
+        PacketPath::Forward => {}
     }
 }
 
@@ -352,18 +352,18 @@ fn describe(draft: &Draft, frame: &Frame) -> Packet {
         .to(wire.destination)
         .with(Field::L4Proto, wire.protocol)
         .with(Field::Length, u128::try_from(wire.length()).unwrap());
-    if draft.path != Path::Output {
-        packet.input = Interface::named(&draft.input);
+    if draft.path != PacketPath::Output {
+        packet.input = PacketInterface::named(&draft.input);
         let number = |mac: [u8; 6]| mac.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte));
         packet = packet
             .with(Field::MacSrc, number(frame.from))
             .with(Field::MacDst, number(frame.to))
             .with(Field::PacketType, 0_u8);
     }
-    if draft.path != Path::Input {
-        packet.output = Interface::named(&draft.output);
+    if draft.path != PacketPath::Input {
+        packet.output = PacketInterface::named(&draft.output);
     }
-    if draft.path == Path::Output {
+    if draft.path == PacketPath::Output {
         packet = packet.with(Field::Uid, 0_u8).with(Field::Gid, 0_u8);
     }
     if wire.is_v6() {
@@ -414,9 +414,9 @@ fn describe(draft: &Draft, frame: &Frame) -> Packet {
 }
 
 /// What conntrack makes of a packet of no known connection (`nf_conntrack_proto_*.c`).
-fn tracked(path: Path, wire: &Wire) -> u128 {
+fn tracked(path: PacketPath, wire: &Wire) -> u128 {
     // Checksums of this host's own packets are not looked at.
-    let broken = wire.broken && path != Path::Output;
+    let broken = wire.broken && path != PacketPath::Output;
     match &wire.transport {
         Transport::Tcp { flags, .. } => {
             // PSH, ECE and CWR do not count.

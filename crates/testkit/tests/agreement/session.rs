@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::packet::Path;
+use surefoot_netfilter::packet::PacketPath;
 use surefoot_ruleset::model::Field;
 use surefoot_testkit::{Observation, Toward};
 
@@ -96,8 +96,10 @@ impl Session {
                     self.flows.renew(at).unwrap();
                 }
                 let seen = match shot.path {
-                    Path::Output => referee.send(&shot.interface, &shot.frame.packet),
-                    Path::Input | Path::Forward => referee.receive(&shot.interface, &shot.frame),
+                    PacketPath::Output => referee.send(&shot.interface, &shot.frame.packet),
+                    PacketPath::Input | PacketPath::Forward => {
+                        referee.receive(&shot.interface, &shot.frame)
+                    }
                 };
                 let seen = seen.unwrap_or_else(|error| panic!("{}: {error}: {shot}", self.name));
                 for step in &seen.steps {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{self, DiffVerdict, Side};
+use surefoot_firewall::ask::{self, DiffSide, DiffVerdict};
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_report::Source;
@@ -119,8 +119,8 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     })
 }
 
-pub(super) fn side(rules: &LoadedRules, whole: bool) -> Side<'_> {
-    Side { rules, whole }
+pub(super) fn side(rules: &LoadedRules, whole: bool) -> DiffSide<'_> {
+    DiffSide { rules, whole }
 }
 
 pub(super) fn has_facts(facts: &FactsArgs) -> bool {

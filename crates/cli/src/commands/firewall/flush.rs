@@ -57,7 +57,7 @@ pub(super) fn run(args: &FlushArgs, output: &Output) -> Result<Status, Failure> 
         AnswerFormat::Json => output.json_answer("flush", &ways)?,
     })?;
     super::remark_on_gaps(&rules, output);
-    let changes = |way: &ask::Flushed| way.difference.verdict != ask::DiffVerdict::Equal;
+    let changes = |way: &ask::FlushedRules| way.difference.verdict != ask::DiffVerdict::Equal;
     Ok(if ways.iter().any(changes) {
         Status::Findings
     } else {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use surefoot_firewall::ask::{self, Found, Proof, Verdict};
+use surefoot_firewall::ask::{self, FoundPacket, Proof, ProofVerdict};
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::traffic::{Assertion, policy};
 use surefoot_report::{Problem, Source};
@@ -109,13 +109,15 @@ pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> 
     for assertion in &assertions {
         let proof = ask::prove(&rules, assertion, Budget::default())
             .map_err(|problem| unread(&source, &[problem], output))?;
-        let holds = proof.verdict == Verdict::Holds;
+        let holds = proof.verdict == ProofVerdict::Holds;
         proofs.push(proof);
         if !holds && !args.all {
             break;
         }
     }
-    let failed = proofs.iter().any(|proof| proof.verdict != Verdict::Holds);
+    let failed = proofs
+        .iter()
+        .any(|proof| proof.verdict != ProofVerdict::Holds);
     let left = assertions.len() - proofs.len();
     match args.format {
         AnswerFormat::Text => {
@@ -153,7 +155,7 @@ pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> 
         AnswerFormat::Json => output.json_answer("find", &search)?,
     })?;
     super::remark_on_gaps(&rules, output);
-    Ok(if search.found == Found::Certainly {
+    Ok(if search.found == FoundPacket::Certainly {
         Status::Clean
     } else {
         Status::Findings

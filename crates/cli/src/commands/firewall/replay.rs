@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{Replay, Replayed};
-use surefoot_netfilter::packet::conntrack::{self, Listed};
+use surefoot_netfilter::packet::conntrack::{self, ListedConnection};
 use surefoot_netfilter::{Interface, Surroundings};
 use surefoot_report::Source;
 
@@ -75,7 +75,7 @@ pub(crate) struct ReplayArgs {
 /// The traffic.
 enum Traffic {
     Capture(Box<dyn std::io::Read>, String),
-    Listed(Vec<Listed>),
+    Listed(Vec<ListedConnection>),
 }
 
 pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure> {
@@ -116,11 +116,13 @@ pub(super) fn run(args: &ReplayArgs, output: &Output) -> Result<Status, Failure>
                     progress.step(format!("replaying: {packets} packets so far"));
                 }
             };
-            replay.capture(from, tell).map_err(|error| {
+            replay.replay_capture(from, tell).map_err(|error| {
                 Failure::input(format!("cannot read packets of `{shown}`")).caused_by(&error)
             })?;
         }
-        Traffic::Listed(list) => list.iter().for_each(|listed| replay.connection(listed)),
+        Traffic::Listed(list) => list
+            .iter()
+            .for_each(|listed| replay.judge_connection(listed)),
     }
     let mut replayed = replay.finish(args.limit);
     for rules in [&old, &new] {
@@ -142,7 +144,7 @@ fn status(replayed: &Replayed, rules: &[&LoadedRules]) -> Status {
     let changes = replayed
         .groups
         .iter()
-        .any(|it| it.group.changes() && it.totals.packets > 0);
+        .any(|it| it.group.is_change() && it.totals.packets > 0);
     let doubt = rules.iter().any(|rules| rules.doubt().is_some());
     let judged = replayed.groups.iter().any(|it| it.totals.packets > 0);
     let all_judged = judged && replayed.whole && !replayed.not_judged.iter().any(|it| it.open);

@@ -61,7 +61,7 @@ pub(super) fn run(args: &SpoofArgs, output: &Output) -> Result<Status, Failure> 
         AnswerFormat::Json => output.json_answer("spoof", &found)?,
     })?;
     super::remark_on_gaps(&rules, output);
-    Ok(if found.iter().all(ask::Spoof::is_safe) {
+    Ok(if found.iter().all(ask::SpoofAnswer::is_safe) {
         Status::Clean
     } else {
         Status::Findings

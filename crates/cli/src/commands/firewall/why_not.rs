@@ -49,9 +49,9 @@ pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure>
     let packet = explain::from_words(&args.packet)?;
     let rules = super::rules(&args.rules, output)?;
     let want = match args.want {
-        Want::Accept => ask::Want::Accept,
-        Want::Drop => ask::Want::Drop,
-        Want::Reject => ask::Want::Reject,
+        Want::Accept => ask::WantedEnd::Accept,
+        Want::Drop => ask::WantedEnd::Drop,
+        Want::Reject => ask::WantedEnd::Reject,
     };
     let answer = ask::why_not(&rules, &packet, want);
     output.answer(&match args.format {

@@ -14,20 +14,20 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::name::Named;
-use super::prove::Scope;
+use super::name::NamedDecider;
+use super::prove::PacketScope;
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{
-    Budget, Comparison, Cube, Differing, Exhausted, Pair, Whose, asked_fields,
+    Budget, Cube, DifferingPackets, Exhausted, PairQuestion, RulePair, WhoseRule, asked_fields,
 };
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Record, evaluate, sees};
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{End, RecordLevel, evaluate, sees};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::Field;
 
 /// One of the two rule sets.
 #[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
+pub struct DiffSide<'a> {
     /// The rules.
     pub rules: &'a LoadedRules,
     /// Whether a family that has no rules here has none at all: all its packets are accepted.
@@ -38,11 +38,11 @@ pub struct Side<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: DiffVerdict,
     /// The packets that were looked at.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<PacketScope>,
     /// The packets whose fate changes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FateChange>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
 }
@@ -50,7 +50,7 @@ pub struct Difference {
 /// Whether two rule sets do the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum DiffVerdict {
     /// With every packet, whatever is not known.
     Equal,
     /// With every packet that was looked at, but some could not be.
@@ -63,9 +63,9 @@ pub enum Verdict {
 
 /// Packets whose fate changes in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct FateChange {
     /// Their family and way.
-    pub scope: Scope,
+    pub scope: PacketScope,
     /// Their end under the old rules.
     pub before: End,
     /// Their end under the new rules; if it is the same, they are accepted as other packets.
@@ -79,41 +79,41 @@ pub struct Change {
     /// Whether these are all.
     pub complete: bool,
     /// One of them.
-    pub witness: Option<Witness>,
+    pub witness: Option<DiffWitness>,
     /// The rules on which an uncertain change hangs.
-    pub hangs: Vec<Named>,
+    pub hangs: Vec<NamedDecider>,
 }
 
 /// A packet and its two fates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Witness {
+pub struct DiffWitness {
     /// The packet, in the words of `explain`.
     pub packet: String,
     /// What decides under the old rules.
-    pub before: Vec<Decided>,
+    pub before: Vec<DecidedEnd>,
     /// What decides under the new rules.
-    pub after: Vec<Decided>,
+    pub after: Vec<DecidedEnd>,
 }
 
 /// An end, and what decides it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Decided {
+pub struct DecidedEnd {
     /// The end.
     pub end: End,
     /// What decides.
-    pub by: Named,
+    pub by: NamedDecider,
 }
 
 /// Compares two rule sets over the packets that words mean, in so many parts a change at most.
 pub fn diff(
-    old: Side,
-    new: Side,
+    old: DiffSide,
+    new: DiffSide,
     surroundings: &Surroundings,
     about: &Traffic,
     (most, budget): (usize, Budget),
 ) -> Difference {
     let mut difference = Difference {
-        verdict: Verdict::Equal,
+        verdict: DiffVerdict::Equal,
         scopes: Vec::new(),
         changes: Vec::new(),
         notes: Vec::new(),
@@ -123,7 +123,7 @@ pub fn diff(
             continue;
         }
         let family = if v6 { "IPv6" } else { "IPv4" };
-        let ruled = |side: Side| {
+        let ruled = |side: DiffSide| {
             side.rules
                 .firewall
                 .tables
@@ -144,17 +144,17 @@ pub fn diff(
                 difference.note(format!(
                     "the {which} rules given hold none for {family}: it was not compared"
                 ));
-                difference.unsure();
+                difference.be_unsure();
                 continue;
             }
         }
-        for way in [Path::Input, Path::Forward, Path::Output] {
+        for way in [PacketPath::Input, PacketPath::Forward, PacketPath::Output] {
             if about.way.is_some_and(|said| said != way) {
                 continue;
             }
-            let scope = Scope { v6, way };
+            let scope = PacketScope { v6, way };
             difference.scopes.push(scope);
-            let asked = Asked {
+            let asked = DiffQuestion {
                 old,
                 new,
                 surroundings,
@@ -163,19 +163,19 @@ pub fn diff(
                 most,
                 budget,
             };
-            if asked.compare(&mut difference).is_err() {
+            if asked.compare_scope(&mut difference).is_err() {
                 difference.note(format!(
                     "{}: the question was too large for an exact answer",
                     scope.words()
                 ));
-                difference.unsure();
+                difference.be_unsure();
             }
         }
     }
     difference
         .changes
         .sort_by_key(|change| (!change.certain, change.after == change.before));
-    let asks_mark = |side: Side| asked_fields(&side.rules.firewall).contains(&Field::Mark);
+    let asks_mark = |side: DiffSide| asked_fields(&side.rules.firewall).contains(&Field::Mark);
     if asks_mark(old) || asks_mark(new) {
         difference.note("packets are taken to come without a mark; rules ask for it".into());
     }
@@ -185,8 +185,8 @@ pub fn diff(
 impl WeakenedAnswer for Difference {
     fn weaken(&mut self, why: &str) {
         self.verdict = match self.verdict {
-            Verdict::Equal => Verdict::Unknown,
-            Verdict::Different => Verdict::Open,
+            DiffVerdict::Equal => DiffVerdict::Unknown,
+            DiffVerdict::Different => DiffVerdict::Open,
             other => other,
         };
         for change in &mut self.changes {
@@ -205,25 +205,25 @@ impl Difference {
         }
     }
 
-    fn unsure(&mut self) {
-        self.verdict = self.verdict.max(Verdict::Unknown);
+    fn be_unsure(&mut self) {
+        self.verdict = self.verdict.max(DiffVerdict::Unknown);
     }
 }
 
 /// One family and one way.
-struct Asked<'a> {
-    old: Side<'a>,
-    new: Side<'a>,
+struct DiffQuestion<'a> {
+    old: DiffSide<'a>,
+    new: DiffSide<'a>,
     surroundings: &'a Surroundings,
     about: &'a Traffic,
-    scope: Scope,
+    scope: PacketScope,
     most: usize,
     budget: Budget,
 }
 
-impl Asked<'_> {
-    fn compare(&self, difference: &mut Difference) -> Result<(), Exhausted> {
-        let mut pair = Pair::new(Comparison {
+impl DiffQuestion<'_> {
+    fn compare_scope(&self, difference: &mut Difference) -> Result<(), Exhausted> {
+        let mut pair = RulePair::new(PairQuestion {
             old: &self.old.rules.firewall,
             new: &self.new.rules.firewall,
             surroundings: self.surroundings,
@@ -235,19 +235,19 @@ impl Asked<'_> {
         if pair.is_empty() {
             return Ok(());
         }
-        for differing in pair.differing()? {
+        for differing in pair.find_differences()? {
             for (packets, certain) in [(differing.certainly, true), (differing.possibly, false)] {
                 if packets.is_none() {
                     continue;
                 }
                 difference.verdict = difference.verdict.max(if certain {
-                    Verdict::Different
+                    DiffVerdict::Different
                 } else {
-                    Verdict::Open
+                    DiffVerdict::Open
                 });
                 // What the words cannot say within the budget is still a change.
                 let (cubes, complete) = pair.cubes(packets, self.most).unwrap_or_default();
-                let mut change = Change {
+                let mut change = FateChange {
                     scope: self.scope,
                     before: differing.old,
                     after: differing.new,
@@ -260,9 +260,9 @@ impl Asked<'_> {
                 };
                 if let Some(packet) = pair.witness(packets) {
                     if !certain {
-                        change.hangs = self.hangs(&mut pair, &differing, &packet)?;
+                        change.hangs = self.rules_behind(&mut pair, &differing, &packet)?;
                     }
-                    let (witness, confirmed) = self.shown(packet, &differing);
+                    let (witness, confirmed) = self.show_witness(packet, &differing);
                     change.witness = Some(witness);
                     if !confirmed {
                         change.certain = false;
@@ -287,47 +287,48 @@ impl Asked<'_> {
         Ok(())
     }
 
-    fn hangs(
+    fn rules_behind(
         &self,
-        pair: &mut Pair,
-        differing: &Differing,
+        pair: &mut RulePair,
+        differing: &DifferingPackets,
         packet: &Packet,
-    ) -> Result<Vec<Named>, Exhausted> {
+    ) -> Result<Vec<NamedDecider>, Exhausted> {
         let whose = pair.hangs(differing, packet)?;
         Ok(whose
             .into_iter()
             .map(|one| match one {
-                Whose::Old(at) => Named::rule(&self.old.rules.firewall, at),
-                Whose::New(at) => Named::rule(&self.new.rules.firewall, at),
+                WhoseRule::Old(at) => NamedDecider::rule(&self.old.rules.firewall, at),
+                WhoseRule::New(at) => NamedDecider::rule(&self.new.rules.firewall, at),
             })
             .collect())
     }
 
     /// A packet under both rule sets, and whether the evaluator of single packets sees it so, too.
-    fn shown(&self, packet: Packet, differing: &Differing) -> (Witness, bool) {
+    fn show_witness(&self, packet: Packet, differing: &DifferingPackets) -> (DiffWitness, bool) {
         let packet = packet.settle(self.surroundings);
-        let decided = |side: Side| -> Vec<Decided> {
+        let decided = |side: DiffSide| -> Vec<DecidedEnd> {
             let answer = evaluate(
                 &side.rules.firewall,
                 &side.rules.index,
                 self.surroundings,
                 &packet,
-                Record::Nothing,
+                RecordLevel::Nothing,
             );
             let outcomes = answer.outcomes.iter();
-            let mut decided: Vec<Decided> = outcomes
-                .map(|outcome| Decided {
+            let mut decided: Vec<DecidedEnd> = outcomes
+                .map(|outcome| DecidedEnd {
                     end: outcome.end,
-                    by: Named::decider(&side.rules.firewall, outcome.by),
+                    by: NamedDecider::decider(&side.rules.firewall, outcome.by),
                 })
                 .collect();
             decided.dedup();
             decided
         };
         let (before, after) = (decided(self.old), decided(self.new));
-        let ends =
-            |decided: &[Decided]| -> BTreeSet<End> { decided.iter().map(|one| one.end).collect() };
-        let may = |decided: &[Decided], end: End| {
+        let ends = |decided: &[DecidedEnd]| -> BTreeSet<End> {
+            decided.iter().map(|one| one.end).collect()
+        };
+        let may = |decided: &[DecidedEnd], end: End| {
             let ends = ends(decided);
             ends.contains(&end) || ends.contains(&End::Unknown) || end == End::Unknown
         };
@@ -336,7 +337,7 @@ impl Asked<'_> {
         let mut fields = asked_fields(&self.old.rules.firewall);
         fields.extend(asked_fields(&self.new.rules.firewall));
         shown.keep_only(&fields);
-        let witness = Witness {
+        let witness = DiffWitness {
             packet: shown.words(),
             before,
             after,

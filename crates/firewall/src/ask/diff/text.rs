@@ -2,31 +2,31 @@
 
 use surefoot_report::{Paint, Style};
 
-use super::super::lines::{Lines, by_words, end_word};
+use super::super::lines::{AnswerLines, by_words, end_word};
 use super::super::name::NamedKind;
-use super::{Change, Decided, Difference, Verdict};
+use super::{DecidedEnd, DiffVerdict, Difference, FateChange};
 use surefoot_netfilter::semantics::End;
 
 impl Difference {
     /// The answer, and for each change the packets and one that shows it.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
+        let mut out = AnswerLines::new(style, width);
         let (paint, words) = match self.verdict {
-            Verdict::Equal => (Paint::Green, "equal: every packet gets the same verdict"),
-            Verdict::Unknown => (
+            DiffVerdict::Equal => (Paint::Green, "equal: every packet gets the same verdict"),
+            DiffVerdict::Unknown => (
                 Paint::Yellow,
                 "unknown: no difference was found, but not everything could be compared",
             ),
-            Verdict::Open => (
+            DiffVerdict::Open => (
                 Paint::Yellow,
                 "possibly different: it depends on what cannot be known",
             ),
-            Verdict::Different => (Paint::Red, "different"),
+            DiffVerdict::Different => (Paint::Red, "different"),
         };
         out.line(0, paint, words);
         let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.words()).collect();
         if !scopes.is_empty() {
-            out.wrapped(2, None, &format!("looked at: {}", scopes.join("; ")));
+            out.write_wrapped(2, None, &format!("looked at: {}", scopes.join("; ")));
         }
         for change in &self.changes {
             out.blank();
@@ -36,14 +36,14 @@ impl Difference {
             out.blank();
         }
         for note in &self.notes {
-            out.listed("note: ", Paint::Faint, note);
+            out.write_listed("note: ", Paint::Faint, note);
         }
         out.finish()
     }
 }
 
 /// A change with the packets, and one that shows it.
-pub(in super::super) fn change_lines(out: &mut Lines, change: &Change, indent: usize) {
+pub(in super::super) fn change_lines(out: &mut AnswerLines, change: &FateChange, indent: usize) {
     let (before, _) = end_word(change.before);
     let (after, paint) = end_word(change.after);
     let perhaps = if change.certain { "" } else { "possibly " };
@@ -56,26 +56,26 @@ pub(in super::super) fn change_lines(out: &mut Lines, change: &Change, indent: u
     out.line(indent, paint, &format!("{fate}  ({scope})"));
     let blank = " ".repeat(indent);
     for packets in &change.short {
-        out.listed(&format!("{blank}  - "), Paint::Faint, packets);
+        out.write_listed(&format!("{blank}  - "), Paint::Faint, packets);
     }
     if !change.complete {
-        out.wrapped(indent + 2, None, "and more: `--all` shows every part");
+        out.write_wrapped(indent + 2, None, "and more: `--all` shows every part");
     }
     if let Some(witness) = &change.witness {
-        out.listed(&format!("{blank}  such as "), Paint::Faint, &witness.packet);
-        decided(out, "before: ", &witness.before, indent + 4);
-        decided(out, "after:  ", &witness.after, indent + 4);
+        out.write_listed(&format!("{blank}  such as "), Paint::Faint, &witness.packet);
+        write_decided(out, "before: ", &witness.before, indent + 4);
+        write_decided(out, "after:  ", &witness.after, indent + 4);
     }
     if !change.hangs.is_empty() {
-        out.wrapped(indent + 2, None, "it depends on what cannot be known:");
+        out.write_wrapped(indent + 2, None, "it depends on what cannot be known:");
     }
     for rule in &change.hangs {
-        out.wrapped(indent + 4, None, &rule.name);
+        out.write_wrapped(indent + 4, None, &rule.name);
         out.named_below(indent + 6, rule);
     }
 }
 
-fn decided(out: &mut Lines, word: &str, all: &[Decided], indent: usize) {
+fn write_decided(out: &mut AnswerLines, word: &str, all: &[DecidedEnd], indent: usize) {
     for one in all {
         let (end, paint) = end_word(one.end);
         let by = match one.end {
@@ -83,7 +83,7 @@ fn decided(out: &mut Lines, word: &str, all: &[Decided], indent: usize) {
             end => by_words(end, &one.by.name),
         };
         let head = format!("{}{word}", " ".repeat(indent));
-        out.listed(&head, paint, &format!("{end} {by}"));
+        out.write_listed(&head, paint, &format!("{end} {by}"));
         out.named_below(indent + 2, &one.by);
     }
 }

@@ -3,12 +3,13 @@
 use crate::LoadedRules;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Answer, Condition};
-use crate::ask::name::{Named, find};
-use crate::ask::reason::{Where, unknown};
+use super::{EndCondition, PossibleEnd};
+use crate::ask::name::{NamedDecider, rule_at};
+use crate::ask::reason::{RuleContext, unknown_words};
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
-    Decider, End, Evaluation, Happened, Record, Saw, Supposed, evaluate_supposing,
+    Assumptions, Decider, End, Evaluation, EventKind, ObservedMatch, RecordLevel,
+    evaluate_supposing,
 };
 use surefoot_ruleset::model::RuleAt;
 
@@ -16,33 +17,33 @@ use surefoot_ruleset::model::RuleAt;
 const MOST_SUPPOSED: usize = 64;
 
 /// The question.
-pub(super) struct Asked<'a> {
+pub(super) struct DependencyQuestion<'a> {
     pub(super) rules: &'a LoadedRules,
     pub(super) packet: &'a Packet,
 }
 
 /// The answers with what they hang on.
 pub(super) struct FoundAnswers {
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<PossibleEnd>,
     pub(super) say: Vec<String>,
     pub(super) notes: Vec<String>,
 }
 
 type Ends = BTreeSet<(End, Decider)>;
 
-impl Asked<'_> {
-    pub(super) fn answers(&self, evaluation: &Evaluation) -> FoundAnswers {
+impl DependencyQuestion<'_> {
+    pub(super) fn find_answers(&self, evaluation: &Evaluation) -> FoundAnswers {
         let mut found = FoundAnswers {
             answers: Vec::new(),
             say: Vec::new(),
             notes: Vec::new(),
         };
-        let ends = ends(evaluation);
+        let ends = ends_of(evaluation);
         if evaluation.certain().is_some() {
             // Whatever is unknown changes nothing.
             found.answers = ends
                 .iter()
-                .map(|end| self.answer(*end, Vec::new()))
+                .map(|end| self.named_answer(*end, Vec::new()))
                 .collect();
             return found;
         }
@@ -62,12 +63,12 @@ impl Asked<'_> {
             .map(|rule| {
                 (
                     *rule,
-                    self.supposing(*rule, true),
-                    self.supposing(*rule, false),
+                    self.ends_supposing(*rule, true),
+                    self.ends_supposing(*rule, false),
                 )
             })
             .collect();
-        let saws = saws(evaluation);
+        let saws = observed_of(evaluation);
         for end in &ends {
             let mut needs: Vec<(RuleAt, Option<bool>)> = tried
                 .iter()
@@ -86,56 +87,60 @@ impl Asked<'_> {
                 .into_iter()
                 .map(|(rule, matches)| {
                     let statements = open.get(&rule);
-                    let (why, words) = self.why(rule, statements, &saws);
+                    let (why, words) = self.why_unknown(rule, statements, &saws);
                     for word in words {
                         if !found.say.iter().any(|said| said == word) {
                             found.say.push(word.to_owned());
                         }
                     }
-                    Condition {
-                        rule: Named::rule(&self.rules.firewall, rule),
+                    EndCondition {
+                        rule: NamedDecider::rule(&self.rules.firewall, rule),
                         matches,
                         why,
                     }
                 })
                 .collect();
-            found.answers.push(self.answer(*end, conditions));
+            found.answers.push(self.named_answer(*end, conditions));
         }
         found
     }
 
-    fn answer(&self, (end, by): (End, Decider), conditions: Vec<Condition>) -> Answer {
-        Answer {
+    fn named_answer(
+        &self,
+        (end, by): (End, Decider),
+        conditions: Vec<EndCondition>,
+    ) -> PossibleEnd {
+        PossibleEnd {
             end,
-            by: Named::decider(&self.rules.firewall, by),
+            by: NamedDecider::decider(&self.rules.firewall, by),
             conditions,
         }
     }
 
     /// The ends that are left if the unknown words of a rule hold, or do not.
-    fn supposing(&self, rule: RuleAt, answer: bool) -> Ends {
-        let supposed = Supposed {
+    fn ends_supposing(&self, rule: RuleAt, answer: bool) -> Ends {
+        let supposed = Assumptions {
             answers: BTreeMap::from([(rule, answer)]),
-            ..Supposed::default()
+            ..Assumptions::default()
         };
-        ends(&evaluate_supposing(
+        ends_of(&evaluate_supposing(
             &self.rules.firewall,
             &self.rules.index,
             &self.rules.surroundings,
             self.packet,
-            Record::Nothing,
+            RecordLevel::Nothing,
             &supposed,
         ))
     }
 
-    fn why(
+    fn why_unknown(
         &self,
         rule: RuleAt,
         statements: Option<&BTreeSet<usize>>,
-        saws: &BTreeMap<RuleAt, Vec<Saw>>,
+        saws: &BTreeMap<RuleAt, Vec<ObservedMatch>>,
     ) -> (Vec<String>, Vec<&'static str>) {
-        let (table, _, of) = find(&self.rules.firewall, rule);
-        let at = Where {
+        let (table, _, of) = rule_at(&self.rules.firewall, rule);
+        let at = RuleContext {
             firewall: &self.rules.firewall,
             table,
             rule: of,
@@ -143,7 +148,7 @@ impl Asked<'_> {
         };
         let saw = saws.get(&rule).map_or(&[][..], Vec::as_slice);
         let reasons = statements.into_iter().flatten();
-        let reasons = reasons.map(|statement| unknown(at, *statement, saw));
+        let reasons = reasons.map(|statement| unknown_words(at, *statement, saw));
         let mut why: Vec<String> = Vec::new();
         let mut words = Vec::new();
         for (reason, word) in reasons {
@@ -180,16 +185,16 @@ fn may_matter(
     }
 }
 
-fn ends(evaluation: &Evaluation) -> Ends {
+fn ends_of(evaluation: &Evaluation) -> Ends {
     let outcomes = evaluation.outcomes.iter();
     outcomes.map(|one| (one.end, one.by)).collect()
 }
 
 /// What each rule with something unknown saw.
-fn saws(evaluation: &Evaluation) -> BTreeMap<RuleAt, Vec<Saw>> {
-    let mut saws: BTreeMap<RuleAt, Vec<Saw>> = BTreeMap::new();
+fn observed_of(evaluation: &Evaluation) -> BTreeMap<RuleAt, Vec<ObservedMatch>> {
+    let mut saws: BTreeMap<RuleAt, Vec<ObservedMatch>> = BTreeMap::new();
     for event in &evaluation.events {
-        if let (Some(rule), Happened::Perhaps(_)) = (event.rule, &event.what) {
+        if let (Some(rule), EventKind::Perhaps(_)) = (event.rule, &event.what) {
             let at = RuleAt {
                 table: event.table,
                 chain: event.chain,

@@ -13,10 +13,10 @@ mod text;
 use serde::Serialize;
 use surefoot_report::{Certainty, Place};
 
-use super::name::Named;
+use super::name::NamedDecider;
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, Record};
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{Decider, End, Evaluation, RecordLevel};
 
 /// What happens to a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,13 +24,13 @@ pub struct Explanation {
     /// The packet as understood, in words that ask the same question again.
     pub packet: String,
     /// Its way through this host.
-    pub way: Path,
+    pub way: PacketPath,
     /// What was not said and is taken for granted.
     pub assumed: Vec<String>,
     /// Whether all its possible ends are of one kind.
     pub certainty: Certainty,
     /// How it can end.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<PossibleEnd>,
     /// The rules on its way.
     pub hooks: Vec<HookPart>,
     /// Whether every rule that was looked at is listed.
@@ -43,20 +43,20 @@ pub struct Explanation {
 
 /// One of the ends that the packet can come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
+pub struct PossibleEnd {
     /// The end.
     pub end: End,
     /// What decides it.
-    pub by: Named,
+    pub by: NamedDecider,
     /// What has to be so for it, as far as it is not known.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<EndCondition>,
 }
 
 /// Something that is not known, on which an answer hangs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Condition {
+pub struct EndCondition {
     /// The rule with the unknown words.
-    pub rule: Named,
+    pub rule: NamedDecider,
     /// Whether it has to match; none if it only may matter.
     pub matches: Option<bool>,
     /// The words, and why they are not known.
@@ -84,12 +84,12 @@ pub struct BaseChain {
     /// `accept` or `drop`.
     pub policy: &'static str,
     /// What happened in it.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplainedStep>,
 }
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct ExplainedStep {
     /// How many jumps deep.
     pub depth: u32,
     /// What it was.
@@ -116,7 +116,7 @@ pub enum StepKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         packets: Option<u64>,
         /// Whether it matched.
-        matched: Matched,
+        matched: RuleMatched,
         /// Why.
         why: Vec<String>,
         /// The end, if this rule decides one.
@@ -163,7 +163,7 @@ pub enum StepKind {
 /// Whether a rule matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Matched {
+pub enum RuleMatched {
     /// It did.
     Yes,
     /// It did not.
@@ -186,13 +186,17 @@ pub fn explain(rules: &LoadedRules, packet: &Packet, all: bool) -> Explanation {
 /// The way of a packet through the rules that were read: part of an answer that is weakened as a whole.
 pub(super) fn explain_witness(rules: &LoadedRules, packet: &Packet, all: bool) -> Explanation {
     let packet = packet.clone().settle(&rules.surroundings);
-    let record = if all { Record::All } else { Record::Mattered };
+    let record = if all {
+        RecordLevel::All
+    } else {
+        RecordLevel::Mattered
+    };
     let evaluation = rules.evaluate(&packet, record);
-    let asked = hangs::Asked {
+    let asked = hangs::DependencyQuestion {
         rules,
         packet: &packet,
     };
-    let found = asked.answers(&evaluation);
+    let found = asked.find_answers(&evaluation);
     let mut notes: Vec<String> = evaluation
         .notes
         .iter()
@@ -200,8 +204,12 @@ pub(super) fn explain_witness(rules: &LoadedRules, packet: &Packet, all: bool) -
         .cloned()
         .collect();
     notes.extend(found.notes);
-    notes.extend(reply::note(rules, &packet, &evaluation));
-    notes.extend(listener::note(&evaluation, &rules.surroundings, &packet));
+    notes.extend(reply::reply_note(rules, &packet, &evaluation));
+    notes.extend(listener::listener_note(
+        &evaluation,
+        &rules.surroundings,
+        &packet,
+    ));
     Explanation {
         packet: packet.words(),
         way: packet.path,
@@ -211,7 +219,7 @@ pub(super) fn explain_witness(rules: &LoadedRules, packet: &Packet, all: bool) -
             None => Certainty::Possibly,
         },
         answers: found.answers,
-        hooks: steps::hooks(&rules.firewall, &packet, &evaluation),
+        hooks: steps::hook_parts(&rules.firewall, &packet, &evaluation),
         all,
         notes,
         say: found.say,
@@ -219,7 +227,7 @@ pub(super) fn explain_witness(rules: &LoadedRules, packet: &Packet, all: bool) -
 }
 
 /// The end that a rule or a policy decides, if it is one of the deciders.
-fn decided(evaluation: &Evaluation, by: Decider) -> Option<End> {
+fn end_decided_by(evaluation: &Evaluation, by: Decider) -> Option<End> {
     let mut outcomes = evaluation.outcomes.iter();
     outcomes.find(|outcome| outcome.by == by).map(|one| one.end)
 }

@@ -1,9 +1,9 @@
 //! The answer to a packet: a connection that nobody may answer never opens.
 
-use super::super::name::Named;
+use super::super::name::NamedDecider;
 use crate::LoadedRules;
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Evaluation, Record};
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{End, Evaluation, RecordLevel};
 use surefoot_ruleset::model::{Field, ct_state};
 
 /// The fields of a packet and of the answer to it.
@@ -19,16 +19,17 @@ const SWAPPED: &[(Field, Field)] = &[
 ];
 
 /// Says if a packet to this host is let in and the answer to it certainly is not let out.
-pub(super) fn note(
+pub(super) fn reply_note(
     rules: &LoadedRules,
     packet: &Packet,
     evaluation: &Evaluation,
 ) -> Option<String> {
     let answered = matches!(packet.known(Field::L4Proto), Some(6 | 17));
-    if packet.path != Path::Input || !answered || evaluation.certain() != Some(End::Accepted) {
+    if packet.path != PacketPath::Input || !answered || evaluation.certain() != Some(End::Accepted)
+    {
         return None;
     }
-    let mut reply = Packet::new(Path::Output).with(Field::CtState, ct_state::ESTABLISHED);
+    let mut reply = Packet::new(PacketPath::Output).with(Field::CtState, ct_state::ESTABLISHED);
     reply.output = packet.input.clone();
     for (from, to) in SWAPPED {
         if let Some(number) = packet.known(*from) {
@@ -36,13 +37,13 @@ pub(super) fn note(
         }
     }
     let reply = reply.settle(&rules.surroundings);
-    let answer = rules.evaluate(&reply, Record::Nothing);
+    let answer = rules.evaluate(&reply, RecordLevel::Nothing);
     let word = match answer.certain()? {
         End::Dropped => "dropped",
         End::Rejected => "rejected",
         End::Accepted | End::Queued | End::Unknown => return None,
     };
-    let by = Named::decider(&rules.firewall, answer.outcomes.first()?.by);
+    let by = NamedDecider::decider(&rules.firewall, answer.outcomes.first()?.by);
     Some(format!(
         "the answer to it is {word} on its way out, by {}: nothing comes of it",
         by.name

@@ -1,10 +1,10 @@
 //! From what the evaluator recorded to the steps that a person reads.
 
-use super::{BaseChain, HookPart, Matched, Step, StepKind, decided};
-use crate::ask::name::{find, place, rule_text};
-use crate::ask::reason::{Where, failed, matched, unknown};
-use surefoot_netfilter::packet::{Packet, Value, value_words};
-use surefoot_netfilter::semantics::{Decider, Evaluation, Event, Happened, Rewrite};
+use super::{BaseChain, ExplainedStep, HookPart, RuleMatched, StepKind, end_decided_by};
+use crate::ask::name::{place_of, rule_at, rule_text};
+use crate::ask::reason::{RuleContext, failed_words, matched_words, unknown_words};
+use surefoot_netfilter::packet::{FieldValue, Packet, value_words};
+use surefoot_netfilter::semantics::{Decider, Evaluation, EventKind, FieldRewrite, TraceEvent};
 use surefoot_ruleset::model::{Base, Field, Firewall, Hook, Policy, RuleAt, Verdict};
 use surefoot_ruleset::model::{backend_word, chain_name};
 
@@ -12,12 +12,12 @@ use surefoot_ruleset::model::{backend_word, chain_name};
 const CONNTRACK: i32 = -200;
 
 /// The hooks, chains and rules on the packet's way.
-pub(super) fn hooks(
+pub(super) fn hook_parts(
     firewall: &Firewall,
     packet: &Packet,
     evaluation: &Evaluation,
 ) -> Vec<HookPart> {
-    let mut builder = Builder {
+    let mut builder = StepBuilder {
         firewall,
         packet,
         evaluation,
@@ -26,13 +26,13 @@ pub(super) fn hooks(
         open: Vec::new(),
     };
     for event in &evaluation.events {
-        builder.event(event);
+        builder.add_event(event);
     }
     builder.hooks
 }
 
 /// A chain that is being run.
-struct Open {
+struct OpenChain {
     chain: usize,
     depth: u32,
     /// The rules before this one are accounted for.
@@ -41,40 +41,40 @@ struct Open {
     last: Option<usize>,
 }
 
-struct Builder<'a> {
+struct StepBuilder<'a> {
     firewall: &'a Firewall,
     packet: &'a Packet,
     evaluation: &'a Evaluation,
     hooks: Vec<HookPart>,
     base: Option<(Hook, usize, usize)>,
-    open: Vec<Open>,
+    open: Vec<OpenChain>,
 }
 
-impl Builder<'_> {
-    fn event(&mut self, event: &Event) {
-        self.reach(event);
+impl StepBuilder<'_> {
+    fn add_event(&mut self, event: &TraceEvent) {
+        self.open_chain(event);
         match (&event.what, event.rule) {
-            (Happened::Policy, _) => self.policy(event),
-            (Happened::Returned, _) => {
+            (EventKind::Policy, _) => self.add_policy(event),
+            (EventKind::Returned, _) => {
                 self.skip_to_end(event);
                 let chain = &self.firewall.tables[event.table].chains[event.chain];
                 let chain = chain.name.clone();
-                self.push(event.depth, StepKind::Left { chain });
+                self.push_step(event.depth, StepKind::Left { chain });
                 self.open.pop();
             }
-            (Happened::Rewritten(rewrite), _) => {
-                let kind = self.rewritten(rewrite);
-                self.push(event.depth, kind);
+            (EventKind::Rewritten(rewrite), _) => {
+                let kind = self.rewritten_step(rewrite);
+                self.push_step(event.depth, kind);
             }
-            (Happened::Matched | Happened::Perhaps(_) | Happened::Failed(_), Some(rule)) => {
-                self.rule(event, rule);
+            (EventKind::Matched | EventKind::Perhaps(_) | EventKind::Failed(_), Some(rule)) => {
+                self.add_rule(event, rule);
             }
             (_, None) => {}
         }
     }
 
     /// Opens the hook, the base chain and the called chain of an event.
-    fn reach(&mut self, event: &Event) {
+    fn open_chain(&mut self, event: &TraceEvent) {
         if self
             .hooks
             .last()
@@ -91,7 +91,7 @@ impl Builder<'_> {
             if self.base != Some(base) {
                 self.base = Some(base);
                 self.open.clear();
-                self.begin(event);
+                self.begin_chain(event);
             }
         }
         while self
@@ -101,7 +101,7 @@ impl Builder<'_> {
         {
             self.open.pop();
         }
-        let here = |open: &Open| open.depth == event.depth && open.chain == event.chain;
+        let here = |open: &OpenChain| open.depth == event.depth && open.chain == event.chain;
         if !self.open.last().is_some_and(here) {
             if self
                 .open
@@ -113,9 +113,9 @@ impl Builder<'_> {
             if event.depth > 0 {
                 let chain = &self.firewall.tables[event.table].chains[event.chain];
                 let chain = chain.name.clone();
-                self.push(event.depth, StepKind::Enter { chain });
+                self.push_step(event.depth, StepKind::Enter { chain });
             }
-            self.open.push(Open {
+            self.open.push(OpenChain {
                 chain: event.chain,
                 depth: event.depth,
                 next: 0,
@@ -124,7 +124,7 @@ impl Builder<'_> {
         }
     }
 
-    fn begin(&mut self, event: &Event) {
+    fn begin_chain(&mut self, event: &TraceEvent) {
         let table = &self.firewall.tables[event.table];
         let chain = &table.chains[event.chain];
         let Some(base) = &chain.base else { return };
@@ -140,34 +140,34 @@ impl Builder<'_> {
         }
     }
 
-    fn steps(&mut self) -> Option<&mut Vec<Step>> {
+    fn open_steps(&mut self) -> Option<&mut Vec<ExplainedStep>> {
         let hook = self.hooks.last_mut()?;
         hook.chains.last_mut().map(|chain| &mut chain.steps)
     }
 
-    fn push(&mut self, depth: u32, kind: StepKind) {
-        if let Some(steps) = self.steps() {
-            steps.push(Step { depth, kind });
+    fn push_step(&mut self, depth: u32, kind: StepKind) {
+        if let Some(steps) = self.open_steps() {
+            steps.push(ExplainedStep { depth, kind });
         }
     }
 
-    fn skip(&mut self, depth: u32, to: usize) {
+    fn skip_rules(&mut self, depth: u32, to: usize) {
         let Some(open) = self.open.last_mut() else {
             return;
         };
         let rules = to.saturating_sub(open.next);
         open.next = open.next.max(to);
         if rules > 0 {
-            self.push(depth, StepKind::Skipped { rules });
+            self.push_step(depth, StepKind::Skipped { rules });
         }
     }
 
-    fn skip_to_end(&mut self, event: &Event) {
+    fn skip_to_end(&mut self, event: &TraceEvent) {
         let rules = &self.firewall.tables[event.table].chains[event.chain].rules;
-        self.skip(event.depth, rules.len());
+        self.skip_rules(event.depth, rules.len());
     }
 
-    fn policy(&mut self, event: &Event) {
+    fn add_policy(&mut self, event: &TraceEvent) {
         self.skip_to_end(event);
         let chain = &self.firewall.tables[event.table].chains[event.chain];
         let Some(base) = &chain.base else { return };
@@ -178,77 +178,78 @@ impl Builder<'_> {
         let kind = StepKind::Policy {
             policy: policy_word(base.policy),
             packets: chain.policy_counters.map(|counters| counters.packets),
-            decides: decided(self.evaluation, by),
+            decides: end_decided_by(self.evaluation, by),
         };
-        self.push(event.depth, kind);
+        self.push_step(event.depth, kind);
     }
 
-    fn rule(&mut self, event: &Event, index: usize) {
+    fn add_rule(&mut self, event: &TraceEvent, index: usize) {
         let at = RuleAt {
             table: event.table,
             chain: event.chain,
             rule: index,
         };
-        let (table, chain, rule) = find(self.firewall, at);
-        let place_of = Where {
+        let (table, chain, rule) = rule_at(self.firewall, at);
+        let place = RuleContext {
             firewall: self.firewall,
             table,
             rule,
             untracked_yet: is_before_tracking(event.hook, self.base_of(event)),
         };
         let (answer, why) = match &event.what {
-            Happened::Failed(_) => {
-                let why = event.saw.first().map(|saw| failed(place_of, saw));
-                (Matched::No, why.into_iter().collect())
+            EventKind::Failed(_) => {
+                let why = event.saw.first().map(|saw| failed_words(place, saw));
+                (RuleMatched::No, why.into_iter().collect())
             }
-            Happened::Perhaps(statements) => {
+            EventKind::Perhaps(statements) => {
                 let statements = statements.iter();
-                let why = statements.map(|one| unknown(place_of, *one, &event.saw).0);
-                (Matched::Maybe, why.collect())
+                let why = statements.map(|one| unknown_words(place, *one, &event.saw).0);
+                (RuleMatched::Maybe, why.collect())
             }
             _ => {
-                let why = matched(place_of, &event.saw);
-                let why = if why.is_empty() && rule.statements.iter().all(always) {
+                let why = matched_words(place, &event.saw);
+                let why = if why.is_empty() && rule.statements.iter().all(always_holds) {
                     "every packet".to_owned()
                 } else {
                     why
                 };
-                (Matched::Yes, vec![why])
+                (RuleMatched::Yes, vec![why])
             }
         };
         let why: Vec<String> = why.into_iter().filter(|why| !why.is_empty()).collect();
         if self.same_rule_again(index, answer, &why) {
             return;
         }
-        self.skip(event.depth, index);
-        let leaves = answer == Matched::Yes && rule.statements.iter().any(leaves_chain);
+        self.skip_rules(event.depth, index);
+        let leaves = answer == RuleMatched::Yes && rule.statements.iter().any(leaves_chain);
         if let Some(open) = self.open.last_mut() {
             // What stands behind a RETURN or a goto is not reached, so it is not counted.
             open.next = if leaves { chain.rules.len() } else { index + 1 };
             open.last = Some(index);
         }
-        let decides = decided(self.evaluation, Decider::Rule(at)).filter(|_| answer != Matched::No);
+        let decides = end_decided_by(self.evaluation, Decider::Rule(at))
+            .filter(|_| answer != RuleMatched::No);
         let kind = StepKind::Rule {
             number: rule.number,
             chain: chain.name.clone(),
             text: rule_text(self.firewall, rule),
-            place: place(self.firewall, rule.place),
+            place: place_of(self.firewall, rule.place),
             packets: rule.counters.map(|counters| counters.packets),
             matched: answer,
             why,
             decides,
         };
-        self.push(event.depth, kind);
+        self.push_step(event.depth, kind);
     }
 
-    fn base_of(&self, event: &Event) -> Option<&Base> {
+    fn base_of(&self, event: &TraceEvent) -> Option<&Base> {
         let (_, table, chain) = self.base?;
         debug_assert_eq!(table, event.table, "jumps stay in a table");
         self.firewall.tables[table].chains[chain].base.as_ref()
     }
 
     /// One rule can be looked at by several flows: where they differ, it only may match.
-    fn same_rule_again(&mut self, index: usize, answer: Matched, why: &[String]) -> bool {
+    fn same_rule_again(&mut self, index: usize, answer: RuleMatched, why: &[String]) -> bool {
         let again = self
             .open
             .last()
@@ -256,7 +257,7 @@ impl Builder<'_> {
         if !again {
             return false;
         }
-        let last = self.steps().and_then(|steps| {
+        let last = self.open_steps().and_then(|steps| {
             let mut kinds = steps.iter_mut().rev().map(|step| &mut step.kind);
             kinds.find_map(|kind| match kind {
                 StepKind::Rule { matched, why, .. } => Some((matched, why)),
@@ -267,7 +268,7 @@ impl Builder<'_> {
             return false;
         };
         if *matched != answer {
-            *matched = Matched::Maybe;
+            *matched = RuleMatched::Maybe;
         }
         for reason in why {
             if !reasons.contains(reason) {
@@ -277,7 +278,7 @@ impl Builder<'_> {
         true
     }
 
-    fn rewritten(&self, rewrite: &Rewrite) -> StepKind {
+    fn rewritten_step(&self, rewrite: &FieldRewrite) -> StepKind {
         let v6 = self.packet.is_v6();
         let field = if v6 { Field::Ip6Src } else { Field::Ip4Src };
         let (from, to) = (rewrite.from, rewrite.to);
@@ -293,23 +294,25 @@ impl Builder<'_> {
     }
 }
 
-fn end_words(field: Field, (address, port): (Value, Value)) -> String {
+fn end_words(field: Field, (address, port): (FieldValue, FieldValue)) -> String {
     let words = match address {
-        Value::Known(number) if field == Field::Ip6Src && matches!(port, Value::Known(_)) => {
+        FieldValue::Known(number)
+            if field == Field::Ip6Src && matches!(port, FieldValue::Known(_)) =>
+        {
             format!("[{}]", value_words(field, number))
         }
-        Value::Known(number) => value_words(field, number),
-        Value::Absent | Value::Unknown => "an unknown address".to_owned(),
+        FieldValue::Known(number) => value_words(field, number),
+        FieldValue::Absent | FieldValue::Unknown => "an unknown address".to_owned(),
     };
     match (port, address) {
-        (Value::Known(port), Value::Known(_)) => format!("{words}:{port}"),
-        (Value::Known(port), _) => format!("{words}, port {port}"),
-        (Value::Unknown, Value::Known(_)) => format!("{words}, an unknown port"),
+        (FieldValue::Known(port), FieldValue::Known(_)) => format!("{words}:{port}"),
+        (FieldValue::Known(port), _) => format!("{words}, port {port}"),
+        (FieldValue::Unknown, FieldValue::Known(_)) => format!("{words}, an unknown port"),
         _ => words,
     }
 }
 
-fn always(statement: &surefoot_ruleset::model::Statement) -> bool {
+fn always_holds(statement: &surefoot_ruleset::model::Statement) -> bool {
     !matches!(
         statement,
         surefoot_ruleset::model::Statement::Match(_)

@@ -2,12 +2,14 @@
 
 use surefoot_report::{Certainty, Paint, Style, escape};
 
-use super::{Answer, BaseChain, Condition, Explanation, Matched, Step, StepKind};
-use crate::ask::lines::{
-    Lines, MOST_OF_A_RULE, by_words, end_word, listed_words, packets_words, path_words,
-    place_words, possibly,
+use super::{
+    BaseChain, EndCondition, ExplainedStep, Explanation, PossibleEnd, RuleMatched, StepKind,
 };
-use crate::ask::name::Named;
+use crate::ask::lines::{
+    AnswerLines, MOST_OF_A_RULE, by_words, end_word, listed_words, packets_words, path_words,
+    place_words, possible_ends,
+};
+use crate::ask::name::NamedDecider;
 use crate::ask::phrase::shortened;
 
 /// Conditions of one answer that are shown.
@@ -18,8 +20,8 @@ const MOST_QUESTIONS: usize = 8;
 impl Explanation {
     /// The explanation as text of about `width` columns.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
-        out.question(&self.packet, path_words(self.way), &self.assumed);
+        let mut out = AnswerLines::new(style, width);
+        out.write_question(&self.packet, path_words(self.way), &self.assumed);
         self.answers_text(&mut out);
         for hook in &self.hooks {
             out.blank();
@@ -30,24 +32,24 @@ impl Explanation {
         }
         if self.hooks.is_empty() {
             out.blank();
-            out.wrapped(0, None, "No chain sees this packet.");
+            out.write_wrapped(0, None, "No chain sees this packet.");
         }
         if !self.notes.is_empty() {
             out.blank();
             for note in &self.notes {
-                out.listed("note: ", Paint::Yellow, note);
+                out.write_listed("note: ", Paint::Yellow, note);
             }
         }
         if !self.say.is_empty() {
             out.blank();
             let words: Vec<String> = self.say.iter().map(|word| format!("`{word}`")).collect();
             let what = format!("say {} for a sharper answer", listed_words(&words));
-            out.listed("hint: ", Paint::Blue, &what);
+            out.write_listed("hint: ", Paint::Blue, &what);
         }
         out.finish()
     }
 
-    fn answers_text(&self, out: &mut Lines) {
+    fn answers_text(&self, out: &mut AnswerLines) {
         if self.certainty == Certainty::Certainly
             && let Some(first) = self.answers.first()
         {
@@ -61,18 +63,18 @@ impl Explanation {
             }
             if self.answers.len() > MOST_CONDITIONS {
                 let more = self.answers.len() - MOST_CONDITIONS;
-                out.wrapped(2, None, &format!("or by one of {more} more"));
+                out.write_wrapped(2, None, &format!("or by one of {more} more"));
             }
             return;
         }
-        let ends = possibly(self.answers.iter().map(|answer| answer.end));
+        let ends = possible_ends(self.answers.iter().map(|answer| answer.end));
         out.line(0, Paint::Yellow, &ends);
         for answer in &self.answers {
             let (word, paint) = end_word(answer.end);
             let head = out.style.paint(paint, word);
             let by = by_words(answer.end, &answer.by.name);
             let rest = format!("{by}{}", conditions_words(answer));
-            out.hanging(
+            out.write_hanging(
                 2,
                 &format!("{head} "),
                 2 + word.chars().count() + 1,
@@ -85,7 +87,7 @@ impl Explanation {
     }
 
     /// Each thing that is not known once, however many ends hang on it.
-    fn open_questions(&self, out: &mut Lines) {
+    fn open_questions(&self, out: &mut AnswerLines) {
         let mut said: Vec<&str> = Vec::new();
         let conditions = self.answers.iter().flat_map(|answer| &answer.conditions);
         for condition in conditions {
@@ -97,19 +99,19 @@ impl Explanation {
             }
             said.push(&condition.rule.name);
             if said.len() > MOST_QUESTIONS {
-                out.wrapped(4, None, "and more of the kind");
+                out.write_wrapped(4, None, "and more of the kind");
                 return;
             }
             let what = format!("{}: {}", condition.rule.name, condition.why.join("; "));
-            out.hanging(4, "", 4, None, &what);
+            out.write_hanging(4, "", 4, None, &what);
         }
     }
 }
 
 /// `, if rule 2 of filter SSH matches and rule 3 does not`.
-fn conditions_words(answer: &Answer) -> String {
+fn conditions_words(answer: &PossibleEnd) -> String {
     let mut words = String::new();
-    let own = |condition: &&Condition| condition.rule.name == answer.by.name;
+    let own = |condition: &&EndCondition| condition.rule.name == answer.by.name;
     let it = answer.conditions.iter().find(own);
     let others = answer.conditions.iter().filter(|condition| !own(condition));
     let mut parts: Vec<String> = Vec::new();
@@ -120,7 +122,7 @@ fn conditions_words(answer: &Answer) -> String {
         (Some(true), "matches", "all match"),
         (Some(false), "does not match", "do not match"),
     ] {
-        let rules: Vec<&Named> = others
+        let rules: Vec<&NamedDecider> = others
             .clone()
             .filter(|condition| condition.matches == matches)
             .map(|condition| &condition.rule)
@@ -128,28 +130,29 @@ fn conditions_words(answer: &Answer) -> String {
         match rules.as_slice() {
             [] => {}
             [one] => parts.push(format!("{} {one_verb}", one.name)),
-            several => parts.push(format!("{} {verb}", together(several))),
+            several => parts.push(format!("{} {verb}", listed_rules(several))),
         }
     }
     if !parts.is_empty() {
         words = format!(", if {}", parts.join(" and "));
     }
-    let depends: Vec<&Named> = others
+    let depends: Vec<&NamedDecider> = others
         .filter(|condition| condition.matches.is_none())
         .map(|condition| &condition.rule)
         .collect();
     if !depends.is_empty() {
-        words = format!("{words}, depending on {}", together(&depends));
+        words = format!("{words}, depending on {}", listed_rules(&depends));
     }
     words
 }
 
 /// `rules 1, 2 of filter INPUT and rule 3 of filter ban`.
-fn together(rules: &[&Named]) -> String {
+fn listed_rules(rules: &[&NamedDecider]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let shown = &rules[..rules.len().min(MOST_CONDITIONS)];
-    let same_chain =
-        |one: &&Named, next: &&Named| one.chain().is_some() && one.chain() == next.chain();
+    let same_chain = |one: &&NamedDecider, next: &&NamedDecider| {
+        one.chain().is_some() && one.chain() == next.chain()
+    };
     for of_chain in shown.chunk_by(same_chain) {
         parts.push(match of_chain {
             [one, _, ..] => {
@@ -170,15 +173,15 @@ fn together(rules: &[&Named]) -> String {
 
 impl BaseChain {
     /// The one line of a chain that let the packet go on without a word.
-    fn nothing(&self) -> Option<String> {
+    fn line_without_steps(&self) -> Option<String> {
         let (rules, policy) = match self.steps.as_slice() {
-            [Step { kind: policy, .. }] => (0, policy),
+            [ExplainedStep { kind: policy, .. }] => (0, policy),
             [
-                Step {
+                ExplainedStep {
                     kind: StepKind::Skipped { rules },
                     ..
                 },
-                Step { kind: policy, .. },
+                ExplainedStep { kind: policy, .. },
             ] => (*rules, policy),
             _ => return None,
         };
@@ -197,7 +200,7 @@ impl BaseChain {
         })
     }
 
-    fn write(&self, out: &mut Lines) {
+    fn write(&self, out: &mut AnswerLines) {
         let detail = format!(
             "({}, priority {}, policy {})",
             self.backend, self.priority, self.policy
@@ -205,8 +208,8 @@ impl BaseChain {
         let name = out.style.paint(Paint::Blue, &escape(&self.name));
         let detail = out.style.paint(Paint::Faint, &detail);
         out.raw(2, &format!("{name} {detail}"));
-        if let Some(nothing) = self.nothing() {
-            out.line(4, Paint::Faint, &nothing);
+        if let Some(line) = self.line_without_steps() {
+            out.line(4, Paint::Faint, &line);
             return;
         }
         let widest = self.steps.iter().filter_map(|step| match &step.kind {
@@ -220,8 +223,8 @@ impl BaseChain {
     }
 }
 
-impl Step {
-    fn write(&self, out: &mut Lines, digits: usize) {
+impl ExplainedStep {
+    fn write(&self, out: &mut AnswerLines, digits: usize) {
         let indent = 4 + 4 * self.depth.min(16) as usize;
         match &self.kind {
             StepKind::Rule {
@@ -235,14 +238,14 @@ impl Step {
                 ..
             } => {
                 let (word, paint) = match matched {
-                    Matched::Yes => ("yes  ", Paint::Green),
-                    Matched::No => ("no   ", Paint::Faint),
-                    Matched::Maybe => ("maybe", Paint::Yellow),
+                    RuleMatched::Yes => ("yes  ", Paint::Green),
+                    RuleMatched::No => ("no   ", Paint::Faint),
+                    RuleMatched::Maybe => ("maybe", Paint::Yellow),
                 };
                 let head = format!("{} {number:>digits$}  ", out.style.paint(paint, word));
                 let body = indent + 5 + 1 + digits + 2;
                 let text = shortened(text, MOST_OF_A_RULE);
-                let text_paint = if *matched == Matched::No {
+                let text_paint = if *matched == RuleMatched::No {
                     Some(Paint::Faint)
                 } else {
                     None
@@ -252,14 +255,14 @@ impl Step {
                 let mut why = why.clone();
                 match why.last_mut() {
                     Some(last) if !left.is_empty() => *last = format!("{last} ({left})"),
-                    _ => out.wrapped(body, Some(Paint::Faint), &left),
+                    _ => out.write_wrapped(body, Some(Paint::Faint), &left),
                 }
                 for reason in &why {
-                    out.wrapped(body, Some(Paint::Faint), reason);
+                    out.write_wrapped(body, Some(Paint::Faint), reason);
                 }
                 if let Some(end) = decides {
                     let (word, paint) = end_word(*end);
-                    let may = if *matched == Matched::Maybe {
+                    let may = if *matched == RuleMatched::Maybe {
                         "perhaps "
                     } else {
                         ""

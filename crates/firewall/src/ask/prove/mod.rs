@@ -11,12 +11,12 @@ use serde::Serialize;
 use surefoot_report::Problem;
 
 use super::explain::{Explanation, explain_witness};
-use super::name::Named;
+use super::name::NamedDecider;
 use surefoot_netfilter::exact::{
-    Budget, Exact, Exhausted, Packets, Question, Unknown, asked_fields, set_problem,
+    Budget, Exact, Exhausted, Packets, SymbolicQuestion, UnknownAnswer, asked_fields, set_problem,
 };
-use surefoot_netfilter::packet::{Packet, Path};
-use surefoot_netfilter::semantics::{End, Record, sees};
+use surefoot_netfilter::packet::{Packet, PacketPath};
+use surefoot_netfilter::semantics::{End, RecordLevel, sees};
 use surefoot_netfilter::traffic::{Assertion, Claim, Traffic};
 use surefoot_ruleset::model::{Field, Firewall};
 
@@ -26,13 +26,13 @@ pub struct Proof {
     /// The sentence.
     pub assertion: String,
     /// Whether it holds.
-    pub verdict: Verdict,
+    pub verdict: ProofVerdict,
     /// The packets that were looked at.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<PacketScope>,
     /// A packet for which it does not hold, or may not.
     pub witness: Option<Explanation>,
     /// The rules on which an open answer hangs.
-    pub hangs: Vec<Named>,
+    pub hangs: Vec<NamedDecider>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
 }
@@ -40,7 +40,7 @@ pub struct Proof {
 /// Whether a sentence holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum ProofVerdict {
     /// For every packet, whatever is not known.
     Holds,
     /// There is no such packet: the words contradict each other, or the host.
@@ -55,11 +55,11 @@ pub enum Verdict {
 
 /// Packets of one family that take one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Scope {
+pub struct PacketScope {
     /// Whether IPv6.
     pub v6: bool,
     /// Their way.
-    pub way: Path,
+    pub way: PacketPath,
 }
 
 /// Asks whether the sentence holds.
@@ -72,37 +72,39 @@ pub fn prove(rules: &LoadedRules, assertion: &Assertion, budget: Budget) -> Resu
     named_are_there(firewall, assertion)?;
     let mut proof = Proof {
         assertion: assertion.text.clone(),
-        verdict: Verdict::Empty,
+        verdict: ProofVerdict::Empty,
         scopes: Vec::new(),
         witness: None,
         hangs: Vec::new(),
         notes: Vec::new(),
     };
-    let scopes = scopes(rules, &assertion.traffic, &mut proof.notes);
+    let scopes = scopes_of(rules, &assertion.traffic, &mut proof.notes);
     if asked_fields(firewall).contains(&Field::Mark) {
         proof
             .notes
             .push("packets are taken to come without a mark; rules ask for it".into());
     }
     for scope in scopes {
-        let asked = Asked {
+        let asked = ProofQuestion {
             rules,
             assertion,
             scope,
             budget,
         };
-        let part = asked.answer().unwrap_or(Part::bare(Verdict::Unknown));
-        if part.verdict == Verdict::Unknown {
+        let part = asked
+            .answer_scope()
+            .unwrap_or(ScopeAnswer::without_witness(ProofVerdict::Unknown));
+        if part.verdict == ProofVerdict::Unknown {
             proof.notes.push(format!(
                 "{}: the question is too large for an exact answer; ask about fewer packets",
                 scope.words()
             ));
         }
-        if part.verdict != Verdict::Empty {
+        if part.verdict != ProofVerdict::Empty {
             proof.scopes.push(scope);
         }
-        let first = proof.verdict == Verdict::Empty && part.verdict == Verdict::Holds;
-        if first || part.verdict >= Verdict::Open && part.verdict > proof.verdict {
+        let first = proof.verdict == ProofVerdict::Empty && part.verdict == ProofVerdict::Holds;
+        if first || part.verdict >= ProofVerdict::Open && part.verdict > proof.verdict {
             proof.verdict = part.verdict;
             proof.witness = part.witness;
             proof.hangs = part.hangs;
@@ -113,8 +115,8 @@ pub fn prove(rules: &LoadedRules, assertion: &Assertion, budget: Budget) -> Resu
 
 impl WeakenedAnswer for Proof {
     fn weaken(&mut self, why: &str) {
-        if matches!(self.verdict, Verdict::Holds | Verdict::Fails) {
-            self.verdict = Verdict::Open;
+        if matches!(self.verdict, ProofVerdict::Holds | ProofVerdict::Fails) {
+            self.verdict = ProofVerdict::Open;
         }
         self.notes.insert(0, why.to_owned());
     }
@@ -136,21 +138,21 @@ pub(super) fn named_are_there(firewall: &Firewall, assertion: &Assertion) -> Res
 }
 
 /// The packets of which the claim is true, over what is unknown, too.
-pub(super) fn claimed(
+pub(super) fn packets_claimed(
     exact: &mut Exact,
     firewall: &Firewall,
     claim: &Claim,
 ) -> Result<Packets, Exhausted> {
     if let Some(traffic) = &claim.becomes {
-        return exact.becomes(firewall, traffic);
+        return exact.packets_becoming(firewall, traffic);
     }
     let Some((rule, negated)) = &claim.by else {
-        return exact.ending(&claim.ends);
+        return exact.packets_ending(&claim.ends);
     };
     let mut matched = Packets::NONE;
     for at in rule.find(firewall).unwrap_or_default() {
-        let hits = exact.hits(at)?;
-        matched = exact.joined(matched, hits)?;
+        let hits = exact.packets_hitting(at)?;
+        matched = exact.union_of(matched, hits)?;
     }
     if *negated {
         exact.other_than(matched)
@@ -160,20 +162,22 @@ pub(super) fn claimed(
 }
 
 /// What there is to look at.
-pub(super) fn scopes(
+pub(super) fn scopes_of(
     rules: &LoadedRules,
     traffic: &Traffic,
     notes: &mut Vec<String>,
-) -> Vec<Scope> {
+) -> Vec<PacketScope> {
     let ways = match traffic.way {
         Some(way) => vec![way],
-        None if !traffic.names_destination => vec![Path::Input],
-        None if rules.surroundings.interfaces.is_some() => vec![Path::Input, Path::Forward],
+        None if !traffic.names_destination => vec![PacketPath::Input],
+        None if rules.surroundings.interfaces.is_some() => {
+            vec![PacketPath::Input, PacketPath::Forward]
+        }
         None => {
             notes.push(
                 "taken as packets to this host, as its addresses are unknown: say `forwarded` for those that it forwards".into(),
             );
-            vec![Path::Input]
+            vec![PacketPath::Input]
         }
     };
     if traffic.taken_as_new {
@@ -194,27 +198,27 @@ pub(super) fn scopes(
             ));
             continue;
         }
-        scopes.extend(ways.iter().map(|way| Scope { v6, way: *way }));
+        scopes.extend(ways.iter().map(|way| PacketScope { v6, way: *way }));
     }
     scopes
 }
 
 /// One family and one way.
-struct Asked<'a> {
+struct ProofQuestion<'a> {
     rules: &'a LoadedRules,
     assertion: &'a Assertion,
-    scope: Scope,
+    scope: PacketScope,
     budget: Budget,
 }
 
-struct Part {
-    verdict: Verdict,
+struct ScopeAnswer {
+    verdict: ProofVerdict,
     witness: Option<Explanation>,
-    hangs: Vec<Named>,
+    hangs: Vec<NamedDecider>,
 }
 
-impl Part {
-    fn bare(verdict: Verdict) -> Self {
+impl ScopeAnswer {
+    fn without_witness(verdict: ProofVerdict) -> Self {
         Self {
             verdict,
             witness: None,
@@ -223,11 +227,11 @@ impl Part {
     }
 }
 
-impl Asked<'_> {
-    fn answer(&self) -> Result<Part, Exhausted> {
+impl ProofQuestion<'_> {
+    fn answer_scope(&self) -> Result<ScopeAnswer, Exhausted> {
         let claim = &self.assertion.claim;
         let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
-        let mut exact = Exact::new(Question {
+        let mut exact = Exact::new(SymbolicQuestion {
             firewall: &self.rules.firewall,
             surroundings: &self.rules.surroundings,
             v6: self.scope.v6,
@@ -238,49 +242,49 @@ impl Asked<'_> {
             budget: self.budget,
         })?;
         if exact.world().is_none() {
-            return Ok(Part::bare(Verdict::Empty));
+            return Ok(ScopeAnswer::without_witness(ProofVerdict::Empty));
         }
-        let good = claimed(&mut exact, &self.rules.firewall, claim)?;
+        let good = packets_claimed(&mut exact, &self.rules.firewall, claim)?;
         let bad = exact.other_than(good)?;
-        let perhaps = exact.some(bad)?;
+        let perhaps = exact.possible_packets(bad)?;
         if perhaps.is_none() {
-            return Ok(Part::bare(Verdict::Holds));
+            return Ok(ScopeAnswer::without_witness(ProofVerdict::Holds));
         }
-        let unknown = exact.ending(&[End::Unknown].into())?;
-        let not_bad = exact.joined(good, unknown)?;
-        let not_bad = exact.some(not_bad)?;
-        let certainly = exact.without(not_bad)?;
+        let unknown = exact.packets_ending(&[End::Unknown].into())?;
+        let not_bad = exact.union_of(good, unknown)?;
+        let not_bad = exact.possible_packets(not_bad)?;
+        let certainly = exact.outside_of(not_bad)?;
         if certainly.is_none() {
             let Some(packet) = exact.witness(perhaps) else {
-                return Ok(Part::bare(Verdict::Unknown));
+                return Ok(ScopeAnswer::without_witness(ProofVerdict::Unknown));
             };
-            let hangs = self.hangs(&mut exact, bad, &packet)?;
-            return Ok(Part {
-                verdict: Verdict::Open,
-                witness: Some(self.explained(packet)),
+            let hangs = self.rules_behind(&mut exact, bad, &packet)?;
+            return Ok(ScopeAnswer {
+                verdict: ProofVerdict::Open,
+                witness: Some(self.explain_packet(packet)),
                 hangs,
             });
         }
         let Some(packet) = exact.witness(certainly) else {
-            return Ok(Part::bare(Verdict::Unknown));
+            return Ok(ScopeAnswer::without_witness(ProofVerdict::Unknown));
         };
         let only_ends = claim.becomes.is_none() && claim.by.is_none();
-        let confirmed = !only_ends || self.confirms(&packet);
-        Ok(Part {
+        let confirmed = !only_ends || self.confirms_witness(&packet);
+        Ok(ScopeAnswer {
             verdict: if confirmed {
-                Verdict::Fails
+                ProofVerdict::Fails
             } else {
-                Verdict::Unknown
+                ProofVerdict::Unknown
             },
-            witness: Some(self.explained(packet)),
+            witness: Some(self.explain_packet(packet)),
             hangs: Vec::new(),
         })
     }
 
     /// Whether the evaluator of single packets lets the packet come to an end that is not claimed.
-    fn confirms(&self, packet: &Packet) -> bool {
+    fn confirms_witness(&self, packet: &Packet) -> bool {
         let packet = packet.clone().settle(&self.rules.surroundings);
-        let answer = self.rules.evaluate(&packet, Record::Nothing);
+        let answer = self.rules.evaluate(&packet, RecordLevel::Nothing);
         answer
             .outcomes
             .iter()
@@ -288,21 +292,21 @@ impl Asked<'_> {
     }
 
     /// The way of the packet; what no rule asks for is left out of it.
-    fn explained(&self, mut packet: Packet) -> Explanation {
+    fn explain_packet(&self, mut packet: Packet) -> Explanation {
         packet.keep_only(&asked_fields(&self.rules.firewall));
         explain_witness(self.rules, &packet, false)
     }
 
-    fn hangs(
+    fn rules_behind(
         &self,
         exact: &mut Exact,
         bad: Packets,
         packet: &Packet,
-    ) -> Result<Vec<Named>, Exhausted> {
-        let mut named: Vec<Named> = Vec::new();
+    ) -> Result<Vec<NamedDecider>, Exhausted> {
+        let mut named: Vec<NamedDecider> = Vec::new();
         for unknown in exact.hangs(bad, packet)? {
-            if let Unknown::Rule(at) = unknown {
-                named.push(Named::rule(&self.rules.firewall, at));
+            if let UnknownAnswer::Rule(at) = unknown {
+                named.push(NamedDecider::rule(&self.rules.firewall, at));
             }
         }
         named.dedup();
@@ -310,7 +314,7 @@ impl Asked<'_> {
     }
 }
 
-impl Scope {
+impl PacketScope {
     pub(super) fn words(self) -> String {
         let family = if self.v6 { "IPv6" } else { "IPv4" };
         format!("{family}, {}", super::lines::path_words(self.way))

@@ -9,10 +9,12 @@ use crate::loaded::WeakenedAnswer;
 use serde::Serialize;
 use surefoot_report::{Paint, Style};
 
-use super::lines::Lines;
+use super::lines::AnswerLines;
 use super::phrase::shortened;
-use super::prove::{Scope, scopes};
-use surefoot_netfilter::exact::{Budget, Cell, Cube, Exact, Exhausted, Limit, Question, Service};
+use super::prove::{PacketScope, scopes_of};
+use surefoot_netfilter::exact::{
+    Budget, Cube, CubeLimit, Exact, Exhausted, ReachCell, ReachedService, SymbolicQuestion,
+};
 use surefoot_netfilter::packet::value_words;
 use surefoot_netfilter::packet::words::port_name;
 use surefoot_netfilter::traffic::Traffic;
@@ -20,13 +22,13 @@ use surefoot_ruleset::model::{Field, Range};
 
 /// What the packets of one family and one way reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Reach {
+pub struct ReachAnswer {
     /// Their family and way.
-    pub scope: Scope,
+    pub scope: PacketScope,
     /// The services: protocols and ports that are treated alike.
     pub services: Vec<ServiceKind>,
     /// The sources, each with a cell for each service.
-    pub sources: Vec<Row>,
+    pub sources: Vec<ReachRow>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
 }
@@ -42,25 +44,25 @@ pub struct ServiceKind {
 
 /// Sources that are treated alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct ReachRow {
     /// The interfaces and addresses; they may overlap.
     pub from: Vec<String>,
     #[serde(skip)]
     short: Vec<String>,
     /// What comes through to each service.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<ReachCell>,
 }
 
 /// Looks at every source and every service of the packets that are asked about.
-pub fn reach(rules: &LoadedRules, about: &Traffic, budget: Budget) -> Vec<Reach> {
+pub fn reach(rules: &LoadedRules, about: &Traffic, budget: Budget) -> Vec<ReachAnswer> {
     let mut notes = Vec::new();
-    let scopes = scopes(rules, about, &mut notes);
-    let mut all: Vec<Reach> = scopes
+    let scopes = scopes_of(rules, about, &mut notes);
+    let mut all: Vec<ReachAnswer> = scopes
         .into_iter()
         .map(|scope| {
-            one(rules, about, (scope, budget)).unwrap_or_else(|Exhausted| Reach {
+            reach_in_scope(rules, about, (scope, budget)).unwrap_or_else(|Exhausted| ReachAnswer {
                 notes: vec!["the question was too large for an exact answer".into()],
-                ..nothing(scope)
+                ..empty_reach(scope)
             })
         })
         .collect();
@@ -70,8 +72,8 @@ pub fn reach(rules: &LoadedRules, about: &Traffic, budget: Budget) -> Vec<Reach>
     all.into_iter().map(|one| rules.weaken(one)).collect()
 }
 
-fn nothing(scope: Scope) -> Reach {
-    Reach {
+fn empty_reach(scope: PacketScope) -> ReachAnswer {
+    ReachAnswer {
         scope,
         services: Vec::new(),
         sources: Vec::new(),
@@ -79,12 +81,12 @@ fn nothing(scope: Scope) -> Reach {
     }
 }
 
-fn one(
+fn reach_in_scope(
     rules: &LoadedRules,
     about: &Traffic,
-    (scope, budget): (Scope, Budget),
-) -> Result<Reach, Exhausted> {
-    let mut exact = Exact::new(Question {
+    (scope, budget): (PacketScope, Budget),
+) -> Result<ReachAnswer, Exhausted> {
+    let mut exact = Exact::new(SymbolicQuestion {
         firewall: &rules.firewall,
         surroundings: &rules.surroundings,
         v6: scope.v6,
@@ -94,19 +96,19 @@ fn one(
         marked: false,
         budget,
     })?;
-    let Some(matrix) = exact.matrix()? else {
-        return Ok(Reach {
+    let Some(matrix) = exact.reach_matrix()? else {
+        return Ok(ReachAnswer {
             notes: vec![
                 "there are too many kinds of sources and services for a table: ask for some of them with `--only`".into(),
             ],
-            ..nothing(scope)
+            ..empty_reach(scope)
         });
     };
     let sources = matrix.sources.iter().zip(matrix.cells);
-    Ok(Reach {
+    Ok(ReachAnswer {
         services: service_kinds(&matrix.services),
         sources: sources
-            .map(|(cubes, cells)| Row {
+            .map(|(cubes, cells)| ReachRow {
                 from: cubes
                     .iter()
                     .map(|cube| source_words(cube.words_without_state()))
@@ -115,7 +117,7 @@ fn one(
                 cells,
             })
             .collect(),
-        ..nothing(scope)
+        ..empty_reach(scope)
     })
 }
 
@@ -132,10 +134,11 @@ fn source_words(words: String) -> String {
 }
 
 /// Names for the services; of each protocol the one with the most ports is "other ports".
-fn service_kinds(services: &[Service]) -> Vec<ServiceKind> {
+fn service_kinds(services: &[ReachedService]) -> Vec<ServiceKind> {
     let count = |ranges: &[Range]| -> u128 { ranges.iter().map(|one| one.hi - one.lo + 1).sum() };
-    let size = |service: &Service| count(service.ports.as_ref().unwrap_or(&service.protocols));
-    let like = |one: &Service, other: &Service| match (&one.ports, &other.ports) {
+    let size =
+        |service: &ReachedService| count(service.ports.as_ref().unwrap_or(&service.protocols));
+    let like = |one: &ReachedService, other: &ReachedService| match (&one.ports, &other.ports) {
         (Some(_), Some(_)) => one.protocols == other.protocols,
         (None, None) => true,
         _ => false,
@@ -157,15 +160,15 @@ fn service_kinds(services: &[Service]) -> Vec<ServiceKind> {
     kinds.collect()
 }
 
-fn other_words(service: &Service) -> String {
+fn other_words(service: &ReachedService) -> String {
     match (&service.ports, service.protocols.first()) {
         (Some(_), Some(protocol)) => format!("other {} ports", protocol_words(*protocol)),
         _ => "other protocols".to_owned(),
     }
 }
 
-fn packets_words(service: &Service) -> String {
-    let limit = |field, values: &[Range]| Limit {
+fn packets_words(service: &ReachedService) -> String {
+    let limit = |field, values: &[Range]| CubeLimit {
         field,
         negated: false,
         values: values.to_vec(),
@@ -186,7 +189,7 @@ fn packets_words(service: &Service) -> String {
     cube.words_without_state()
 }
 
-fn service_words(service: &Service) -> String {
+fn service_words(service: &ReachedService) -> String {
     let protocols: Vec<String> = service
         .protocols
         .iter()
@@ -222,30 +225,30 @@ fn protocol_words(range: Range) -> String {
     }
 }
 
-impl WeakenedAnswer for Reach {
+impl WeakenedAnswer for ReachAnswer {
     fn weaken(&mut self, why: &str) {
         for cell in self.sources.iter_mut().flat_map(|row| &mut row.cells) {
-            *cell = Cell::Partly;
+            *cell = ReachCell::Partly;
         }
         self.notes.insert(0, why.to_owned());
     }
 }
 
-impl Reach {
+impl ReachAnswer {
     /// The sources, each with what is open to it.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
+        let mut out = AnswerLines::new(style, width);
         out.line(0, Paint::Strong, &self.scope.words());
         for row in &self.sources {
             out.blank();
             for (at, from) in row.short.iter().enumerate() {
                 let head = if at == 0 { "  " } else { "  or " };
-                out.listed(head, Paint::Faint, from);
+                out.write_listed(head, Paint::Faint, from);
             }
             for (cell, word, paint) in [
-                (Cell::Open, "    open:    ", Paint::Green),
-                (Cell::Partly, "    partly:  ", Paint::Yellow),
-                (Cell::Closed, "    closed:  ", Paint::Red),
+                (ReachCell::Open, "    open:    ", Paint::Green),
+                (ReachCell::Partly, "    partly:  ", Paint::Yellow),
+                (ReachCell::Closed, "    closed:  ", Paint::Red),
             ] {
                 let services = self.services.iter().zip(&row.cells);
                 let services: Vec<&str> = services
@@ -253,14 +256,14 @@ impl Reach {
                     .map(|(service, _)| service.name.as_str())
                     .collect();
                 if services.len() == self.services.len() {
-                    out.listed(word, paint, "everything");
+                    out.write_listed(word, paint, "everything");
                 } else if !services.is_empty() {
-                    out.listed(word, paint, &services.join("; "));
+                    out.write_listed(word, paint, &services.join("; "));
                 }
             }
         }
         for note in &self.notes {
-            out.listed("note: ", Paint::Faint, note);
+            out.write_listed("note: ", Paint::Faint, note);
         }
         out.finish()
     }

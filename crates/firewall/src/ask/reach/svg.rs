@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Reach;
-use crate::show::xml;
-use surefoot_netfilter::exact::Cell;
+use super::ReachAnswer;
+use crate::show::xml_escaped;
+use surefoot_netfilter::exact::ReachCell;
 
 const STYLE: &str = "
 text { font: 12px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #1f2328; white-space: pre; }
@@ -21,11 +21,11 @@ const MARGIN: usize = 20;
 const LONGEST: usize = 60;
 
 /// One matrix below the other.
-pub fn reach_svg(all: &[Reach]) -> String {
+pub fn reach_svg(all: &[ReachAnswer]) -> String {
     let mut body = String::new();
     let (mut top, mut width) = (MARGIN, 400);
     for reach in all {
-        let (bottom, right) = one(&mut body, reach, top);
+        let (bottom, right) = draw_matrix(&mut body, reach, top);
         top = bottom + 2 * MARGIN;
         width = width.max(right + MARGIN);
     }
@@ -48,14 +48,14 @@ pub fn reach_svg(all: &[Reach]) -> String {
 }
 
 /// Draws a matrix from `top` on; gives its lower and its right edge.
-fn one(body: &mut String, reach: &Reach, top: usize) -> (usize, usize) {
+fn draw_matrix(body: &mut String, reach: &ReachAnswer, top: usize) -> (usize, usize) {
     let rows: Vec<String> = reach
         .sources
         .iter()
         .map(|row| row.short.join(" or "))
         .collect();
     let longest = |labels: &[String]| {
-        let lengths = labels.iter().map(|label| cut(label).chars().count());
+        let lengths = labels.iter().map(|label| cut_label(label).chars().count());
         lengths.max().unwrap_or(0) * LETTER
     };
     let left = MARGIN + longest(&rows) + 10;
@@ -67,15 +67,15 @@ fn one(body: &mut String, reach: &Reach, top: usize) -> (usize, usize) {
         body,
         "<text class=\"heading\" x=\"{MARGIN}\" y=\"{}\">{}</text>",
         top + 16,
-        xml(&reach.scope.words())
+        xml_escaped(&reach.scope.words())
     );
     for (at, service) in services.iter().enumerate() {
         let (x, y) = (left + at * SIDE + SIDE / 2, first - 6);
         let _ = writeln!(
             body,
             "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-45 {x} {y})\">{}<title>{}</title></text>",
-            xml(&cut(service)),
-            xml(service)
+            xml_escaped(&cut_label(service)),
+            xml_escaped(service)
         );
     }
     for (at, (row, label)) in reach.sources.iter().zip(&rows).enumerate() {
@@ -84,22 +84,22 @@ fn one(body: &mut String, reach: &Reach, top: usize) -> (usize, usize) {
             body,
             "<text x=\"{MARGIN}\" y=\"{}\">{}<title>{}</title></text>",
             y + 16,
-            xml(&cut(label)),
-            xml(&row.from.join(" or "))
+            xml_escaped(&cut_label(label)),
+            xml_escaped(&row.from.join(" or "))
         );
         for (column, cell) in row.cells.iter().enumerate() {
             let class = match cell {
-                Cell::Open => "open",
-                Cell::Partly => "partly",
-                Cell::Closed => "closed",
+                ReachCell::Open => "open",
+                ReachCell::Partly => "partly",
+                ReachCell::Closed => "closed",
             };
             let service = services.get(column).map_or("", String::as_str);
             let _ = writeln!(
                 body,
                 "<rect class=\"{class}\" x=\"{}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\"><title>{}: {}, {class}</title></rect>",
                 left + column * SIDE,
-                xml(label),
-                xml(service)
+                xml_escaped(label),
+                xml_escaped(service)
             );
         }
     }
@@ -107,6 +107,6 @@ fn one(body: &mut String, reach: &Reach, top: usize) -> (usize, usize) {
     (bottom, left + services.len() * SIDE + head)
 }
 
-fn cut(label: &str) -> String {
+fn cut_label(label: &str) -> String {
     super::shortened(label, LONGEST)
 }

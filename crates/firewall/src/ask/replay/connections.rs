@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::judge::{Fates, Known};
-use super::{Group, Totals};
-use surefoot_netfilter::packet::pcap::{Ends, Transport};
+use super::judge::{Fates, KnownFates};
+use super::{FateGroup, Totals};
+use surefoot_netfilter::packet::pcap::{FlowTuple, TransportHeader};
 use surefoot_ruleset::model::ct_state;
 
 /// Connections that are kept apart; the packets of more are counted only.
@@ -16,9 +16,9 @@ const ACK: u8 = 16;
 
 /// A connection.
 #[derive(Clone, Debug)]
-pub(super) struct Connection {
+pub(super) struct ReplayedConnection {
     /// As its first packet has them.
-    pub(super) ends: Ends,
+    pub(super) ends: FlowTuple,
     /// Whether it began before the capture.
     pub(super) earlier: bool,
     replied: bool,
@@ -30,18 +30,18 @@ pub(super) struct Connection {
     pub(super) all: Totals,
     /// The packets whose fate changes most.
     pub(super) changed: Totals,
-    pub(super) group: Group,
+    pub(super) group: FateGroup,
     pub(super) fates: Option<Fates>,
     /// Whether first packets are among those that change, and whether later ones are.
     pub(super) first: bool,
     pub(super) later: bool,
     /// What was judged last, for each direction.
-    pub(super) known: [Known; 2],
+    pub(super) known: [KnownFates; 2],
 }
 
 /// A packet's place in its connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     pub(super) connection: usize,
     pub(super) reply: bool,
     pub(super) state: u128,
@@ -50,20 +50,20 @@ pub(super) struct Place {
 /// All connections so far.
 #[derive(Default)]
 pub(super) struct Connections {
-    places: HashMap<Ends, u32>,
-    pub(super) list: Vec<Connection>,
+    places: HashMap<FlowTuple, u32>,
+    pub(super) list: Vec<ReplayedConnection>,
 }
 
 impl Connections {
     /// The connection of a packet, and the state that conntrack would give it; none if there is no
     /// room for more connections.
-    pub(super) fn place(
+    pub(super) fn place_packet(
         &mut self,
-        ends: Ends,
-        transport: &Transport,
+        ends: FlowTuple,
+        transport: &TransportHeader,
         time: Option<u64>,
-    ) -> Option<Place> {
-        let turned = ends.turned();
+    ) -> Option<ConnectionPlace> {
+        let turned = ends.with_ends_swapped();
         let key = ends.min(turned);
         let at = if let Some(at) = self.places.get(&key) {
             *at as usize
@@ -72,13 +72,13 @@ impl Connections {
         } else {
             let at = self.list.len();
             self.places.insert(key, u32::try_from(at).ok()?);
-            self.list.push(Connection::new(ends, transport));
+            self.list.push(ReplayedConnection::new(ends, transport));
             at
         };
         let connection = &mut self.list[at];
         let reply = connection.ends != ends;
-        let state = connection.step(reply, transport, time);
-        Some(Place {
+        let state = connection.next_state(reply, transport, time);
+        Some(ConnectionPlace {
             connection: at,
             reply,
             state,
@@ -86,14 +86,14 @@ impl Connections {
     }
 
     /// Whether one of these ends is known.
-    pub(super) fn knows(&self, ends: Ends) -> Option<usize> {
-        let key = ends.min(ends.turned());
+    pub(super) fn find_connection(&self, ends: FlowTuple) -> Option<usize> {
+        let key = ends.min(ends.with_ends_swapped());
         self.places.get(&key).map(|at| *at as usize)
     }
 }
 
-impl Connection {
-    pub(super) fn new(ends: Ends, transport: &Transport) -> Self {
+impl ReplayedConnection {
+    pub(super) fn new(ends: FlowTuple, transport: &TransportHeader) -> Self {
         let flags = transport.flags.filter(|_| transport.protocol == 6);
         Self {
             ends,
@@ -104,16 +104,16 @@ impl Connection {
             times: None,
             all: Totals::default(),
             changed: Totals::default(),
-            group: Group::StillAccepted,
+            group: FateGroup::StillAccepted,
             fates: None,
             first: false,
             later: false,
-            known: [Known::default(); 2],
+            known: [KnownFates::default(); 2],
         }
     }
 
     /// Takes a packet in and says its state.
-    fn step(&mut self, reply: bool, transport: &Transport, time: Option<u64>) -> u128 {
+    fn next_state(&mut self, reply: bool, transport: &TransportHeader, time: Option<u64>) -> u128 {
         self.forget_if_idle(reply, time);
         let reply = reply != self.turned;
         let flags = transport.flags.filter(|_| transport.protocol == 6);
@@ -153,7 +153,7 @@ impl Connection {
     }
 
     /// Counts a packet with its fates.
-    pub(super) fn count(&mut self, group: Group, fates: Fates, state: u128, bytes: u64) {
+    pub(super) fn count_packet(&mut self, group: FateGroup, fates: Fates, state: u128, bytes: u64) {
         self.all.add(bytes);
         if group > self.group || self.fates.is_none() {
             self.changed = Totals::default();

@@ -4,13 +4,13 @@ use crate::LoadedRules;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::super::diff::Side;
+use super::super::diff::DiffSide;
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::asked_fields;
-use surefoot_netfilter::lookup::Lookup;
-use surefoot_netfilter::packet::pcap::{Captured, Headers, Link};
-use surefoot_netfilter::packet::{Interface, Packet, Path, Value};
-use surefoot_netfilter::semantics::{Decider, End, Record, evaluate};
+use surefoot_netfilter::lookup::CompiledRules;
+use surefoot_netfilter::packet::pcap::{CapturedPacket, IpHeaders, LinkFields};
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, PacketPath};
+use surefoot_netfilter::semantics::{Decider, End, RecordLevel, evaluate};
 use surefoot_ruleset::model::{Field, ct_state};
 
 /// Kinds that are remembered; then they are forgotten, so that memory has a bound.
@@ -18,20 +18,20 @@ const MOST_KINDS: usize = 1 << 18;
 
 /// An end under one of the rule sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fate {
+pub(super) struct PacketFate {
     /// None if it hangs on what is not known.
     pub(super) end: Option<End>,
     pub(super) by: Decider,
 }
 
 /// The ends under the old rules and under the new ones.
-pub(super) type Fates = [Fate; 2];
+pub(super) type Fates = [PacketFate; 2];
 
 /// Packets that no rule tells apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
-    headers: Headers,
-    link: Link,
+pub(super) struct PacketKind {
+    headers: IpHeaders,
+    link: LinkFields,
     incoming: Option<bool>,
     interface: Option<Arc<str>>,
     state: u128,
@@ -39,41 +39,42 @@ pub(super) struct Kind {
 
 /// A kind that was judged before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownFates {
     /// How often everything was forgotten.
     age: u32,
     at: u32,
 }
 
 /// Judges packets under both rule sets.
-pub(super) struct Judge<'a> {
-    sides: [Side<'a>; 2],
-    lookups: [Lookup; 2],
+pub(super) struct FateJudge<'a> {
+    sides: [DiffSide<'a>; 2],
+    lookups: [CompiledRules; 2],
     surroundings: &'a Surroundings,
     /// The interface that the capture was made on, where the file does not say.
     on: Option<Arc<str>>,
-    asked: Asked,
-    places: HashMap<Kind, u32>,
-    judged: Vec<(Kind, Fates)>,
+    asked: AskedFields,
+    places: HashMap<PacketKind, u32>,
+    judged: Vec<(PacketKind, Fates)>,
     age: u32,
     /// Whether some packet was to this host or from it.
     pub(super) met_host: bool,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> FateJudge<'a> {
     pub(super) fn new(
-        [old, new]: [Side<'a>; 2],
+        [old, new]: [DiffSide<'a>; 2],
         surroundings: &'a Surroundings,
         on: Option<&str>,
     ) -> Self {
-        let lookup =
-            |side: Side| Lookup::new(&side.rules.firewall, &side.rules.index, surroundings);
+        let lookup = |side: DiffSide| {
+            CompiledRules::new(&side.rules.firewall, &side.rules.index, surroundings)
+        };
         Self {
             sides: [old, new],
             lookups: [lookup(old), lookup(new)],
             surroundings,
             on: on.map(Arc::from),
-            asked: Asked::of(&[old, new]),
+            asked: AskedFields::of(&[old, new]),
             places: HashMap::new(),
             judged: Vec::new(),
             age: 1,
@@ -82,8 +83,8 @@ impl<'a> Judge<'a> {
     }
 
     /// The kind of a captured packet.
-    pub(super) fn kind(&self, captured: &Captured, state: u128) -> Kind {
-        let mut kind = Kind {
+    pub(super) fn kind_of(&self, captured: &CapturedPacket, state: u128) -> PacketKind {
+        let mut kind = PacketKind {
             headers: captured.headers,
             link: captured.link,
             incoming: captured.incoming,
@@ -95,7 +96,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The ends of a kind; `known` may hold the one of an earlier packet.
-    pub(super) fn fates(&mut self, kind: Kind, known: &mut Known) -> Fates {
+    pub(super) fn fates_of_kind(&mut self, kind: PacketKind, known: &mut KnownFates) -> Fates {
         if known.age == self.age
             && let Some((same, fates)) = self.judged.get(known.at as usize)
             && *same == kind
@@ -103,44 +104,50 @@ impl<'a> Judge<'a> {
             return *fates;
         }
         if let Some(at) = self.places.get(&kind) {
-            *known = Known {
+            *known = KnownFates {
                 age: self.age,
                 at: *at,
             };
             return self.judged[*at as usize].1;
         }
-        let packet = self.packet(&kind);
-        let fates = self.judge(&packet);
+        let packet = self.packet_of_kind(&kind);
+        let fates = self.judge_packet(&packet);
         if self.judged.len() == MOST_KINDS {
             self.places.clear();
             self.judged.clear();
             self.age += 1;
         }
         let at = u32::try_from(self.judged.len()).unwrap_or(u32::MAX);
-        *known = Known { age: self.age, at };
+        *known = KnownFates { age: self.age, at };
         self.places.insert(kind.clone(), at);
         self.judged.push((kind, fates));
         fates
     }
 
     /// The ends of a packet.
-    pub(super) fn judge(&mut self, packet: &Packet) -> Fates {
-        self.met_host |= packet.path != Path::Forward;
+    pub(super) fn judge_packet(&mut self, packet: &Packet) -> Fates {
+        self.met_host |= packet.path != PacketPath::Forward;
         [0, 1].map(|at| {
             let LoadedRules {
                 firewall, index, ..
             } = self.sides[at].rules;
             let lookup = &self.lookups[at];
             if let Some((end, by)) = lookup.key(packet).and_then(|key| lookup.judge(&key)) {
-                return Fate { end: Some(end), by };
+                return PacketFate { end: Some(end), by };
             }
-            let answer = evaluate(firewall, index, self.surroundings, packet, Record::Nothing);
+            let answer = evaluate(
+                firewall,
+                index,
+                self.surroundings,
+                packet,
+                RecordLevel::Nothing,
+            );
             let end = answer.certain();
             // Of an open answer, what may refuse the packet says most.
             let refuses = |one: &&surefoot_netfilter::semantics::Outcome| one.end != End::Accepted;
             let outcome = answer.outcomes.iter().find(refuses);
             let by = outcome.or(answer.outcomes.first());
-            Fate {
+            PacketFate {
                 end,
                 by: by.map_or(Decider::Kernel, |outcome| outcome.by),
             }
@@ -148,16 +155,16 @@ impl<'a> Judge<'a> {
     }
 
     /// The packet of a kind.
-    fn packet(&self, kind: &Kind) -> Packet {
-        let mut packet = Packet::new(Path::Input);
+    fn packet_of_kind(&self, kind: &PacketKind) -> Packet {
+        let mut packet = Packet::new(PacketPath::Input);
         packet.path_assumed = true;
         kind.headers.put(&mut packet);
         kind.link.put(&mut packet);
-        packet.put(Field::CtState, Value::Known(kind.state));
+        packet.put(Field::CtState, FieldValue::Known(kind.state));
         let outgoing = kind.link.outgoing || kind.incoming == Some(false);
-        if outgoing && !self.forwards(&packet) {
-            let Packet { input, output, .. } = Packet::new(Path::Output);
-            packet.path = Path::Output;
+        if outgoing && !self.is_forwarded(&packet) {
+            let Packet { input, output, .. } = Packet::new(PacketPath::Output);
+            packet.path = PacketPath::Output;
             packet.path_assumed = false;
             packet.input = input;
             packet.output = output;
@@ -165,15 +172,15 @@ impl<'a> Judge<'a> {
         if let Some(name) = &kind.interface
             && kind.incoming == Some(true)
         {
-            packet.input = Interface::named(name);
+            packet.input = PacketInterface::named(name);
         }
         let mut packet = packet.settle(self.surroundings);
         if let Some(name) = &kind.interface {
             let (input, output) = (&mut packet.input, &mut packet.output);
             match (packet.path, kind.incoming) {
-                (Path::Input, None | Some(true)) => *input = Interface::named(name),
-                (Path::Output, None | Some(false)) | (Path::Forward, Some(false)) => {
-                    *output = Interface::named(name);
+                (PacketPath::Input, None | Some(true)) => *input = PacketInterface::named(name),
+                (PacketPath::Output, None | Some(false)) | (PacketPath::Forward, Some(false)) => {
+                    *output = PacketInterface::named(name);
                 }
                 _ => {}
             }
@@ -182,7 +189,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether an outgoing packet came from elsewhere.
-    fn forwards(&self, packet: &Packet) -> bool {
+    fn is_forwarded(&self, packet: &Packet) -> bool {
         let kind = packet
             .source()
             .and_then(|source| surefoot_netfilter::packet::address_type(source, self.surroundings));
@@ -191,7 +198,7 @@ impl<'a> Judge<'a> {
 }
 
 /// What of a packet some rule asks for.
-struct Asked {
+struct AskedFields {
     class: bool,
     id: bool,
     fragment: bool,
@@ -204,8 +211,8 @@ struct Asked {
     macs: bool,
 }
 
-impl Asked {
-    fn of(sides: &[Side]) -> Self {
+impl AskedFields {
+    fn of(sides: &[DiffSide]) -> Self {
         let fields: BTreeSet<Field> = sides
             .iter()
             .flat_map(|side| asked_fields(&side.rules.firewall))
@@ -238,7 +245,7 @@ impl Asked {
     }
 
     /// Makes packets alike that no rule tells apart.
-    fn forget_the_rest(&self, kind: &mut Kind) {
+    fn forget_the_rest(&self, kind: &mut PacketKind) {
         let headers = &mut kind.headers;
         if !self.class {
             headers.class = 0;
@@ -281,7 +288,7 @@ impl Asked {
 }
 
 /// The state of a packet that belongs to no connection.
-pub(super) fn state_alone(captured: &Captured) -> u128 {
+pub(super) fn state_alone(captured: &CapturedPacket) -> u128 {
     let Some(transport) = captured.headers.transport else {
         return ct_state::INVALID;
     };

@@ -13,29 +13,31 @@ use std::io::Read;
 
 use serde::Serialize;
 
-use super::diff::{Decided, Side};
-use super::name::Named;
-use connections::{Connection, Connections};
-use judge::{Fate, Fates, Judge, Known, state_alone};
+use super::diff::{DecidedEnd, DiffSide};
+use super::name::NamedDecider;
+use connections::{Connections, ReplayedConnection};
+use judge::{FateJudge, Fates, KnownFates, PacketFate, state_alone};
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::packet::conntrack::Listed;
-use surefoot_netfilter::packet::pcap::{CaptureError, Captured, Ends, Stream, Transport};
-use surefoot_netfilter::packet::{Packet, Path, Value, to_address};
+use surefoot_netfilter::packet::conntrack::ListedConnection;
+use surefoot_netfilter::packet::pcap::{
+    CaptureError, CapturedPacket, FlowTuple, FrameStream, TransportHeader,
+};
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketPath, to_address};
 use surefoot_netfilter::semantics::{End, sees};
 use surefoot_ruleset::model::{Field, ct_state, ct_status};
 
 /// A replay under way.
 pub struct Replay<'a> {
-    sides: [Side<'a>; 2],
+    sides: [DiffSide<'a>; 2],
     surroundings: &'a Surroundings,
-    judge: Judge<'a>,
+    judge: FateJudge<'a>,
     connections: Connections,
     /// What of packets that belong to no connection was judged last.
-    alone: Known,
+    alone: KnownFates,
     all: Totals,
-    groups: BTreeMap<Group, Totals>,
+    groups: BTreeMap<FateGroup, Totals>,
     not_judged: BTreeMap<(String, bool), u64>,
-    deciders: BTreeMap<(Group, Fates), Totals>,
+    deciders: BTreeMap<(FateGroup, Fates), Totals>,
     families: [Option<String>; 2],
     to_itself: bool,
     whole: bool,
@@ -61,7 +63,7 @@ impl Totals {
 /// What the new rules change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Group {
+pub enum FateGroup {
     /// Accepted by both.
     StillAccepted,
     /// Dropped, rejected or queued by both.
@@ -74,7 +76,7 @@ pub enum Group {
     NewlyBlocked,
 }
 
-impl Group {
+impl FateGroup {
     /// All, what matters most first.
     pub const ALL: [Self; 5] = [
         Self::NewlyBlocked,
@@ -95,7 +97,7 @@ impl Group {
     }
 
     /// Whether it tells of a change, or perhaps of one.
-    pub fn changes(self) -> bool {
+    pub fn is_change(self) -> bool {
         !matches!(self, Self::StillAccepted | Self::StillBlocked)
     }
 }
@@ -110,9 +112,9 @@ pub struct Replayed {
     /// Packets and connections by what changes; a connection counts where most of it changes.
     pub groups: Vec<InGroup>,
     /// What decides about packets whose fate changes, most packets first.
-    pub deciders: Vec<Deciding>,
+    pub deciders: Vec<DecidingRule>,
     /// The connections whose fate changes, of each group those with most packets.
-    pub changes: Vec<Changed>,
+    pub changes: Vec<ChangedConnection>,
     /// Whether the capture could be read to its end.
     pub whole: bool,
     /// Whether no packet was to this host or from it: it may have been seen on another one.
@@ -127,7 +129,7 @@ pub struct Replayed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InGroup {
     /// The group.
-    pub group: Group,
+    pub group: FateGroup,
     /// Connections.
     pub connections: u64,
     /// Packets.
@@ -137,13 +139,13 @@ pub struct InGroup {
 
 /// Two rules that decide differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Deciding {
+pub struct DecidingRule {
     /// What changes.
-    pub group: Group,
+    pub group: FateGroup,
     /// What the old rules do.
-    pub before: Decided,
+    pub before: DecidedEnd,
     /// What the new rules do.
-    pub after: Decided,
+    pub after: DecidedEnd,
     /// The packets.
     #[serde(flatten)]
     pub totals: Totals,
@@ -151,9 +153,9 @@ pub struct Deciding {
 
 /// A connection whose fate changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Changed {
+pub struct ChangedConnection {
     /// What changes.
-    pub group: Group,
+    pub group: FateGroup,
     /// The protocol's name or number.
     pub protocol: String,
     /// Where its first packet came from.
@@ -171,9 +173,9 @@ pub struct Changed {
     /// Those whose fate changes.
     pub changed: Totals,
     /// What the old rules do with those that change.
-    pub before: Option<Decided>,
+    pub before: Option<DecidedEnd>,
     /// What the new rules do.
-    pub after: Option<Decided>,
+    pub after: Option<DecidedEnd>,
 }
 
 /// Packets that were not judged.
@@ -191,8 +193,8 @@ impl<'a> Replay<'a> {
     /// Makes both rule sets ready. `on` is the interface that a capture was made on, where the file
     /// does not name it.
     pub fn new(
-        old: Side<'a>,
-        new: Side<'a>,
+        old: DiffSide<'a>,
+        new: DiffSide<'a>,
         surroundings: &'a Surroundings,
         on: Option<&str>,
     ) -> Self {
@@ -200,19 +202,19 @@ impl<'a> Replay<'a> {
         let mut replay = Self {
             sides,
             surroundings,
-            judge: Judge::new(sides, surroundings, on),
+            judge: FateJudge::new(sides, surroundings, on),
             connections: Connections::default(),
-            alone: Known::default(),
+            alone: KnownFates::default(),
             all: Totals::default(),
             groups: BTreeMap::new(),
             not_judged: BTreeMap::new(),
             deciders: BTreeMap::new(),
-            families: [false, true].map(|v6| unruled(&sides, v6)),
+            families: [false, true].map(|v6| unruled_note(&sides, v6)),
             to_itself: false,
             whole: true,
             notes: Vec::new(),
         };
-        let nat = |side: &Side| {
+        let nat = |side: &DiffSide| {
             let tables = side.rules.firewall.tables.iter().enumerate();
             tables
                 .into_iter()
@@ -228,15 +230,15 @@ impl<'a> Replay<'a> {
 
     /// Takes in all packets of a capture. A capture that ends too early counts as far as it goes.
     /// `tell` hears now and then how many packets there were.
-    pub fn capture(
+    pub fn replay_capture(
         &mut self,
         from: impl Read,
         mut tell: impl FnMut(u64),
     ) -> Result<(), CaptureError> {
-        let mut stream = Stream::new(from);
+        let mut stream = FrameStream::new(from);
         loop {
             match stream.packet() {
-                Ok(Some(Ok(captured))) => self.packet(&captured),
+                Ok(Some(Ok(captured))) => self.replay_packet(&captured),
                 Ok(Some(Err(error))) => {
                     self.all.packets += 1;
                     let open = !error.beside_ip();
@@ -258,7 +260,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn packet(&mut self, captured: &Captured) {
+    fn replay_packet(&mut self, captured: &CapturedPacket) {
         let bytes = u64::try_from(captured.length).unwrap_or_default();
         self.all.add(bytes);
         let headers = &captured.headers;
@@ -281,64 +283,67 @@ impl<'a> Replay<'a> {
         let Some(ends) = transport.flow else {
             let about = transport
                 .about
-                .and_then(|ends| self.connections.knows(ends));
+                .and_then(|ends| self.connections.find_connection(ends));
             let state = if transport.about.is_some() {
                 ct_state::RELATED
             } else {
                 state_alone(captured)
             };
-            let kind = self.judge.kind(captured, state);
-            let fates = self.judge.fates(kind, &mut self.alone);
-            self.count(fates, bytes);
+            let kind = self.judge.kind_of(captured, state);
+            let fates = self.judge.fates_of_kind(kind, &mut self.alone);
+            self.count_fates(fates, bytes);
             if let Some(at) = about {
-                let group = Group::of(&fates);
-                self.connections.list[at].count(group, fates, state, bytes);
+                let group = FateGroup::of(&fates);
+                self.connections.list[at].count_packet(group, fates, state, bytes);
             }
             return;
         };
-        let Some(place) = self.connections.place(ends, transport, captured.time) else {
+        let Some(place) = self
+            .connections
+            .place_packet(ends, transport, captured.time)
+        else {
             return self.not_judged("a connection beyond the first 2,000,000".into(), true);
         };
-        let kind = self.judge.kind(captured, place.state);
+        let kind = self.judge.kind_of(captured, place.state);
         let connection = &mut self.connections.list[place.connection];
         let known = &mut connection.known[usize::from(place.reply)];
-        let fates = self.judge.fates(kind, known);
-        connection.count(Group::of(&fates), fates, place.state, bytes);
-        self.count(fates, bytes);
+        let fates = self.judge.fates_of_kind(kind, known);
+        connection.count_packet(FateGroup::of(&fates), fates, place.state, bytes);
+        self.count_fates(fates, bytes);
     }
 
-    fn count(&mut self, fates: Fates, bytes: u64) {
-        let group = Group::of(&fates);
+    fn count_fates(&mut self, fates: Fates, bytes: u64) {
+        let group = FateGroup::of(&fates);
         self.groups.entry(group).or_default().add(bytes);
-        if group.changes() {
+        if group.is_change() {
             self.deciders.entry((group, fates)).or_default().add(bytes);
         }
     }
 
     /// Takes in a connection that is only listed: its first packet, and later ones both ways.
-    pub fn connection(&mut self, listed: &Listed) {
+    pub fn judge_connection(&mut self, listed: &ListedConnection) {
         if let Some(why) = &self.families[usize::from(listed.original.v6)] {
             let why = why.clone();
             self.all.packets += 1;
             return self.not_judged(why, true);
         }
         self.note("each listed connection was judged by three packets: its first one, and a later one each way");
-        let Listed { original, .. } = listed;
-        let transport = Transport {
+        let ListedConnection { original, .. } = listed;
+        let transport = TransportHeader {
             protocol: original.protocol,
-            ..Transport::default()
+            ..TransportHeader::default()
         };
-        let mut connection = Connection::new(*original, &transport);
+        let mut connection = ReplayedConnection::new(*original, &transport);
         for (ends, state) in [
             (*original, ct_state::NEW),
             (*original, ct_state::ESTABLISHED),
             (listed.reply, ct_state::ESTABLISHED),
         ] {
             let packet = listed_packet(listed, ends, state).settle(self.surroundings);
-            let fates = self.judge.judge(&packet);
-            connection.count(Group::of(&fates), fates, state, 0);
+            let fates = self.judge.judge_packet(&packet);
+            connection.count_packet(FateGroup::of(&fates), fates, state, 0);
             self.all.add(0);
-            self.count(fates, 0);
+            self.count_fates(fates, 0);
         }
         connection.all = Totals {
             packets: listed.packets.unwrap_or_default(),
@@ -382,27 +387,32 @@ impl<'a> Replay<'a> {
         let list = &self.connections.list;
         let mut changes = Vec::new();
         let mut groups = Vec::new();
-        for group in Group::ALL {
-            let mut here: Vec<&Connection> = list.iter().filter(|it| it.group == group).collect();
+        for group in FateGroup::ALL {
+            let mut here: Vec<&ReplayedConnection> =
+                list.iter().filter(|it| it.group == group).collect();
             groups.push(InGroup {
                 group,
                 connections: u64::try_from(here.len()).unwrap_or_default(),
                 totals: self.groups.get(&group).copied().unwrap_or_default(),
             });
-            if group.changes() {
+            if group.is_change() {
                 here.sort_by_key(|one| (std::cmp::Reverse(one.all.packets), one.ends));
-                changes.extend(here.iter().take(most).map(|one| self.changed(one)));
+                changes.extend(
+                    here.iter()
+                        .take(most)
+                        .map(|one| self.changed_connection(one)),
+                );
             }
         }
-        let mut deciders: Vec<(&(Group, Fates), &Totals)> = self.deciders.iter().collect();
+        let mut deciders: Vec<(&(FateGroup, Fates), &Totals)> = self.deciders.iter().collect();
         deciders.sort_by_key(|((group, _), totals)| {
             (std::cmp::Reverse(*group), std::cmp::Reverse(totals.packets))
         });
         let deciders = deciders.into_iter().take(most);
-        let deciders = deciders.map(|((group, fates), totals)| Deciding {
+        let deciders = deciders.map(|((group, fates), totals)| DecidingRule {
             group: *group,
-            before: self.decided(fates, 0),
-            after: self.decided(fates, 1),
+            before: self.decided_by(fates, 0),
+            after: self.decided_by(fates, 1),
             totals: *totals,
         });
         Replayed {
@@ -426,8 +436,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn changed(&self, connection: &Connection) -> Changed {
-        let Ends {
+    fn changed_connection(&self, connection: &ReplayedConnection) -> ChangedConnection {
+        let FlowTuple {
             v6,
             protocol,
             from,
@@ -443,7 +453,7 @@ impl<'a> Replay<'a> {
             }
         };
         let fates = connection.fates.as_ref();
-        Changed {
+        ChangedConnection {
             group: connection.group,
             protocol: protocol_word(protocol),
             from: end(from),
@@ -453,16 +463,16 @@ impl<'a> Replay<'a> {
             began_earlier: connection.earlier,
             all: connection.all,
             changed: connection.changed,
-            before: fates.map(|fates| self.decided(fates, 0)),
-            after: fates.map(|fates| self.decided(fates, 1)),
+            before: fates.map(|fates| self.decided_by(fates, 0)),
+            after: fates.map(|fates| self.decided_by(fates, 1)),
         }
     }
 
-    fn decided(&self, fates: &Fates, side: usize) -> Decided {
-        let Fate { end, by } = fates[side];
-        Decided {
+    fn decided_by(&self, fates: &Fates, side: usize) -> DecidedEnd {
+        let PacketFate { end, by } = fates[side];
+        DecidedEnd {
             end: end.unwrap_or(End::Unknown),
-            by: Named::decider(&self.sides[side].rules.firewall, by),
+            by: NamedDecider::decider(&self.sides[side].rules.firewall, by),
         }
     }
 
@@ -473,10 +483,10 @@ impl<'a> Replay<'a> {
 }
 
 /// Why packets of a family are not judged, if they are not.
-fn unruled(sides: &[Side; 2], v6: bool) -> Option<String> {
+fn unruled_note(sides: &[DiffSide; 2], v6: bool) -> Option<String> {
     let family = if v6 { "IPv6" } else { "IPv4" };
     let ruled =
-        |side: &Side| side.whole || side.rules.firewall.tables.iter().any(|it| sees(it, v6));
+        |side: &DiffSide| side.whole || side.rules.firewall.tables.iter().any(|it| sees(it, v6));
     match sides.each_ref().map(ruled) {
         [true, true] => None,
         [false, false] => Some(format!("no rules for {family} were given")),
@@ -486,8 +496,8 @@ fn unruled(sides: &[Side; 2], v6: bool) -> Option<String> {
 }
 
 /// A packet of a connection that is only listed.
-fn listed_packet(listed: &Listed, ends: Ends, state: u128) -> Packet {
-    let mut packet = Packet::new(Path::Input)
+fn listed_packet(listed: &ListedConnection, ends: FlowTuple, state: u128) -> Packet {
+    let mut packet = Packet::new(PacketPath::Input)
         .from(to_address(ends.from.0, listed.original.v6))
         .to(to_address(ends.to.0, listed.original.v6))
         .with(Field::L4Proto, ends.protocol)
@@ -522,12 +532,12 @@ fn listed_packet(listed: &Listed, ends: Ends, state: u128) -> Packet {
         }
         packet.put(
             Field::CtDirection,
-            Value::Known(u128::from(ends != listed.original)),
+            FieldValue::Known(u128::from(ends != listed.original)),
         );
-        if listed.reply == listed.original.turned() {
+        if listed.reply == listed.original.with_ends_swapped() {
             packet.put(
                 Field::CtStatus,
-                Value::Known(ct_status::SEEN_REPLY | ct_status::CONFIRMED),
+                FieldValue::Known(ct_status::SEEN_REPLY | ct_status::CONFIRMED),
             );
         }
     }

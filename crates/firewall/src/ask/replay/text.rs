@@ -2,32 +2,32 @@
 
 use surefoot_report::{Paint, Style};
 
-use super::super::diff::Decided;
-use super::super::lines::{Lines, by_words, end_word};
+use super::super::diff::DecidedEnd;
+use super::super::lines::{AnswerLines, by_words, end_word};
 use super::super::name::NamedKind;
-use super::{Changed, Group, Replayed, Totals};
+use super::{ChangedConnection, FateGroup, Replayed, Totals};
 use surefoot_netfilter::semantics::End;
 
 impl Replayed {
     /// The answer, the totals, what decides, and the connections whose fate changes.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
-        self.headline(&mut out);
+        let mut out = AnswerLines::new(style, width);
+        self.write_headline(&mut out);
         out.blank();
-        self.totals(&mut out);
+        self.write_totals(&mut out);
         for Deciders { group, these } in self.deciders_by_group() {
             out.blank();
             let (word, paint) = group_word(group);
             out.line(0, paint, &format!("{word}, by what decides"));
             for one in these {
-                out.line(2, Paint::Strong, &words(one.totals));
-                decided(&mut out, "before: ", &one.before);
-                decided(&mut out, "after:  ", &one.after);
+                out.line(2, Paint::Strong, &totals_words(one.totals));
+                write_decided(&mut out, "before: ", &one.before);
+                write_decided(&mut out, "after:  ", &one.after);
             }
         }
-        for counted in self.groups.iter().filter(|it| it.group.changes()) {
+        for counted in self.groups.iter().filter(|it| it.group.is_change()) {
             let these = self.changes.iter().filter(|it| it.group == counted.group);
-            let these: Vec<&Changed> = these.collect();
+            let these: Vec<&ChangedConnection> = these.collect();
             if these.is_empty() {
                 continue;
             }
@@ -35,12 +35,12 @@ impl Replayed {
             let (word, paint) = group_word(counted.group);
             out.line(0, paint, &format!("{word} connections, largest first"));
             for one in &these {
-                connection(&mut out, one);
+                write_connection(&mut out, one);
             }
             let shown = u64::try_from(these.len()).unwrap_or_default();
             if counted.connections > shown {
-                let more = grouped(counted.connections - shown);
-                out.wrapped(2, None, &format!("and {more} more: `--limit` shows more"));
+                let more = grouped_digits(counted.connections - shown);
+                out.write_wrapped(2, None, &format!("and {more} more: `--limit` shows more"));
             }
         }
         if !self.not_judged.is_empty() {
@@ -48,35 +48,35 @@ impl Replayed {
             out.line(0, Paint::Strong, "not judged");
         }
         for one in &self.not_judged {
-            let packets = grouped(one.packets);
-            out.listed(&format!("  {packets:>12}  "), Paint::Faint, &one.why);
+            let packets = grouped_digits(one.packets);
+            out.write_listed(&format!("  {packets:>12}  "), Paint::Faint, &one.why);
         }
         if !self.notes.is_empty() {
             out.blank();
         }
         for note in &self.notes {
-            out.listed("note: ", Paint::Faint, note);
+            out.write_listed("note: ", Paint::Faint, note);
         }
         out.finish()
     }
 
-    fn headline(&self, out: &mut Lines) {
+    fn write_headline(&self, out: &mut AnswerLines) {
         let count = |group| {
             let mut groups = self.groups.iter();
             groups
                 .find(|it| it.group == group)
                 .map_or(0, |it| it.totals.packets)
         };
-        let blocked = count(Group::NewlyBlocked);
-        let accepted = count(Group::NewlyAccepted);
+        let blocked = count(FateGroup::NewlyBlocked);
+        let accepted = count(FateGroup::NewlyAccepted);
         let judged: u64 = self.groups.iter().map(|it| it.totals.packets).sum();
         let (paint, words) = if blocked + accepted > 0 {
             let mut parts = Vec::new();
             if blocked > 0 {
-                parts.push(format!("block {} accepted so far", packets(blocked)));
+                parts.push(format!("block {} accepted so far", packet_count(blocked)));
             }
             if accepted > 0 {
-                parts.push(format!("accept {} blocked so far", packets(accepted)));
+                parts.push(format!("accept {} blocked so far", packet_count(accepted)));
             }
             (
                 Paint::Red,
@@ -84,8 +84,8 @@ impl Replayed {
             )
         } else if judged == 0 {
             (Paint::Yellow, "no packet could be judged".to_owned())
-        } else if count(Group::Perhaps) > 0 {
-            let perhaps = packets(count(Group::Perhaps));
+        } else if count(FateGroup::Perhaps) > 0 {
+            let perhaps = packet_count(count(FateGroup::Perhaps));
             (
                 Paint::Yellow,
                 format!("nothing certainly changes, but {perhaps} may"),
@@ -103,7 +103,7 @@ impl Replayed {
         out.line(0, paint, &words);
     }
 
-    fn totals(&self, out: &mut Lines) {
+    fn write_totals(&self, out: &mut AnswerLines) {
         let head = format!(
             "{:<16}{:>14}{:>14}{:>12}",
             "", "connections", "packets", "bytes"
@@ -118,24 +118,24 @@ impl Replayed {
             };
             let line = format!(
                 "{word:<16}{:>14}{:>14}{:>12}",
-                grouped(one.connections),
-                grouped(one.totals.packets),
-                bytes(one.totals.bytes)
+                grouped_digits(one.connections),
+                grouped_digits(one.totals.packets),
+                byte_count(one.totals.bytes)
             );
             out.line(0, paint, &line);
         }
         let line = format!(
             "{:<16}{:>14}{:>14}{:>12}",
             "all",
-            grouped(self.connections),
-            grouped(self.all.packets),
-            bytes(self.all.bytes)
+            grouped_digits(self.connections),
+            grouped_digits(self.all.packets),
+            byte_count(self.all.bytes)
         );
         out.line(0, Paint::Strong, &line);
     }
 
     fn deciders_by_group(&self) -> Vec<Deciders<'_>> {
-        let groups = Group::ALL.into_iter().map(|group| Deciders {
+        let groups = FateGroup::ALL.into_iter().map(|group| Deciders {
             group,
             these: self
                 .deciders
@@ -148,13 +148,15 @@ impl Replayed {
 }
 
 struct Deciders<'a> {
-    group: Group,
-    these: Vec<&'a super::Deciding>,
+    group: FateGroup,
+    these: Vec<&'a super::DecidingRule>,
 }
 
-fn connection(out: &mut Lines, one: &Changed) {
+fn write_connection(out: &mut AnswerLines, one: &ChangedConnection) {
     let when = match (one.first_packets, one.later_packets) {
-        (true, _) if one.group == Group::NewlyBlocked => "its first packet too: it would not begin",
+        (true, _) if one.group == FateGroup::NewlyBlocked => {
+            "its first packet too: it would not begin"
+        }
         (true, true) => "from its first packet on",
         (true, false) => "its first packet",
         _ if one.began_earlier => "later packets; it began before",
@@ -163,31 +165,35 @@ fn connection(out: &mut Lines, one: &Changed) {
     let head = format!("{} {} → {}", one.protocol, one.from, one.to);
     out.line(2, Paint::Strong, &head);
     let sizes = if one.changed == one.all || one.all == Totals::default() {
-        words(one.all)
+        totals_words(one.all)
     } else {
-        format!("{} of {}", grouped(one.changed.packets), words(one.all))
+        format!(
+            "{} of {}",
+            grouped_digits(one.changed.packets),
+            totals_words(one.all)
+        )
     };
     let sizes = if one.all.packets == 0 {
         when.to_owned()
     } else {
         format!("{sizes}, {when}")
     };
-    out.wrapped(4, None, &sizes);
+    out.write_wrapped(4, None, &sizes);
     for (word, side) in [("before", &one.before), ("after", &one.after)] {
         if let Some(decided) = side {
-            let line = format!("{word}: {}", fate(decided));
-            out.wrapped(4, Some(Paint::Faint), &line);
+            let line = format!("{word}: {}", fate_words(decided));
+            out.write_wrapped(4, Some(Paint::Faint), &line);
         }
     }
 }
 
-fn decided(out: &mut Lines, word: &str, one: &Decided) {
+fn write_decided(out: &mut AnswerLines, word: &str, one: &DecidedEnd) {
     let (_, paint) = end_word(one.end);
-    out.listed(&format!("    {word}"), paint, &fate(one));
+    out.write_listed(&format!("    {word}"), paint, &fate_words(one));
     out.named_below(6, &one.by);
 }
 
-fn fate(one: &Decided) -> String {
+fn fate_words(one: &DecidedEnd) -> String {
     let (end, _) = end_word(one.end);
     match one.end {
         End::Accepted if one.by.kind == NamedKind::Kernel => {
@@ -198,29 +204,33 @@ fn fate(one: &Decided) -> String {
     }
 }
 
-fn group_word(group: Group) -> (&'static str, Paint) {
+fn group_word(group: FateGroup) -> (&'static str, Paint) {
     match group {
-        Group::NewlyBlocked => ("newly blocked", Paint::Red),
-        Group::NewlyAccepted => ("newly accepted", Paint::Red),
-        Group::Perhaps => ("perhaps changed", Paint::Yellow),
-        Group::StillAccepted => ("still accepted", Paint::Green),
-        Group::StillBlocked => ("still blocked", Paint::Green),
+        FateGroup::NewlyBlocked => ("newly blocked", Paint::Red),
+        FateGroup::NewlyAccepted => ("newly accepted", Paint::Red),
+        FateGroup::Perhaps => ("perhaps changed", Paint::Yellow),
+        FateGroup::StillAccepted => ("still accepted", Paint::Green),
+        FateGroup::StillBlocked => ("still blocked", Paint::Green),
     }
 }
 
-fn words(totals: Totals) -> String {
-    format!("{}, {}", packets(totals.packets), bytes(totals.bytes))
+fn totals_words(totals: Totals) -> String {
+    format!(
+        "{}, {}",
+        packet_count(totals.packets),
+        byte_count(totals.bytes)
+    )
 }
 
-fn packets(count: u64) -> String {
+fn packet_count(count: u64) -> String {
     match count {
         1 => "1 packet".to_owned(),
-        count => format!("{} packets", grouped(count)),
+        count => format!("{} packets", grouped_digits(count)),
     }
 }
 
 /// `1,234,567`
-fn grouped(count: u64) -> String {
+fn grouped_digits(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -233,7 +243,7 @@ fn grouped(count: u64) -> String {
 }
 
 /// Bytes in powers of 1024, with one digit behind the point below 10.
-fn bytes(count: u64) -> String {
+fn byte_count(count: u64) -> String {
     let mut unit = 1_u64;
     let mut names = ["B", "KiB", "MiB", "GiB", "TiB"].into_iter();
     let mut name = names.next().unwrap_or_default();
@@ -253,7 +263,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, grouped};
+    use super::{byte_count, grouped_digits};
 
     #[test]
     fn numbers_are_made_to_be_read() {
@@ -263,7 +273,7 @@ mod tests {
             (1000, "1,000"),
             (1_234_567, "1,234,567"),
         ] {
-            assert_eq!(grouped(count), text);
+            assert_eq!(grouped_digits(count), text);
         }
         for (count, text) in [
             (0, "0 B"),
@@ -272,7 +282,7 @@ mod tests {
             (20_480, "20 KiB"),
             (1_610_612_736, "1.5 GiB"),
         ] {
-            assert_eq!(bytes(count), text);
+            assert_eq!(byte_count(count), text);
         }
     }
 }

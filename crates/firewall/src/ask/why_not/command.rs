@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::Want;
-use crate::ask::name::Named;
+use super::WantedEnd;
+use crate::ask::name::NamedDecider;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::packet::{Interface, Packet, Path, Value, value_words};
+use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, PacketPath, value_words};
 use surefoot_netfilter::semantics::{
-    Decider, Evaluation, Event, Happened, Index, Record, evaluate,
+    Decider, Evaluation, EventKind, RecordLevel, RuleIndex, TraceEvent, evaluate,
 };
 use surefoot_ruleset::model::{
     Backend, Chain, Family, Field, Firewall, Hook, Match, NamePattern, Place, Range, Rule, RuleAt,
@@ -19,9 +19,9 @@ const MOST_INSERTIONS: usize = 6;
 
 /// A rule to insert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Insertion {
+pub struct RuleInsertion {
     /// What it goes before.
-    pub before: Named,
+    pub before: NamedDecider,
     /// The command.
     pub command: String,
 }
@@ -32,13 +32,19 @@ pub(super) fn insertions(
     firewall: &Firewall,
     surroundings: &Surroundings,
     packet: &Packet,
-    want: Want,
-) -> Vec<Insertion> {
+    want: WantedEnd,
+) -> Vec<RuleInsertion> {
     let mut changed = firewall.clone();
-    let mut insertions: Vec<Insertion> = Vec::new();
+    let mut insertions: Vec<RuleInsertion> = Vec::new();
     for _ in 0..MOST_INSERTIONS {
-        let index = Index::new(&changed);
-        let evaluation = evaluate(&changed, &index, surroundings, packet, Record::Mattered);
+        let index = RuleIndex::new(&changed);
+        let evaluation = evaluate(
+            &changed,
+            &index,
+            surroundings,
+            packet,
+            RecordLevel::Mattered,
+        );
         if evaluation.certain() == Some(want.end()) {
             return insertions;
         }
@@ -62,12 +68,12 @@ pub(super) fn insertions(
         let Some(new) = NewRule::new(table, &seen, event.hook, want) else {
             return Vec::new();
         };
-        insertions.push(Insertion {
-            before: Named::decider(&changed, by),
-            command: new.command(table, chain, at, matches!(by, Decider::Policy { .. })),
+        insertions.push(RuleInsertion {
+            before: NamedDecider::decider(&changed, by),
+            command: new.shell_command(table, chain, at, matches!(by, Decider::Policy { .. })),
         });
         let rules = &mut changed.tables[table_at].chains[chain_at].rules;
-        rules.insert(at, new.rule());
+        rules.insert(at, new.into_rule());
         for (rule, number) in rules.iter_mut().zip(1..) {
             rule.number = number;
         }
@@ -76,7 +82,7 @@ pub(super) fn insertions(
 }
 
 /// What decides otherwise first, in the order of the kernel.
-fn first_obstacle(evaluation: &Evaluation, want: Want) -> Option<(Decider, &Event)> {
+fn first_obstacle(evaluation: &Evaluation, want: WantedEnd) -> Option<(Decider, &TraceEvent)> {
     let wrong: Vec<Decider> = evaluation
         .outcomes
         .iter()
@@ -85,12 +91,12 @@ fn first_obstacle(evaluation: &Evaluation, want: Want) -> Option<(Decider, &Even
         .collect();
     evaluation.events.iter().find_map(|event| {
         let by = match (event.rule, &event.what) {
-            (Some(rule), Happened::Matched | Happened::Perhaps(_)) => Decider::Rule(RuleAt {
+            (Some(rule), EventKind::Matched | EventKind::Perhaps(_)) => Decider::Rule(RuleAt {
                 table: event.table,
                 chain: event.chain,
                 rule,
             }),
-            (None, Happened::Policy) => Decider::Policy {
+            (None, EventKind::Policy) => Decider::Policy {
                 table: event.table,
                 chain: event.chain,
             },
@@ -101,14 +107,14 @@ fn first_obstacle(evaluation: &Evaluation, want: Want) -> Option<(Decider, &Even
 }
 
 /// The packet as it is at an event: what was rewritten before has its new address.
-fn as_seen(packet: &Packet, evaluation: &Evaluation, until: &Event) -> Packet {
+fn as_seen(packet: &Packet, evaluation: &Evaluation, until: &TraceEvent) -> Packet {
     let mut seen = packet.clone();
     let v6 = packet.is_v6();
     for event in &evaluation.events {
         if std::ptr::eq(event, until) {
             break;
         }
-        let Happened::Rewritten(rewrite) = &event.what else {
+        let EventKind::Rewritten(rewrite) = &event.what else {
             continue;
         };
         let (address, port) = match (rewrite.source, v6) {
@@ -128,12 +134,12 @@ struct NewRule {
     matches: Vec<Match>,
     iptables: Vec<String>,
     nft: Vec<String>,
-    want: Want,
+    want: WantedEnd,
 }
 
 impl NewRule {
     /// None where the table's language could not say it.
-    fn new(table: &Table, packet: &Packet, hook: Hook, want: Want) -> Option<Self> {
+    fn new(table: &Table, packet: &Packet, hook: Hook, want: WantedEnd) -> Option<Self> {
         if matches!(table.family, Family::Arp | Family::Bridge | Family::Netdev) {
             return None;
         }
@@ -144,29 +150,29 @@ impl NewRule {
             want,
         };
         let v6 = packet.is_v6();
-        new.interfaces(packet, hook);
+        new.match_interfaces(packet, hook);
         let (source, destination, word) = if v6 {
             (Field::Ip6Src, Field::Ip6Dst, "ip6")
         } else {
             (Field::Ip4Src, Field::Ip4Dst, "ip")
         };
-        new.field(packet, source, "-s", &format!("{word} saddr"));
+        new.match_field(packet, source, "-s", &format!("{word} saddr"));
         // To this host means to whichever of its addresses.
-        if packet.path != Path::Input {
-            new.field(packet, destination, "-d", &format!("{word} daddr"));
+        if packet.path != PacketPath::Input {
+            new.match_field(packet, destination, "-d", &format!("{word} daddr"));
         }
         let protocol = packet.known(Field::L4Proto);
         let name = protocol.map(|number| value_words(Field::L4Proto, number));
         let has_port = packet.known(Field::DstPort).is_some();
         if let (Some(number), Some(name)) = (protocol, &name) {
             let name = name.strip_prefix("protocol ").unwrap_or(name);
-            new.matches.push(is(Field::L4Proto, number));
+            new.matches.push(field_is(Field::L4Proto, number));
             new.iptables.push(format!("-p {name}"));
             if !has_port {
                 new.nft.push(format!("meta l4proto {name}"));
             }
             if has_port {
-                new.field(packet, Field::DstPort, "--dport", &format!("{name} dport"));
+                new.match_field(packet, Field::DstPort, "--dport", &format!("{name} dport"));
             }
         }
         let (kind, option, selector) = if v6 {
@@ -174,15 +180,15 @@ impl NewRule {
         } else {
             (Field::IcmpType, "--icmp-type", "icmp type")
         };
-        new.field(packet, kind, option, selector);
+        new.match_field(packet, kind, option, selector);
         // Only on the way out is the sending socket known.
         if matches!(hook, Hook::Output | Hook::Postrouting) {
-            new.field(packet, Field::Uid, "-m owner --uid-owner", "meta skuid");
+            new.match_field(packet, Field::Uid, "-m owner --uid-owner", "meta skuid");
         }
         Some(new)
     }
 
-    fn interfaces(&mut self, packet: &Packet, hook: Hook) {
+    fn match_interfaces(&mut self, packet: &Packet, hook: Hook) {
         let input = matches!(hook, Hook::Prerouting | Hook::Input | Hook::Forward);
         let output = matches!(hook, Hook::Forward | Hook::Output | Hook::Postrouting);
         let pattern = |name: &String| {
@@ -191,26 +197,26 @@ impl NewRule {
                 prefix: false,
             }]
         };
-        if let (Interface::Named(name), true) = (&packet.input, input) {
+        if let (PacketInterface::Named(name), true) = (&packet.input, input) {
             self.matches.push(Match::InInterface {
                 negated: false,
                 names: pattern(name),
             });
-            self.iptables.push(format!("-i {}", quoted(name)));
+            self.iptables.push(format!("-i {}", shell_quoted(name)));
             self.nft.push(format!("iifname {}", quoted_always(name)));
         }
-        if let (Interface::Named(name), true) = (&packet.output, output) {
+        if let (PacketInterface::Named(name), true) = (&packet.output, output) {
             self.matches.push(Match::OutInterface {
                 negated: false,
                 names: pattern(name),
             });
-            self.iptables.push(format!("-o {}", quoted(name)));
+            self.iptables.push(format!("-o {}", shell_quoted(name)));
             self.nft.push(format!("oifname {}", quoted_always(name)));
         }
     }
 
-    fn field(&mut self, packet: &Packet, field: Field, option: &str, selector: &str) {
-        let Value::Known(number) = packet.get(field) else {
+    fn match_field(&mut self, packet: &Packet, field: Field, option: &str, selector: &str) {
+        let FieldValue::Known(number) = packet.get(field) else {
             return;
         };
         let numeric = matches!(field, Field::IcmpType | Field::Icmp6Type);
@@ -219,16 +225,16 @@ impl NewRule {
         } else {
             value_words(field, number)
         };
-        self.matches.push(is(field, number));
+        self.matches.push(field_is(field, number));
         self.iptables.push(format!("{option} {value}"));
         self.nft.push(format!("{selector} {value}"));
     }
 
-    fn rule(self) -> Rule {
+    fn into_rule(self) -> Rule {
         let verdict = match self.want {
-            Want::Accept => Verdict::Accept,
-            Want::Drop => Verdict::Drop,
-            Want::Reject => Verdict::Reject {
+            WantedEnd::Accept => Verdict::Accept,
+            WantedEnd::Drop => Verdict::Drop,
+            WantedEnd::Reject => Verdict::Reject {
                 with: String::new(),
             },
         };
@@ -245,15 +251,15 @@ impl NewRule {
         }
     }
 
-    fn command(&self, table: &Table, chain: &Chain, at: usize, at_the_end: bool) -> String {
+    fn shell_command(&self, table: &Table, chain: &Chain, at: usize, at_the_end: bool) -> String {
         if table.backend == Backend::Nft {
             let verdict = match self.want {
-                Want::Accept => "accept",
-                Want::Drop => "drop",
-                Want::Reject => "reject",
+                WantedEnd::Accept => "accept",
+                WantedEnd::Drop => "drop",
+                WantedEnd::Reject => "reject",
             };
             let family = table.family.word();
-            let (name, chain_name) = (quoted(&table.name), quoted(&chain.name));
+            let (name, chain_name) = (shell_quoted(&table.name), shell_quoted(&chain.name));
             let mut look = String::new();
             let head = match (at_the_end, chain.rules.get(at).and_then(|rule| rule.handle)) {
                 (true, _) => format!("nft add rule {family} {name} {chain_name}"),
@@ -290,17 +296,17 @@ impl NewRule {
         };
         let table_word = match table.name.as_str() {
             "filter" => String::new(),
-            other => format!(" -t {}", quoted(other)),
+            other => format!(" -t {}", shell_quoted(other)),
         };
         let place = if at_the_end {
-            format!("-A {}", quoted(&chain.name))
+            format!("-A {}", shell_quoted(&chain.name))
         } else {
-            format!("-I {} {}", quoted(&chain.name), at + 1)
+            format!("-I {} {}", shell_quoted(&chain.name), at + 1)
         };
         let verdict = match self.want {
-            Want::Accept => "ACCEPT",
-            Want::Drop => "DROP",
-            Want::Reject => "REJECT",
+            WantedEnd::Accept => "ACCEPT",
+            WantedEnd::Drop => "DROP",
+            WantedEnd::Reject => "REJECT",
         };
         let conditions = self.iptables.join(" ");
         let gap = if conditions.is_empty() { "" } else { " " };
@@ -308,7 +314,7 @@ impl NewRule {
     }
 }
 
-fn is(field: Field, number: u128) -> Match {
+fn field_is(field: Field, number: u128) -> Match {
     Match::Field {
         operand: field.into(),
         negated: false,
@@ -317,7 +323,7 @@ fn is(field: Field, number: u128) -> Match {
 }
 
 /// A word that is safe to paste into a shell.
-fn quoted(word: &str) -> String {
+fn shell_quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -2,20 +2,20 @@
 
 use surefoot_report::{Paint, Style};
 
-use super::{Obstacle, Want, WhyNot};
-use crate::ask::lines::{Lines, by_words, end_word, path_words, place_words, possibly};
+use super::{Obstacle, WantedEnd, WhyNot};
+use crate::ask::lines::{AnswerLines, by_words, end_word, path_words, place_words, possible_ends};
 use crate::ask::phrase::shortened;
 use surefoot_netfilter::semantics::End;
 
 impl WhyNot {
     /// The answer as text of about `width` columns.
     pub fn text(&self, style: Style, width: usize) -> String {
-        let mut out = Lines::new(style, width);
-        out.question(&self.packet, path_words(self.way), &self.assumed);
+        let mut out = AnswerLines::new(style, width);
+        out.write_question(&self.packet, path_words(self.way), &self.assumed);
         let (wanted, paint) = end_word(self.want.end());
         if self.already {
             out.line(0, paint, &format!("already {wanted}, certainly"));
-            self.notes(&mut out);
+            self.write_notes(&mut out);
             return out.finish();
         }
         let one = self.now.split_first().filter(|(first, others)| {
@@ -31,7 +31,7 @@ impl WhyNot {
                 format!("{}, certainly; you want it {wanted}", end_word(first.0).0)
             }
             None => {
-                let ends = possibly(self.now.iter().map(|(end, _)| *end));
+                let ends = possible_ends(self.now.iter().map(|(end, _)| *end));
                 format!("{ends}; you want it certainly {wanted}")
             }
         };
@@ -40,18 +40,18 @@ impl WhyNot {
             let (word, paint) = end_word(*end);
             let head = format!("{} ", out.style.paint(paint, word));
             let body = 2 + word.chars().count() + 1;
-            out.hanging(2, &head, body, None, &by_words(*end, &by.name));
+            out.write_hanging(2, &head, body, None, &by_words(*end, &by.name));
             out.named_below(4, by);
         }
         if one.is_none_or(|(first, _)| first.0 != self.want.end()) {
-            self.sets(&mut out, wanted);
-            self.commands(&mut out, wanted);
+            self.write_sets(&mut out, wanted);
+            self.write_commands(&mut out, wanted);
         }
-        self.notes(&mut out);
+        self.write_notes(&mut out);
         out.finish()
     }
 
-    fn sets(&self, out: &mut Lines, wanted: &str) {
+    fn write_sets(&self, out: &mut AnswerLines, wanted: &str) {
         out.blank();
         let Some(first) = self.in_the_way.first() else {
             let what = if self.complete {
@@ -61,7 +61,7 @@ impl WhyNot {
             } else {
                 "The search for what is in the way was stopped: it takes too many tries.".to_owned()
             };
-            out.wrapped(0, None, &what);
+            out.write_wrapped(0, None, &what);
             return;
         };
         let one = first.len() == 1;
@@ -76,7 +76,7 @@ impl WhyNot {
                 out.raw(0, if one { "or:" } else { "or, together:" });
             }
             for obstacle in set {
-                self.obstacle(out, obstacle);
+                self.write_obstacle(out, obstacle);
             }
         }
         let them = if one { "it" } else { "them" };
@@ -85,12 +85,12 @@ impl WhyNot {
         } else {
             format!("Without {them} the packet is certainly {wanted}: this was tried.")
         };
-        out.wrapped(0, None, &what);
+        out.write_wrapped(0, None, &what);
     }
 
-    fn obstacle(&self, out: &mut Lines, obstacle: &Obstacle) {
+    fn write_obstacle(&self, out: &mut AnswerLines, obstacle: &Obstacle) {
         if obstacle.policy {
-            let other = if self.want == Want::Accept {
+            let other = if self.want == WantedEnd::Accept {
                 "accept"
             } else {
                 "drop"
@@ -98,17 +98,17 @@ impl WhyNot {
             let name = format!("{}, were it {other}", obstacle.what.name);
             let place = place_words(obstacle.what.place.as_ref(), obstacle.what.packets);
             out.raw(2, &name);
-            out.wrapped(4, Some(Paint::Faint), &place);
+            out.write_wrapped(4, Some(Paint::Faint), &place);
         } else {
             out.raw(2, &shortened(&obstacle.what.name, 200));
             out.named_below(4, &obstacle.what);
         }
     }
 
-    fn commands(&self, out: &mut Lines, wanted: &str) {
+    fn write_commands(&self, out: &mut AnswerLines, wanted: &str) {
         out.blank();
         if self.insertions.is_empty() {
-            out.wrapped(
+            out.write_wrapped(
                 0,
                 None,
                 &format!("No rule that could be inserted makes it certainly {wanted}."),
@@ -129,12 +129,12 @@ impl WhyNot {
         }
     }
 
-    fn notes(&self, out: &mut Lines) {
+    fn write_notes(&self, out: &mut AnswerLines) {
         if !self.notes.is_empty() {
             out.blank();
         }
         for note in &self.notes {
-            out.listed("note: ", Paint::Yellow, note);
+            out.write_listed("note: ", Paint::Yellow, note);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::listing;
+use super::listing_command;
 use crate::LoadedRules;
-use crate::lint::evidence::{Say, count, finding, full_name};
+use crate::lint::evidence::{FindingExt, counted_noun, finding, full_name};
 use crate::lint::{makers, shadowed};
-use surefoot_netfilter::exact::{DeadRule, Why};
+use surefoot_netfilter::exact::{DeadRule, WhyDead};
 use surefoot_ruleset::model::RuleAt;
 
 pub(in crate::lint) const PAGE: Page = Page {
@@ -45,7 +45,7 @@ const MOST_SHOWN: usize = 4;
 /// Hiders of each that it shows.
 const MOST_HIDERS: usize = 4;
 
-pub(super) fn report(
+pub(super) fn report_dead(
     loaded: &LoadedRules,
     dead: Vec<DeadRule>,
     within_chain: bool,
@@ -54,7 +54,7 @@ pub(super) fn report(
         // The search for what one rule hides alone is only worth its time if there is any.
         return Vec::new();
     }
-    let plain: BTreeSet<RuleAt> = shadowed::hidden(loaded).into_iter().collect();
+    let plain: BTreeSet<RuleAt> = shadowed::hidden_rules(loaded).into_iter().collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {
         let (Some(table), Some(chain)) = (loaded.table(one.at), loaded.chain(one.at)) else {
@@ -81,26 +81,28 @@ fn of_chain(loaded: &LoadedRules, dead: &[DeadRule], within_chain: bool) -> Opti
     let (table, chain) = (loaded.table(first.at)?, loaded.chain(first.at)?);
     let name = full_name(table, chain);
     let differs = dead.iter().any(|one| match &one.why {
-        Why::Hidden(by) => by.iter().any(|hider| hider.differs),
-        Why::Impossible | Why::NeverSent => true,
+        WhyDead::Hidden(by) => by.iter().any(|hider| hider.differs),
+        WhyDead::Impossible | WhyDead::NeverSent => true,
     });
     let title = match dead {
         [one] => format!("no packet can match rule {} of {name}", one.at.rule + 1),
         _ => format!(
             "no packet can match {} of {name}",
-            count(dead.len(), "rule")
+            counted_noun(dead.len(), "rule")
         ),
     };
     let mut evidence = Vec::new();
     for one in dead.iter().take(MOST_SHOWN) {
         let mut shown = loaded.show_rule(one.at);
         shown.what = match &one.why {
-            Why::Impossible => format!("contradicts itself, no packet can match: {}", shown.what),
-            Why::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
-            Why::Hidden(_) => format!("never matches: {}", shown.what),
+            WhyDead::Impossible => {
+                format!("contradicts itself, no packet can match: {}", shown.what)
+            }
+            WhyDead::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
+            WhyDead::Hidden(_) => format!("never matches: {}", shown.what),
         };
         evidence.push(shown);
-        if let Why::Hidden(by) = &one.why {
+        if let WhyDead::Hidden(by) = &one.why {
             for hider in by.iter().take(MOST_HIDERS) {
                 let mut shown = loaded.show_rule(hider.at);
                 let else_ = if hider.differs {
@@ -138,7 +140,7 @@ fn of_chain(loaded: &LoadedRules, dead: &[DeadRule], within_chain: bool) -> Opti
             .shown_by(evidence)
             .mend(
                 "Look at the rules that hide them; then delete them, or put the exception in front",
-                vec![listing(table, chain)],
+                vec![listing_command(table, chain)],
             ),
     )
 }

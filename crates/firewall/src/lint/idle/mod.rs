@@ -8,11 +8,11 @@ pub(super) mod redundant;
 
 use surefoot_report::Finding;
 
-use super::commands::{iptables, quoted};
+use super::commands::{iptables_program, quoted};
 use super::makers;
 use crate::LoadedRules;
 use surefoot_netfilter::boxes;
-use surefoot_netfilter::exact::{Budget, Survey};
+use surefoot_netfilter::exact::{Budget, RuleSurvey};
 use surefoot_ruleset::model::{Chain, RuleAt, Table};
 
 /// Beyond it each chain is looked at by itself.
@@ -26,34 +26,34 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 }
 
 fn check_within(loaded: &LoadedRules, budget: Budget) -> Vec<Finding> {
-    let survey = Survey::new(&loaded.firewall, &loaded.surroundings, budget);
+    let survey = RuleSurvey::new(&loaded.firewall, &loaded.surroundings, budget);
     let exact = survey.and_then(|mut survey| {
         let dead = survey.dead()?;
         let gone: Vec<RuleAt> = dead.iter().map(|rule| rule.at).collect();
         // The two are notes only; without them the rest is still true.
-        let redundant = survey.redundant(&gone).unwrap_or_default();
+        let redundant = survey.redundant_rules(&gone).unwrap_or_default();
         Ok((dead, redundant, survey.never_entered()))
     });
-    let Ok((dead, redundant, chains)) = exact else {
+    let Ok((dead, redundant_rules, chains)) = exact else {
         let of_people = |table: &Table, chain: &Chain| {
             chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
         };
         let budget = boxes::Budget::default();
         let dead = boxes::dead_rules_of(&loaded.firewall, budget, of_people).dead;
-        return dead::report(loaded, dead, true);
+        return dead::report_dead(loaded, dead, true);
     };
-    let mut findings = dead::report(loaded, dead, false);
-    findings.extend(redundant::report(loaded, &redundant));
-    findings.extend(never_entered::report(loaded, &chains));
+    let mut findings = dead::report_dead(loaded, dead, false);
+    findings.extend(redundant::report_redundant(loaded, &redundant_rules));
+    findings.extend(never_entered::report_chains(loaded, &chains));
     findings
 }
 
 /// Shows a chain with the numbers of its rules, or with their handles.
-fn listing(table: &Table, chain: &Chain) -> String {
+fn listing_command(table: &Table, chain: &Chain) -> String {
     if table.backend.is_iptables() {
         format!(
             "{} -L {} -nv --line-numbers",
-            iptables(table),
+            iptables_program(table),
             quoted(&chain.name)
         )
     } else {

@@ -2,9 +2,9 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::listing;
+use super::listing_command;
 use crate::LoadedRules;
-use crate::lint::evidence::{MOST_SHOWN, Say, finding, full_name};
+use crate::lint::evidence::{FindingExt, MOST_SHOWN, finding, full_name};
 use crate::lint::makers;
 use surefoot_ruleset::model::{RuleAt, Statement, Verdict};
 
@@ -34,7 +34,7 @@ While a chain is being built, before the jump to it is put where it belongs.
 ",
 };
 
-pub(super) fn report(loaded: &LoadedRules, chains: &[(usize, usize)]) -> Option<Finding> {
+pub(super) fn report_chains(loaded: &LoadedRules, chains: &[(usize, usize)]) -> Option<Finding> {
     let mut evidence = Vec::new();
     let mut names = Vec::new();
     let mut commands = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn report(loaded: &LoadedRules, chains: &[(usize, usize)]) -> Option<
             continue;
         }
         names.push(full_name(table, chain));
-        commands.push(listing(table, chain));
+        commands.push(listing_command(table, chain));
         for (from, caller) in table.chains.iter().enumerate() {
             for (rule, content) in caller.rules.iter().enumerate() {
                 let leads = content.statements.iter().any(|one| match one {

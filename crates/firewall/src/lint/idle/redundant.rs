@@ -2,9 +2,9 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::listing;
+use super::listing_command;
 use crate::LoadedRules;
-use crate::lint::evidence::{MOST_SHOWN, Say, count, finding, full_name};
+use crate::lint::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
 use crate::lint::makers;
 use surefoot_ruleset::model::RuleAt;
 
@@ -39,7 +39,7 @@ out here.
 ",
 };
 
-pub(super) fn report(loaded: &LoadedRules, redundant: &[RuleAt]) -> Vec<Finding> {
+pub(super) fn report_redundant(loaded: &LoadedRules, redundant: &[RuleAt]) -> Vec<Finding> {
     let in_chain =
         |one: &RuleAt, other: &RuleAt| (one.table, one.chain) == (other.table, other.chain);
     redundant
@@ -62,7 +62,7 @@ fn of_chain(loaded: &LoadedRules, rules: &[RuleAt]) -> Option<Finding> {
         ),
         _ => format!(
             "without {} of {name} nothing would change",
-            count(rules.len(), "rule")
+            counted_noun(rules.len(), "rule")
         ),
     };
     let evidence = rules.iter().take(MOST_SHOWN).map(|at| {
@@ -79,7 +79,7 @@ fn of_chain(loaded: &LoadedRules, rules: &[RuleAt]) -> Option<Finding> {
         .shown_by(evidence)
         .mend(
             "Look at what follows them; delete what is not needed, or say in a comment why it stays",
-            vec![listing(table, chain)],
+            vec![listing_command(table, chain)],
         ),
     )
 }

@@ -4,19 +4,19 @@ use surefoot_report::Finding;
 
 use super::PAGE;
 use crate::LoadedRules;
-use crate::lint::commands::{iptables, quoted, shell_words, specification};
-use crate::lint::evidence::{Say, finding, full_name};
+use crate::lint::commands::{iptables_program, quoted, shell_words, specification};
+use crate::lint::evidence::{FindingExt, finding, full_name};
 use surefoot_ruleset::model::{Chain, Effect, Field, Match, Rule, RuleAt, Statement};
 
 /// Neighbouring rules that are the same but for one field.
-pub(super) struct Run {
+pub(super) struct RuleRun {
     start: usize,
     pub(super) len: usize,
     field: Field,
 }
 
 /// The longest run of rules that differ in one address or port.
-pub(super) fn gather(chain: &Chain) -> Option<Run> {
+pub(super) fn longest_run(chain: &Chain) -> Option<RuleRun> {
     let fields = [
         Field::Ip4Src,
         Field::Ip6Src,
@@ -24,18 +24,21 @@ pub(super) fn gather(chain: &Chain) -> Option<Run> {
         Field::Ip6Dst,
         Field::DstPort,
     ];
-    let mut best: Option<Run> = None;
+    let mut best: Option<RuleRun> = None;
     for field in fields {
         let mut start = 0;
         let mut before: Option<Vec<&Statement>> = None;
         for at in 0..=chain.rules.len() {
-            let rest = chain.rules.get(at).and_then(|rule| without(rule, field));
+            let rest = chain
+                .rules
+                .get(at)
+                .and_then(|rule| without_field(rule, field));
             if rest.is_some() && rest == before {
                 continue;
             }
             let len = at - start;
             if before.is_some() && best.as_ref().is_none_or(|best| len > best.len) {
-                best = Some(Run { start, len, field });
+                best = Some(RuleRun { start, len, field });
             }
             start = at;
             before = rest;
@@ -46,7 +49,7 @@ pub(super) fn gather(chain: &Chain) -> Option<Run> {
 
 /// The rule without its plain question for the field; nothing if it has none, or does more than
 /// decide.
-fn without(rule: &Rule, field: Field) -> Option<Vec<&Statement>> {
+fn without_field(rule: &Rule, field: Field) -> Option<Vec<&Statement>> {
     let mut asked = false;
     let mut rest = Vec::new();
     for statement in &rule.statements {
@@ -67,7 +70,7 @@ fn without(rule: &Rule, field: Field) -> Option<Vec<&Statement>> {
 }
 
 /// One rule with a set in place of the run.
-pub(super) fn propose_set(loaded: &LoadedRules, at: RuleAt, run: &Run) -> Option<Finding> {
+pub(super) fn propose_set(loaded: &LoadedRules, at: RuleAt, run: &RuleRun) -> Option<Finding> {
     let (table, chain) = (loaded.table(at)?, loaded.chain(at)?);
     let name = full_name(table, chain);
     let (first, last) = (run.start + 1, run.start + run.len);
@@ -113,7 +116,7 @@ pub(super) fn propose_set(loaded: &LoadedRules, at: RuleAt, run: &Run) -> Option
         let value = value_after(rest, option)?;
         let matches = format!("-m set --match-set {} {kind}", quoted(&set));
         let one = shell_words(rest).replacen(&format!("{option} {value}"), &matches, 1);
-        let (program, chain_word) = (iptables(table), quoted(&chain.name));
+        let (program, chain_word) = (iptables_program(table), quoted(&chain.name));
         vec![
             format!("ipset create {} {ipset}", quoted(&set)),
             // Line 1 of `-S` is the policy, so rule N is line N + 1.

@@ -7,7 +7,7 @@ use surefoot_report::{Finding, Page, Severity};
 
 use super::makers;
 use crate::LoadedRules;
-use gather::{gather, propose_set};
+use gather::{longest_run, propose_set};
 use split::{propose_split, split};
 use surefoot_ruleset::model::RuleAt;
 
@@ -64,7 +64,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
                 chain: c,
                 rule: 0,
             };
-            let set = gather(chain).filter(|run| run.len >= WORTH);
+            let set = longest_run(chain).filter(|run| run.len >= WORTH);
             let split = split(chain).filter(|split| split.saving >= WORTH);
             match (set, split) {
                 (Some(run), split) if split.as_ref().is_none_or(|split| split.saving < run.len) => {

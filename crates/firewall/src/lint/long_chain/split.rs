@@ -9,15 +9,15 @@ use surefoot_report::Finding;
 
 use super::PAGE;
 use crate::LoadedRules;
-use crate::lint::commands::{add, iptables, nft_checked, program, quoted};
-use crate::lint::evidence::{Say, finding, full_name};
+use crate::lint::commands::{add_rule, iptables_program, nft_checked, program_name, quoted};
+use crate::lint::evidence::{FindingExt, finding, full_name};
 use surefoot_ruleset::model::{
     Chain, Field, Match, Range, Rule, RuleAt, Statement, Table, Verdict,
 };
 
 /// What a rule is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum By {
+enum SplitField {
     In,
     Out,
     Protocol,
@@ -25,7 +25,7 @@ enum By {
     DestinationNet,
 }
 
-impl By {
+impl SplitField {
     const ALL: [Self; 5] = [
         Self::In,
         Self::Out,
@@ -45,7 +45,7 @@ impl By {
     }
 
     /// The value, in the words of both programs' matches; two values exclude each other.
-    fn value(self, rule: &Rule) -> Option<Value> {
+    fn value(self, rule: &Rule) -> Option<SplitValue> {
         rule.statements
             .iter()
             .find_map(|statement| match (self, statement) {
@@ -66,7 +66,8 @@ impl By {
                     let [name] = names.as_slice() else {
                         return None;
                     };
-                    (!name.prefix && !name.text.is_empty()).then(|| Value::Name(name.text.clone()))
+                    (!name.prefix && !name.text.is_empty())
+                        .then(|| SplitValue::Name(name.text.clone()))
                 }
                 (
                     by,
@@ -82,14 +83,14 @@ impl By {
                     match (by, operand.field) {
                         (Self::Protocol, Field::L4Proto) => match range.lo {
                             _ if range.lo != range.hi => None,
-                            6 => Some(Value::Name("tcp".into())),
-                            17 => Some(Value::Name("udp".into())),
-                            1 => Some(Value::Name("icmp".into())),
-                            58 => Some(Value::Name("ipv6-icmp".into())),
+                            6 => Some(SplitValue::Name("tcp".into())),
+                            17 => Some(SplitValue::Name("udp".into())),
+                            1 => Some(SplitValue::Name("icmp".into())),
+                            58 => Some(SplitValue::Name("ipv6-icmp".into())),
                             _ => None,
                         },
                         (Self::SourceNet, Field::Ip4Src)
-                        | (Self::DestinationNet, Field::Ip4Dst) => sixteen(*range),
+                        | (Self::DestinationNet, Field::Ip4Dst) => upper_sixteen(*range),
                         _ => None,
                     }
                 }
@@ -99,18 +100,18 @@ impl By {
 }
 
 /// The /16 that holds the whole range.
-fn sixteen(range: Range) -> Option<Value> {
+fn upper_sixteen(range: Range) -> Option<SplitValue> {
     let net = range.lo >> 16;
-    (net == range.hi >> 16).then_some(Value::Net(net))
+    (net == range.hi >> 16).then_some(SplitValue::Net(net))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Value {
+enum SplitValue {
     Name(String),
     Net(u128),
 }
 
-impl Value {
+impl SplitValue {
     fn word(&self) -> String {
         match self {
             Self::Name(name) => name.clone(),
@@ -119,7 +120,7 @@ impl Value {
     }
 
     /// A chain's name can have 28 characters.
-    fn chain(&self, of: &str) -> String {
+    fn chain_name(&self, of: &str) -> String {
         let end = match self {
             Self::Name(name) => name.clone(),
             Self::Net(net) => format!("{}.{}", net >> 8 & 0xff, net & 0xff),
@@ -131,25 +132,25 @@ impl Value {
 }
 
 /// A run of rules and the groups that it falls into.
-pub(super) struct Split {
-    by: By,
+pub(super) struct ChainSplit {
+    by: SplitField,
     start: usize,
     len: usize,
-    groups: BTreeMap<Value, usize>,
+    groups: BTreeMap<SplitValue, usize>,
     /// Rules that a packet no longer has to be compared with, at least.
     pub(super) saving: usize,
 }
 
 /// The split that saves most.
-pub(super) fn split(chain: &Chain) -> Option<Split> {
-    let mut best: Option<Split> = None;
-    for by in By::ALL {
-        let mut run: Option<(usize, HashMap<Value, usize>)> = None;
+pub(super) fn split(chain: &Chain) -> Option<ChainSplit> {
+    let mut best: Option<ChainSplit> = None;
+    for by in SplitField::ALL {
+        let mut run: Option<(usize, HashMap<SplitValue, usize>)> = None;
         for at in 0..=chain.rules.len() {
             let value = chain
                 .rules
                 .get(at)
-                .filter(|rule| movable(rule))
+                .filter(|rule| is_movable(rule))
                 .and_then(|rule| by.value(rule));
             if let Some(value) = value {
                 let (_, groups) = run.get_or_insert_with(|| (at, HashMap::new()));
@@ -163,7 +164,7 @@ pub(super) fn split(chain: &Chain) -> Option<Split> {
             let largest = groups.values().copied().max().unwrap_or(len);
             let saving = len.saturating_sub(largest).saturating_sub(groups.len());
             if groups.len() > 1 && best.as_ref().is_none_or(|best| saving > best.saving) {
-                best = Some(Split {
+                best = Some(ChainSplit {
                     by,
                     start,
                     len,
@@ -177,7 +178,7 @@ pub(super) fn split(chain: &Chain) -> Option<Split> {
 }
 
 /// Whether the rule does the same in a chain that is jumped to.
-fn movable(rule: &Rule) -> bool {
+fn is_movable(rule: &Rule) -> bool {
     !rule.statements.iter().any(|statement| {
         matches!(
             statement,
@@ -188,12 +189,12 @@ fn movable(rule: &Rule) -> bool {
 }
 
 /// A chain for each value in place of the run.
-pub(super) fn propose_split(loaded: &LoadedRules, at: RuleAt, split: &Split) -> Finding {
+pub(super) fn propose_split(loaded: &LoadedRules, at: RuleAt, split: &ChainSplit) -> Finding {
     let table = &loaded.firewall.tables[at.table];
     let chain = &table.chains[at.chain];
     let name = full_name(table, chain);
     let (first, last) = (split.start + 1, split.start + split.len);
-    let mut groups: Vec<(&Value, usize)> = split
+    let mut groups: Vec<(&SplitValue, usize)> = split
         .groups
         .iter()
         .map(|(value, size)| (value, *size))
@@ -236,36 +237,36 @@ pub(super) fn propose_split(loaded: &LoadedRules, at: RuleAt, split: &Split) -> 
     ])
     .mend(
         "Fill a chain for each value, then jump to it in front of the old rules, which never match then and can be deleted",
-        commands(table, chain, split, &groups),
+        split_commands(table, chain, split, &groups),
     )
 }
 
-fn commands(
+fn split_commands(
     table: &Table,
     chain: &Chain,
-    split: &Split,
-    groups: &[(&Value, usize)],
+    split: &ChainSplit,
+    groups: &[(&SplitValue, usize)],
 ) -> Vec<String> {
     let (first, last) = (split.start + 1, split.start + split.len);
     let mut commands = Vec::new();
     // The jumps come last: each moves the numbers of the old rules.
     let mut jumps = Vec::new();
     for (value, _) in groups.iter().take(6) {
-        let new = value.chain(&chain.name);
+        let new = value.chain_name(&chain.name);
         let word = value.word();
         let (option, nft) = match split.by {
-            By::In => ("-i", "iifname"),
-            By::Out => ("-o", "oifname"),
-            By::Protocol => ("-p", "meta l4proto"),
-            By::SourceNet => ("-s", "ip saddr"),
-            By::DestinationNet => ("-d", "ip daddr"),
+            SplitField::In => ("-i", "iifname"),
+            SplitField::Out => ("-o", "oifname"),
+            SplitField::Protocol => ("-p", "meta l4proto"),
+            SplitField::SourceNet => ("-s", "ip saddr"),
+            SplitField::DestinationNet => ("-d", "ip daddr"),
         };
         if table.backend.is_iptables() {
-            let (program_word, old) = (iptables(table), quoted(&chain.name));
+            let (program_word, old) = (iptables_program(table), quoted(&chain.name));
             let new = quoted(&new);
             let pattern = match value {
-                Value::Net(net) => format!("{}\\.{}\\.[^ ]*", net >> 8 & 0xff, net & 0xff),
-                Value::Name(name) => name.replace('.', "\\."),
+                SplitValue::Net(net) => format!("{}\\.{}\\.[^ ]*", net >> 8 & 0xff, net & 0xff),
+                SplitValue::Name(name) => name.replace('.', "\\."),
             };
             commands.push(format!("{program_word} -N {new}"));
             commands.push(format!(
@@ -273,7 +274,7 @@ fn commands(
                 table.name,
                 first + 1,
                 last + 1,
-                program(table, "-restore")
+                program_name(table, "-restore")
             ));
             commands.push(format!(
                 "{program_word} -I {old} {first} {option} {word} -j {new}"
@@ -282,7 +283,7 @@ fn commands(
             let new: String = new.replace(['.', '-'], "_");
             let place = format!("{} {}", table.family.word(), table.name);
             commands.extend(nft_checked(&format!("add chain {place} {new}")));
-            jumps.extend(add(
+            jumps.extend(add_rule(
                 table,
                 chain,
                 Some(split.start),

@@ -26,12 +26,12 @@ pub(super) const TOP: usize = 190;
 const HEADING: usize = 56;
 /// Room at the left.
 pub(super) const LEFT: usize = 24;
-/// Deeper calls than [`crate::show::picture`] draws are not followed.
+/// Deeper calls than [`fn@crate::show::picture`] draws are not followed.
 const DEEPEST: usize = 64;
 
 /// A column: a hook, or chains that stand apart.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct LayoutColumn {
     pub(super) title: String,
     pub(super) caption: &'static str,
     pub(super) x: usize,
@@ -41,7 +41,7 @@ pub(super) struct Column {
 
 /// A box and its place.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct PlacedBox {
     pub(super) drawn: ChainBox,
     pub(super) x: usize,
     pub(super) y: usize,
@@ -49,10 +49,10 @@ pub(super) struct Placed {
     pub(super) height: usize,
 }
 
-impl Placed {
+impl PlacedBox {
     /// The middle of a row.
     pub(super) fn row_y(&self, row: usize) -> usize {
-        self.y + head(&self.drawn) + row * LINE + LINE / 2
+        self.y + head_height(&self.drawn) + row * LINE + LINE / 2
     }
 
     /// Where arrows to the box end.
@@ -64,16 +64,16 @@ impl Placed {
 /// The whole drawing.
 #[derive(Debug)]
 pub(super) struct Layout {
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<LayoutColumn>,
     /// One for each chain of the picture; none for one that is drawn nowhere.
-    pub(super) boxes: Vec<Option<Placed>>,
+    pub(super) boxes: Vec<Option<PlacedBox>>,
     pub(super) width: usize,
     pub(super) height: usize,
 }
 
 /// Finds a place for everything.
 pub(super) fn layout(picture: &Picture) -> Layout {
-    let mut work = Work {
+    let mut work = LayoutWork {
         picture,
         boxes: picture.chains.iter().map(|_| None).collect(),
         x: LEFT,
@@ -81,23 +81,23 @@ pub(super) fn layout(picture: &Picture) -> Layout {
     };
     let mut columns = Vec::new();
     for hook in &picture.hooks {
-        columns.push(Column {
+        columns.push(LayoutColumn {
             title: captions::hook_name(hook.layer, hook.hook),
-            caption: captions::hook(hook.layer, hook.hook),
+            caption: captions::hook_caption(hook.layer, hook.hook),
             x: work.x,
             hook: (hook.layer == "ip").then_some(hook.hook),
         });
-        work.column(
+        work.place_column(
             &hook.chains,
-            letters_wide(captions::hook(hook.layer, hook.hook)),
+            letters_wide(captions::hook_caption(hook.layer, hook.hook)),
         );
     }
     let mut apart = picture.apart.as_slice();
     while let Some(first) = apart.first() {
         let same = apart.iter().take_while(|it| it.why == first.why).count();
         let (these, rest) = apart.split_at(same);
-        let title = captions::why(first.why);
-        columns.push(Column {
+        let title = captions::why_apart(first.why);
+        columns.push(LayoutColumn {
             title: title.to_owned(),
             caption: "",
             x: work.x,
@@ -105,7 +105,7 @@ pub(super) fn layout(picture: &Picture) -> Layout {
         });
         let chains: Vec<usize> = these.iter().map(|it| it.chain).collect();
         // Headings are set larger than the text of boxes.
-        work.column(&chains, letters_wide(title) * 4 / 3);
+        work.place_column(&chains, letters_wide(title) * 4 / 3);
         apart = rest;
     }
     Layout {
@@ -116,30 +116,30 @@ pub(super) fn layout(picture: &Picture) -> Layout {
     }
 }
 
-struct Work<'p> {
+struct LayoutWork<'p> {
     picture: &'p Picture,
-    boxes: Vec<Option<Placed>>,
+    boxes: Vec<Option<PlacedBox>>,
     x: usize,
     bottom: usize,
 }
 
 #[derive(Default)]
-struct Lane {
+struct ArrowLane {
     /// Where the next box can begin.
     free: usize,
     width: usize,
     chains: Vec<usize>,
 }
 
-impl Work<'_> {
+impl LayoutWork<'_> {
     /// Places the chains one under the other, with what they call beside them.
-    fn column(&mut self, chains: &[usize], narrowest: usize) {
-        let mut lanes: Vec<Lane> = Vec::new();
+    fn place_column(&mut self, chains: &[usize], narrowest: usize) {
+        let mut lanes: Vec<ArrowLane> = Vec::new();
         for chain in chains {
             // A chain and what it calls make a band of their own.
             let band = lanes.iter().map(|lane| lane.free).max();
             let band = band.unwrap_or(TOP + HEADING);
-            self.place(*chain, 0, band, &mut lanes);
+            self.place_box(*chain, 0, band, &mut lanes);
         }
         let left = self.x;
         for lane in &lanes {
@@ -155,7 +155,7 @@ impl Work<'_> {
         self.x = taken + COLUMN_GAP;
     }
 
-    fn place(&mut self, chain: usize, depth: usize, wanted: usize, lanes: &mut Vec<Lane>) {
+    fn place_box(&mut self, chain: usize, depth: usize, wanted: usize, lanes: &mut Vec<ArrowLane>) {
         let Some(view) = self.picture.chains.get(chain) else {
             return;
         };
@@ -164,7 +164,7 @@ impl Work<'_> {
         }
         let drawn = rows::of_chain(self.picture, view);
         if lanes.len() <= depth {
-            lanes.resize_with(depth + 1, Lane::default);
+            lanes.resize_with(depth + 1, ArrowLane::default);
         }
         // What calls others waits for room beside it, so that its arrows stay short.
         let calls_others = drawn.rows.iter().flat_map(|row| &row.arrows);
@@ -176,8 +176,8 @@ impl Work<'_> {
             return;
         };
         let y = lane.free.max(wanted).max(beside);
-        let width = width(&drawn);
-        let height = head(&drawn) + drawn.rows.len() * LINE + PAD;
+        let width = box_width(&drawn);
+        let height = head_height(&drawn) + drawn.rows.len() * LINE + PAD;
         lane.free = y + height + BOX_GAP;
         lane.width = lane.width.max(width);
         lane.chains.push(chain);
@@ -189,11 +189,11 @@ impl Work<'_> {
             .flat_map(|(row, it)| it.arrows.iter().map(move |arrow| (row, arrow)))
         {
             if arrow.owns {
-                calls.push((arrow.to, y + head(&drawn) + row * LINE));
+                calls.push((arrow.to, y + head_height(&drawn) + row * LINE));
             }
         }
         if let Some(place) = self.boxes.get_mut(chain) {
-            *place = Some(Placed {
+            *place = Some(PlacedBox {
                 drawn,
                 x: 0,
                 y,
@@ -202,18 +202,18 @@ impl Work<'_> {
             });
         }
         for (to, beside) in calls {
-            self.place(to, depth + 1, beside.saturating_sub(PAD), lanes);
+            self.place_box(to, depth + 1, beside.saturating_sub(PAD), lanes);
         }
     }
 }
 
 /// Height of what stands above the rows.
-pub(super) fn head(drawn: &ChainBox) -> usize {
+pub(super) fn head_height(drawn: &ChainBox) -> usize {
     let lines = if drawn.base.is_empty() { 1 } else { 2 };
     PAD + lines * LINE + 6
 }
 
-fn width(drawn: &ChainBox) -> usize {
+fn box_width(drawn: &ChainBox) -> usize {
     let rows = drawn.rows.iter().map(|row| {
         letters_wide(&row.start)
             + letters_wide(&row.verdict)

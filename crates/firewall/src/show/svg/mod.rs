@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use surefoot_report::escape;
 
-use self::layout::{LEFT, LINE, Layout, PAD, Placed, TOP, layout};
+use self::layout::{LEFT, LINE, Layout, PAD, PlacedBox, TOP, layout};
 use super::count::number_of;
 use super::picture::Picture;
 
@@ -39,7 +39,7 @@ path.flow { stroke: #57606a; stroke-width: 2; }
 /// The picture as SVG.
 pub fn svg(picture: &Picture) -> String {
     let layout = layout(picture);
-    let sets = sets(picture);
+    let sets = set_lines(picture);
     let width = layout.width.max(820);
     let height = layout.height + sets.len().saturating_mul(LINE) + 2 * LINE;
     let mut out = format!(
@@ -47,30 +47,30 @@ pub fn svg(picture: &Picture) -> String {
          <title>{}</title>\n<style>{STYLE}</style>\n\
          <defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\" style=\"fill:#57606a;stroke:none\"/></marker></defs>\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
-        xml(&title(picture))
+        xml_escaped(&picture_title(picture))
     );
-    map(&mut out, &layout);
+    draw_map(&mut out, &layout);
     for missing in &picture.missing {
         let y = TOP - 8;
         let _ = writeln!(
             out,
             "<text class=\"heading\" x=\"{LEFT}\" y=\"{y}\">{}</text>",
-            xml(missing)
+            xml_escaped(missing)
         );
     }
     for (at, column) in layout.columns.iter().enumerate() {
         let _ = writeln!(
             out,
             "<text class=\"heading\" id=\"h{at}\" x=\"{x}\" y=\"{y}\">{}</text>\n<text class=\"caption\" x=\"{x}\" y=\"{below}\">{}</text>",
-            xml(&column.title),
-            xml(column.caption),
+            xml_escaped(&column.title),
+            xml_escaped(column.caption),
             x = column.x,
             y = TOP + 18,
             below = TOP + 36
         );
     }
     // Arrows lie under the boxes, so that no text is crossed out.
-    arrows(&mut out, &layout);
+    draw_arrows(&mut out, &layout);
     for (at, placed) in layout.boxes.iter().enumerate() {
         if let Some(placed) = placed {
             let policy = picture.chains.get(at).and_then(|chain| chain.base.as_ref());
@@ -84,14 +84,18 @@ pub fn svg(picture: &Picture) -> String {
     }
     let mut y = layout.height + LINE;
     for line in sets {
-        let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{y}\">{}</text>", xml(&line));
+        let _ = writeln!(
+            out,
+            "<text x=\"{LEFT}\" y=\"{y}\">{}</text>",
+            xml_escaped(&line)
+        );
         y += LINE;
     }
     out.push_str("</svg>\n");
     out
 }
 
-fn title(picture: &Picture) -> String {
+fn picture_title(picture: &Picture) -> String {
     let rules = picture.tables.iter().map(|table| table.rules).sum();
     format!(
         "Firewall: {}, {}, {}",
@@ -102,7 +106,7 @@ fn title(picture: &Picture) -> String {
 }
 
 /// The hooks of IP as a packet goes through them; those that have chains are links.
-fn map(out: &mut String, layout: &Layout) {
+fn draw_map(out: &mut String, layout: &Layout) {
     const BOXES: [(&str, usize, usize); 6] = [
         ("prerouting", 24, 62),
         ("input", 184, 24),
@@ -150,7 +154,7 @@ fn map(out: &mut String, layout: &Layout) {
     }
 }
 
-fn arrows(out: &mut String, layout: &Layout) {
+fn draw_arrows(out: &mut String, layout: &Layout) {
     let all = || {
         let boxes = layout.boxes.iter().flatten();
         boxes.flat_map(|from| {
@@ -189,15 +193,15 @@ fn arrows(out: &mut String, layout: &Layout) {
     }
 }
 
-fn draw_box(out: &mut String, at: usize, placed: &Placed, kind: &str) {
-    let Placed {
+fn draw_box(out: &mut String, at: usize, placed: &PlacedBox, kind: &str) {
+    let PlacedBox {
         drawn,
         x,
         y,
         width,
         height,
     } = placed;
-    let head = layout::head(drawn);
+    let head = layout::head_height(drawn);
     let left = x + PAD;
     let _ = writeln!(
         out,
@@ -209,29 +213,29 @@ fn draw_box(out: &mut String, at: usize, placed: &Placed, kind: &str) {
         width - 2,
         head - 4,
         y + PAD + LINE - 4,
-        xml(&drawn.title)
+        xml_escaped(&drawn.title)
     );
     if !drawn.base.is_empty() {
         let below = y + PAD + 2 * LINE - 4;
         let _ = writeln!(
             out,
             "<text class=\"faint\" x=\"{left}\" y=\"{below}\">{}</text>",
-            xml(&drawn.base)
+            xml_escaped(&drawn.base)
         );
     }
     for (number, row) in drawn.rows.iter().enumerate() {
         let baseline = placed.row_y(number) + 4;
         let mut line = format!("<text x=\"{left}\" y=\"{baseline}\" xml:space=\"preserve\">");
         if !row.whole.is_empty() {
-            let _ = write!(line, "<title>{}</title>", xml(&row.whole));
+            let _ = write!(line, "<title>{}</title>", xml_escaped(&row.whole));
         }
         let _ = write!(
             line,
             "<tspan class=\"faint\">{}</tspan><tspan class=\"{}\">{}</tspan>  {}</text>",
-            xml(&row.start),
-            class(&row.verdict),
-            xml(&row.verdict),
-            xml(&row.words)
+            xml_escaped(&row.start),
+            verdict_class(&row.verdict),
+            xml_escaped(&row.verdict),
+            xml_escaped(&row.words)
         );
         let _ = match row.arrows.as_slice() {
             [arrow] => writeln!(out, "<a href=\"#c{}\">{line}</a>", arrow.to),
@@ -241,7 +245,7 @@ fn draw_box(out: &mut String, at: usize, placed: &Placed, kind: &str) {
     out.push_str("</g>\n");
 }
 
-fn class(verdict: &str) -> &'static str {
+fn verdict_class(verdict: &str) -> &'static str {
     match verdict.split(' ').next().unwrap_or_default() {
         "accept" => "accept",
         "drop" | "reject" => "drop",
@@ -252,7 +256,7 @@ fn class(verdict: &str) -> &'static str {
     }
 }
 
-fn sets(picture: &Picture) -> Vec<String> {
+fn set_lines(picture: &Picture) -> Vec<String> {
     const MOST: usize = 40;
     let mut lines: Vec<String> = Vec::new();
     for set in picture.sets.iter().take(MOST) {
@@ -276,7 +280,7 @@ fn sets(picture: &Picture) -> Vec<String> {
 }
 
 /// Words as text or as the value of an attribute. What XML cannot hold is made visible.
-pub(crate) fn xml(words: &str) -> String {
+pub(crate) fn xml_escaped(words: &str) -> String {
     let safe = escape(words);
     let mut out = String::with_capacity(safe.len());
     for char in safe.chars() {

@@ -2,13 +2,13 @@
 
 /// Which byte of a number comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ByteOrder {
     Big,
     #[default]
     Little,
 }
 
-impl Order {
+impl ByteOrder {
     pub(super) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
         let two: [u8; 2] = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
         Some(match self {
@@ -32,7 +32,7 @@ impl Order {
 }
 
 /// A number of up to 16 bytes, first byte first.
-pub(super) fn number(bytes: &[u8]) -> u128 {
+pub(super) fn big_endian(bytes: &[u8]) -> u128 {
     bytes
         .iter()
         .take(16)

@@ -4,23 +4,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::CaptureError;
-use super::bytes::Order;
+use super::bytes::ByteOrder;
 
 /// A captured frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
+pub(super) struct CapturedFrame<'a> {
     /// What was captured of it.
     pub(super) bytes: &'a [u8],
-    pub(super) about: About,
+    pub(super) about: FrameInfo,
 }
 
 /// What the file says of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct About {
+pub(super) struct FrameInfo {
     /// `LINKTYPE_*`.
     pub(super) link: u32,
     /// The byte order of the machine that captured.
-    pub(super) order: Order,
+    pub(super) order: ByteOrder,
     /// When it was captured, in seconds since 1970, where the file says so.
     pub(super) time: Option<u64>,
     /// How long it was on the wire.
@@ -28,38 +28,38 @@ pub(super) struct About {
     /// The interface, where the file names it.
     pub(super) interface: Option<Arc<str>>,
     /// Which way it went, where the file says so.
-    pub(super) direction: Option<Direction>,
+    pub(super) direction: Option<FrameDirection>,
 }
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Direction {
+pub(super) enum FrameDirection {
     In,
     Out,
 }
 
 /// What was read, and what ended the reading early.
-type Frames<'a> = (Vec<Frame<'a>>, Option<CaptureError>);
+type Frames<'a> = (Vec<CapturedFrame<'a>>, Option<CaptureError>);
 
 /// Reads frames up to a number of them.
 pub(super) fn frames(bytes: &[u8], most: usize) -> Result<Frames<'_>, CaptureError> {
-    let mut blocks = Blocks::default();
+    let mut blocks = BlockReader::default();
     let mut frames = Vec::new();
     let mut at = 0;
     while frames.len() < most {
         match blocks.next(&bytes[at..])? {
-            Next::More if at == bytes.len() && at > 0 => return Ok((frames, None)),
-            Next::More if blocks.begun() => return Ok((frames, Some(ends_early(at)))),
-            Next::More => return Err(too_short(bytes.len())),
-            Next::Stop(error) => return Ok((frames, Some(error))),
-            Next::Skip(length) => at += length,
-            Next::Frame {
+            NextBlock::More if at == bytes.len() && at > 0 => return Ok((frames, None)),
+            NextBlock::More if blocks.begun() => return Ok((frames, Some(ends_early(at)))),
+            NextBlock::More => return Err(too_short(bytes.len())),
+            NextBlock::Stop(error) => return Ok((frames, Some(error))),
+            NextBlock::Skip(length) => at += length,
+            NextBlock::Frame {
                 body,
                 about,
                 length,
             } => {
                 let bytes = &bytes[at + body.start..at + body.end];
-                frames.push(Frame { bytes, about });
+                frames.push(CapturedFrame { bytes, about });
                 at += length;
             }
         }
@@ -68,7 +68,7 @@ pub(super) fn frames(bytes: &[u8], most: usize) -> Result<Frames<'_>, CaptureErr
 }
 
 /// What stands next in a file.
-pub(super) enum Next {
+pub(super) enum NextBlock {
     /// It is not known without more bytes.
     More,
     /// So many bytes that hold no frame.
@@ -77,7 +77,7 @@ pub(super) enum Next {
     Frame {
         /// Where its bytes are.
         body: Range<usize>,
-        about: About,
+        about: FrameInfo,
         /// How many bytes the record takes.
         length: usize,
     },
@@ -87,35 +87,35 @@ pub(super) enum Next {
 
 /// Reads a file block by block, from as much of it as is there.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
-    kind: Kind,
+pub(super) struct BlockReader {
+    kind: FileKind,
     /// How many bytes were read.
     at: usize,
 }
 
 #[derive(Debug, Default)]
-enum Kind {
+enum FileKind {
     #[default]
     Unknown,
     Pcap {
-        order: Order,
+        order: ByteOrder,
         /// The bytes that a record's header has beside the usual ones.
         extra: usize,
         link: u32,
     },
     Pcapng {
-        order: Order,
-        interfaces: Vec<Described>,
+        order: ByteOrder,
+        interfaces: Vec<DescribedInterface>,
     },
 }
 
 /// No frame or block is as long as this; `tcpdump -s` allows 256 KiB.
 const LONGEST: usize = 1 << 28;
 
-impl Blocks {
+impl BlockReader {
     /// Whether it is known what kind of file this is.
     pub(super) fn begun(&self) -> bool {
-        !matches!(self.kind, Kind::Unknown)
+        !matches!(self.kind, FileKind::Unknown)
     }
 
     /// How many bytes were read.
@@ -124,39 +124,43 @@ impl Blocks {
     }
 
     /// Reads on; an error says that this is no capture.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Next, CaptureError> {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<NextBlock, CaptureError> {
         let next = match &mut self.kind {
-            Kind::Unknown => return self.begin(bytes),
-            Kind::Pcap { order, extra, link } => pcap(bytes, *order, *extra, *link, self.at),
-            Kind::Pcapng { order, interfaces } => pcapng(bytes, order, interfaces, self.at),
+            FileKind::Unknown => return self.read_header(bytes),
+            FileKind::Pcap { order, extra, link } => {
+                read_pcap(bytes, *order, *extra, *link, self.at)
+            }
+            FileKind::Pcapng { order, interfaces } => {
+                read_pcapng(bytes, order, interfaces, self.at)
+            }
         };
         match &next {
-            Next::Skip(length) | Next::Frame { length, .. } => self.at += length,
-            Next::More | Next::Stop(_) => {}
+            NextBlock::Skip(length) | NextBlock::Frame { length, .. } => self.at += length,
+            NextBlock::More | NextBlock::Stop(_) => {}
         }
         Ok(next)
     }
 
-    fn begin(&mut self, bytes: &[u8]) -> Result<Next, CaptureError> {
+    fn read_header(&mut self, bytes: &[u8]) -> Result<NextBlock, CaptureError> {
         let Some(magic) = bytes.get(..4) else {
-            return Ok(Next::More);
+            return Ok(NextBlock::More);
         };
         if magic == SECTION.to_be_bytes() {
-            self.kind = Kind::Pcapng {
-                order: Order::Little,
+            self.kind = FileKind::Pcapng {
+                order: ByteOrder::Little,
                 interfaces: Vec::new(),
             };
-            return Ok(Next::Skip(0));
+            return Ok(NextBlock::Skip(0));
         }
         let (order, extra) = pcap_kind(magic).ok_or_else(|| no_capture(magic))?;
         let Some(link) = order.u32(bytes, 20) else {
-            return Ok(Next::More);
+            return Ok(NextBlock::More);
         };
         // The upper bits tell of checksums at the end of frames.
         let link = link & 0xffff;
-        self.kind = Kind::Pcap { order, extra, link };
+        self.kind = FileKind::Pcap { order, extra, link };
         self.at = 24;
-        Ok(Next::Skip(24))
+        Ok(NextBlock::Skip(24))
     }
 }
 
@@ -176,33 +180,33 @@ fn no_capture(magic: &[u8]) -> CaptureError {
 }
 
 /// The byte order, and the bytes that a record's header has beside the usual ones.
-fn pcap_kind(magic: &[u8]) -> Option<(Order, usize)> {
+fn pcap_kind(magic: &[u8]) -> Option<(ByteOrder, usize)> {
     Some(match magic {
         // Microseconds and nanoseconds.
-        [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => (Order::Big, 0),
-        [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => (Order::Little, 0),
+        [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, 0),
+        [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, 0),
         // A patched libpcap of old, with the interface's index in each record.
-        [0xa1, 0xb2, 0xcd, 0x34] => (Order::Big, 8),
-        [0x34, 0xcd, 0xb2, 0xa1] => (Order::Little, 8),
+        [0xa1, 0xb2, 0xcd, 0x34] => (ByteOrder::Big, 8),
+        [0x34, 0xcd, 0xb2, 0xa1] => (ByteOrder::Little, 8),
         _ => return None,
     })
 }
 
-fn pcap(bytes: &[u8], order: Order, extra: usize, link: u32, at: usize) -> Next {
+fn read_pcap(bytes: &[u8], order: ByteOrder, extra: usize, link: u32, at: usize) -> NextBlock {
     let start = 16 + extra;
     let (Some(captured), Some(length)) = (order.length(bytes, 8), order.length(bytes, 12)) else {
-        return Next::More;
+        return NextBlock::More;
     };
     if captured > LONGEST {
         let what = "a packet of the capture has an impossible length";
-        return Next::Stop(CaptureError::at(at, what));
+        return NextBlock::Stop(CaptureError::at(at, what));
     }
     if bytes.len() < start + captured {
-        return Next::More;
+        return NextBlock::More;
     }
-    Next::Frame {
+    NextBlock::Frame {
         body: start..start + captured,
-        about: About {
+        about: FrameInfo {
             link,
             order,
             time: order.u32(bytes, 0).map(u64::from),
@@ -221,7 +225,7 @@ pub(super) fn ends_early(at: usize) -> CaptureError {
 }
 
 #[derive(Debug)]
-struct Described {
+struct DescribedInterface {
     link: u32,
     snap: usize,
     /// How many of its units of time make a second.
@@ -235,40 +239,45 @@ const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const PACKET: u32 = 6;
 
-fn pcapng(bytes: &[u8], order: &mut Order, interfaces: &mut Vec<Described>, at: usize) -> Next {
-    let stop = |what: &str| Next::Stop(CaptureError::at(at, what));
+fn read_pcapng(
+    bytes: &[u8],
+    order: &mut ByteOrder,
+    interfaces: &mut Vec<DescribedInterface>,
+    at: usize,
+) -> NextBlock {
+    let stop = |what: &str| NextBlock::Stop(CaptureError::at(at, what));
     let Some(kind) = order.u32(bytes, 0) else {
-        return Next::More;
+        return NextBlock::More;
     };
     if kind == SECTION {
         if bytes.len() < 12 {
-            return Next::More;
+            return NextBlock::More;
         }
         *order = match bytes.get(8..12) {
-            Some([0x1a, 0x2b, 0x3c, 0x4d]) => Order::Big,
-            Some([0x4d, 0x3c, 0x2b, 0x1a]) => Order::Little,
+            Some([0x1a, 0x2b, 0x3c, 0x4d]) => ByteOrder::Big,
+            Some([0x4d, 0x3c, 0x2b, 0x1a]) => ByteOrder::Little,
             _ => return stop("a section of the capture has no byte order"),
         };
         interfaces.clear();
     }
     let order = *order;
     let Some(length) = order.length(bytes, 4) else {
-        return Next::More;
+        return NextBlock::More;
     };
     if length < 12 || length % 4 != 0 || length > LONGEST {
         return stop("a block of the capture has an impossible length");
     }
     let Some(body) = bytes.get(8..length - 4).filter(|_| bytes.len() >= length) else {
-        return Next::More;
+        return NextBlock::More;
     };
     match kind {
-        INTERFACE => interfaces.push(Described {
+        INTERFACE => interfaces.push(DescribedInterface {
             link: order.u16(body, 0).map_or(u32::MAX, u32::from),
             snap: order
                 .length(body, 4)
                 .filter(|snap| *snap > 0)
                 .unwrap_or(usize::MAX),
-            ticks: ticks(order, body.get(8..).unwrap_or_default()),
+            ticks: ticks_per_second(order, body.get(8..).unwrap_or_default()),
             name: name_option(order, body.get(8..).unwrap_or_default()),
         }),
         PACKET | OLD_PACKET | SIMPLE_PACKET => {
@@ -277,7 +286,7 @@ fn pcapng(bytes: &[u8], order: &mut Order, interfaces: &mut Vec<Described>, at: 
                     "a packet's block does not hold what it says, or its interface is not described",
                 );
             };
-            return Next::Frame {
+            return NextBlock::Frame {
                 body: 8 + body.start..8 + body.end,
                 about,
                 length,
@@ -286,15 +295,15 @@ fn pcapng(bytes: &[u8], order: &mut Order, interfaces: &mut Vec<Described>, at: 
         // Names, statistics, secrets, and what others have added.
         _ => {}
     }
-    Next::Skip(length)
+    NextBlock::Skip(length)
 }
 
 fn block_frame(
     kind: u32,
-    order: Order,
+    order: ByteOrder,
     body: &[u8],
-    interfaces: &[Described],
-) -> Option<(Range<usize>, About)> {
+    interfaces: &[DescribedInterface],
+) -> Option<(Range<usize>, FrameInfo)> {
     let (index, captured, length, start) = match kind {
         SIMPLE_PACKET => {
             let length = order.length(body, 0)?;
@@ -328,7 +337,7 @@ fn block_frame(
     let word = |at| order.u32(body, at).map(u64::from);
     let time = word(4).zip(word(8)).filter(|_| kind != SIMPLE_PACKET);
     let time = time.map(|(high, low)| (high << 32 | low) / interface.ticks);
-    let about = About {
+    let about = FrameInfo {
         link: interface.link,
         order,
         time,
@@ -340,7 +349,7 @@ fn block_frame(
 }
 
 /// The option of a code: `if_name` and `epb_flags` are both 2.
-fn option(order: Order, wanted: u16, mut options: &[u8]) -> Option<&[u8]> {
+fn find_option(order: ByteOrder, wanted: u16, mut options: &[u8]) -> Option<&[u8]> {
     loop {
         let code = order.u16(options, 0)?;
         let length = usize::from(order.u16(options, 2)?);
@@ -353,8 +362,8 @@ fn option(order: Order, wanted: u16, mut options: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn name_option(order: Order, options: &[u8]) -> Option<Arc<str>> {
-    let name = String::from_utf8_lossy(option(order, 2, options)?).into_owned();
+fn name_option(order: ByteOrder, options: &[u8]) -> Option<Arc<str>> {
+    let name = String::from_utf8_lossy(find_option(order, 2, options)?).into_owned();
     let name = name.trim_end_matches('\0').to_owned();
     // `any` is no interface, and a name that the kernel would not take is none either.
     let plain = name.len() <= 15 && !name.is_empty() && !name.contains(['/', ' ']);
@@ -362,8 +371,8 @@ fn name_option(order: Order, options: &[u8]) -> Option<Arc<str>> {
 }
 
 /// `if_tsresol`: a power of 10, or of 2 if the highest bit is set; else microseconds.
-fn ticks(order: Order, options: &[u8]) -> u64 {
-    let power = option(order, 9, options).and_then(|value| value.first().copied());
+fn ticks_per_second(order: ByteOrder, options: &[u8]) -> u64 {
+    let power = find_option(order, 9, options).and_then(|value| value.first().copied());
     let power = power.unwrap_or(6);
     let (base, power) = if power & 0x80 == 0 {
         (10_u64, power)
@@ -373,10 +382,10 @@ fn ticks(order: Order, options: &[u8]) -> u64 {
     base.checked_pow(power.into()).unwrap_or(u64::MAX)
 }
 
-fn direction_option(order: Order, options: &[u8]) -> Option<Direction> {
-    match order.u32(option(order, 2, options)?, 0)? & 3 {
-        1 => Some(Direction::In),
-        2 => Some(Direction::Out),
+fn direction_option(order: ByteOrder, options: &[u8]) -> Option<FrameDirection> {
+    match order.u32(find_option(order, 2, options)?, 0)? & 3 {
+        1 => Some(FrameDirection::In),
+        2 => Some(FrameDirection::Out),
         _ => None,
     }
 }

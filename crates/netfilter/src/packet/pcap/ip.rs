@@ -1,14 +1,14 @@
 //! The IP header and what follows it.
 
 use super::CaptureError;
-use super::bytes::{Order, number};
+use super::bytes::{ByteOrder, big_endian};
 use crate::packet::settle::has_ports;
-use crate::packet::{Packet, Value};
+use crate::packet::{FieldValue, Packet};
 use surefoot_ruleset::model::Field;
 
 /// What conntrack tells a flow by: for ICMP the identifier stands for both ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ends {
+pub struct FlowTuple {
     /// Whether the addresses are of IPv6.
     pub v6: bool,
     /// The protocol of the transport header.
@@ -19,10 +19,10 @@ pub struct Ends {
     pub to: (u128, u16),
 }
 
-impl Ends {
+impl FlowTuple {
     /// The same flow, seen from the other end.
     #[must_use]
-    pub fn turned(self) -> Self {
+    pub fn with_ends_swapped(self) -> Self {
         Self {
             from: self.to,
             to: self.from,
@@ -33,7 +33,7 @@ impl Ends {
 
 /// The headers of a packet, as far as rules can ask for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Headers {
+pub struct IpHeaders {
     /// Whether it is IPv6.
     pub v6: bool,
     /// Source address.
@@ -53,12 +53,12 @@ pub struct Headers {
     /// Length of the packet in bytes, if the header tells.
     pub length: Option<u32>,
     /// What stands behind the IP headers; none if the capture ends before.
-    pub transport: Option<Transport>,
+    pub transport: Option<TransportHeader>,
 }
 
 /// What stands behind the IP headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Transport {
+pub struct TransportHeader {
     /// The protocol of the transport header.
     pub protocol: u8,
     /// Whether it is a fragment without a transport header.
@@ -74,47 +74,47 @@ pub struct Transport {
     /// Type and code of an ICMP message.
     pub icmp: [Option<u8>; 2],
     /// The flow that the packet belongs to.
-    pub flow: Option<Ends>,
+    pub flow: Option<FlowTuple>,
     /// The flow that an ICMP error speaks of.
-    pub about: Option<Ends>,
+    pub about: Option<FlowTuple>,
 }
 
 /// The bytes behind the IP headers.
-struct Behind<'a> {
+struct BehindHeader<'a> {
     protocol: u8,
     bytes: &'a [u8],
     later_fragment: bool,
 }
 
-impl Headers {
+impl IpHeaders {
     /// Reads the headers of a packet that was so long on the wire.
     pub(super) fn read(bytes: &[u8], on_wire: usize) -> Result<Self, CaptureError> {
         let mut headers = Self::default();
-        let Some(behind) = headers.fixed(bytes, on_wire)? else {
+        let Some(behind) = headers.read_fixed(bytes, on_wire)? else {
             return Ok(headers);
         };
-        let mut transport = Transport {
+        let mut transport = TransportHeader {
             protocol: behind.protocol,
             later_fragment: behind.later_fragment,
-            ..Transport::default()
+            ..TransportHeader::default()
         };
         if !behind.later_fragment {
             transport.read(behind.bytes);
-            transport.flow = headers.ends(&behind);
-            transport.about = about(&behind);
+            transport.flow = headers.ends_of(&behind);
+            transport.about = embedded_ends(&behind);
         }
         headers.transport = Some(transport);
         Ok(headers)
     }
 
-    fn fixed<'a>(
+    fn read_fixed<'a>(
         &mut self,
         bytes: &'a [u8],
         on_wire: usize,
-    ) -> Result<Option<Behind<'a>>, CaptureError> {
+    ) -> Result<Option<BehindHeader<'a>>, CaptureError> {
         match bytes.first().map(|byte| byte >> 4) {
-            Some(4) => self.ip4(bytes, on_wire).map(Some),
-            Some(6) => self.ip6(bytes),
+            Some(4) => self.read_ip4(bytes, on_wire).map(Some),
+            Some(6) => self.read_ip6(bytes),
             Some(version) => {
                 let what = format!("no IP packet: its version is {version}");
                 Err(CaptureError::new(what))
@@ -158,11 +158,11 @@ impl Headers {
     }
 }
 
-impl Transport {
+impl TransportHeader {
     fn read(&mut self, bytes: &[u8]) {
         if has_ports(self.protocol.into()) {
-            self.source = Order::Big.u16(bytes, 0);
-            self.destination = Order::Big.u16(bytes, 2);
+            self.source = ByteOrder::Big.u16(bytes, 0);
+            self.destination = ByteOrder::Big.u16(bytes, 2);
         }
         match self.protocol {
             6 => {
@@ -215,15 +215,19 @@ impl Transport {
 }
 
 fn put(packet: &mut Packet, field: Field, number: impl Into<u128>) {
-    packet.put(field, Value::Known(number.into()));
+    packet.put(field, FieldValue::Known(number.into()));
 }
 
 fn too_short() -> CaptureError {
     CaptureError::new("too little of the packet was captured for its IP header")
 }
 
-impl Headers {
-    fn ip4<'a>(&mut self, bytes: &'a [u8], on_wire: usize) -> Result<Behind<'a>, CaptureError> {
+impl IpHeaders {
+    fn read_ip4<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        on_wire: usize,
+    ) -> Result<BehindHeader<'a>, CaptureError> {
         let header = bytes.get(..20).ok_or_else(too_short)?;
         let length = usize::from(header[0] & 0xf) * 4;
         if length < 20 {
@@ -231,10 +235,10 @@ impl Headers {
                 "its IPv4 header says that it is shorter than it can be",
             ));
         }
-        let word = |at| Order::Big.u16(header, at).unwrap_or_default();
+        let word = |at| ByteOrder::Big.u16(header, at).unwrap_or_default();
         let total = usize::from(word(2));
-        self.from = number(&header[12..16]);
-        self.to = number(&header[16..20]);
+        self.from = big_endian(&header[12..16]);
+        self.to = big_endian(&header[16..20]);
         self.class = header[1];
         self.hops = header[8];
         self.id = word(4);
@@ -248,22 +252,22 @@ impl Headers {
         } else {
             total.min(bytes.len())
         };
-        Ok(Behind {
+        Ok(BehindHeader {
             protocol: header[9],
             bytes: bytes.get(length..end).unwrap_or_default(),
             later_fragment: self.fragment & 0x1fff != 0,
         })
     }
 
-    fn ip6<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Behind<'a>>, CaptureError> {
+    fn read_ip6<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<BehindHeader<'a>>, CaptureError> {
         let header = bytes.get(..40).ok_or_else(too_short)?;
         self.v6 = true;
-        self.from = number(&header[8..24]);
-        self.to = number(&header[24..40]);
+        self.from = big_endian(&header[8..24]);
+        self.to = big_endian(&header[24..40]);
         self.class = (header[0] << 4) | (header[1] >> 4);
         self.hops = header[7];
         self.next = header[6];
-        let length = Order::Big.u16(header, 4).filter(|length| *length > 0);
+        let length = ByteOrder::Big.u16(header, 4).filter(|length| *length > 0);
         self.length = length.map(|length| u32::from(length) + 40);
         let mut next = header[6];
         let mut at = 40_usize;
@@ -284,18 +288,18 @@ impl Headers {
             };
             next = *following;
         }
-        Ok(Some(Behind {
+        Ok(Some(BehindHeader {
             protocol: next,
             bytes: bytes.get(at..).unwrap_or_default(),
             later_fragment,
         }))
     }
 
-    fn ends(&self, behind: &Behind<'_>) -> Option<Ends> {
+    fn ends_of(&self, behind: &BehindHeader<'_>) -> Option<FlowTuple> {
         let bytes = behind.bytes;
         let (from, to) = match behind.protocol {
             protocol if has_ports(protocol.into()) => {
-                (Order::Big.u16(bytes, 0)?, Order::Big.u16(bytes, 2)?)
+                (ByteOrder::Big.u16(bytes, 0)?, ByteOrder::Big.u16(bytes, 2)?)
             }
             1 | 58 => {
                 // Requests and their replies share an identifier; other messages have no flow.
@@ -303,12 +307,12 @@ impl Headers {
                     (behind.protocol, bytes.first()?),
                     (1, 0 | 8 | 13..=18) | (58, 128 | 129)
                 );
-                let identifier = asks.then(|| Order::Big.u16(bytes, 4))??;
+                let identifier = asks.then(|| ByteOrder::Big.u16(bytes, 4))??;
                 (identifier, identifier)
             }
             _ => (0, 0),
         };
-        Some(Ends {
+        Some(FlowTuple {
             v6: self.v6,
             protocol: behind.protocol,
             from: (self.from, from),
@@ -340,17 +344,17 @@ fn tcp_options(bytes: &[u8]) -> Option<u64> {
 }
 
 /// The flow that an ICMP error speaks of: the packet that it quotes.
-fn about(behind: &Behind<'_>) -> Option<Ends> {
+fn embedded_ends(behind: &BehindHeader<'_>) -> Option<FlowTuple> {
     let error = matches!(
         (behind.protocol, behind.bytes.first()?),
         (1, 3 | 4 | 5 | 11 | 12) | (58, 1..=4)
     );
     let bytes = behind.bytes.get(8..).filter(|_| error)?;
     // What is quoted quotes nothing itself, so that this ends.
-    let mut quoted = Headers::default();
-    let behind = quoted.fixed(bytes, bytes.len()).ok()??;
+    let mut quoted = IpHeaders::default();
+    let behind = quoted.read_fixed(bytes, bytes.len()).ok()??;
     if behind.later_fragment {
         return None;
     }
-    quoted.ends(&behind)
+    quoted.ends_of(&behind)
 }

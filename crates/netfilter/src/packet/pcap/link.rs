@@ -1,21 +1,21 @@
 //! What stands before the IP header: Ethernet, Linux' cooked captures, nflog.
 
 use super::CaptureError;
-use super::bytes::{Order, number};
-use super::file::Frame;
-use crate::packet::{Packet, Value};
+use super::bytes::{ByteOrder, big_endian};
+use super::file::CapturedFrame;
+use crate::packet::{FieldValue, Packet};
 use surefoot_ruleset::model::Field;
 
 /// The IP packet in a frame, and what the link layer says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Payload<'a> {
+pub(super) struct LinkPayload<'a> {
     pub(super) ip: &'a [u8],
-    pub(super) link: Link,
+    pub(super) link: LinkFields,
 }
 
 /// What stands beside an IP packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Link {
+pub struct LinkFields {
     /// Source hardware address, 48 bits.
     pub source: Option<u64>,
     /// Destination hardware address, 48 bits.
@@ -30,7 +30,7 @@ pub struct Link {
     pub vlan: Option<u16>,
 }
 
-impl Link {
+impl LinkFields {
     /// Writes what is known of the link into a packet.
     pub fn put(&self, packet: &mut Packet) {
         let fields = [
@@ -43,7 +43,7 @@ impl Link {
         ];
         for (field, number) in fields {
             if let Some(number) = number {
-                packet.put(field, Value::Known(number));
+                packet.put(field, FieldValue::Known(number));
             }
         }
     }
@@ -53,16 +53,16 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
 /// Finds the IP packet by the link type (<https://www.tcpdump.org/linktypes.html>).
-pub(super) fn payload<'a>(frame: &Frame<'a>) -> Result<Payload<'a>, CaptureError> {
+pub(super) fn payload_of<'a>(frame: &CapturedFrame<'a>) -> Result<LinkPayload<'a>, CaptureError> {
     let bytes = frame.bytes;
     let found = match frame.about.link {
-        1 => ethernet(bytes)?,
+        1 => read_ethernet(bytes)?,
         // The loopback of the BSDs: a family, then the packet.
-        0 | 108 => plain(bytes.get(4..)),
-        12 | 14 | 101 | 228 | 229 => plain(Some(bytes)),
-        113 => cooked(bytes)?,
-        276 => cooked2(bytes)?,
-        239 => nflog(frame),
+        0 | 108 => plain_payload(bytes.get(4..)),
+        12 | 14 | 101 | 228 | 229 => plain_payload(Some(bytes)),
+        113 => read_cooked(bytes)?,
+        276 => read_cooked2(bytes)?,
+        239 => read_nflog(frame),
         other => {
             let mut error = CaptureError::new(format!("packets of link type {other} are not read"));
             error.hint = Some("capture on an Ethernet interface or with `-i any`".into());
@@ -72,27 +72,27 @@ pub(super) fn payload<'a>(frame: &Frame<'a>) -> Result<Payload<'a>, CaptureError
     found.ok_or_else(|| CaptureError::new("too little of the packet was captured"))
 }
 
-fn plain(ip: Option<&[u8]>) -> Option<Payload<'_>> {
-    Some(Payload {
+fn plain_payload(ip: Option<&[u8]>) -> Option<LinkPayload<'_>> {
+    Some(LinkPayload {
         ip: ip?,
-        ..Payload::default()
+        ..LinkPayload::default()
     })
 }
 
-fn ethernet(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+fn read_ethernet(bytes: &[u8]) -> Result<Option<LinkPayload<'_>>, CaptureError> {
     let (Some(to), Some(from)) = (bytes.get(..6), bytes.get(6..12)) else {
         return Ok(None);
     };
     let mut at = 12;
     let mut vlan = None;
     // The kernel takes off two tags; more are rare and seen only by bridges.
-    while let Some(0x8100 | 0x88a8 | 0x9100) = Order::Big.u16(bytes, at)
+    while let Some(0x8100 | 0x88a8 | 0x9100) = ByteOrder::Big.u16(bytes, at)
         && at < 28
     {
-        vlan = Order::Big.u16(bytes, at + 2).map(|tag| tag & 0xfff);
+        vlan = ByteOrder::Big.u16(bytes, at + 2).map(|tag| tag & 0xfff);
         at += 4;
     }
-    let Some(kind) = Order::Big.u16(bytes, at) else {
+    let Some(kind) = ByteOrder::Big.u16(bytes, at) else {
         return Ok(None);
     };
     is_ip(kind)?;
@@ -101,14 +101,14 @@ fn ethernet(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
         [first, ..] if first & 1 == 1 => Some(2),
         _ => None,
     };
-    let link = Link {
-        source: hardware(from),
-        destination: hardware(to),
+    let link = LinkFields {
+        source: hardware_address(from),
+        destination: hardware_address(to),
         packet_type,
         vlan,
-        ..Link::default()
+        ..LinkFields::default()
     };
-    Ok(bytes.get(at + 2..).map(|ip| Payload { ip, link }))
+    Ok(bytes.get(at + 2..).map(|ip| LinkPayload { ip, link }))
 }
 
 fn is_ip(kind: u16) -> Result<(), CaptureError> {
@@ -127,11 +127,11 @@ fn is_ip(kind: u16) -> Result<(), CaptureError> {
 }
 
 /// `LINUX_SLL`: packet type, hardware type, address length, address, protocol.
-fn cooked(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+fn read_cooked(bytes: &[u8]) -> Result<Option<LinkPayload<'_>>, CaptureError> {
     let (Some(kind), Some(length), Some(protocol)) = (
-        Order::Big.u16(bytes, 0),
-        Order::Big.u16(bytes, 4),
-        Order::Big.u16(bytes, 14),
+        ByteOrder::Big.u16(bytes, 0),
+        ByteOrder::Big.u16(bytes, 4),
+        ByteOrder::Big.u16(bytes, 14),
     ) else {
         return Ok(None);
     };
@@ -145,9 +145,9 @@ fn cooked(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
 }
 
 /// `LINUX_SLL2`: protocol, reserved, interface index, hardware type, packet type, address.
-fn cooked2(bytes: &[u8]) -> Result<Option<Payload<'_>>, CaptureError> {
+fn read_cooked2(bytes: &[u8]) -> Result<Option<LinkPayload<'_>>, CaptureError> {
     let (Some(protocol), Some(kind), Some(length)) =
-        (Order::Big.u16(bytes, 0), bytes.get(10), bytes.get(11))
+        (ByteOrder::Big.u16(bytes, 0), bytes.get(10), bytes.get(11))
     else {
         return Ok(None);
     };
@@ -166,21 +166,21 @@ fn cooked_payload<'a>(
     length: u16,
     address: Option<&[u8]>,
     ip: Option<&'a [u8]>,
-) -> Option<Payload<'a>> {
-    let link = Link {
-        source: address.filter(|_| length == 6).and_then(hardware),
+) -> Option<LinkPayload<'a>> {
+    let link = LinkFields {
+        source: address.filter(|_| length == 6).and_then(hardware_address),
         // `PACKET_HOST` to `PACKET_OTHERHOST`; 4 is `PACKET_OUTGOING`.
         packet_type: u8::try_from(kind).ok().filter(|kind| *kind < 4),
         outgoing: kind == 4,
-        ..Link::default()
+        ..LinkFields::default()
     };
-    Some(Payload { ip: ip?, link })
+    Some(LinkPayload { ip: ip?, link })
 }
 
 /// `tcpdump -i nflog`: attributes of `NFULNL`, whose lengths have the machine's byte order.
-fn nflog<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
+fn read_nflog<'a>(frame: &CapturedFrame<'a>) -> Option<LinkPayload<'a>> {
     let mut rest = frame.bytes.get(4..)?;
-    let mut found = Payload::default();
+    let mut found = LinkPayload::default();
     let mut ip = None;
     while let (Some(length), Some(kind)) = (
         frame.about.order.u16(rest, 0),
@@ -190,7 +190,7 @@ fn nflog<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
         let Some(value) = rest.get(4..length) else {
             break;
         };
-        let word = || Order::Big.u32(value, 0);
+        let word = || ByteOrder::Big.u32(value, 0);
         match kind {
             2 => found.link.mark = word(),
             9 => ip = Some(value),
@@ -206,6 +206,6 @@ fn nflog<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
 }
 
 /// A hardware address as a number.
-fn hardware(bytes: &[u8]) -> Option<u64> {
-    u64::try_from(number(bytes)).ok()
+fn hardware_address(bytes: &[u8]) -> Option<u64> {
+    u64::try_from(big_endian(bytes)).ok()
 }

@@ -14,15 +14,15 @@ mod stream;
 
 use std::sync::Arc;
 
-use super::{Interface, Packet, Path, Value};
-use file::{Direction, Frame};
-use link::Payload;
+use super::{FieldValue, Packet, PacketInterface, PacketPath};
+use file::{CapturedFrame, FrameDirection};
+use link::LinkPayload;
 use surefoot_ruleset::model::Field;
 
-pub use ip::{Ends, Headers, Transport};
-pub use link::Link;
+pub use ip::{FlowTuple, IpHeaders, TransportHeader};
+pub use link::LinkFields;
 pub(crate) use state::STATE_NOTE;
-pub use stream::Stream;
+pub use stream::FrameStream;
 
 /// Why a packet could not be had from a capture.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -71,11 +71,11 @@ impl std::error::Error for CaptureError {}
 
 /// A packet out of a capture, as far as it was read.
 #[derive(Clone, Debug)]
-pub struct Captured {
+pub struct CapturedPacket {
     /// What the IP headers hold.
-    pub headers: Headers,
+    pub headers: IpHeaders,
     /// What the link header holds.
-    pub link: Link,
+    pub link: LinkFields,
     /// Whether the file says that it came in, or that it went out.
     pub incoming: Option<bool>,
     /// The interface, where the file names it.
@@ -86,19 +86,19 @@ pub struct Captured {
     pub length: usize,
 }
 
-impl<R: std::io::Read> Stream<R> {
+impl<R: std::io::Read> FrameStream<R> {
     /// The next packet; the inner error tells why a frame holds none that can be read.
-    pub fn packet(&mut self) -> Result<Option<Result<Captured, CaptureError>>, CaptureError> {
+    pub fn packet(&mut self) -> Result<Option<Result<CapturedPacket, CaptureError>>, CaptureError> {
         let Some(frame) = self.next()? else {
             return Ok(None);
         };
-        let read = |frame: Frame<'_>| {
-            let payload = link::payload(&frame)?;
+        let read = |frame: CapturedFrame<'_>| {
+            let payload = link::payload_of(&frame)?;
             let direction = frame.about.direction;
-            Ok(Captured {
-                headers: Headers::read(payload.ip, frame.about.length)?,
+            Ok(CapturedPacket {
+                headers: IpHeaders::read(payload.ip, frame.about.length)?,
                 link: payload.link,
-                incoming: direction.map(|direction| direction == Direction::In),
+                incoming: direction.map(|direction| direction == FrameDirection::In),
                 interface: frame.about.interface,
                 time: frame.about.time,
                 length: frame.about.length,
@@ -123,14 +123,14 @@ pub fn read(bytes: &[u8], number: usize) -> Result<(Packet, String), CaptureErro
             ))
         }));
     };
-    let payload = link::payload(frame)?;
-    let mut packet = Packet::new(Path::Input);
+    let payload = link::payload_of(frame)?;
+    let mut packet = Packet::new(PacketPath::Input);
     packet.path_assumed = true;
-    let headers = Headers::read(payload.ip, frame.about.length)?;
+    let headers = IpHeaders::read(payload.ip, frame.about.length)?;
     headers.put(&mut packet);
     link_facts(frame, &payload, &mut packet);
     match &headers.transport {
-        Some(transport) => state::guess(&frames[..before], transport, &mut packet),
+        Some(transport) => state::guess_state(&frames[..before], transport, &mut packet),
         None => packet
             .notes
             .push("the capture ends before its transport header".into()),
@@ -150,11 +150,11 @@ pub fn read(bytes: &[u8], number: usize) -> Result<(Packet, String), CaptureErro
     Ok((packet, summary))
 }
 
-fn link_facts(frame: &Frame<'_>, payload: &Payload<'_>, packet: &mut Packet) {
-    let outgoing = payload.link.outgoing || frame.about.direction == Some(Direction::Out);
+fn link_facts(frame: &CapturedFrame<'_>, payload: &LinkPayload<'_>, packet: &mut Packet) {
+    let outgoing = payload.link.outgoing || frame.about.direction == Some(FrameDirection::Out);
     if outgoing {
-        let Packet { input, output, .. } = Packet::new(Path::Output);
-        packet.path = Path::Output;
+        let Packet { input, output, .. } = Packet::new(PacketPath::Output);
+        packet.path = PacketPath::Output;
         packet.path_assumed = false;
         packet.input = input;
         packet.output = output;
@@ -164,8 +164,8 @@ fn link_facts(frame: &Frame<'_>, payload: &Payload<'_>, packet: &mut Packet) {
     }
     if let Some(name) = &frame.about.interface {
         match frame.about.direction {
-            Some(Direction::In) => packet.input = Interface::named(name),
-            Some(Direction::Out) => packet.output = Interface::named(name),
+            Some(FrameDirection::In) => packet.input = PacketInterface::named(name),
+            Some(FrameDirection::Out) => packet.output = PacketInterface::named(name),
             None => {}
         }
     }
@@ -177,7 +177,7 @@ fn link_facts(frame: &Frame<'_>, payload: &Payload<'_>, packet: &mut Packet) {
     payload.link.put(packet);
     if packet.known(Field::Length).is_none() {
         let length = u128::try_from(payload.ip.len()).unwrap_or_default();
-        packet.put(Field::Length, Value::Known(length));
+        packet.put(Field::Length, FieldValue::Known(length));
     }
 }
 

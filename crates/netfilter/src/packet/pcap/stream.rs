@@ -3,26 +3,26 @@
 use std::io::Read;
 
 use super::CaptureError;
-use super::file::{Blocks, Frame, Next, ends_early, too_short};
+use super::file::{BlockReader, CapturedFrame, NextBlock, ends_early, too_short};
 
 /// Bytes that are read at once.
 const WINDOW: usize = 1 << 20;
 
 /// The frames of a capture, one after another.
-pub struct Stream<R> {
+pub struct FrameStream<R> {
     from: R,
-    blocks: Blocks,
+    blocks: BlockReader,
     window: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-impl<R: Read> Stream<R> {
+impl<R: Read> FrameStream<R> {
     /// Reads a pcap or pcapng file from its first byte.
     pub fn new(from: R) -> Self {
         Self {
             from,
-            blocks: Blocks::default(),
+            blocks: BlockReader::default(),
             window: vec![0; WINDOW],
             start: 0,
             end: 0,
@@ -35,12 +35,12 @@ impl<R: Read> Stream<R> {
     }
 
     /// The next frame; none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+    pub(super) fn next(&mut self) -> Result<Option<CapturedFrame<'_>>, CaptureError> {
         loop {
             match self.blocks.next(&self.window[self.start..self.end])? {
-                Next::Skip(length) => self.start += length,
-                Next::Stop(error) => return Err(error),
-                Next::Frame {
+                NextBlock::Skip(length) => self.start += length,
+                NextBlock::Stop(error) => return Err(error),
+                NextBlock::Frame {
                     body,
                     about,
                     length,
@@ -48,12 +48,12 @@ impl<R: Read> Stream<R> {
                     let at = self.start;
                     self.start += length;
                     let bytes = &self.window[at + body.start..at + body.end];
-                    return Ok(Some(Frame { bytes, about }));
+                    return Ok(Some(CapturedFrame { bytes, about }));
                 }
-                Next::More if self.fill()? => {}
-                Next::More if !self.blocks.begun() => return Err(too_short(self.end)),
-                Next::More if self.start == self.end => return Ok(None),
-                Next::More => return Err(ends_early(self.blocks.at())),
+                NextBlock::More if self.fill()? => {}
+                NextBlock::More if !self.blocks.begun() => return Err(too_short(self.end)),
+                NextBlock::More if self.start == self.end => return Ok(None),
+                NextBlock::More => return Err(ends_early(self.blocks.at())),
             }
         }
     }

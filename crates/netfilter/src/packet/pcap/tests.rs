@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::Surroundings;
-use crate::packet::{Interface, Packet, Path, words};
+use crate::packet::{Packet, PacketInterface, PacketPath, words};
 use surefoot_ruleset::model::Field;
 
 fn tcp(flags: u8) -> Vec<u8> {
@@ -181,7 +181,7 @@ fn what_goes_out_is_sent_by_this_host() {
         &syn()[..],
     ]
     .concat();
-    assert_eq!(packet(&pcap(113, &[cooked]), 1).path, Path::Output);
+    assert_eq!(packet(&pcap(113, &[cooked]), 1).path, PacketPath::Output);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn pcapng_names_the_interface_and_the_direction() {
         &[(frame.clone(), 1), (frame.clone(), 2), (frame, 0)],
     );
     let (first, summary) = read(&file, 1).unwrap();
-    assert_eq!(first.input, Interface::named("eth0"));
+    assert_eq!(first.input, PacketInterface::named("eth0"));
     assert_eq!(
         summary,
         "packet 1 on eth0: tcp from 203.0.113.9:40000 to 192.0.2.1:22 in eth0 new syn length 44 \
@@ -202,9 +202,9 @@ fn pcapng_names_the_interface_and_the_direction() {
     let second = packet(&file, 2);
     assert_eq!(
         (second.path, second.output),
-        (Path::Output, Interface::named("eth0"))
+        (PacketPath::Output, PacketInterface::named("eth0"))
     );
-    assert_eq!(packet(&file, 3).input, Interface::Unknown);
+    assert_eq!(packet(&file, 3).input, PacketInterface::Unknown);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_log_of_netfilter_has_mark_and_owner() {
     let packet = packet(&pcap(239, &[frame]), 1);
     assert_eq!(packet.known(Field::Mark), Some(7));
     assert_eq!(packet.known(Field::Uid), Some(1000));
-    assert_eq!(packet.path, Path::Output);
+    assert_eq!(packet.path, PacketPath::Output);
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn words_add_what_a_capture_does_not_hold() {
     let added = words::add_to(captured, &words)
         .unwrap()
         .settle(&Surroundings::default());
-    assert_eq!(added.path, Path::Forward);
+    assert_eq!(added.path, PacketPath::Forward);
     assert_eq!(
         added.words(),
         "tcp from 203.0.113.9:40000 to 192.0.2.1:22 in eth0 out eth1 established syn length 44 \

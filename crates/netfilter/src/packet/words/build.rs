@@ -2,36 +2,36 @@
 
 use std::net::IpAddr;
 
-use super::read::{Draft, Mention, Said};
-use super::services::Service;
+use super::read::{GivenValue, PacketDraft, WordMention};
+use super::services::NamedService;
 use super::{WordError, icmp};
-use crate::packet::{Packet, Path, Value, settle};
+use crate::packet::{FieldValue, Packet, PacketPath, settle};
 use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_ruleset::parse::names;
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
-impl Draft {
+impl PacketDraft {
     /// The packet; `base` is one that a capture held.
     pub(super) fn build(self, base: Option<Packet>) -> Result<Packet, WordError> {
         self.check_way()?;
-        let v6 = self.family(base.as_ref())?;
-        let protocol = self.protocol(v6, base.as_ref())?;
+        let v6 = self.settle_family(base.as_ref())?;
+        let protocol = self.settle_protocol(v6, base.as_ref())?;
         let captured = base.is_some();
         let mut packet = match base {
-            Some(packet) => self.way(packet, true),
-            None => self.way(Packet::new(Path::Input), false),
+            Some(packet) => self.settle_way(packet, true),
+            None => self.settle_way(Packet::new(PacketPath::Input), false),
         };
         if let Some(v6) = v6 {
             let number: u8 = if v6 { 10 } else { 2 };
-            packet.put(Field::NfProto, Value::Known(number.into()));
+            packet.put(Field::NfProto, FieldValue::Known(number.into()));
         }
         if let Some(number) = protocol {
-            packet.put(Field::L4Proto, Value::Known(number.into()));
+            packet.put(Field::L4Proto, FieldValue::Known(number.into()));
             if v6 == Some(true) && !captured {
                 // No word says that there are extension headers.
-                packet.put(Field::Ip6NextHeader, Value::Known(number.into()));
+                packet.put(Field::Ip6NextHeader, FieldValue::Known(number.into()));
             }
             let said = self.protocol.is_some() || captured;
             if let Some(service) = &self.service {
@@ -48,18 +48,18 @@ impl Draft {
         if let Some(address) = &self.destination.address {
             packet = packet.to(address.value);
         }
-        self.transport(&mut packet, v6, protocol, captured)?;
+        self.put_transport(&mut packet, v6, protocol, captured)?;
         self.put_fields(&mut packet, v6 == Some(true));
         Ok(packet)
     }
 
     /// IPv6 or not, where something says so.
-    fn family(&self, base: Option<&Packet>) -> Result<Option<bool>, WordError> {
+    fn settle_family(&self, base: Option<&Packet>) -> Result<Option<bool>, WordError> {
         let mut known: Option<(bool, String)> = base.and_then(|packet| {
             let v6 = packet.known(Field::NfProto)? == 10;
             Some((v6, "the captured packet".to_owned()))
         });
-        let mut hear = |v6: bool, said: Mention<'_>| match &known {
+        let mut hear = |v6: bool, said: WordMention<'_>| match &known {
             Some((before, who)) if *before != v6 => {
                 let mut error = said.refuse(format!(
                     "{}, but {who} is {}",
@@ -97,8 +97,8 @@ impl Draft {
             && !said.value.starts_with(|c: char| c.is_ascii_digit())
         {
             let (four, six) = (
-                icmp::lookup(&said.value, false).is_some(),
-                icmp::lookup(&said.value, true).is_some(),
+                icmp::find_type(&said.value, false).is_some(),
+                icmp::find_type(&said.value, true).is_some(),
             );
             if four != six {
                 hear(six, said.mention())?;
@@ -108,7 +108,11 @@ impl Draft {
     }
 
     /// The protocol, said or implied.
-    fn protocol(&self, v6: Option<bool>, base: Option<&Packet>) -> Result<Option<u8>, WordError> {
+    fn settle_protocol(
+        &self,
+        v6: Option<bool>,
+        base: Option<&Packet>,
+    ) -> Result<Option<u8>, WordError> {
         let captured = base.and_then(|packet| u8::try_from(packet.known(Field::L4Proto)?).ok());
         let said = self.protocol.as_ref().map(|said| said.value);
         if let (Some(said), Some(captured)) = (&self.protocol, captured)
@@ -171,10 +175,10 @@ impl Draft {
         }
         if let Some(fragment) = &self.fragment {
             let parts = [
-                ports().next().map(Said::mention),
-                self.flags.as_ref().map(Said::mention),
-                self.icmp.as_ref().map(Said::mention),
-                self.code.as_ref().map(Said::mention),
+                ports().next().map(GivenValue::mention),
+                self.flags.as_ref().map(GivenValue::mention),
+                self.icmp.as_ref().map(GivenValue::mention),
+                self.code.as_ref().map(GivenValue::mention),
             ];
             if let Some(part) = parts.into_iter().flatten().next() {
                 let mut error = part.refuse("only the first fragment of a packet holds this");
@@ -186,7 +190,7 @@ impl Draft {
     }
 
     /// Ports, flags, types, and what conntrack says.
-    fn transport(
+    fn put_transport(
         &self,
         packet: &mut Packet,
         v6: Option<bool>,
@@ -198,19 +202,19 @@ impl Draft {
             (&self.destination, Field::DstPort),
         ] {
             if let Some(port) = &end.port {
-                packet.put(field, Value::Known(port.value.into()));
+                packet.put(field, FieldValue::Known(port.value.into()));
             }
         }
         if self.fragment.is_some() {
-            packet.put(Field::IsLaterFragment, Value::Known(1));
+            packet.put(Field::IsLaterFragment, FieldValue::Known(1));
         }
         let state = self.state.as_ref().map(|state| state.value);
         if let Some(flags) = &self.flags {
-            packet.put(Field::TcpFlags, Value::Known(flags.value.into()));
+            packet.put(Field::TcpFlags, FieldValue::Known(flags.value.into()));
         } else if protocol == Some(6) && self.fragment.is_none() && !captured {
             let (flags, note) = match state {
                 None => {
-                    packet.put(Field::CtState, Value::Known(ct_state::NEW));
+                    packet.put(Field::CtState, FieldValue::Known(ct_state::NEW));
                     (SYN, "taken as the SYN of a new connection")
                 }
                 Some(ct_state::NEW) => (SYN, "taken as a SYN, which opens a connection"),
@@ -218,12 +222,12 @@ impl Draft {
                 _ => (0, ""),
             };
             if flags != 0 {
-                packet.put(Field::TcpFlags, Value::Known(flags.into()));
+                packet.put(Field::TcpFlags, FieldValue::Known(flags.into()));
                 packet.notes.push(note.into());
             }
         }
         if let Some(kind) = &self.icmp {
-            self.icmp(packet, kind, v6 == Some(true))?;
+            self.put_icmp(packet, kind, v6 == Some(true))?;
         }
         if let (None, None, false, Some((state, note))) = (
             state,
@@ -231,7 +235,7 @@ impl Draft {
             captured,
             icmp::usual_state(packet, v6 == Some(true)),
         ) {
-            packet.put(Field::CtState, Value::Known(state));
+            packet.put(Field::CtState, FieldValue::Known(state));
             packet.notes.push(note.into());
         }
         if let Some(state) = state {
@@ -240,28 +244,36 @@ impl Draft {
                     .notes
                     .retain(|note| !note.starts_with(super::super::pcap::STATE_NOTE));
             }
-            packet.put(Field::CtState, Value::Known(state));
+            packet.put(Field::CtState, FieldValue::Known(state));
         }
         if let Some(direction) = &self.direction {
-            packet.put(Field::CtDirection, Value::Known(direction.value.into()));
+            packet.put(
+                Field::CtDirection,
+                FieldValue::Known(direction.value.into()),
+            );
             if direction.value == 1 && state.is_none() {
-                packet.put(Field::CtState, Value::Known(ct_state::ESTABLISHED));
+                packet.put(Field::CtState, FieldValue::Known(ct_state::ESTABLISHED));
             }
         }
         Ok(())
     }
 
-    fn icmp(&self, packet: &mut Packet, kind: &Said<String>, v6: bool) -> Result<(), WordError> {
+    fn put_icmp(
+        &self,
+        packet: &mut Packet,
+        kind: &GivenValue<String>,
+        v6: bool,
+    ) -> Result<(), WordError> {
         let (of_type, of_code) = if v6 {
             (Field::Icmp6Type, Field::Icmp6Code)
         } else {
             (Field::IcmpType, Field::IcmpCode)
         };
-        let Some((Some(number), code)) = icmp::lookup(&kind.value, v6) else {
+        let Some((Some(number), code)) = icmp::find_type(&kind.value, v6) else {
             let family = if v6 { "ICMPv6" } else { "ICMP" };
             return Err(kind.refuse(format!("{family} has no type of this name")));
         };
-        packet.put(of_type, Value::Known(number.into()));
+        packet.put(of_type, FieldValue::Known(number.into()));
         let code = match (code, &self.code) {
             (Some(code), Some(said)) if said.value != code => {
                 return Err(said.refuse(format!("`{}` has the code {code}", kind.word)));
@@ -270,14 +282,15 @@ impl Draft {
         };
         let only = super::only_code_0(number.into(), v6);
         if let Some(code) = code.or(only.then_some(0)) {
-            packet.put(of_code, Value::Known(code.into()));
+            packet.put(of_code, FieldValue::Known(code.into()));
         }
         Ok(())
     }
 
     fn put_fields(&self, packet: &mut Packet, v6: bool) {
-        let wide = |said: &Option<Said<u32>>| said.as_ref().map(|said| u128::from(said.value));
-        let byte = |said: &Option<Said<u8>>| said.as_ref().map(|said| u128::from(said.value));
+        let wide =
+            |said: &Option<GivenValue<u32>>| said.as_ref().map(|said| u128::from(said.value));
+        let byte = |said: &Option<GivenValue<u8>>| said.as_ref().map(|said| u128::from(said.value));
         let of = |four, six| if v6 { six } else { four };
         let fields = [
             (Field::Mark, wide(&self.mark)),
@@ -299,15 +312,15 @@ impl Draft {
         ];
         for (field, number) in fields {
             if let Some(number) = number {
-                packet.put(field, Value::Known(number));
+                packet.put(field, FieldValue::Known(number));
             }
         }
     }
 }
 
 /// What a service's name was taken for.
-fn service_note(service: &Said<Service>, protocol: u8, said: bool) -> String {
-    let (word, Service { port, other, .. }) = (service.word.escape_debug(), service.value);
+fn service_note(service: &GivenValue<NamedService>, protocol: u8, said: bool) -> String {
+    let (word, NamedService { port, other, .. }) = (service.word.escape_debug(), service.value);
     let name = |number| if number == 6 { "TCP" } else { "UDP" };
     if said {
         return format!("`{word}` taken as port {port}");

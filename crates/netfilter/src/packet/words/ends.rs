@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::WordError;
 use super::nearest::did_you_mean;
-use super::read::{End, Token, refuse, said, say};
+use super::read::{EndDraft, PacketToken, refuse, said, say_once};
 use super::services::{self, port};
 use surefoot_ruleset::parse::names;
 
@@ -12,7 +12,11 @@ use surefoot_ruleset::parse::names;
 const ME: &[&str] = &["me", "self", "myself", "this-host"];
 
 /// Reads `ADDR`, `ADDR:PORT`, `[ADDR]:PORT`, `:PORT`, or `me` as the address.
-pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), WordError> {
+pub(super) fn read_endpoint(
+    end: &mut EndDraft,
+    token: &PacketToken,
+    key: &str,
+) -> Result<(), WordError> {
     let text = token.text.as_str();
     if matches!(text.to_ascii_lowercase().as_str(), "any" | "anywhere" | "*") {
         end.left_open = true;
@@ -21,7 +25,7 @@ pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), Wo
     let (address, port_text) = split_port(text);
     if let Some(port_text) = port_text {
         let port = port(port_text).ok_or_else(|| no_port(token, port_text))?;
-        say(&mut end.port, port, token, "port")?;
+        say_once(&mut end.port, port, token, "port")?;
     }
     if matches!(address, "" | "*") && port_text.is_some() {
         end.left_open = true;
@@ -32,7 +36,7 @@ pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), Wo
         return Ok(());
     }
     if address.eq_ignore_ascii_case("localhost") {
-        return say(
+        return say_once(
             &mut end.address,
             IpAddr::from([127, 0, 0, 1]),
             token,
@@ -40,7 +44,12 @@ pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), Wo
         );
     }
     if let Ok(address) = address.parse::<IpAddr>() {
-        return say(&mut end.address, canonical(address), token, "address");
+        return say_once(
+            &mut end.address,
+            canonical_address(address),
+            token,
+            "address",
+        );
     }
     let mut error = refuse(token, "no address");
     error.hint = Some(if names::number(text).is_some() || port(text).is_some() {
@@ -63,7 +72,7 @@ pub(super) fn endpoint(end: &mut End, token: &Token, key: &str) -> Result<(), Wo
 }
 
 /// An IPv4 address that was written as IPv6 goes over the wire as IPv4.
-fn canonical(address: IpAddr) -> IpAddr {
+fn canonical_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -91,7 +100,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 }
 
 /// Refuses what is no port.
-pub(super) fn no_port(token: &Token, text: &str) -> WordError {
+pub(super) fn no_port(token: &PacketToken, text: &str) -> WordError {
     let mut error = refuse(token, format!("`{}` is no port", text.escape_debug()));
     error.hint = Some(if text.contains([':', '-', ',']) {
         "a packet has one port: ask for one of them at a time".into()

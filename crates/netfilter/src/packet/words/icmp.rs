@@ -40,7 +40,7 @@ const MORE: &[(&str, bool, u8, Option<u8>)] = &[
 ];
 
 /// Type and code by name, beginning of a name, or number.
-pub(super) fn lookup(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
+pub(super) fn find_type(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
     let more = MORE
         .iter()
         .find(|(name, six, ..)| *six == v6 && name.eq_ignore_ascii_case(word));
@@ -52,11 +52,11 @@ pub(super) fn lookup(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
 
 /// Whether a word is the whole name of a type.
 pub(super) fn is_name(word: &str) -> bool {
-    names().any(|name| name.eq_ignore_ascii_case(word))
+    type_names().any(|name| name.eq_ignore_ascii_case(word))
 }
 
 /// All names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn type_names() -> impl Iterator<Item = &'static str> {
     names::icmp_names().chain(MORE.iter().map(|(name, ..)| *name))
 }
 

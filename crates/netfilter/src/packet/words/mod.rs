@@ -112,7 +112,7 @@ pub fn port_name(port: u16) -> Option<&'static str> {
 
 /// Type and code of an ICMP message, by name or number.
 pub(crate) fn icmp_type(text: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
-    icmp::lookup(text, v6)
+    icmp::find_type(text, v6)
 }
 
 /// Whether a name reads back as that of an interface behind `in` and `out`.

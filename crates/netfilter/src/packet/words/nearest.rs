@@ -19,14 +19,14 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
     };
     known
         .into_iter()
-        .map(|candidate| (distance(&word, candidate), candidate))
+        .map(|candidate| (edit_distance(&word, candidate), candidate))
         .filter(|(far, candidate)| *far <= most && *far < candidate.len())
         .min_by_key(|(far, _)| *far)
         .map(|(_, candidate)| candidate)
 }
 
 /// Insertions, deletions, changes and swaps of neighbours between two words.
-fn distance(a: &[char], b: &str) -> usize {
+fn edit_distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

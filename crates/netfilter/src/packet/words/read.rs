@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::ends::{endpoint, no_port};
+use super::ends::{no_port, read_endpoint};
 use super::nearest::did_you_mean;
-use super::services::{self, Service, port};
+use super::services::{self, NamedService, port};
 use super::vocabulary::{
     FLAGS, KEYS, LINKS, PROTOCOLS, SINGLE, STATES, is_word, known_words, named, protocol, value_of,
 };
@@ -13,28 +13,28 @@ use surefoot_ruleset::parse::names;
 
 /// What was said, and at which word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said<T> {
+pub(super) struct GivenValue<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: WordPlace,
     pub(super) word: String,
 }
 
 /// Where a word stands: in which argument, and at which byte of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct WordPlace {
     pub(super) argument: usize,
     pub(super) at: usize,
 }
 
-impl<T> Said<T> {
+impl<T> GivenValue<T> {
     /// Refuses this word.
     pub(super) fn refuse(&self, what: impl Into<String>) -> WordError {
         self.mention().refuse(what)
     }
 
     /// The word without what it means.
-    pub(super) fn mention(&self) -> Mention<'_> {
-        Mention {
+    pub(super) fn mention(&self) -> WordMention<'_> {
+        WordMention {
             place: self.place,
             word: &self.word,
         }
@@ -43,12 +43,12 @@ impl<T> Said<T> {
 
 /// A word at its place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mention<'a> {
-    pub(super) place: Place,
+pub(super) struct WordMention<'a> {
+    pub(super) place: WordPlace,
     pub(super) word: &'a str,
 }
 
-impl Mention<'_> {
+impl WordMention<'_> {
     /// Refuses this word.
     pub(super) fn refuse(self, what: impl Into<String>) -> WordError {
         WordError {
@@ -63,59 +63,59 @@ impl Mention<'_> {
 
 /// One end of a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) address: Option<Said<IpAddr>>,
-    pub(super) port: Option<Said<u16>>,
+pub(super) struct EndDraft {
+    pub(super) address: Option<GivenValue<IpAddr>>,
+    pub(super) port: Option<GivenValue<u16>>,
     /// `any` was said, or only a port.
     pub(super) left_open: bool,
     /// This host was said, by no address in particular.
-    pub(super) me: Option<Said<()>>,
+    pub(super) me: Option<GivenValue<()>>,
 }
 
 /// Everything that was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Draft {
-    pub(super) v6: Option<Said<bool>>,
-    pub(super) protocol: Option<Said<u8>>,
-    pub(super) source: End,
-    pub(super) destination: End,
-    pub(super) input: Option<Said<String>>,
-    pub(super) output: Option<Said<String>>,
+pub(super) struct PacketDraft {
+    pub(super) v6: Option<GivenValue<bool>>,
+    pub(super) protocol: Option<GivenValue<u8>>,
+    pub(super) source: EndDraft,
+    pub(super) destination: EndDraft,
+    pub(super) input: Option<GivenValue<String>>,
+    pub(super) output: Option<GivenValue<String>>,
     /// `in`, `out` and `forwarded` without an interface.
-    pub(super) way: [Option<Said<()>>; 3],
-    pub(super) service: Option<Said<Service>>,
-    pub(super) state: Option<Said<u128>>,
-    pub(super) direction: Option<Said<u8>>,
-    pub(super) flags: Option<Said<u8>>,
-    pub(super) icmp: Option<Said<String>>,
-    pub(super) code: Option<Said<u8>>,
-    pub(super) mark: Option<Said<u32>>,
-    pub(super) ctmark: Option<Said<u32>>,
-    pub(super) uid: Option<Said<u32>>,
-    pub(super) gid: Option<Said<u32>>,
-    pub(super) length: Option<Said<u16>>,
-    pub(super) ttl: Option<Said<u8>>,
-    pub(super) dscp: Option<Said<u8>>,
-    pub(super) tos: Option<Said<u8>>,
-    pub(super) mac: Option<Said<u64>>,
-    pub(super) link: Option<Said<u8>>,
-    pub(super) fragment: Option<Said<()>>,
+    pub(super) way: [Option<GivenValue<()>>; 3],
+    pub(super) service: Option<GivenValue<NamedService>>,
+    pub(super) state: Option<GivenValue<u128>>,
+    pub(super) direction: Option<GivenValue<u8>>,
+    pub(super) flags: Option<GivenValue<u8>>,
+    pub(super) icmp: Option<GivenValue<String>>,
+    pub(super) code: Option<GivenValue<u8>>,
+    pub(super) mark: Option<GivenValue<u32>>,
+    pub(super) ctmark: Option<GivenValue<u32>>,
+    pub(super) uid: Option<GivenValue<u32>>,
+    pub(super) gid: Option<GivenValue<u32>>,
+    pub(super) length: Option<GivenValue<u16>>,
+    pub(super) ttl: Option<GivenValue<u8>>,
+    pub(super) dscp: Option<GivenValue<u8>>,
+    pub(super) tos: Option<GivenValue<u8>>,
+    pub(super) mac: Option<GivenValue<u64>>,
+    pub(super) link: Option<GivenValue<u8>>,
+    pub(super) fragment: Option<GivenValue<()>>,
 }
 
 /// A word, before it is understood.
-pub(super) struct Token {
+pub(super) struct PacketToken {
     pub(super) text: String,
-    place: Place,
+    place: WordPlace,
 }
 
 /// Reads all words.
-pub(super) fn read(words: &[String]) -> Result<Draft, WordError> {
+pub(super) fn read(words: &[String]) -> Result<PacketDraft, WordError> {
     let tokens = tokens(words);
-    let mut reader = Reader {
+    let mut reader = PacketReader {
         tokens: &tokens,
         next: 0,
         arguments: words.len(),
-        draft: Draft::default(),
+        draft: PacketDraft::default(),
         last_end_is_source: false,
     };
     while let Some(token) = reader.take() {
@@ -124,7 +124,7 @@ pub(super) fn read(words: &[String]) -> Result<Draft, WordError> {
     Ok(reader.draft)
 }
 
-fn tokens(words: &[String]) -> Vec<Token> {
+fn tokens(words: &[String]) -> Vec<PacketToken> {
     let mut tokens = Vec::new();
     for (argument, word) in words.iter().enumerate() {
         let mut rest = 0;
@@ -136,8 +136,8 @@ fn tokens(words: &[String]) -> Vec<Token> {
                 .map_or(rest, |found| rest + found);
             rest = at + part.len();
             let mut push = |text: &str, at| {
-                let (text, place) = (text.to_owned(), Place { argument, at });
-                tokens.push(Token { text, place });
+                let (text, place) = (text.to_owned(), WordPlace { argument, at });
+                tokens.push(PacketToken { text, place });
             };
             match part.split_once('=') {
                 Some((key, value)) if key.starts_with("--") => {
@@ -151,22 +151,22 @@ fn tokens(words: &[String]) -> Vec<Token> {
     tokens
 }
 
-struct Reader<'a> {
-    tokens: &'a [Token],
+struct PacketReader<'a> {
+    tokens: &'a [PacketToken],
     next: usize,
     arguments: usize,
-    draft: Draft,
+    draft: PacketDraft,
     last_end_is_source: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self) -> Option<&'a Token> {
+impl<'a> PacketReader<'a> {
+    fn take(&mut self) -> Option<&'a PacketToken> {
         let token = self.tokens.get(self.next)?;
         self.next += 1;
         Some(token)
     }
 
-    fn word(&mut self, token: &'a Token) -> Result<(), WordError> {
+    fn word(&mut self, token: &'a PacketToken) -> Result<(), WordError> {
         let lower = token.text.to_ascii_lowercase();
         // iptables' module names say nothing that the options do not.
         if matches!(token.text.as_str(), "-m" | "--match") {
@@ -188,27 +188,27 @@ impl<'a> Reader<'a> {
                 self.draft.way[usize::from(way == "out")] = Some(said((), token));
                 return Ok(());
             }
-            Some(key) => return self.pair(key, token),
+            Some(key) => return self.read_pair(key, token),
             None => {}
         }
         if let Some(number) = protocol(key) {
-            return say(&mut self.draft.protocol, number, token, "protocol");
+            return say_once(&mut self.draft.protocol, number, token, "protocol");
         }
         if let Some(state) = value_of(STATES, key) {
-            return say(&mut self.draft.state, state, token, "state");
+            return say_once(&mut self.draft.state, state, token, "state");
         }
         if let Some(kind) = value_of(LINKS, key) {
-            return say(&mut self.draft.link, kind, token, "packet type");
+            return say_once(&mut self.draft.link, kind, token, "packet type");
         }
         match named(SINGLE, key) {
-            Some("ipv4") => return say(&mut self.draft.v6, false, token, "family"),
-            Some("ipv6") => return say(&mut self.draft.v6, true, token, "family"),
+            Some("ipv4") => return say_once(&mut self.draft.v6, false, token, "family"),
+            Some("ipv6") => return say_once(&mut self.draft.v6, true, token, "family"),
             Some("forwarded") => {
                 self.draft.way[2] = Some(said((), token));
                 return Ok(());
             }
-            Some("original") => return say(&mut self.draft.direction, 0, token, "direction"),
-            Some("reply") => return say(&mut self.draft.direction, 1, token, "direction"),
+            Some("original") => return say_once(&mut self.draft.direction, 0, token, "direction"),
+            Some("reply") => return say_once(&mut self.draft.direction, 1, token, "direction"),
             Some("fragment") => {
                 self.draft.fragment = Some(said((), token));
                 return Ok(());
@@ -221,16 +221,16 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if let Some(service) = services::service(key) {
-            say(
+            say_once(
                 &mut self.draft.destination.port,
                 service.port,
                 token,
                 "port",
             )?;
-            return say(&mut self.draft.service, service, token, "service");
+            return say_once(&mut self.draft.service, service, token, "service");
         }
         if icmp::is_name(key) {
-            return say(&mut self.draft.icmp, lower.clone(), token, "ICMP type");
+            return say_once(&mut self.draft.icmp, lower.clone(), token, "ICMP type");
         }
         Err(unknown(token))
     }
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         next.is_some_and(|token| can_be_a_name(&token.text))
     }
 
-    fn pair(&mut self, key: &str, at: &'a Token) -> Result<(), WordError> {
+    fn read_pair(&mut self, key: &str, at: &'a PacketToken) -> Result<(), WordError> {
         let expected = match key {
             "from" | "to" => "an address, such as 192.0.2.1, 192.0.2.1:22 or [2001:db8::1]:22",
             "proto" => "a protocol's name or number",
@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
                     error.hint = did_you_mean(&token.text, known);
                     error
                 })?;
-                say(&mut draft.protocol, number, token, "protocol")
+                say_once(&mut draft.protocol, number, token, "protocol")
             }
             "from" | "to" => {
                 let source = key == "from";
@@ -287,19 +287,19 @@ impl<'a> Reader<'a> {
                 } else {
                     &mut draft.destination
                 };
-                endpoint(end, token, key)
+                read_endpoint(end, token, key)
             }
             "sport" | "dport" | "port" => {
                 let source = key == "sport" || key == "port" && self.last_end_is_source;
                 self.port(source, token)
             }
-            "in" => say(
+            "in" => say_once(
                 &mut draft.input,
                 interface(token)?,
                 token,
                 "incoming interface",
             ),
-            "out" => say(
+            "out" => say_once(
                 &mut draft.output,
                 interface(token)?,
                 token,
@@ -317,45 +317,45 @@ impl<'a> Reader<'a> {
                     }
                     error
                 })?;
-                say(&mut draft.state, state, token, "state")
+                say_once(&mut draft.state, state, token, "state")
             }
             "flags" => {
-                let mut bits = flags(&token.text).ok_or_else(wrong)?;
+                let mut bits = tcp_flags(&token.text).ok_or_else(wrong)?;
                 // iptables' option has two lists: the flags that are looked at, and those set.
                 if at.text == "--tcp-flags"
                     && let Some(set) = self
                         .tokens
                         .get(self.next)
-                        .and_then(|token| flags(&token.text))
+                        .and_then(|token| tcp_flags(&token.text))
                 {
                     self.next += 1;
                     bits = set;
                 }
-                say(&mut self.draft.flags, bits, token, "TCP flags")
+                say_once(&mut self.draft.flags, bits, token, "TCP flags")
             }
             "type" => {
-                let known = icmp::lookup(&token.text, false).is_some()
-                    || icmp::lookup(&token.text, true).is_some();
+                let known = icmp::find_type(&token.text, false).is_some()
+                    || icmp::find_type(&token.text, true).is_some();
                 if !known {
                     let mut error = wrong();
-                    error.hint = did_you_mean(&token.text, icmp::names());
+                    error.hint = did_you_mean(&token.text, icmp::type_names());
                     return Err(error);
                 }
-                say(
+                say_once(
                     &mut draft.icmp,
                     token.text.to_ascii_lowercase(),
                     token,
                     "ICMP type",
                 )
             }
-            "code" => say(
+            "code" => say_once(
                 &mut draft.code,
                 number(token, expected)?,
                 token,
                 "ICMP code",
             ),
-            "mark" => say(&mut draft.mark, number(token, expected)?, token, "mark"),
-            "ctmark" => say(
+            "mark" => say_once(&mut draft.mark, number(token, expected)?, token, "mark"),
+            "ctmark" => say_once(
                 &mut draft.ctmark,
                 number(token, expected)?,
                 token,
@@ -367,7 +367,7 @@ impl<'a> Reader<'a> {
                 } else {
                     number(token, "a user's number")?
                 };
-                say(&mut draft.uid, id, token, "uid")
+                say_once(&mut draft.uid, id, token, "uid")
             }
             "gid" => {
                 let id = if token.text == "root" {
@@ -375,22 +375,22 @@ impl<'a> Reader<'a> {
                 } else {
                     number(token, "a group's number")?
                 };
-                say(&mut draft.gid, id, token, "gid")
+                say_once(&mut draft.gid, id, token, "gid")
             }
-            "length" => say(&mut draft.length, number(token, expected)?, token, "length"),
-            "ttl" => say(&mut draft.ttl, number(token, expected)?, token, "ttl"),
+            "length" => say_once(&mut draft.length, number(token, expected)?, token, "length"),
+            "ttl" => say_once(&mut draft.ttl, number(token, expected)?, token, "ttl"),
             "dscp" => {
                 let numeric =
                     names::number(&token.text).and_then(|number| u8::try_from(number).ok());
                 let class = numeric.or_else(|| names::dscp_class(&token.text));
                 let class = class.filter(|class| *class < 64).ok_or_else(wrong)?;
-                say(&mut draft.dscp, class, token, "dscp")
+                say_once(&mut draft.dscp, class, token, "dscp")
             }
-            "tos" => say(&mut draft.tos, number(token, expected)?, token, "tos"),
+            "tos" => say_once(&mut draft.tos, number(token, expected)?, token, "tos"),
             "mac" => {
                 let address = surefoot_ruleset::parse::mac(&token.text)
                     .and_then(|mac| u64::try_from(mac).ok());
-                say(
+                say_once(
                     &mut draft.mac,
                     address.ok_or_else(wrong)?,
                     token,
@@ -399,28 +399,32 @@ impl<'a> Reader<'a> {
             }
             _ => {
                 let kind = value_of(LINKS, &token.text).ok_or_else(wrong)?;
-                say(&mut draft.link, kind, token, "packet type")
+                say_once(&mut draft.link, kind, token, "packet type")
             }
         }
     }
 
-    fn port_of(&mut self, source: bool, at: &Token) -> Result<(), WordError> {
+    fn port_of(&mut self, source: bool, at: &PacketToken) -> Result<(), WordError> {
         self.last_end_is_source = source;
         let token = self.argument_of(at, "a port")?;
         self.port(source, token)
     }
 
-    fn port(&mut self, source: bool, token: &Token) -> Result<(), WordError> {
+    fn port(&mut self, source: bool, token: &PacketToken) -> Result<(), WordError> {
         let port = port(&token.text).ok_or_else(|| no_port(token, &token.text))?;
         let end = if source {
             &mut self.draft.source
         } else {
             &mut self.draft.destination
         };
-        say(&mut end.port, port, token, "port")
+        say_once(&mut end.port, port, token, "port")
     }
 
-    fn argument_of(&mut self, key: &Token, expected: &str) -> Result<&'a Token, WordError> {
+    fn argument_of(
+        &mut self,
+        key: &PacketToken,
+        expected: &str,
+    ) -> Result<&'a PacketToken, WordError> {
         let arguments = self.arguments;
         self.take().ok_or_else(|| WordError {
             argument: arguments,
@@ -433,8 +437,8 @@ impl<'a> Reader<'a> {
 }
 
 /// What a token means.
-pub(super) fn said<T>(value: T, token: &Token) -> Said<T> {
-    Said {
+pub(super) fn said<T>(value: T, token: &PacketToken) -> GivenValue<T> {
+    GivenValue {
         value,
         place: token.place,
         word: token.text.clone(),
@@ -442,10 +446,10 @@ pub(super) fn said<T>(value: T, token: &Token) -> Said<T> {
 }
 
 /// Keeps what was said; what was said already must not be said differently.
-pub(super) fn say<T: PartialEq>(
-    slot: &mut Option<Said<T>>,
+pub(super) fn say_once<T: PartialEq>(
+    slot: &mut Option<GivenValue<T>>,
     value: T,
-    token: &Token,
+    token: &PacketToken,
     what: &str,
 ) -> Result<(), WordError> {
     match slot {
@@ -465,12 +469,12 @@ pub(super) fn say<T: PartialEq>(
 }
 
 /// Refuses a token.
-pub(super) fn refuse(token: &Token, what: impl Into<String>) -> WordError {
+pub(super) fn refuse(token: &PacketToken, what: impl Into<String>) -> WordError {
     said((), token).refuse(what)
 }
 
 /// A word that is none of ours, with what it may have been meant to be.
-fn unknown(token: &Token) -> WordError {
+fn unknown(token: &PacketToken) -> WordError {
     let text = &token.text;
     let mut error = refuse(token, "not a word of the packet language");
     error.hint = if is_address(text) {
@@ -531,7 +535,7 @@ fn looks_like_interface(text: &str) -> bool {
         && (text == "lo" || text.contains(|c: char| c.is_ascii_digit()))
 }
 
-fn interface(token: &Token) -> Result<String, WordError> {
+fn interface(token: &PacketToken) -> Result<String, WordError> {
     let text = &token.text;
     let mut error = refuse(token, "expected an interface's name");
     if text.ends_with(['+', '*']) {
@@ -546,7 +550,7 @@ fn interface(token: &Token) -> Result<String, WordError> {
     Ok(text.clone())
 }
 
-fn number<T: TryFrom<u64>>(token: &Token, expected: &str) -> Result<T, WordError> {
+fn number<T: TryFrom<u64>>(token: &PacketToken, expected: &str) -> Result<T, WordError> {
     let wide =
         names::number(&token.text).ok_or_else(|| refuse(token, format!("expected {expected}")))?;
     T::try_from(wide).map_err(|_| {
@@ -560,7 +564,7 @@ fn number<T: TryFrom<u64>>(token: &Token, expected: &str) -> Result<T, WordError
     })
 }
 
-fn flags(text: &str) -> Option<u8> {
+fn tcp_flags(text: &str) -> Option<u8> {
     if text.eq_ignore_ascii_case("none") {
         return Some(0);
     }

@@ -1,7 +1,7 @@
 //! Words that read as a packet, and words that do not.
 
 use super::{add_to, parse};
-use crate::packet::{Interface, Packet, Path};
+use crate::packet::{Packet, PacketInterface, PacketPath};
 
 fn split(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
@@ -120,10 +120,10 @@ fn a_direction_needs_no_interface() {
     check("udp in eth0 out", "udp in eth0 forwarded");
     check("forward udp", "udp forwarded");
     check("udp in new", "udp new");
-    assert_eq!(way("udp in"), Path::Input);
-    assert_eq!(way("udp out"), Path::Output);
-    assert_eq!(way("udp in out"), Path::Forward);
-    assert_eq!(way("forwarded udp out eth1"), Path::Forward);
+    assert_eq!(way("udp in"), PacketPath::Input);
+    assert_eq!(way("udp out"), PacketPath::Output);
+    assert_eq!(way("udp in out"), PacketPath::Forward);
+    assert_eq!(way("forwarded udp out eth1"), PacketPath::Forward);
     check("udp out any", "udp out");
     check("udp -o dns", "udp -o dns");
     check("udp -i tcp -o eth0", "udp -i tcp out eth0");
@@ -160,13 +160,13 @@ fn this_host_is_an_end() {
     let settled = |text: &str| read(text).settle(&host());
     let to = settled("tcp to me:80");
     assert_eq!(to.words(), "tcp to 192.0.2.1:80 new syn");
-    assert_eq!(to.path, Path::Input);
+    assert_eq!(to.path, PacketPath::Input);
     let from = settled("udp from me to 198.51.100.1:53");
     assert_eq!(
         from.words(),
         "udp from 192.0.2.1 to 198.51.100.1:53 out new"
     );
-    assert_eq!(from.path, Path::Output);
+    assert_eq!(from.path, PacketPath::Output);
     check("udp to me:80", "udp to :80");
     refused(
         "udp to me out eth0",
@@ -187,9 +187,9 @@ fn this_host_is_an_end() {
 #[test]
 fn what_is_said_to_come_in_was_not_sent_here() {
     let sent = read("udp from 192.0.2.1 to 198.51.100.1").settle(&host());
-    assert_eq!(sent.path, Path::Output);
+    assert_eq!(sent.path, PacketPath::Output);
     let forged = read("udp in from 192.0.2.1 to 198.51.100.1").settle(&host());
-    assert_eq!(forged.path, Path::Forward);
+    assert_eq!(forged.path, PacketPath::Forward);
 }
 
 #[test]
@@ -205,12 +205,12 @@ fn a_word_has_its_place_in_its_argument() {
 #[test]
 fn interfaces_say_the_way() {
     let way = |text: &str| read(text).path;
-    assert_eq!(way("tcp in eth0"), Path::Input);
-    assert_eq!(way("tcp in eth0 out eth1"), Path::Forward);
-    assert_eq!(way("tcp out eth1"), Path::Output);
-    assert_eq!(way("tcp uid 0"), Path::Output);
-    assert_eq!(read("tcp out eth1").input, Interface::None);
-    assert_eq!(read("tcp in eth1").output, Interface::None);
+    assert_eq!(way("tcp in eth0"), PacketPath::Input);
+    assert_eq!(way("tcp in eth0 out eth1"), PacketPath::Forward);
+    assert_eq!(way("tcp out eth1"), PacketPath::Output);
+    assert_eq!(way("tcp uid 0"), PacketPath::Output);
+    assert_eq!(read("tcp out eth1").input, PacketInterface::None);
+    assert_eq!(read("tcp in eth1").output, PacketInterface::None);
 }
 
 #[test]
@@ -509,7 +509,7 @@ fn words_win_over_a_capture_and_must_fit_it() {
         added.words(),
         "tcp from 10.0.0.1 to 10.0.0.2:22 in eth0 out eth1 established syn"
     );
-    assert_eq!(added.path, Path::Forward);
+    assert_eq!(added.path, PacketPath::Forward);
     let error = add_to(captured, &split("udp")).unwrap_err();
     assert_eq!(
         error.to_string(),

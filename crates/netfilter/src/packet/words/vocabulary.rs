@@ -132,7 +132,7 @@ pub(super) fn known_words() -> impl Iterator<Item = &'static str> {
         .chain(FLAGS.iter().map(|(name, _)| *name))
         .chain(LINKS.iter().map(|(name, _)| *name))
         .chain(services::names())
-        .chain(icmp::names())
+        .chain(icmp::type_names())
 }
 
 /// Whether a word says something by itself, so that it is no interface's name behind `in` or `out`.

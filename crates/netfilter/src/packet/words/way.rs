@@ -1,21 +1,21 @@
 //! The way of a packet: to this host, through it or from it.
 
 use super::WordError;
-use super::read::{Draft, Mention};
-use crate::packet::{Interface, Packet, Path};
+use super::read::{PacketDraft, WordMention};
+use crate::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_ruleset::model::ct_state;
 
-impl Draft {
+impl PacketDraft {
     /// Puts the path and the interfaces.
-    pub(super) fn way(&self, mut packet: Packet, captured: bool) -> Packet {
+    pub(super) fn settle_way(&self, mut packet: Packet, captured: bool) -> Packet {
         let [comes_in, goes_out, _] = &self.way;
         let (path, assumed) = match (self.comes_in(), self.goes_out()) {
-            (Some(_), Some(_)) => (Path::Forward, false),
-            (None, Some(_)) => (Path::Output, false),
-            (None, None) if self.source.me.is_some() => (Path::Output, false),
-            (_, None) if self.destination.me.is_some() => (Path::Input, false),
-            (None, None) if self.owner().is_some() => (Path::Output, false),
-            (Some(_), None) => (Path::Input, true),
+            (Some(_), Some(_)) => (PacketPath::Forward, false),
+            (None, Some(_)) => (PacketPath::Output, false),
+            (None, None) if self.source.me.is_some() => (PacketPath::Output, false),
+            (_, None) if self.destination.me.is_some() => (PacketPath::Input, false),
+            (None, None) if self.owner_words().is_some() => (PacketPath::Output, false),
+            (Some(_), None) => (PacketPath::Input, true),
             (None, None) => (packet.path, true),
         };
         let was_assumed = packet.path_assumed || !captured;
@@ -28,16 +28,16 @@ impl Draft {
         packet.path_assumed = assumed && (was_assumed || self.comes_in().is_some());
         packet.comes_in = comes_in.is_some() && goes_out.is_none();
         if let Some(name) = &self.input {
-            packet.input = Interface::named(&name.value);
+            packet.input = PacketInterface::named(&name.value);
         }
         if let Some(name) = &self.output {
-            packet.output = Interface::named(&name.value);
+            packet.output = PacketInterface::named(&name.value);
         }
         packet
     }
 
     /// What says that the packet comes in.
-    fn comes_in(&self) -> Option<Mention<'_>> {
+    fn comes_in(&self) -> Option<WordMention<'_>> {
         let [comes_in, _, forwarded] = &self.way;
         let named = self.input.as_ref().map(|said| said.mention());
         let bare = comes_in.as_ref().or(forwarded.as_ref());
@@ -45,7 +45,7 @@ impl Draft {
     }
 
     /// What says that the packet goes out.
-    fn goes_out(&self) -> Option<Mention<'_>> {
+    fn goes_out(&self) -> Option<WordMention<'_>> {
         let [_, goes_out, forwarded] = &self.way;
         let named = self.output.as_ref().map(|said| said.mention());
         let bare = goes_out.as_ref().or(forwarded.as_ref());
@@ -53,7 +53,7 @@ impl Draft {
     }
 
     /// What says who sent the packet.
-    fn owner(&self) -> Option<Mention<'_>> {
+    fn owner_words(&self) -> Option<WordMention<'_>> {
         let owner = self.uid.as_ref().or(self.gid.as_ref());
         owner.map(|said| said.mention())
     }
@@ -61,7 +61,7 @@ impl Draft {
     /// Refuses ways that no packet takes.
     pub(super) fn check_way(&self) -> Result<(), WordError> {
         self.check_me()?;
-        if let (Some(owner), Some(input)) = (self.owner(), self.comes_in()) {
+        if let (Some(owner), Some(input)) = (self.owner_words(), self.comes_in()) {
             return Err(owner.refuse(format!(
                 "only a packet that this host sends has an owner, and this one comes in by `{}`",
                 input.word.escape_debug()
@@ -95,7 +95,8 @@ impl Draft {
             }
         }
         if let Some(me) = &self.destination.me {
-            if self.source.me.is_some() || self.owner().is_some() && self.goes_out().is_none() {
+            if self.source.me.is_some() || self.owner_words().is_some() && self.goes_out().is_none()
+            {
                 let mut error =
                     me.refuse("a packet from this host to itself goes out and in again");
                 error.hint = Some("say `out lo` or `in lo` for the half that is meant, with `127.0.0.1` or the address as both ends".into());

@@ -1,7 +1,7 @@
 //! `iptables-save` and `ip6tables-save`.
 //!
 //! [`parse`] reads every option of a rule by one table (`modules`), so that reading knows arity
-//! and spelling only; [`lower`] gives meaning; [`print`] writes the same rules in one spelling.
+//! and spelling only; [`mod@lower`] gives meaning; [`mod@print`] writes the same rules in one spelling.
 
 mod lower;
 mod modules;
@@ -17,5 +17,5 @@ pub use lower::{Context, lower};
 pub use print::print;
 pub use read::parse;
 pub(super) use rule::quote_into;
-pub use syntax::{Chain, Dump, Extension, File, Given, Rule, Table, Target};
+pub use syntax::{Dump, DumpChain, DumpRule, DumpTable, Extension, File, Given, Target};
 pub(super) use words::Words;

@@ -11,12 +11,12 @@ pub struct Module {
     /// Whether its answer depends on earlier packets or on time.
     pub(super) stateful: bool,
     /// Its options.
-    pub(super) options: &'static [Opt],
+    pub(super) options: &'static [ModuleOption],
 }
 
 /// An option.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Opt {
+pub struct ModuleOption {
     /// The name that `iptables-save` prints, without dashes.
     pub name: &'static str,
     /// Other spellings, each up to its own meaning.
@@ -27,7 +27,7 @@ pub struct Opt {
 
 macro_rules! options {
     ($($name:literal $(| $alias:literal)* $arity:literal),* $(,)?) => {
-        &[$(Opt { name: $name, aliases: &[$($alias),*], arity: $arity }),*]
+        &[$(ModuleOption { name: $name, aliases: &[$($alias),*], arity: $arity }),*]
     };
 }
 
@@ -257,7 +257,7 @@ pub(super) fn find_target(name: &str) -> Option<&'static Module> {
     TARGETS.iter().find(|module| module.name == name)
 }
 
-impl Opt {
+impl ModuleOption {
     fn spellings(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
@@ -269,9 +269,9 @@ impl Opt {
 
 /// What a word can stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundOption {
     /// The option, and the place of its module in the list that was searched.
-    One(usize, &'static Opt),
+    One(usize, &'static ModuleOption),
     /// A beginning that fits more than one option.
     Ambiguous,
     /// No module has it.
@@ -283,19 +283,19 @@ pub(super) enum Found {
 pub(super) fn find_option<'m>(
     word: &str,
     modules: impl DoubleEndedIterator<Item = (usize, &'m Module)> + Clone,
-) -> Found
+) -> FoundOption
 where
     'm: 'static,
 {
     for (at, module) in modules.clone().rev() {
         if let Some(option) = module.options.iter().find(|opt| opt.is_spelled(word)) {
-            return Found::One(at, option);
+            return FoundOption::One(at, option);
         }
     }
     if word.is_empty() {
-        return Found::None;
+        return FoundOption::None;
     }
-    let mut found = Found::None;
+    let mut found = FoundOption::None;
     for (at, module) in modules.rev() {
         for option in module.options {
             let fits = option
@@ -303,9 +303,9 @@ where
                 .any(|name| name.len() > 1 && name.starts_with(word));
             match found {
                 _ if !fits => {}
-                Found::None => found = Found::One(at, option),
-                Found::One(_, first) if first == option => {}
-                _ => return Found::Ambiguous,
+                FoundOption::None => found = FoundOption::One(at, option),
+                FoundOption::One(_, first) if first == option => {}
+                _ => return FoundOption::Ambiguous,
             }
         }
     }
@@ -323,7 +323,7 @@ pub(super) fn is_known_option(name: &str) -> bool {
     names.any(|known| known.starts_with(name))
 }
 
-pub(super) fn find_short(letter: &str) -> Option<&'static Opt> {
+pub(super) fn find_short(letter: &str) -> Option<&'static ModuleOption> {
     BASE.options
         .iter()
         .find(|opt| opt.aliases.last() == Some(&letter))
@@ -335,8 +335,8 @@ mod tests {
 
     fn find(word: &str, modules: &[&'static Module]) -> Option<&'static str> {
         match find_option(word, modules.iter().copied().enumerate()) {
-            Found::One(_, option) => Some(option.name),
-            Found::Ambiguous | Found::None => None,
+            FoundOption::One(_, option) => Some(option.name),
+            FoundOption::Ambiguous | FoundOption::None => None,
         }
     }
 
@@ -345,7 +345,7 @@ mod tests {
         for list in [MATCHES, TARGETS] {
             for module in list {
                 assert_eq!(list.iter().filter(|m| m.name == module.name).count(), 1);
-                for name in module.options.iter().flat_map(Opt::spellings) {
+                for name in module.options.iter().flat_map(ModuleOption::spellings) {
                     let count = module.options.iter().filter(|o| o.is_spelled(name)).count();
                     assert_eq!(count, 1, "{} --{name}", module.name);
                 }

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use surefoot_report::{Problem, Span};
 
 use super::rule::read_rule;
-use super::syntax::{Chain, Dump, File, Rule, Table};
+use super::syntax::{Dump, DumpChain, DumpRule, DumpTable, File};
 use super::words::Words;
 use crate::model::{Backend, Counters, Family};
 
 /// Reads a text; whatever cannot be read is left out and reported.
 pub fn parse(text: &str) -> (File<'_>, Vec<Problem>) {
-    let mut reader = Reader::default();
+    let mut reader = DumpReader::default();
     let mut start = 0;
     for raw in text.split_inclusive('\n') {
         let line = raw.trim_end();
@@ -44,7 +44,7 @@ pub(super) fn builtin_chains(table: &str) -> &'static [&'static str] {
 }
 
 #[derive(Default)]
-struct Reader<'a> {
+struct DumpReader<'a> {
     file: File<'a>,
     problems: Vec<Problem>,
     /// Whether a `*table` line waits for its `COMMIT`.
@@ -55,7 +55,7 @@ struct Reader<'a> {
     garbage: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DumpReader<'a> {
     fn line(&mut self, line: &'a str, start: usize) {
         let span = Span::new(start, start + line.len());
         let garbage = std::mem::take(&mut self.garbage);
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some(dump) = self.file.dumps.last_mut() {
-            dump.tables.push(Table {
+            dump.tables.push(DumpTable {
                 name,
                 chains: Vec::new(),
                 span,
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn open_table(&mut self) -> Option<&mut Table<'a>> {
+    fn open_table(&mut self) -> Option<&mut DumpTable<'a>> {
         self.file.dumps.last_mut()?.tables.last_mut()
     }
 
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
             return 0;
         };
         let at = table.chains.len();
-        table.chains.push(Chain {
+        table.chains.push(DumpChain {
             name: name.clone(),
             policy,
             counters,
@@ -321,11 +321,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn rule(&mut self, words: Words<'a>, span: Span, counters: Option<Counters>) -> Rule<'a> {
-        let rule = Rule {
+    fn rule(&mut self, words: Words<'a>, span: Span, counters: Option<Counters>) -> DumpRule<'a> {
+        let rule = DumpRule {
             counters,
             span,
-            ..Rule::default()
+            ..DumpRule::default()
         };
         read_rule(words, rule, &mut self.problems)
     }
@@ -349,7 +349,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn add_rule(&mut self, name: Cow<'a, str>, span: Span, rule: Rule<'a>, before: Option<usize>) {
+    fn add_rule(
+        &mut self,
+        name: Cow<'a, str>,
+        span: Span,
+        rule: DumpRule<'a>,
+        before: Option<usize>,
+    ) {
         let at = match self.chains.get(&name) {
             Some(&at) => at,
             None => self.undeclared(name, span),

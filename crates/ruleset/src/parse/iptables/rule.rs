@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use surefoot_report::{Problem, Span};
 
 use super::modules::{
-    BASE, Found, Module, Opt, find_match, find_option, find_short, find_target, is_known_option,
+    BASE, FoundOption, Module, ModuleOption, find_match, find_option, find_short, find_target,
+    is_known_option,
 };
 use super::names;
-use super::syntax::{Extension, Given, Rule, Target};
+use super::syntax::{DumpRule, Extension, Given, Target};
 use super::words::{Word, Words};
 use crate::model::Counters;
 
@@ -18,10 +19,10 @@ const TARGET: usize = usize::MAX;
 /// Reads what follows `-A CHAIN`; `rule` has its span already.
 pub(super) fn read_rule<'a>(
     mut words: Words<'a>,
-    mut rule: Rule<'a>,
+    mut rule: DumpRule<'a>,
     problems: &mut Vec<Problem>,
-) -> Rule<'a> {
-    let mut reader = Reader {
+) -> DumpRule<'a> {
+    let mut reader = OptionReader {
         rule: &mut rule,
         problems,
         negation: None,
@@ -42,14 +43,14 @@ pub(super) fn read_rule<'a>(
     rule
 }
 
-struct Reader<'r, 'a> {
-    rule: &'r mut Rule<'a>,
+struct OptionReader<'r, 'a> {
+    rule: &'r mut DumpRule<'a>,
     problems: &'r mut Vec<Problem>,
     /// A `!` whose option has not come yet.
     negation: Option<Span>,
 }
 
-impl<'a> Reader<'_, 'a> {
+impl<'a> OptionReader<'_, 'a> {
     fn word(&mut self, word: &Word<'a>, words: &mut Words<'a>) {
         let span = Span::new(word.start, word.end);
         if word.text == "!" && !word.quoted {
@@ -62,17 +63,17 @@ impl<'a> Reader<'_, 'a> {
                 None => (long, None),
             };
             match self.find(name) {
-                Found::One(at, option) => {
+                FoundOption::One(at, option) => {
                     // An attached value is rare, so a copy costs nothing that counts.
                     let value = value.map(|value| Cow::Owned(value.to_owned()));
                     self.option(at, option, value, word, words);
                 }
-                Found::Ambiguous => {
+                FoundOption::Ambiguous => {
                     let what = format!("`--{name}` is the start of more than one option");
                     self.problems.push(Problem::error(span, what));
                     self.unknown(word, words);
                 }
-                Found::None => {
+                FoundOption::None => {
                     self.problems.push(self.without_owner(name, span));
                     self.unknown(word, words);
                 }
@@ -112,9 +113,9 @@ impl<'a> Reader<'_, 'a> {
         );
     }
 
-    fn find(&mut self, name: &str) -> Found {
+    fn find(&mut self, name: &str) -> FoundOption {
         let found = self.find_loaded(name);
-        if found != Found::None {
+        if found != FoundOption::None {
             return found;
         }
         // `-p tcp --dport 22` loads the protocol's match by itself.
@@ -127,7 +128,7 @@ impl<'a> Reader<'_, 'a> {
             return found;
         }
         let alone = find_option(name, std::iter::once((0, module)));
-        if let Found::One(_, option) = alone {
+        if let FoundOption::One(_, option) = alone {
             let span = protocol.map_or(self.rule.span, |given| given.span);
             self.rule.matches.push(Extension {
                 name: Cow::Borrowed(module.name),
@@ -135,7 +136,7 @@ impl<'a> Reader<'_, 'a> {
                 options: Vec::new(),
                 span,
             });
-            return Found::One(self.rule.matches.len(), option);
+            return FoundOption::One(self.rule.matches.len(), option);
         }
         alone
     }
@@ -153,7 +154,7 @@ impl<'a> Reader<'_, 'a> {
         Problem::note(span, what).label("kept as it stands")
     }
 
-    fn find_loaded(&self, name: &str) -> Found {
+    fn find_loaded(&self, name: &str) -> FoundOption {
         let matches = self.rule.matches.iter().enumerate();
         let target = self.rule.target.as_ref();
         let modules = std::iter::once((0, &BASE))
@@ -169,7 +170,7 @@ impl<'a> Reader<'_, 'a> {
     fn option(
         &mut self,
         at: usize,
-        option: &'static Opt,
+        option: &'static ModuleOption,
         attached: Option<Cow<'a, str>>,
         word: &Word<'a>,
         words: &mut Words<'a>,

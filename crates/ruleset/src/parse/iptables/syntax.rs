@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use surefoot_report::Span;
 
-use super::modules::{Module, Opt};
+use super::modules::{Module, ModuleOption};
 use crate::model::{Backend, Counters, Family};
 
 /// A text: usually one dump, sometimes several in a row.
@@ -22,23 +22,23 @@ pub struct Dump<'a> {
     /// The mechanism that the header names.
     pub backend: Option<Backend>,
     /// The tables in order.
-    pub tables: Vec<Table<'a>>,
+    pub tables: Vec<DumpTable<'a>>,
 }
 
 /// The lines from `*table` to `COMMIT`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table<'a> {
+pub struct DumpTable<'a> {
     /// Its name.
     pub name: &'a str,
     /// The chains in order, with their rules.
-    pub chains: Vec<Chain<'a>>,
+    pub chains: Vec<DumpChain<'a>>,
     /// The `*table` line.
     pub span: Span,
 }
 
 /// A chain and its rules.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chain<'a> {
+pub struct DumpChain<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
     /// `ACCEPT`, `DROP`, or `-` for a user chain.
@@ -46,14 +46,14 @@ pub struct Chain<'a> {
     /// Packets and bytes that met the policy.
     pub counters: Option<Counters>,
     /// The rules in order.
-    pub rules: Vec<Rule<'a>>,
+    pub rules: Vec<DumpRule<'a>>,
     /// The `:chain` line, or that of the first rule if there is none.
     pub span: Span,
 }
 
 /// A rule.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rule<'a> {
+pub struct DumpRule<'a> {
     /// What it has counted.
     pub counters: Option<Counters>,
     /// The options that need no module: `-s -d -i -o -p -f`.
@@ -94,7 +94,7 @@ pub struct Extension<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Given<'a> {
     /// What we know of it; none for an option that no module has.
-    pub option: Option<&'static Opt>,
+    pub option: Option<&'static ModuleOption>,
     /// Its canonical name, without dashes; for an unknown option the words as they stand.
     pub name: Cow<'a, str>,
     /// Whether a `!` stands before it.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use surefoot_report::{Problem, Span};
 
-use super::lex::{Kind, Token};
-use super::read::{Chain, Rule, Table};
+use super::lex::{NftToken, TokenKind};
+use super::read::{ChainSyntax, RuleSyntax, TableSyntax};
 
 /// Bound on the words that are copied out of blocks; each level of nesting copies what is inside.
 const COPY_LIMIT: usize = 4_000_000;
@@ -15,17 +15,17 @@ const COPY_LIMIT: usize = 4_000_000;
 pub(super) type Blocks = HashMap<u32, u32>;
 
 /// Whether a brace opens the block of a chain; `before` is the word before it.
-pub(super) fn opens_block(before: Option<&Token<'_>>, brace: &Token<'_>) -> bool {
-    let jumps =
-        before.is_some_and(|word| word.kind == Kind::Word && matches!(word.text, "jump" | "goto"));
-    jumps && brace.kind == Kind::Punct && brace.text == "{"
+pub(super) fn opens_block(before: Option<&NftToken<'_>>, brace: &NftToken<'_>) -> bool {
+    let jumps = before
+        .is_some_and(|word| word.kind == TokenKind::Word && matches!(word.text, "jump" | "goto"));
+    jumps && brace.kind == TokenKind::Punct && brace.text == "{"
 }
 
 /// The table with its blocks as chains at the end, and one word in place of each block.
 pub(super) fn named<'t, 'a>(
-    table: &'t Table<'a>,
+    table: &'t TableSyntax<'a>,
     problems: &mut Vec<Problem>,
-) -> (Cow<'t, Table<'a>>, Blocks) {
+) -> (Cow<'t, TableSyntax<'a>>, Blocks) {
     let mut blocks = Blocks::new();
     let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
     if !rules.any(|rule| next_block(&rule.tokens, 0).is_some()) {
@@ -41,9 +41,9 @@ pub(super) fn named<'t, 'a>(
                 from = open + 1;
                 let close = closing(&rule.tokens, open);
                 let end = rule.tokens.len().min(close + 1);
-                let body: Vec<Token<'a>> = rule.tokens.drain(from..end).collect();
+                let body: Vec<NftToken<'a>> = rule.tokens.drain(from..end).collect();
                 let brace = &mut rule.tokens[open];
-                brace.kind = Kind::Block;
+                brace.kind = TokenKind::Block;
                 copied = copied.saturating_add(body.len());
                 if copied > COPY_LIMIT {
                     let what = "chains without a name are nested deeper than surefoot reads";
@@ -70,17 +70,17 @@ pub(super) fn named<'t, 'a>(
     (Cow::Owned(table), blocks)
 }
 
-fn next_block(tokens: &[Token<'_>], from: usize) -> Option<usize> {
+fn next_block(tokens: &[NftToken<'_>], from: usize) -> Option<usize> {
     (from.max(1)..tokens.len()).find(|at| opens_block(tokens.get(at - 1), &tokens[*at]))
 }
 
 /// The place of the brace that closes the one at `open`, or the end.
-fn closing(tokens: &[Token<'_>], open: usize) -> usize {
+fn closing(tokens: &[NftToken<'_>], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
         match (token.kind, token.text) {
-            (Kind::Punct, "{") => depth += 1,
-            (Kind::Punct, "}") => depth = depth.saturating_sub(1),
+            (TokenKind::Punct, "{") => depth += 1,
+            (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth == 0 {
@@ -91,41 +91,41 @@ fn closing(tokens: &[Token<'_>], open: usize) -> usize {
 }
 
 /// The chain of the words between the braces; the last of them may be the closing brace.
-fn chain<'a>(name: String, span: Span, body: &[Token<'a>]) -> Chain<'a> {
+fn chain<'a>(name: String, span: Span, body: &[NftToken<'a>]) -> ChainSyntax<'a> {
     let inside = match body.split_last() {
-        Some((last, inside)) if last.kind == Kind::Punct && last.text == "}" => inside,
+        Some((last, inside)) if last.kind == TokenKind::Punct && last.text == "}" => inside,
         _ => body,
     };
     let mut rules = Vec::new();
     let (mut depth, mut tokens) = (0_usize, Vec::new());
     for token in inside {
         match (token.kind, token.text) {
-            (Kind::End, _) if depth == 0 => {
+            (TokenKind::End, _) if depth == 0 => {
                 rules.extend(rule(std::mem::take(&mut tokens)));
                 continue;
             }
-            (Kind::Punct, "{") => depth += 1,
-            (Kind::Punct, "}") => depth = depth.saturating_sub(1),
+            (TokenKind::Punct, "{") => depth += 1,
+            (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
             _ => {}
         }
         tokens.push(*token);
     }
     rules.extend(rule(tokens));
     let end = body.last().map_or(span.end, |last| last.span.end);
-    Chain {
+    ChainSyntax {
         name,
         rules,
         span: Span {
             start: span.start,
             end: end.max(span.end),
         },
-        ..Chain::default()
+        ..ChainSyntax::default()
     }
 }
 
-fn rule(tokens: Vec<Token<'_>>) -> Option<Rule<'_>> {
+fn rule(tokens: Vec<NftToken<'_>>) -> Option<RuleSyntax<'_>> {
     let (first, last) = (tokens.first()?.span, tokens.last()?.span);
-    Some(Rule {
+    Some(RuleSyntax {
         handle: None,
         span: Span {
             start: first.start,

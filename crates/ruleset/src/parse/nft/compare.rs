@@ -1,8 +1,8 @@
 //! Comparisons of a selector with a value, a range, a set or a map.
 
-use super::lex::Token;
+use super::lex::NftToken;
 use super::names;
-use super::rule::{Reader, joined};
+use super::rule::{StatementReader, joined};
 use super::selector::{Selector, WITH_PORTS, selectors};
 use super::set::{Gives, elements, flag_bits};
 use super::value::{Type, merged};
@@ -11,7 +11,7 @@ use crate::model::{
     VerdictLookup,
 };
 
-impl<'t> Reader<'_, 't, '_> {
+impl<'t> StatementReader<'_, 't, '_> {
     pub(super) fn comparison(&mut self) -> Option<()> {
         let start = self.at;
         let (mut parts, taken) = selectors(&self.tokens[self.at..])?;
@@ -39,7 +39,7 @@ impl<'t> Reader<'_, 't, '_> {
             } else {
                 let words = self.braced()?;
                 let scope = self.scope;
-                let read = move |words: &[Token<'_>]| scope.verdict(words);
+                let read = move |words: &[NftToken<'_>]| scope.verdict(words);
                 let content = Content::Known(elements(&words, &types, &Gives::Verdict(&read))?);
                 self.inline(content, true)
             };
@@ -155,7 +155,7 @@ impl<'t> Reader<'_, 't, '_> {
     }
 
     /// The words of a value without braces: `a`, `a,b`, `a|b`, `a . b`, and `syn / syn,ack`.
-    pub(super) fn values(&mut self, dimensions: usize) -> Vec<Token<'t>> {
+    pub(super) fn values(&mut self, dimensions: usize) -> Vec<NftToken<'t>> {
         let start = self.at;
         let mut wanted = true;
         while let Some(word) = self.peek() {
@@ -179,7 +179,7 @@ impl<'t> Reader<'_, 't, '_> {
         &mut self,
         one: Selector,
         table: names::Table,
-        words: &[Token<'t>],
+        words: &[NftToken<'t>],
         (negated, none): (bool, bool),
         explicit: bool,
     ) -> Option<()> {

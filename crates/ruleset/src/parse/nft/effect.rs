@@ -1,7 +1,7 @@
 //! Statements that change something, write something down or rewrite addresses.
 
-use super::lex::{Kind, Token};
-use super::rule::{Reader, joined};
+use super::lex::{NftToken, TokenKind};
+use super::rule::{StatementReader, joined};
 use super::selector::{Selector, selector, selectors};
 use super::set::{Gives, elements};
 use super::value::{Type, number};
@@ -10,7 +10,7 @@ use crate::model::{
     Statement, Verdict,
 };
 
-impl<'t> Reader<'_, 't, '_> {
+impl<'t> StatementReader<'_, 't, '_> {
     pub(super) fn counter(&mut self) -> Option<()> {
         if self.eat("packets") {
             let packets = self.next()?.text.parse().ok()?;
@@ -138,14 +138,14 @@ impl<'t> Reader<'_, 't, '_> {
     }
 
     /// The words between braces, nested ones too.
-    pub(super) fn braced(&mut self) -> Option<Vec<Token<'t>>> {
+    pub(super) fn braced(&mut self) -> Option<Vec<NftToken<'t>>> {
         self.eat("{").then_some(())?;
         let start = self.at;
         let mut depth = 1_u32;
         while let Some(token) = self.next() {
             match (token.kind, token.text) {
-                (Kind::Punct, "{") => depth += 1,
-                (Kind::Punct, "}") => depth -= 1,
+                (TokenKind::Punct, "{") => depth += 1,
+                (TokenKind::Punct, "}") => depth -= 1,
                 _ => {}
             }
             if depth == 0 {
@@ -243,7 +243,7 @@ impl<'t> Reader<'_, 't, '_> {
             Some(_) => return None,
             None => None,
         };
-        let number_of = |token: Token<'_>| u32::try_from(number(token.text)?).ok();
+        let number_of = |token: NftToken<'_>| u32::try_from(number(token.text)?).ok();
         let (mut and, mut xor) = match from {
             Some(_) => (u32::MAX, 0),
             None => (0, number_of(self.next()?)?),

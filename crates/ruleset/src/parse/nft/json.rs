@@ -18,7 +18,7 @@ pub fn json_to_text(json: &str) -> Result<String, String> {
         .get("nftables")
         .and_then(Value::as_array)
         .ok_or("it has no list `nftables`")?;
-    let mut tables: Vec<Table<'_>> = Vec::new();
+    let mut tables: Vec<JsonTable<'_>> = Vec::new();
     for object in objects {
         let Some((kind, body)) = object.as_object().and_then(|object| object.iter().next()) else {
             return Err("something in the list `nftables` is no object".to_owned());
@@ -33,7 +33,7 @@ pub fn json_to_text(json: &str) -> Result<String, String> {
 }
 
 /// A table and what belongs to it, in the order of the document.
-struct Table<'a> {
+struct JsonTable<'a> {
     family: &'a str,
     name: &'a str,
     body: &'a Value,
@@ -42,7 +42,11 @@ struct Table<'a> {
 }
 
 /// Puts an object of the document where it belongs.
-fn place<'a>(tables: &mut Vec<Table<'a>>, kind: &'a str, body: &'a Value) -> Result<(), String> {
+fn place<'a>(
+    tables: &mut Vec<JsonTable<'a>>,
+    kind: &'a str,
+    body: &'a Value,
+) -> Result<(), String> {
     if kind == "metainfo" {
         return Ok(());
     }
@@ -54,7 +58,7 @@ fn place<'a>(tables: &mut Vec<Table<'a>>, kind: &'a str, body: &'a Value) -> Res
     let family = word("family")?;
     if kind == "table" {
         let name = word("name")?;
-        tables.push(Table {
+        tables.push(JsonTable {
             family,
             name,
             body,
@@ -87,7 +91,7 @@ fn place<'a>(tables: &mut Vec<Table<'a>>, kind: &'a str, body: &'a Value) -> Res
     Ok(())
 }
 
-impl Table<'_> {
+impl JsonTable<'_> {
     fn write(&self, out: &mut String) {
         let _ = writeln!(out, "table {} {} {{", self.family, name(self.name));
         if let Some(flags) = self.body.get("flags") {

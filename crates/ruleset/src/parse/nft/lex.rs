@@ -7,7 +7,7 @@ use surefoot_report::Span;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// Letters, numbers, addresses, `@set`, `$variable`.
     Word,
     /// A quoted text; the token's text has no quotes.
@@ -24,9 +24,9 @@ pub enum Kind {
 
 /// A token and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token<'a> {
+pub struct NftToken<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Its text.
     pub text: &'a str,
     /// Where it stands.
@@ -34,14 +34,14 @@ pub struct Token<'a> {
 }
 
 /// Cuts a text into tokens; every text has some.
-pub(super) fn lex(text: &str) -> Vec<Token<'_>> {
+pub(super) fn lex(text: &str) -> Vec<NftToken<'_>> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::with_capacity(text.len() / 5);
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let start = at;
         let (kind, skip) = match byte {
-            b'\n' | b';' => (Kind::End, 1),
+            b'\n' | b';' => (TokenKind::End, 1),
             b'\\' | b' ' | b'\t' | b'\r' => {
                 at += 1;
                 // A backslash joins the next line to this one.
@@ -59,8 +59,8 @@ pub(super) fn lex(text: &str) -> Vec<Token<'_>> {
                 let end = find(bytes, at, |b| b == b'\n');
                 let comment = text.get(at + 1..end).unwrap_or("").trim();
                 if let Some(number) = comment.strip_prefix("handle ") {
-                    tokens.push(Token {
-                        kind: Kind::Handle,
+                    tokens.push(NftToken {
+                        kind: TokenKind::Handle,
                         text: number.trim(),
                         span: Span::new(at, end),
                     });
@@ -72,31 +72,31 @@ pub(super) fn lex(text: &str) -> Vec<Token<'_>> {
                 let end = find(bytes, at + 1, |b| b == b'"' || b == b'\n');
                 let closed = bytes.get(end) == Some(&b'"');
                 at = if closed { end + 1 } else { end };
-                tokens.push(Token {
-                    kind: Kind::Quoted,
+                tokens.push(NftToken {
+                    kind: TokenKind::Quoted,
                     text: text.get(start + 1..end).unwrap_or(""),
                     span: Span::new(start, at),
                 });
                 continue;
             }
-            b'{' | b'}' | b'(' | b')' | b',' | b'|' | b'&' | b'^' => (Kind::Punct, 1),
+            b'{' | b'}' | b'(' | b')' | b',' | b'|' | b'&' | b'^' => (TokenKind::Punct, 1),
             b'!' | b'=' | b'<' | b'>' => {
                 let two = matches!(
                     bytes.get(at..at + 2),
                     Some(b"!=" | b"==" | b"<=" | b">=" | b"<<" | b">>")
                 );
-                (Kind::Punct, if two { 2 } else { 1 })
+                (TokenKind::Punct, if two { 2 } else { 1 })
             }
             _ => {
                 let end = find(bytes, at, ends_word);
                 let word = &bytes[at..end];
                 // `22: accept`, but not `fe80::`.
                 let colon = word.len() > 1 && word.ends_with(b":") && !word.ends_with(b"::");
-                (Kind::Word, end - at - usize::from(colon))
+                (TokenKind::Word, end - at - usize::from(colon))
             }
         };
         at += skip;
-        tokens.push(Token {
+        tokens.push(NftToken {
             kind,
             text: text.get(start..at).unwrap_or(""),
             span: Span::new(start, at),

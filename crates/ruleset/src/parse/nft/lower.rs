@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use surefoot_report::Problem;
 
 use super::anonymous;
-use super::lex::Token;
-use super::read::{Chain, Ruleset, Set, Table};
+use super::lex::NftToken;
+use super::read::{ChainSyntax, Ruleset, SetSyntax, TableSyntax};
 use super::rule::Scope;
 use super::selector::selector_types;
 use super::set::{Gives, elements};
@@ -28,7 +28,7 @@ fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn lower_table(table: &Table<'_>, source: u16, problems: &mut Vec<Problem>) -> model::Table {
+fn lower_table(table: &TableSyntax<'_>, source: u16, problems: &mut Vec<Problem>) -> model::Table {
     let (table, blocks) = anonymous::named(table, problems);
     let table = table.as_ref();
     let named = |at: usize, name: &str| (name.to_owned(), index(at));
@@ -93,7 +93,7 @@ fn updated_sets(chains: &[model::Chain]) -> HashSet<u32> {
 }
 
 fn lower_chain(
-    chain: &Chain<'_>,
+    chain: &ChainSyntax<'_>,
     family: Family,
     scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
@@ -124,7 +124,7 @@ fn lower_chain(
 }
 
 /// `type filter hook input priority filter + 10`, with `device "eth0"` before `priority`.
-fn base_of(chain: &Chain<'_>, family: Family) -> Option<Base> {
+fn base_of(chain: &ChainSyntax<'_>, family: Family) -> Option<Base> {
     let words: Vec<&str> = chain.base.iter().map(|token| token.text).collect();
     let after = |word: &str| {
         let at = words.iter().position(|other| *other == word)?;
@@ -201,13 +201,13 @@ fn priority_of(text: &str, family: Family) -> Option<i32> {
 }
 
 /// The types of a set's key and of what it maps to.
-fn types_of(set: &Set<'_>) -> Option<(Vec<Type>, Vec<Type>)> {
+fn types_of(set: &SetSyntax<'_>) -> Option<(Vec<Type>, Vec<Type>)> {
     let colon = set.kind.iter().position(|token| token.text == ":");
     let (key, data) = match colon {
         Some(at) => (&set.kind[..at], &set.kind[at + 1..]),
         None => (set.kind.as_slice(), &[][..]),
     };
-    let types = |words: &[Token<'_>]| {
+    let types = |words: &[NftToken<'_>]| {
         if set.is_typeof {
             return selector_types(words);
         }
@@ -230,13 +230,13 @@ fn types_of(set: &Set<'_>) -> Option<(Vec<Type>, Vec<Type>)> {
 }
 
 fn lower_set(
-    set: &Set<'_>,
+    set: &SetSyntax<'_>,
     types: Option<&(Vec<Type>, Vec<Type>)>,
     updated: bool,
     scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
 ) -> model::Set {
-    let read = |words: &[Token<'_>]| scope.verdict(words);
+    let read = |words: &[NftToken<'_>]| scope.verdict(words);
     let found = types.and_then(|(key, data)| {
         let gives = match (set.map, data.is_empty()) {
             (false, _) => Gives::Nothing,

@@ -18,4 +18,4 @@ pub use json::json_to_text;
 pub use lower::lower;
 pub use names::word;
 pub use print::print;
-pub use read::{Chain, Rule, Ruleset, Set, Table, parse_text};
+pub use read::{ChainSyntax, RuleSyntax, Ruleset, SetSyntax, TableSyntax, parse_text};

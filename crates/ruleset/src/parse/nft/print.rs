@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::anonymous::opens_block;
-use super::lex::{Kind, Token};
-use super::read::{Chain, Ruleset, Set, Table};
+use super::lex::{NftToken, TokenKind};
+use super::read::{ChainSyntax, Ruleset, SetSyntax, TableSyntax};
 
 /// Deeper blocks are not set further in.
 const DEEPEST_INDENT: usize = 16;
@@ -18,7 +18,7 @@ pub fn print(ruleset: &Ruleset<'_>) -> String {
     out
 }
 
-fn print_table(out: &mut String, table: &Table<'_>) {
+fn print_table(out: &mut String, table: &TableSyntax<'_>) {
     let _ = writeln!(
         out,
         "table {} {} {{",
@@ -40,7 +40,7 @@ fn print_table(out: &mut String, table: &Table<'_>) {
     out.push_str("}\n");
 }
 
-fn print_set(out: &mut String, set: &Set<'_>) {
+fn print_set(out: &mut String, set: &SetSyntax<'_>) {
     let keyword = if set.map { "map" } else { "set" };
     let _ = writeln!(out, "\t{keyword} {} {{", word(&set.name));
     if !set.kind.is_empty() {
@@ -53,15 +53,15 @@ fn print_set(out: &mut String, set: &Set<'_>) {
     for line in &set.properties {
         let _ = writeln!(out, "\t\t{}", words(line));
     }
-    let inside: Vec<Token<'_>> = set
+    let inside: Vec<NftToken<'_>> = set
         .elements
         .iter()
-        .filter(|token| !(token.kind == Kind::Punct && matches!(token.text, "{" | "}")))
-        .filter(|token| token.kind != Kind::End)
+        .filter(|token| !(token.kind == TokenKind::Punct && matches!(token.text, "{" | "}")))
+        .filter(|token| token.kind != TokenKind::End)
         .copied()
         .collect();
     let elements: Vec<String> = inside
-        .split(|token| token.kind == Kind::Punct && token.text == ",")
+        .split(|token| token.kind == TokenKind::Punct && token.text == ",")
         .filter(|part| !part.is_empty())
         .map(words)
         .collect();
@@ -71,7 +71,7 @@ fn print_set(out: &mut String, set: &Set<'_>) {
     out.push_str("\t}\n");
 }
 
-fn print_chain(out: &mut String, chain: &Chain<'_>) {
+fn print_chain(out: &mut String, chain: &ChainSyntax<'_>) {
     let _ = writeln!(out, "\tchain {} {{", word(&chain.name));
     if !chain.base.is_empty() {
         let _ = write!(out, "\t\t{};", words(&chain.base));
@@ -92,33 +92,33 @@ fn print_chain(out: &mut String, chain: &Chain<'_>) {
 
 /// Words on one line, with the blanks that nft sets; a brace that the text forgot is closed.
 /// The rules of a chain without a name stand on lines of their own.
-pub(super) fn words(tokens: &[Token<'_>]) -> String {
+pub(super) fn words(tokens: &[NftToken<'_>]) -> String {
     let mut line = String::new();
     let mut open: Vec<bool> = Vec::new();
     let mut new_line = false;
     for (at, token) in tokens.iter().enumerate() {
         let mut opens = false;
         match (token.kind, token.text) {
-            (Kind::End, _) => {
+            (TokenKind::End, _) => {
                 new_line = true;
                 continue;
             }
-            (Kind::Punct, "{") => {
+            (TokenKind::Punct, "{") => {
                 let before = at.checked_sub(1).and_then(|before| tokens.get(before));
                 opens = opens_block(before, token);
                 open.push(opens);
             }
-            (Kind::Punct, "}") => new_line |= open.pop() == Some(true),
+            (TokenKind::Punct, "}") => new_line |= open.pop() == Some(true),
             _ => {}
         }
-        let joins = token.kind == Kind::Punct && token.text == ",";
+        let joins = token.kind == TokenKind::Punct && token.text == ",";
         let deep = open.iter().filter(|block| **block).count() - usize::from(opens);
         if std::mem::take(&mut new_line) {
             start_line(&mut line, deep);
         } else if !line.is_empty() && !joins {
             line.push(' ');
         }
-        if token.kind == Kind::Quoted {
+        if token.kind == TokenKind::Quoted {
             let _ = write!(line, "\"{}\"", token.text);
         } else {
             line.push_str(token.text);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use surefoot_report::{Problem, Span};
 
 use super::anonymous::opens_block;
-use super::lex::{Kind, Token, lex};
+use super::lex::{NftToken, TokenKind, lex};
 use super::print;
 use crate::model::Family;
 
@@ -19,12 +19,12 @@ const EXPANSION_LIMIT: usize = 4_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct Ruleset<'a> {
     /// The tables in order.
-    pub tables: Vec<Table<'a>>,
+    pub tables: Vec<TableSyntax<'a>>,
 }
 
 /// A table.
 #[derive(Clone, Debug)]
-pub struct Table<'a> {
+pub struct TableSyntax<'a> {
     /// Its family.
     pub family: Family,
     /// Its name.
@@ -32,9 +32,9 @@ pub struct Table<'a> {
     /// `flags dormant`.
     pub dormant: bool,
     /// Its chains.
-    pub chains: Vec<Chain<'a>>,
+    pub chains: Vec<ChainSyntax<'a>>,
     /// Its sets and maps.
-    pub sets: Vec<Set<'a>>,
+    pub sets: Vec<SetSyntax<'a>>,
     /// Everything else, as written.
     pub others: Vec<String>,
     /// Where it stands.
@@ -43,24 +43,24 @@ pub struct Table<'a> {
 
 /// A chain.
 #[derive(Clone, Debug, Default)]
-pub struct Chain<'a> {
+pub struct ChainSyntax<'a> {
     /// Its name.
     pub name: String,
     /// The words of `type ... hook ... priority ...`; empty for a chain that is not hooked.
-    pub base: Vec<Token<'a>>,
+    pub base: Vec<NftToken<'a>>,
     /// The word after `policy`.
-    pub policy: Option<Token<'a>>,
+    pub policy: Option<NftToken<'a>>,
     /// Its rules.
-    pub rules: Vec<Rule<'a>>,
+    pub rules: Vec<RuleSyntax<'a>>,
     /// Where it stands.
     pub span: Span,
 }
 
 /// A rule: its words, variables unfolded.
 #[derive(Clone, Debug)]
-pub struct Rule<'a> {
+pub struct RuleSyntax<'a> {
     /// The words.
-    pub tokens: Vec<Token<'a>>,
+    pub tokens: Vec<NftToken<'a>>,
     /// The number of `# handle`.
     pub handle: Option<u64>,
     /// Where it stands.
@@ -69,32 +69,32 @@ pub struct Rule<'a> {
 
 /// A set or a map.
 #[derive(Clone, Debug, Default)]
-pub struct Set<'a> {
+pub struct SetSyntax<'a> {
     /// Its name.
     pub name: String,
     /// Whether it was written as a map.
     pub map: bool,
     /// The words after `type` or `typeof`.
-    pub kind: Vec<Token<'a>>,
+    pub kind: Vec<NftToken<'a>>,
     /// Whether `kind` came from `typeof`.
     pub is_typeof: bool,
     /// The words after `flags`.
-    pub flags: Vec<Token<'a>>,
+    pub flags: Vec<NftToken<'a>>,
     /// Whether elements have a `timeout`.
     pub timeout: bool,
     /// Lines that change no answer, such as `size` and `comment`.
-    pub properties: Vec<Vec<Token<'a>>>,
+    pub properties: Vec<Vec<NftToken<'a>>>,
     /// Whether commands took elements away that are not followed.
     pub uncertain: bool,
     /// The words between the braces of `elements`.
-    pub elements: Vec<Token<'a>>,
+    pub elements: Vec<NftToken<'a>>,
     /// Where it stands.
     pub span: Span,
 }
 
 /// Reads a text. Never fails as a whole.
 pub fn parse_text(text: &str) -> (Ruleset<'_>, Vec<Problem>) {
-    let mut reader = Reader {
+    let mut reader = RulesetReader {
         tokens: lex(text),
         at: 0,
         variables: HashMap::new(),
@@ -108,23 +108,23 @@ pub fn parse_text(text: &str) -> (Ruleset<'_>, Vec<Problem>) {
     (reader.ruleset, reader.problems)
 }
 
-struct Reader<'a> {
-    tokens: Vec<Token<'a>>,
+struct RulesetReader<'a> {
+    tokens: Vec<NftToken<'a>>,
     at: usize,
-    variables: HashMap<&'a str, Vec<Token<'a>>>,
+    variables: HashMap<&'a str, Vec<NftToken<'a>>>,
     expanded: usize,
     ruleset: Ruleset<'a>,
     problems: Vec<Problem>,
 }
 
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<Token<'a>> {
+impl<'a> RulesetReader<'a> {
+    fn peek(&self) -> Option<NftToken<'a>> {
         self.tokens.get(self.at).copied()
     }
 
     fn is(&self, text: &str) -> bool {
         self.peek()
-            .is_some_and(|token| token.kind != Kind::Quoted && token.text == text)
+            .is_some_and(|token| token.kind != TokenKind::Quoted && token.text == text)
     }
 
     fn eat(&mut self, text: &str) -> bool {
@@ -134,15 +134,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The next word or quoted text; none at the end of a line.
-    fn word(&mut self) -> Option<Token<'a>> {
+    fn word(&mut self) -> Option<NftToken<'a>> {
         let token = self.peek()?;
-        let word = matches!(token.kind, Kind::Word | Kind::Quoted);
+        let word = matches!(token.kind, TokenKind::Word | TokenKind::Quoted);
         self.at += usize::from(word);
         word.then_some(token)
     }
 
     fn skip_ends(&mut self) {
-        while matches!(self.peek(), Some(token) if token.kind == Kind::End) {
+        while matches!(self.peek(), Some(token) if token.kind == TokenKind::End) {
             self.at += 1;
         }
     }
@@ -150,27 +150,27 @@ impl<'a> Reader<'a> {
     /// Takes the tokens up to the end of the line outside braces, or before a closing brace that
     /// is not theirs. Variables are unfolded, handles and newlines inside braces are left out; in
     /// the block of a chain without a name a newline ends a rule and stays.
-    fn line(&mut self) -> (Vec<Token<'a>>, Option<u64>, Span) {
+    fn line(&mut self) -> (Vec<NftToken<'a>>, Option<u64>, Span) {
         let start = self.peek().map_or(Span::default(), |token| token.span);
         let (mut tokens, mut handle, mut span) = (Vec::new(), None, start);
         let mut open: Vec<bool> = Vec::new();
         while let Some(token) = self.peek() {
             match (token.kind, token.text) {
-                (Kind::End, _) | (Kind::Punct, "}") if open.is_empty() => break,
-                (Kind::End, _) => {
+                (TokenKind::End, _) | (TokenKind::Punct, "}") if open.is_empty() => break,
+                (TokenKind::End, _) => {
                     self.at += 1;
                     if open.last() == Some(&true) {
                         tokens.push(token);
                     }
                     continue;
                 }
-                (Kind::Handle, number) => {
+                (TokenKind::Handle, number) => {
                     handle = number.parse().ok();
                     self.at += 1;
                     continue;
                 }
-                (Kind::Punct, "{") => open.push(opens_block(tokens.last(), &token)),
-                (Kind::Punct, "}") => drop(open.pop()),
+                (TokenKind::Punct, "{") => open.push(opens_block(tokens.last(), &token)),
+                (TokenKind::Punct, "}") => drop(open.pop()),
                 _ => {}
             }
             span.end = token.span.end;
@@ -180,9 +180,9 @@ impl<'a> Reader<'a> {
         (tokens, handle, span)
     }
 
-    fn unfold(&mut self, token: Token<'a>, into: &mut Vec<Token<'a>>) {
+    fn unfold(&mut self, token: NftToken<'a>, into: &mut Vec<NftToken<'a>>) {
         let name = match token.kind {
-            Kind::Word => token.text.strip_prefix('$'),
+            TokenKind::Word => token.text.strip_prefix('$'),
             _ => None,
         };
         let Some(name) = name else {
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
         self.skip_ends();
         let Some(token) = self.peek() else { return };
         self.at += 1;
-        if token.kind == Kind::Handle {
+        if token.kind == TokenKind::Handle {
             return;
         }
         match token.text {
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
         };
         // A table may be called `ip`; then nothing follows.
         let next = self.tokens.get(self.at + 1);
-        if !next.is_some_and(|token| matches!(token.kind, Kind::Word | Kind::Quoted)) {
+        if !next.is_some_and(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted)) {
             return Family::Ip;
         }
         self.at += 1;
@@ -275,9 +275,9 @@ impl<'a> Reader<'a> {
         let family = self.family();
         let name = self.word()?;
         let tables = &mut self.ruleset.tables;
-        let same = |table: &Table<'_>| table.family == family && table.name == name.text;
+        let same = |table: &TableSyntax<'_>| table.family == family && table.name == name.text;
         Some(tables.iter().position(same).unwrap_or_else(|| {
-            tables.push(Table {
+            tables.push(TableSyntax {
                 family,
                 name: name.text.to_owned(),
                 dormant: false,
@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
     }
 
     fn at_end(&self) -> bool {
-        self.peek().is_none_or(|token| token.kind == Kind::End)
+        self.peek().is_none_or(|token| token.kind == TokenKind::End)
     }
 
     fn table(&mut self, keyword: Span) {
@@ -338,7 +338,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 "define" | "redefine" => self.define(),
-                _ if token.kind == Kind::Handle => {}
+                _ if token.kind == TokenKind::Handle => {}
                 _ => {
                     self.at -= 1;
                     let (words, _, span) = self.line();
@@ -363,14 +363,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn chain_index(&mut self, table: usize, name: Token<'a>) -> usize {
+    fn chain_index(&mut self, table: usize, name: NftToken<'a>) -> usize {
         let chains = &mut self.ruleset.tables[table].chains;
         let found = chains.iter().position(|chain| chain.name == name.text);
         found.unwrap_or_else(|| {
-            chains.push(Chain {
+            chains.push(ChainSyntax {
                 name: name.text.to_owned(),
                 span: name.span,
-                ..Chain::default()
+                ..ChainSyntax::default()
             });
             chains.len() - 1
         })
@@ -412,7 +412,7 @@ impl<'a> Reader<'a> {
                 "comment" if tokens.len() == 2 => {}
                 // Offloading to the card decides nothing else.
                 "flags" if tokens.get(1).is_some_and(|word| word.text == "offload") => {}
-                _ => chain.rules.push(Rule {
+                _ => chain.rules.push(RuleSyntax {
                     tokens,
                     handle,
                     span,
@@ -425,11 +425,11 @@ impl<'a> Reader<'a> {
         let Some(name) = self.word() else {
             return self.unreadable("a set's name");
         };
-        let mut set = Set {
+        let mut set = SetSyntax {
             name: name.text.to_owned(),
             map,
             span: keyword,
-            ..Set::default()
+            ..SetSyntax::default()
         };
         if self.eat("{") {
             loop {
@@ -560,7 +560,7 @@ impl<'a> Reader<'a> {
         };
         rules.insert(
             index.min(rules.len()),
-            Rule {
+            RuleSyntax {
                 tokens,
                 handle,
                 span,

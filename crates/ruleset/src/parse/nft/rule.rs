@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use surefoot_report::Problem;
 
 use super::anonymous::Blocks;
-use super::lex::{Kind, Token};
+use super::lex::{NftToken, TokenKind};
 
-use super::read::Rule;
+use super::read::RuleSyntax;
 use super::selector::{Selector, WITH_PORTS, selectors};
 use super::value::Type;
 use crate::model::{
@@ -53,7 +53,7 @@ impl Scope<'_> {
     pub(super) fn rule(
         &self,
         number: u32,
-        rule: &Rule<'_>,
+        rule: &RuleSyntax<'_>,
         problems: &mut Vec<Problem>,
     ) -> model::Rule {
         let mut lowered = model::Rule {
@@ -67,7 +67,7 @@ impl Scope<'_> {
                 span: rule.span,
             },
         };
-        let mut reader = Reader {
+        let mut reader = StatementReader {
             tokens: &rule.tokens,
             at: 0,
             scope: self,
@@ -127,11 +127,11 @@ impl Scope<'_> {
     }
 
     /// Reads a verdict and nothing more.
-    pub(super) fn verdict(&self, words: &[Token<'_>]) -> Option<Verdict> {
+    pub(super) fn verdict(&self, words: &[NftToken<'_>]) -> Option<Verdict> {
         let chain = |at: usize| {
             let to = words.get(at)?;
             let id = match to.kind {
-                Kind::Block => self.blocks.get(&to.span.start)?,
+                TokenKind::Block => self.blocks.get(&to.span.start)?,
                 _ => self.chains.get(to.text)?,
             };
             Some(ChainId(*id))
@@ -156,11 +156,13 @@ impl Scope<'_> {
 }
 
 /// Why nft itself would not take the words, where that is plain.
-fn refused(words: &[Token<'_>]) -> Option<String> {
+fn refused(words: &[NftToken<'_>]) -> Option<String> {
     let first = words.first()?;
-    if matches!(first.text, "jump" | "goto") && first.kind == Kind::Word {
+    if matches!(first.text, "jump" | "goto") && first.kind == TokenKind::Word {
         return Some(match words.get(1) {
-            Some(block) if block.kind == Kind::Block => "its block is nested too deep".to_owned(),
+            Some(block) if block.kind == TokenKind::Block => {
+                "its block is nested too deep".to_owned()
+            }
             Some(name) => format!("there is no chain `{}` in this table", name.text),
             None => format!("`{}` names no chain", first.text),
         });
@@ -169,13 +171,13 @@ fn refused(words: &[Token<'_>]) -> Option<String> {
     (taken == words.len()).then(|| format!("`{}` is compared with nothing", joined(words)))
 }
 
-pub(super) fn joined(words: &[Token<'_>]) -> String {
+pub(super) fn joined(words: &[NftToken<'_>]) -> String {
     let words: Vec<_> = words.iter().map(|word| word.text).collect();
     words.join(" ")
 }
 
 /// Whether equal words mean an equal answer for one packet.
-fn is_static(words: &[Token<'_>]) -> bool {
+fn is_static(words: &[NftToken<'_>]) -> bool {
     let first = words.first().map_or("", |word| word.text);
     matches!(
         first,
@@ -183,19 +185,19 @@ fn is_static(words: &[Token<'_>]) -> bool {
     )
 }
 
-pub(super) struct Reader<'r, 't, 's> {
-    pub(super) tokens: &'r [Token<'t>],
+pub(super) struct StatementReader<'r, 't, 's> {
+    pub(super) tokens: &'r [NftToken<'t>],
     pub(super) at: usize,
     pub(super) scope: &'r Scope<'s>,
     pub(super) rule: &'r mut model::Rule,
 }
 
-impl<'t> Reader<'_, 't, '_> {
+impl<'t> StatementReader<'_, 't, '_> {
     pub(super) fn peek(&self) -> Option<&'t str> {
         self.tokens.get(self.at).map(|token| token.text)
     }
 
-    pub(super) fn next(&mut self) -> Option<Token<'t>> {
+    pub(super) fn next(&mut self) -> Option<NftToken<'t>> {
         let token = self.tokens.get(self.at).copied()?;
         self.at += 1;
         Some(token)

@@ -1,6 +1,6 @@
 //! What stands left of a comparison: `tcp dport`, `ct state`, `ip saddr . iifname`.
 
-use super::lex::{Kind, Token};
+use super::lex::{NftToken, TokenKind};
 use super::names;
 use super::value::Type;
 use crate::model::{Field, KeyPart, Operand};
@@ -50,12 +50,12 @@ fn bits(field: Field, mask: u128, table: names::Table) -> Selector {
 }
 
 /// Reads a selector at the start of the words; gives it and how many words it takes.
-pub(super) fn selector(words: &[Token<'_>]) -> Option<(Selector, usize)> {
+pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
     use Field as F;
     let word = |at: usize| {
         words
             .get(at)
-            .filter(|w| w.kind == Kind::Word)
+            .filter(|w| w.kind == TokenKind::Word)
             .map_or("", |w| w.text)
     };
     let any = Type::Number(names::NONE);
@@ -199,7 +199,7 @@ fn meta(key: &str) -> Option<Selector> {
 }
 
 /// Reads `a . b` into selectors.
-pub(super) fn selectors(words: &[Token<'_>]) -> Option<(Vec<Selector>, usize)> {
+pub(super) fn selectors(words: &[NftToken<'_>]) -> Option<(Vec<Selector>, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
     loop {
@@ -208,7 +208,7 @@ pub(super) fn selectors(words: &[Token<'_>]) -> Option<(Vec<Selector>, usize)> {
         at += taken;
         if words
             .get(at)
-            .is_none_or(|word| word.text != "." || word.kind != Kind::Word)
+            .is_none_or(|word| word.text != "." || word.kind != TokenKind::Word)
         {
             return Some((found, at));
         }
@@ -217,7 +217,7 @@ pub(super) fn selectors(words: &[Token<'_>]) -> Option<(Vec<Selector>, usize)> {
 }
 
 /// The types of `typeof ip saddr . tcp dport`.
-pub(super) fn selector_types(words: &[Token<'_>]) -> Option<Vec<Type>> {
+pub(super) fn selector_types(words: &[NftToken<'_>]) -> Option<Vec<Type>> {
     if words.is_empty() {
         return Some(Vec::new());
     }

@@ -1,6 +1,6 @@
 //! Elements of sets and maps, named or written in the rule.
 
-use super::lex::{Kind, Token};
+use super::lex::{NftToken, TokenKind};
 use super::value::{Type, number};
 use crate::model::{Component, Element, ElementValue, Range, Verdict};
 
@@ -9,31 +9,31 @@ pub(super) enum Gives<'a> {
     /// Nothing: it is a set.
     Nothing,
     /// A verdict, read from its words.
-    Verdict(&'a dyn Fn(&[Token<'_>]) -> Option<Verdict>),
+    Verdict(&'a dyn Fn(&[NftToken<'_>]) -> Option<Verdict>),
     /// Values of these types.
     Data(&'a [Type]),
 }
 
 /// Reads the words between the braces; none if one of them is not understood.
 pub(super) fn elements(
-    tokens: &[Token<'_>],
+    tokens: &[NftToken<'_>],
     types: &[Type],
     gives: &Gives<'_>,
 ) -> Option<Vec<Element>> {
-    let plain: Vec<Token<'_>> = tokens
+    let plain: Vec<NftToken<'_>> = tokens
         .iter()
-        .filter(|token| !(token.kind == Kind::Punct && matches!(token.text, "{" | "}")))
+        .filter(|token| !(token.kind == TokenKind::Punct && matches!(token.text, "{" | "}")))
         .copied()
         .collect();
     let mut found = Vec::new();
     let mut rest = Vec::new();
-    for part in plain.split(|token| token.kind == Kind::Punct && token.text == ",") {
+    for part in plain.split(|token| token.kind == TokenKind::Punct && token.text == ",") {
         if part.is_empty() {
             continue;
         }
         let colon = part
             .iter()
-            .position(|token| token.kind == Kind::Word && token.text == ":");
+            .position(|token| token.kind == TokenKind::Word && token.text == ":");
         let (key, value) = match colon {
             Some(at) => (&part[..at], Some(&part[at + 1..])),
             None => (part, None),
@@ -44,8 +44,7 @@ pub(super) fn elements(
             (Gives::Data(types), Some(words)) => Some(ElementValue::Data(key_of(words, types)?)),
             _ => return None,
         };
-        let everything =
-            matches!(key.first(), Some(token) if token.text == "*" && token.kind == Kind::Word);
+        let everything = matches!(key.first(), Some(token) if token.text == "*" && token.kind == TokenKind::Word);
         let key = if everything {
             let all = Component::Numbers(Range {
                 lo: 0,
@@ -71,7 +70,7 @@ pub(super) fn elements(
 }
 
 /// Reads `a . b`; words after it (`timeout 1h expires 3s counter ...`) are let go.
-fn key_of(tokens: &[Token<'_>], types: &[Type]) -> Option<Vec<Component>> {
+fn key_of(tokens: &[NftToken<'_>], types: &[Type]) -> Option<Vec<Component>> {
     let mut key = Vec::with_capacity(types.len());
     let mut tokens = tokens.iter().peekable();
     for (at, kind) in types.iter().enumerate() {
@@ -99,10 +98,10 @@ fn key_of(tokens: &[Token<'_>], types: &[Type]) -> Option<Vec<Component>> {
 }
 
 /// Which numbers a list of flag names stands for.
-pub(super) fn flag_bits(words: &[Token<'_>], table: super::names::Table) -> Option<u128> {
+pub(super) fn flag_bits(words: &[NftToken<'_>], table: super::names::Table) -> Option<u128> {
     let mut bits = 0;
     for word in words {
-        if word.kind == Kind::Punct && matches!(word.text, "|" | "," | "(" | ")") {
+        if word.kind == TokenKind::Punct && matches!(word.text, "|" | "," | "(" | ")") {
             continue;
         }
         let named = table.iter().find(|(name, _)| *name == word.text);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use surefoot_report::Problem;
 
 use super::super::names::{address_type, dscp_class, icmp, protocol_number, tcp_flags, tos_name};
-use super::super::syntax::{Extension, Given, Rule};
+use super::super::syntax::{DumpRule, Extension, Given};
 use super::super::value::{
     Net, address_number, address_range, mac, mark, number_range, port_list, port_range, tidy,
 };
@@ -27,7 +27,7 @@ impl Lowering<'_> {
     /// Adds a match's meaning.
     pub(super) fn extension(
         &mut self,
-        rule: &Rule<'_>,
+        rule: &DumpRule<'_>,
         extension: &Extension<'_>,
         out: &mut Vec<Statement>,
     ) {
@@ -98,7 +98,7 @@ impl Lowering<'_> {
     /// Without the protocol iptables refuses the rule; the kernel's code compares it as well.
     fn need_protocol(
         &mut self,
-        rule: &Rule<'_>,
+        rule: &DumpRule<'_>,
         extension: &Extension<'_>,
         protocols: &[u8],
         out: &mut Vec<Statement>,

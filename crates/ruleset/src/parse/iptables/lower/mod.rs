@@ -42,7 +42,7 @@ pub fn lower(dump: &Dump<'_>, context: Context<'_>, problems: &mut Vec<Problem>)
 }
 
 fn lower_table(
-    table: &syntax::Table<'_>,
+    table: &syntax::DumpTable<'_>,
     context: Context<'_>,
     problems: &mut Vec<Problem>,
 ) -> Table {
@@ -92,7 +92,7 @@ impl Lowering<'_> {
         if self.ip6() { ip6 } else { ip4 }
     }
 
-    fn chain(&mut self, table: &str, chain: &syntax::Chain<'_>) -> Chain {
+    fn chain(&mut self, table: &str, chain: &syntax::DumpChain<'_>) -> Chain {
         let mut rules = Vec::with_capacity(chain.rules.len());
         let mut statements = Vec::new();
         for rule in &chain.rules {
@@ -111,7 +111,7 @@ impl Lowering<'_> {
     /// `statements` is empty, and only there so that each rule keeps no more room than it needs.
     fn rule(
         &mut self,
-        written: &syntax::Rule<'_>,
+        written: &syntax::DumpRule<'_>,
         statements: &mut Vec<Statement>,
         rules: &mut Vec<Rule>,
     ) {
@@ -181,7 +181,7 @@ impl Lowering<'_> {
 }
 
 /// The addresses of `-s` or `-d`; one empty word if the option is absent.
-fn addresses<'r>(rule: &'r syntax::Rule<'_>, name: &str) -> std::str::Split<'r, char> {
+fn addresses<'r>(rule: &'r syntax::DumpRule<'_>, name: &str) -> std::str::Split<'r, char> {
     let given = rule.base.iter().find(|given| given.name == name);
     given.map_or("", Given::value).split(',')
 }
@@ -229,7 +229,7 @@ fn not_later_fragment() -> Match {
     field(Field::IsLaterFragment, false, vec![Range::one(0)])
 }
 
-fn base_of(table: &str, chain: &syntax::Chain<'_>) -> Option<Base> {
+fn base_of(table: &str, chain: &syntax::DumpChain<'_>) -> Option<Base> {
     if !builtin_chains(table).contains(&&*chain.name) {
         return None;
     }

@@ -174,8 +174,9 @@ fn a_listed_connection_is_judged_by_its_first_packet_and_by_later_ones() {
     )
     .unwrap();
     let replayed = replay(|replay| {
-        list.iter()
-            .for_each(|listed| replay.judge_connection(listed))
+        for listed in &list {
+            replay.judge_connection(listed);
+        }
     });
     let changes: Vec<(&str, bool, bool)> = replayed
         .changes

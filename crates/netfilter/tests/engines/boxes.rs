@@ -595,7 +595,7 @@ fn compare(firewall: &Firewall, universe: Universe, tally: &mut Tally) {
         match life {
             RuleLife::Unknown => panic!("nothing is known of {}", what()),
             RuleLife::Alive(witness) if witness.values.iter().any(is_too_long) => {
-                tally.too_long += 1
+                tally.too_long += 1;
             }
             RuleLife::Alive(witness) => {
                 tally.alive += 1;

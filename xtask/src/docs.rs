@@ -15,6 +15,7 @@ const SCHEMAS: &[(&[&str], &str)] = &[
     (&["check"], "findings.json"),
     (&["firewall", "show"], "firewall-show.json"),
     (&["changes"], "changes.json"),
+    (&["throughput", "client"], "throughput.json"),
 ];
 
 /// Writes everything that is generated.

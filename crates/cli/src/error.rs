@@ -23,6 +23,8 @@ enum Kind {
     Input,
     Permission,
     BrokenPipe,
+    /// What went wrong has been said.
+    Said,
     /// A command that would be wrong to carry out.
     Refused,
     /// A change that failed and was taken back.
@@ -80,6 +82,14 @@ impl Failure {
             self
         } else {
             self.left(state)
+        }
+    }
+
+    /// A failure that has been said already.
+    pub(crate) fn silent() -> Self {
+        Self {
+            kind: Kind::Said,
+            ..Self::input("")
         }
     }
 
@@ -150,7 +160,7 @@ impl Failure {
     /// The exit status, as the manual lists it.
     pub(crate) fn status(&self) -> u8 {
         match self.kind {
-            Kind::Input => 2,
+            Kind::Input | Kind::Said => 2,
             Kind::Permission => 3,
             // Whoever reads our output has seen enough.
             Kind::BrokenPipe => 0,
@@ -162,7 +172,7 @@ impl Failure {
 
     /// The message for standard error; nothing where nobody is to blame.
     pub(crate) fn message(&self) -> Option<String> {
-        if self.kind == Kind::BrokenPipe {
+        if matches!(self.kind, Kind::BrokenPipe | Kind::Said) {
             return None;
         }
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `surefoot` called as iperf3, beside iperf3 itself: the same lines, numbers apart.
+//! `surefoot` called as iperf or iperf3, beside that program itself: the same lines, numbers apart.
 
 mod common;
 
@@ -89,7 +89,7 @@ fn masked(text: &str) -> Vec<String> {
         let mut out = String::new();
         for word in line.split(' ').filter(|word| !word.is_empty()) {
             let digits = word.chars().any(|char| char.is_ascii_digit());
-            let unit = ["Bytes", "bits/sec"]
+            let unit = ["Bytes", "Byte", "bits/sec"]
                 .iter()
                 .find(|unit| word.ends_with(*unit));
             if digits && !word.starts_with('[') && !word.ends_with(']') {
@@ -157,7 +157,8 @@ fn text_is_that_of_iperf3_line_by_line() {
         for case in CASES {
             let ours = ours.clone();
             scope.spawn(move || {
-                let client = format!("-c 127.0.0.1 -t 1 {case}");
+                // At a rate that leaves time for all the other pairs.
+                let client = format!("-c 127.0.0.1 -t 1 -b 20M {case}");
                 let theirs = pair(&PathBuf::from("iperf3"), "-s -1 -4", &client);
                 let ours = pair(&ours, "-s -1 -4", &client);
                 assert_eq!(ours.0.errors, "", "{case}");
@@ -184,19 +185,18 @@ fn text_is_that_of_iperf3_line_by_line() {
 /// The lines without those that iperf3 prints in one run and not in another: the row of the last
 /// milliseconds at the server and the rule before it, and the heading of columns for what it sends
 /// where it sends nothing.
-fn without_races(text: &str) -> Vec<String> {
+fn without_races(text: &str) -> String {
     let lines = text.lines().filter(|line| {
         let times = line.split_whitespace().find(|word| {
             word.split_once('-').is_some_and(|(start, end)| {
                 start.parse::<f64>().is_ok() && end.parse::<f64>().is_ok()
             })
         });
-        let Some((start, end)) = times.and_then(|word| word.split_once('-')) else {
+        let Some((start, _)) = times.and_then(|word| word.split_once('-')) else {
             return !line.starts_with("- - -") && !line.ends_with("CPU");
         };
-        let time = |text: &str| text.parse::<f64>().unwrap_or_default();
         let summed = line.ends_with("sender") || line.ends_with("receiver");
-        summed || time(end) - time(start) > 0.2
+        summed || start.parse::<f64>().is_ok_and(|start| start < 0.99)
     });
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     let text = lines.join("\n");
@@ -205,7 +205,8 @@ fn without_races(text: &str) -> Vec<String> {
         .into_iter()
         .filter(|line| !line.starts_with("CPU Utilization"))
         .map(|line| socket_numbers_apart(&line))
-        .collect()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The numbers of sockets depend on what else a program has open.
@@ -299,4 +300,218 @@ fn the_option_as_does_what_a_link_does() {
     assert_eq!(ran.status, 1);
     let wanted = "iperf3: parameter error - number of parallel streams too large (maximum = 128)\n";
     assert!(ran.err.starts_with(wanted), "{}", ran.err);
+}
+
+/// Runs a server of iperf 2 in a network of its own and a client; ends the server. What both printed.
+fn pair_of_iperf2(program: &Path, server: &str, client: &str) -> (Printed, Printed) {
+    let network = network();
+    let mut serving = start(&network, program, server);
+    wait_for_listener(&network, 5001);
+    let measuring = start(&network, program, client);
+    let client = finish(measuring, client);
+    // The server prints the last row a moment after the client has ended.
+    std::thread::sleep(Duration::from_millis(400));
+    serving.kill().expect("it is ours");
+    let mut text = String::new();
+    let stdout = serving.stdout.as_mut().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("text");
+    serving.wait().expect("it ended");
+    let server = Printed {
+        text,
+        errors: String::new(),
+        status: None,
+    };
+    (client, server)
+}
+
+/// The masked lines of iperf 2, in an order of their own: streams that run at once print as they come.
+fn sorted(text: &str, values: bool) -> String {
+    let lines = text.lines().filter(|line| {
+        // What depends on the run.
+        !line.contains("received out-of-order") && !is_rest(line)
+    });
+    let lines = lines.map(|line| match line.split_once(" (icwnd/mss/irtt=") {
+        Some((line, _)) => line.to_owned(),
+        None => line.to_owned(),
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut lines: Vec<String> = if values {
+        text.lines()
+            .map(|line| format!("{} values", line.split(',').count()))
+            .collect()
+    } else {
+        masked(&text)
+            .iter()
+            .map(|line| socket_numbers_apart(line))
+            .collect()
+    };
+    lines.sort();
+    // Threads that print at the same moment may both print the heading.
+    lines.dedup_by(|one, other| one == other && one.starts_with("[ ID]"));
+    lines.join("\n")
+}
+
+/// Whether a row is of what is left after the last whole interval: some runs have one.
+fn is_rest(line: &str) -> bool {
+    let mut times = line
+        .split([' ', ','])
+        .filter_map(|word| word.split_once('-'));
+    times.any(
+        |(start, end)| match (start.parse::<f64>(), end.parse::<f64>()) {
+            (Ok(start), Ok(_)) => start > 0.79,
+            _ => false,
+        },
+    )
+}
+
+const CASES_OF_IPERF2: &[(&str, &str)] = &[
+    ("", ""),
+    ("-i .4", "-i .4"),
+    ("", "-R"),
+    ("", "-P 2"),
+    ("", "-d -L 5002"),
+    ("", "-r -L 5002"),
+    ("", "--full-duplex"),
+    ("", "-f m"),
+    ("", "-f K"),
+    ("", "-n 1M"),
+    ("-u", "-u"),
+    ("-u", "-u -b 10M -i .4"),
+    ("-u", "-u -R"),
+    ("-u", "-u -P 2"),
+    ("-y C", "-y C -i .4"),
+    ("-u -y C", "-u -y C -i .4"),
+];
+
+#[test]
+fn text_is_that_of_iperf_line_by_line() {
+    let links = links();
+    let ours = links.path().join("iperf");
+    std::thread::scope(|scope| {
+        for (server, client) in CASES_OF_IPERF2 {
+            let ours = ours.clone();
+            scope.spawn(move || {
+                let (server, client) = (
+                    format!("-s {server}"),
+                    format!("-c 127.0.0.1 -t 1 -b 20M {client}"),
+                );
+                let theirs = pair_of_iperf2(&PathBuf::from("iperf"), &server, &client);
+                let ours = pair_of_iperf2(&ours, &server, &client);
+                assert_eq!(
+                    (ours.0.status, ours.0.errors.as_str()),
+                    (Some(0), ""),
+                    "{client}"
+                );
+                let values = client.contains("-y");
+                assert_eq!(
+                    sorted(&ours.0.text, values),
+                    sorted(&theirs.0.text, values),
+                    "the client, {client}\n{}\n{}",
+                    ours.0.text,
+                    theirs.0.text
+                );
+                // Where the server connects back, ours says so when all is over.
+                if client.contains("-L") {
+                    return;
+                }
+                assert_eq!(
+                    sorted(&ours.1.text, values),
+                    sorted(&theirs.1.text, values),
+                    "the server, {client}\n{}\n{}",
+                    ours.1.text,
+                    theirs.1.text
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn a_bare_connection_gives_the_row_that_scripts_wait_for() {
+    let links = links();
+    let network = network();
+    let mut serving = start(&network, &links.path().join("iperf"), "-s");
+    wait_for_listener(&network, 5001);
+    network
+        .within(|| std::net::TcpStream::connect("127.0.0.1:5001").map(drop))
+        .expect("a connection");
+    std::thread::sleep(Duration::from_millis(300));
+    serving.kill().expect("it is ours");
+    let mut text = String::new();
+    let stdout = serving.stdout.as_mut().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("text");
+    serving.wait().expect("it ended");
+    assert!(text.contains("sec  0.00 Bytes  0.00 bits/sec\n"), "{text}");
+}
+
+#[test]
+fn failures_of_iperf_have_status_1_too() {
+    let links = links();
+    let network = network();
+    let ours = links.path().join("iperf");
+    for (words, expected) in [
+        ("-c 127.0.0.1", "tcp connect failed: Connection refused\n"),
+        ("-c nosuch.invalid", "nosuch.invalid: Unknown host\n"),
+        ("-Q", "iperf: invalid option -- 'Q'\n"),
+        (
+            "-c x --trip-times",
+            "iperf: parameter error - surefoot does not have --trip-times\n",
+        ),
+    ] {
+        let printed = finish(start(&network, &ours, words), words);
+        assert_eq!(
+            (printed.status, printed.text.as_str()),
+            (Some(1), ""),
+            "{words}"
+        );
+        assert!(
+            printed.errors.starts_with(expected),
+            "{words}: {}",
+            printed.errors
+        );
+    }
+}
+
+/// Ends what listens on a port there.
+fn end_what_listens(network: &Namespace, port: u16) {
+    let wanted = format!("sport = :{port}");
+    let sockets = network.run(&["ss", "-Hltunp", &wanted]).expect("ss");
+    let pid = sockets
+        .split_once("pid=")
+        .and_then(|(_, rest)| rest.split([',', ')']).next())
+        .expect("it has a process");
+    network.run(&["kill", pid]).expect("kill");
+}
+
+#[test]
+fn a_daemon_serves_when_the_first_process_has_ended() {
+    let links = links();
+    let log = links.path().join("log");
+    let shown = log.display();
+    for (name, port, words) in [
+        ("iperf3", 5201, format!("-s -D --logfile {shown}")),
+        ("iperf", 5001, format!("-s -D -o {shown}")),
+    ] {
+        let network = network();
+        let program = links.path().join(name);
+        let printed = finish(start(&network, &program, &words), &words);
+        assert_eq!(
+            (printed.status, printed.text.as_str()),
+            (Some(0), ""),
+            "{name}"
+        );
+        let client = finish(start(&network, &program, "-c 127.0.0.1 -n 1K"), "-n 1K");
+        assert_eq!(client.status, Some(0), "{client:?}");
+        // A second one finds the port taken, and says so where it was started.
+        let second = finish(start(&network, &program, &words), &words);
+        assert_eq!(second.status, Some(1), "{name}");
+        assert!(second.errors.contains("ddress"), "{second:?}");
+        let end = Instant::now() + Duration::from_secs(5);
+        while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("/sec")) {
+            assert!(Instant::now() < end, "{name}: no row in the log");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        end_what_listens(&network, port);
+        std::fs::remove_file(&log).expect("the log");
+    }
 }

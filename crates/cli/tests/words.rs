@@ -101,6 +101,11 @@ surefoot() {
     esac
     case "$*" in
     "throughput client"*) in_network "$program" "$@" || exit 9; return ;;
+    "throughput server --unit"*) ;;
+    "throughput server --daemon"*)
+        # What is left behind ends with the namespace.
+        unshare -n --pid --fork --kill-child bash -c '"$@"' - "$program" "$@" || exit 9
+        return ;;
     "throughput server"*)
         unshare -n timeout 0.3 "$program" "$@"
         # It serves until it is ended.
@@ -119,7 +124,7 @@ surefoot() {
         shift; case "$1" in :8080|812) shift ;; *) echo "error: no target" >&2; exit 9 ;; esac
         set -- stop $! "$@"
         ;;
-    *--facts*|*--rules*|*--pcap*|completions*|explain*|man*|*\ -|*rules.v4*|*old.v4*) ;;
+    throughput*|*--facts*|*--rules*|*--pcap*|completions*|explain*|man*|*\ -|*rules.v4*|*old.v4*) ;;
     *) set -- "$@" --facts "$examples/web1.surefoot" ;;
     esac
     case "$1 $2 $3" in

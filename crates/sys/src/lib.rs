@@ -4,6 +4,7 @@
 
 mod cpu_time;
 mod datagrams;
+mod local_time;
 mod memory;
 mod mounts;
 mod namespace;
@@ -11,12 +12,14 @@ mod process_end;
 mod raw_socket;
 mod signals;
 mod socket_options;
+mod standard_streams;
 mod tap;
 mod tcp_statistics;
 mod xtables;
 
 pub use cpu_time::CpuTime;
 pub use datagrams::{ReceivedDatagrams, receive_datagrams};
+pub use local_time::LocalTime;
 pub use memory::OrEnd;
 pub use mounts::with_files_covered;
 pub use namespace::NetworkNamespace;
@@ -24,6 +27,7 @@ pub use process_end::wait_status_of;
 pub use raw_socket::RawSocket;
 pub use signals::outlive_signals;
 pub use socket_options::{NumberOption, get_number, set_number, unacknowledged_bytes};
+pub use standard_streams::silence_standard_streams;
 pub use tap::Tap;
 pub use tcp_statistics::TcpStatistics;
 pub use xtables::{Xtable, XtablesSocket};

@@ -7,11 +7,14 @@
 
 pub mod client;
 mod engine;
+pub mod html_page;
 pub mod imitation;
 mod iperf2_streams;
 pub mod iperf3_json;
 mod iperf3_streams;
 pub mod limiter;
+pub mod metrics;
+pub mod metrics_port;
 pub mod privileges;
 pub mod quantity;
 pub mod server;

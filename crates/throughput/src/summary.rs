@@ -134,6 +134,17 @@ pub(crate) fn as_float(count: u64) -> f64 {
     count as f64
 }
 
+/// The state in which a TCP stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpBeginning {
+    /// Bytes of the congestion window.
+    pub congestion_window: u64,
+    /// Bytes of a segment.
+    pub segment_size: u32,
+    /// The round-trip time in microseconds.
+    pub round_trip_us: u32,
+}
+
 /// A stream, by the counts of both sides where both are known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StreamSummary {

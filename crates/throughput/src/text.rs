@@ -20,6 +20,8 @@ pub struct ClientText {
     udp: bool,
     both: bool,
     head_is_due: bool,
+    /// The highest rate so far, if rates are drawn.
+    plot: Option<f64>,
 }
 
 impl ClientText {
@@ -29,7 +31,15 @@ impl ClientText {
             udp: transport == TransportName::Udp,
             both,
             head_is_due: true,
+            plot: None,
         }
+    }
+
+    /// Draws the rate of each interval beside its row.
+    #[must_use]
+    pub fn with_plot(mut self) -> Self {
+        self.plot = Some(0.0);
+        self
     }
 
     /// The text of an event.
@@ -55,11 +65,26 @@ impl ClientText {
                 }
                 text
             }
+            ClientEvent::ConnectedBack { streams } => {
+                let mut text = String::new();
+                for (id, local, peer) in streams {
+                    let _ = writeln!(
+                        text,
+                        "[{id:3}] local {} port {} connected from {} port {}",
+                        local.ip(),
+                        local.port(),
+                        peer.ip(),
+                        peer.port()
+                    );
+                }
+                text
+            }
             ClientEvent::Interval(report) => self.interval(report),
         }
     }
 
     fn interval(&mut self, report: &IntervalReport) -> String {
+        self.widen_scale(report);
         let mut text = String::new();
         let sends = report
             .rows
@@ -125,8 +150,31 @@ impl ClientText {
         if report.omitted {
             text.push_str("  (omitted)");
         }
+        if let Some(highest) = self.plot {
+            let width = text.chars().count();
+            text.push_str(&" ".repeat(PLOT_COLUMN.saturating_sub(width).max(2)));
+            text.push_str(&bar(figures.bits_per_second(), highest));
+        }
         text.push('\n');
         text
+    }
+
+    /// Takes the rates of an interval into the scale of the bars.
+    fn widen_scale(&mut self, report: &IntervalReport) {
+        let Some(highest) = &mut self.plot else {
+            return;
+        };
+        let seconds = report.end - report.start;
+        for direction in [StreamDirection::ToServer, StreamDirection::ToClient] {
+            let rows = report.rows.iter().filter(|row| row.direction == direction);
+            let bytes = rows.map(|row| row.bytes).sum();
+            let figures = TrafficFigures {
+                bytes,
+                seconds,
+                ..TrafficFigures::default()
+            };
+            *highest = highest.max(figures.bits_per_second());
+        }
     }
 
     fn start_of_row(
@@ -215,8 +263,29 @@ impl ClientText {
     }
 }
 
-/// What limited a test, for people.
-fn limiter_lines(answer: &LimiterAnswer) -> String {
+/// Where the bars of a plot begin.
+const PLOT_COLUMN: usize = 82;
+/// How long they are at most.
+const PLOT_WIDTH: u32 = 30;
+
+/// A bar whose length is the part of the highest rate.
+fn bar(rate: f64, highest: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if highest <= 0.0 {
+        return String::new();
+    }
+    let eighths = (rate / highest).clamp(0.0, 1.0) * f64::from(PLOT_WIDTH * 8);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded by the width"
+    )]
+    let eighths = eighths.round() as usize;
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+/// What limited a test, in words.
+pub(crate) fn limiter_sentence(answer: &LimiterAnswer) -> String {
     let what = match answer.limiter {
         LimiterKind::AskedRate => "the rate asked for",
         LimiterKind::SenderCpu => "the CPU of the sender",
@@ -233,7 +302,12 @@ fn limiter_lines(answer: &LimiterAnswer) -> String {
     } else {
         ""
     };
-    let mut text = format!("\nlimited by: {what}{sure} ({})\n", answer.because);
+    format!("{what}{sure} ({})", answer.because)
+}
+
+/// What limited a test, and what to do, for people.
+fn limiter_lines(answer: &LimiterAnswer) -> String {
+    let mut text = format!("\nlimited by: {}\n", limiter_sentence(answer));
     if let Some(advice) = answer.advice {
         let _ = writeln!(text, "  → {advice}");
     }

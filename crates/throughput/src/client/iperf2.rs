@@ -131,6 +131,7 @@ impl<'a> Iperf2Client<'a> {
             cookie: None,
             segment_size: sockets[0].statistics().map(|known| known.send_segment),
             buffers: sockets[0].buffer_sizes(),
+            beginnings: sockets.iter().map(StreamSocket::beginning).collect(),
         });
         let mut streams = Vec::new();
         for socket in &sockets {
@@ -138,7 +139,7 @@ impl<'a> Iperf2Client<'a> {
         }
         let at_once = self.options.pattern == TrafficPattern::BothAtOnce;
         if at_once {
-            self.accept_replies(parallel, &mut streams)?;
+            self.accept_replies(parallel, parallel + 1, &mut streams, tell)?;
         }
         let ids = |streams: &[RunningStream]| -> Vec<u32> {
             (1..=u32::try_from(streams.len()).unwrap_or(0)).collect()
@@ -151,7 +152,7 @@ impl<'a> Iperf2Client<'a> {
         drop(watch);
         if self.options.pattern == TrafficPattern::InTurns {
             let mut replies = Vec::new();
-            self.accept_replies(parallel, &mut replies)?;
+            self.accept_replies(parallel, parallel + 1, &mut replies, tell)?;
             self.begin = Instant::now();
             let numbers = (parallel + 1..=2 * parallel).collect();
             let mut watch = ProgressWatch::new(self.begin, zero, interval, numbers, tell);
@@ -359,7 +360,9 @@ impl<'a> Iperf2Client<'a> {
     fn accept_replies(
         &self,
         count: u32,
+        first: u32,
         streams: &mut Vec<RunningStream>,
+        tell: &mut dyn FnMut(ClientEvent),
     ) -> Result<(), ClientError> {
         let deadline = Instant::now() + BACK_TIME;
         let mut come = Vec::new();
@@ -393,6 +396,13 @@ impl<'a> Iperf2Client<'a> {
                 None => {}
             }
         }
+        let addresses = (first..).zip(&come).map(|(id, socket)| {
+            let local = socket.local().unwrap_or(self.server);
+            (id, local, socket.peer().unwrap_or(self.server))
+        });
+        tell(ClientEvent::ConnectedBack {
+            streams: addresses.collect(),
+        });
         for socket in come {
             if let StreamSocket::Tcp(stream) = &socket {
                 stream
@@ -467,14 +477,23 @@ impl<'a> Iperf2Client<'a> {
                 wait_until_acknowledged(std::slice::from_ref(stream), CLOSE_TIME);
                 elapsed = self.begin.elapsed();
                 // Its FIN says that the server has read all. On a connection of both directions the
-                // thread that receives sees it, and in turns it comes only when all is over.
-                let late = [TrafficPattern::FullDuplex, TrafficPattern::InTurns];
+                // thread that receives sees it; where the server connects back it comes when all is
+                // over.
+                let late = [
+                    TrafficPattern::FullDuplex,
+                    TrafficPattern::BothAtOnce,
+                    TrafficPattern::InTurns,
+                ];
                 if !late.contains(&self.options.pattern) {
                     let meter = crate::engine::StreamMeter::default();
                     let _ = crate::engine::receive_tcp(socket, false, Some(CLOSE_TIME), &meter);
                 }
             }
-            (StreamSocket::Tcp(_), false) => {}
+            (StreamSocket::Tcp(_), false) => {
+                // Other streams may have been concluded in the meantime.
+                let last = stream.meter.last_counted();
+                elapsed = last.saturating_duration_since(self.begin);
+            }
             (StreamSocket::Udp(socket), true) => {
                 let order = SendOrder {
                     amount: self.amount,

@@ -104,6 +104,7 @@ impl<'a> Iperf3Client<'a> {
             cookie: Some(self.cookie.to_string()),
             segment_size: sockets[0].statistics().map(|known| known.send_segment),
             buffers: sockets[0].buffer_sizes(),
+            beginnings: sockets.iter().map(StreamSocket::beginning).collect(),
         });
         self.measure(&session, sockets, &parameters, (ids, idle), tell)
     }

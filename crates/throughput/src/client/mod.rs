@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 use thiserror::Error;
 
+pub use crate::summary::TcpBeginning;
 use crate::summary::{ProtocolKind, TestSummary};
 use crate::wire::iperf3::{Cookie, ServerFault};
 pub use options::{ClientOptions, ProtocolChoice, RandomBytes, TestLength, TrafficPattern};
@@ -130,6 +131,13 @@ pub enum ClientEvent {
         segment_size: Option<u32>,
         /// Bytes of the send and the receive buffer of the first stream.
         buffers: [u64; 2],
+        /// The state in which the streams begin, in their order; none over UDP.
+        beginnings: Vec<Option<TcpBeginning>>,
+    },
+    /// An iperf 2 server has connected back.
+    ConnectedBack {
+        /// The streams: their numbers, our addresses and the server's.
+        streams: Vec<(u32, SocketAddr, SocketAddr)>,
     },
     /// An interval is over.
     Interval(IntervalReport),

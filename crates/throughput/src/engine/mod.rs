@@ -19,7 +19,8 @@ pub(crate) use sockets::{
     watch_for_death, write_fully,
 };
 pub(crate) use stream::{
-    RunningStream, SendWaiting, StreamPlan, StreamSocket, stop_senders, wait_until_acknowledged,
+    RunningStream, SendWaiting, StreamPlan, StreamSocket, beginning_of, stop_senders,
+    wait_until_acknowledged,
 };
 pub(crate) use tcp::{ByteBudget, TcpSendPlan, close_politely, drain_tcp, receive_tcp, send_tcp};
 pub(crate) use udp::{UdpSendPlan, UdpStop, receive_udp, send_udp};

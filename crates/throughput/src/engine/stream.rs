@@ -8,10 +8,21 @@ use std::time::{Duration, Instant};
 
 use surefoot_sys::{CpuTime, TcpStatistics, unacknowledged_bytes};
 
+use crate::summary::TcpBeginning;
+
 use super::{
     ByteBudget, DatagramCodec, MeterReading, PATIENCE, StreamMeter, TcpSendPlan, UdpSendPlan,
     Wakeup, canonical, receive_tcp, receive_udp, send_tcp, send_udp,
 };
+
+/// What the kernel knows of a connection that has just been made.
+pub(crate) fn beginning_of(known: TcpStatistics) -> TcpBeginning {
+    TcpBeginning {
+        congestion_window: u64::from(known.congestion_window) * u64::from(known.send_segment),
+        segment_size: known.send_segment,
+        round_trip_us: known.round_trip,
+    }
+}
 
 /// The socket of a stream.
 #[derive(Clone, Debug)]
@@ -23,6 +34,11 @@ pub(crate) enum StreamSocket {
 }
 
 impl StreamSocket {
+    /// The state in which a stream of TCP begins.
+    pub(crate) fn beginning(&self) -> Option<TcpBeginning> {
+        self.statistics().map(beginning_of)
+    }
+
     /// Our address.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
         match self {

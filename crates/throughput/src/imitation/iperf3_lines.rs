@@ -35,6 +35,8 @@ pub struct Iperf3Lines {
     sockets: BTreeMap<u32, u32>,
     /// What is said of the test, for `-V`.
     terms: String,
+    /// The rate of each stream, if it is limited.
+    rate: Option<u64>,
 }
 
 impl Iperf3Lines {
@@ -54,6 +56,7 @@ impl Iperf3Lines {
             head_is_due: true,
             sockets: BTreeMap::new(),
             terms: terms_of(options),
+            rate: options.rate_limit(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Iperf3Lines {
             head_is_due: true,
             sockets: BTreeMap::new(),
             terms: String::new(),
+            rate: None,
         };
         for (place, stream) in (0..).zip(&test.streams) {
             lines.sockets.insert(stream.id, lines.socket_at(place));
@@ -137,6 +141,9 @@ impl Iperf3Lines {
                     if let (Some(segment), false) = (segment_size, self.udp) {
                         let _ = writeln!(text, "      TCP MSS: {segment} (default)");
                     }
+                    if let Some(rate) = self.rate {
+                        let _ = writeln!(text, "      Target Bitrate: {rate}");
+                    }
                 }
                 for (place, (id, local)) in (0..).zip(streams) {
                     let number = self.socket_at(place);
@@ -153,6 +160,7 @@ impl Iperf3Lines {
                 }
                 text
             }
+            ClientEvent::ConnectedBack { .. } => return String::new(),
             ClientEvent::Interval(report) => return self.interval(report),
         };
         self.titled(&text)

@@ -3,6 +3,10 @@
 //! All here is text to values and values to text. Nothing opens a socket.
 
 mod getopt;
+mod iperf2_arguments;
+mod iperf2_lines;
+mod iperf2_rows;
+mod iperf2_server_lines;
 mod iperf3_arguments;
 mod iperf3_lines;
 mod service_types;
@@ -13,6 +17,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use getopt::CommandLineError;
+pub use iperf2_arguments::{Iperf2Order, Iperf2Printing, iperf2_help, read_iperf2_arguments};
+pub use iperf2_lines::{Iperf2ClientLines, iperf2_error_text};
+pub use iperf2_server_lines::Iperf2ServerLines;
 pub use iperf3_arguments::{
     Iperf3Form, Iperf3Order, Iperf3Printing, iperf3_help, read_iperf3_arguments,
 };
@@ -31,6 +38,14 @@ pub enum ImitationError {
     /// A value that does not fit, or options that do not go together.
     #[error("parameter error - {0}")]
     Parameter(String),
+}
+
+/// The version of iperf 2 that is imitated, as it names itself.
+pub fn iperf2_version() -> String {
+    format!(
+        "iperf version 2.1.8 (surefoot {})",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// The version of iperf3 that is imitated, as it names itself.

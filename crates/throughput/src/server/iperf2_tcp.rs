@@ -11,8 +11,8 @@ use super::admission::ServerState;
 use super::meter_watch::MeterWatch;
 use super::{OpenedStream, OpenedTest, ServerEvent, TestRequest};
 use crate::engine::{
-    LONGEST_SILENCE, SocketSettings, StreamMeter, close_politely, connect_tcp, prepare_tcp,
-    read_exactly, receive_tcp, watch_for_death, write_fully,
+    LONGEST_SILENCE, SocketSettings, StreamMeter, beginning_of, close_politely, connect_tcp,
+    prepare_tcp, read_exactly, receive_tcp, watch_for_death, write_fully,
 };
 use crate::iperf2_streams::{
     DEFAULT_BLOCK, OUR_VERSION, SendOrder, StreamPlace, figures_of, new_summary, send_stream,
@@ -113,6 +113,7 @@ impl Connection<'_> {
             cookie: None,
             segment_size: known.map(|known| known.send_segment),
             buffers: [0; 2],
+            beginning: known.map(beginning_of),
             streams: first_directions(header.mode())
                 .iter()
                 .copied()

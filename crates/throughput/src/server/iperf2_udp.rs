@@ -67,6 +67,7 @@ pub(super) fn serve(
         cookie: None,
         segment_size: None,
         buffers: [0; 2],
+        beginning: None,
         streams: first_directions(header.mode()).iter().map(place).collect(),
     })));
     let mut summary = new_summary(TransportName::Udp, local, peer);

@@ -181,6 +181,7 @@ impl Session<'_> {
                 .and_then(StreamSocket::statistics)
                 .map(|known| known.send_segment),
             buffers: first.map(StreamSocket::buffer_sizes).unwrap_or_default(),
+            beginning: first.and_then(StreamSocket::beginning),
             streams: streams.collect(),
         }
     }

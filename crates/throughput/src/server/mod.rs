@@ -135,6 +135,16 @@ impl Server {
             .collect()
     }
 
+    /// Bytes of the receive buffer of the first port.
+    pub fn receive_buffer(&self) -> u64 {
+        let size = match (self.listeners.first(), self.datagrams.first()) {
+            (Some(listener), _) => rustix::net::sockopt::socket_recv_buffer_size(listener),
+            (None, Some((socket, _))) => rustix::net::sockopt::socket_recv_buffer_size(socket),
+            (None, None) => Ok(0),
+        };
+        u64::try_from(size.unwrap_or(0)).unwrap_or(0)
+    }
+
     /// What ends it.
     pub fn stopper(&self) -> ServerStopper {
         ServerStopper(self.state.clone())

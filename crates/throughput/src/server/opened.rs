@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::summary::{ProtocolKind, StreamDirection, TransportName};
+use crate::summary::{ProtocolKind, StreamDirection, TcpBeginning, TransportName};
 
 /// A stream of a test that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct OpenedTest {
     pub segment_size: Option<u32>,
     /// Bytes of the send and the receive buffer of the first stream.
     pub buffers: [u64; 2],
+    /// The state in which the first stream begins; none over UDP.
+    pub beginning: Option<TcpBeginning>,
     /// The streams.
     pub streams: Vec<OpenedStream>,
 }

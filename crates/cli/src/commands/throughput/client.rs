@@ -1,7 +1,8 @@
 //! `surefoot throughput client`: measures the way to a server.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -9,7 +10,10 @@ use surefoot_throughput::client::{
     ClientError, ClientEvent, ClientOptions, ProtocolChoice, RandomBytes, TestLength,
     TrafficPattern, run_client,
 };
-use surefoot_throughput::iperf3_json::Iperf3Document;
+use surefoot_throughput::html_page::html_page;
+use surefoot_throughput::imitation::{Iperf2ClientLines, Iperf2Printing};
+use surefoot_throughput::iperf3_json::{Iperf3Document, http_date};
+use surefoot_throughput::metrics::client_metrics;
 use surefoot_throughput::quantity;
 use surefoot_throughput::server::AddressFamilies;
 use surefoot_throughput::summary::TransportName;
@@ -28,7 +32,7 @@ use crate::output::Output;
 ///
 /// The letters are those of iperf3, and of iperf 2 where iperf3 has none; the guide has the table.
 ///
-/// Not there yet: CSV (-y), zero copy (-Z), CPU affinity (-A), a file to send
+/// Not there: zero copy (-Z), CPU affinity (-A), a file to send
 /// (-F), authentication, MPTCP, multicast, trip times and bounce-back of iperf 2.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -40,6 +44,7 @@ Examples:
   surefoot throughput client 192.0.2.1 -u -b 200M # UDP, paced
   surefoot throughput client 192.0.2.1 -P 4 -t 30 --format json
   surefoot throughput client 192.0.2.1 -J | jq .end
+  surefoot throughput client 192.0.2.1 --plot --html test.html
 
 Exit status:
   0  measured
@@ -47,8 +52,11 @@ Exit status:
   3  not permitted")]
 pub(crate) struct ClientArgs {
     /// The name or address of the server
-    #[arg(value_name = "HOST")]
-    host: String,
+    #[arg(value_name = "HOST", required_unless_present = "schema")]
+    host: Option<String>,
+    /// Print the JSON Schema of `--format json` and exit
+    #[arg(long, exclusive = true)]
+    schema: bool,
     /// The port of the server [default: 5201, then 5001]
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
@@ -145,6 +153,18 @@ pub(crate) struct ClientArgs {
     /// Answer with the JSON of `iperf3 -J`, key for key, errors too
     #[arg(short = 'J', long, conflicts_with = "format")]
     json: bool,
+    /// Answer with a line of JSON for each event, as `iperf3 --json-stream` does
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    json_stream: bool,
+    /// Answer with comma-separated values in the style of iperf 2; C is the only one
+    #[arg(short = 'y', long, value_name = "STYLE", value_parser = ["C", "c"], conflicts_with_all = ["format", "json", "json_stream"])]
+    reportstyle: Option<String>,
+    /// Draw the rate of each interval beside its row
+    #[arg(long, conflicts_with_all = ["format", "json", "json_stream", "reportstyle"])]
+    plot: bool,
+    /// Write a page with the rate, the round-trip time and losses over time
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ClientFormat::Text)]
     format: ClientFormat,
@@ -154,6 +174,8 @@ pub(crate) struct ClientArgs {
 enum ClientFormat {
     Text,
     Json,
+    /// Metrics for a monitoring system
+    Openmetrics,
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {
@@ -212,39 +234,105 @@ impl RandomBytes for SystemRandom {
     }
 }
 
+/// What an answer is made of while the test runs.
+enum LiveAnswer {
+    Text(ClientText),
+    Values(Iperf2ClientLines),
+    Stream,
+    AtEnd,
+}
+
 pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure> {
+    if args.schema {
+        output.answer(include_str!("client.schema.json"))?;
+        return Ok(Status::Clean);
+    }
     let options = options(args)?;
     let mut random = SystemRandom::open()?;
+    // A page that cannot be written is said before the test, not after.
+    let mut page = args.html.as_deref().map(open_page).transpose()?;
     let both = args.both || args.bidir || args.in_turns;
-    let mut text = ClientText::new(options.transport, both);
+    let mut live = if args.json_stream {
+        LiveAnswer::Stream
+    } else if args.reportstyle.is_some() {
+        let printing = Iperf2Printing::of_values(options.transport, !options.interval.is_zero());
+        LiveAnswer::Values(Iperf2ClientLines::new(&options, &printing))
+    } else if args.json || args.format != ClientFormat::Text {
+        LiveAnswer::AtEnd
+    } else {
+        let text = ClientText::new(options.transport, both);
+        LiveAnswer::Text(if args.plot { text.with_plot() } else { text })
+    };
+    let time = seconds_since_1970();
+    let mut document = Iperf3Document::new(&options, time, &system_name());
     let mut broken = None;
-    let live = args.format == ClientFormat::Text && !args.json;
-    let mut document = Iperf3Document::new(&options, seconds_since_1970(), &system_name());
     let mut tell = |event: &ClientEvent| {
         document.event(event);
-        if live && broken.is_none() {
-            broken = output.answer(&text.event(event)).err();
+        let text = match (&mut live, event) {
+            (LiveAnswer::Text(text), event) => text.event(event),
+            (LiveAnswer::Values(lines), event) => lines.event(event, &local_stamp()),
+            (LiveAnswer::Stream, ClientEvent::Connected { .. }) => document.start_event(),
+            (LiveAnswer::Stream, ClientEvent::Interval(report)) => document.interval_event(report),
+            (LiveAnswer::Stream, ClientEvent::ConnectedBack { .. }) | (LiveAnswer::AtEnd, _) => {
+                return;
+            }
+        };
+        if broken.is_none() {
+            broken = output.answer(&surefoot_report::escape_json(text)).err();
         }
     };
     let outcome = run_client(&options, &mut random, &mut tell);
-    if args.json {
-        output.answer(&output.json(&match &outcome {
-            Ok(report) => document.report(report),
-            Err(error) => document.failure(&error.to_string()),
-        })?)?;
-        return outcome
-            .map(|_| Status::Clean)
-            .map_err(|error| failure(&error));
-    }
-    let report = outcome.map_err(|error| failure(&error))?;
     if let Some(failure) = broken {
         return Err(failure);
     }
-    output.answer(&match args.format {
-        ClientFormat::Text => text.report(&report),
-        ClientFormat::Json => output.json_answer("throughput", &report)?,
-    })?;
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => {
+            // Programs read the reason where they read the answer.
+            if args.json {
+                output.answer(&output.json(&document.failure(&error.to_string()))?)?;
+            } else if args.json_stream {
+                output.answer(&Iperf3Document::error_event(&error.to_string()))?;
+            }
+            return Err(failure(&error));
+        }
+    };
+    if let Some(page) = &mut page {
+        let text = html_page(&report, options.title.as_deref(), &http_date(time));
+        page.write_all(text.as_bytes())
+            .map_err(|error| Failure::io("cannot write the page", &error))?;
+    }
+    let answer = match &mut live {
+        LiveAnswer::Text(text) => text.report(&report),
+        LiveAnswer::Values(lines) => lines.end(&report, &local_stamp()),
+        LiveAnswer::Stream => document.end_event(&report),
+        LiveAnswer::AtEnd if args.json => output.json(&document.report(&report))?,
+        LiveAnswer::AtEnd => match args.format {
+            ClientFormat::Openmetrics => client_metrics(&report),
+            ClientFormat::Text | ClientFormat::Json => output.json_answer("throughput", &report)?,
+        },
+    };
+    output.answer(&answer)?;
     Ok(Status::Clean)
+}
+
+fn open_page(path: &Path) -> Result<std::fs::File, Failure> {
+    std::fs::File::create(path)
+        .map_err(|error| Failure::io(format!("cannot write {} (--html)", path.display()), &error))
+}
+
+/// The local time as iperf 2 writes it in comma-separated values.
+pub(super) fn local_stamp() -> String {
+    let seconds = i64::try_from(seconds_since_1970()).unwrap_or(0);
+    surefoot_sys::LocalTime::at(seconds).map_or_else(
+        |_| "19700101000000".to_owned(),
+        |time| {
+            format!(
+                "{:04}{:02}{:02}{:02}{:02}{:02}",
+                time.year, time.month, time.day, time.hour, time.minute, time.second
+            )
+        },
+    )
 }
 
 pub(super) fn seconds_since_1970() -> u64 {
@@ -333,7 +421,7 @@ fn options(args: &ClientArgs) -> Result<ClientOptions, Failure> {
         connect_time: args
             .connect_timeout
             .map(|time| Duration::from_millis(u64::from(time))),
-        ..ClientOptions::new(&args.host)
+        ..ClientOptions::new(args.host.as_deref().unwrap_or_default())
     })
 }
 

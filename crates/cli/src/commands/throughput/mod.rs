@@ -1,6 +1,7 @@
 //! `surefoot throughput`: the network measured, with every iperf there is.
 
 mod client;
+mod daemon;
 mod imitate;
 mod server;
 

@@ -1,11 +1,15 @@
 //! `surefoot throughput server`: serves clients of iperf 2 and iperf3.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use surefoot_report::escape;
+use surefoot_throughput::metrics::ServerMetrics;
+use surefoot_throughput::metrics_port::MetricsPort;
 use surefoot_throughput::privileges::{PrivilegeError, become_nobody};
 use surefoot_throughput::server::{
     AddressFamilies, NetworkPrefix, Server, ServerError, ServerEvent, ServerLimits, ServerOptions,
@@ -13,6 +17,8 @@ use surefoot_throughput::server::{
 use surefoot_throughput::{quantity, text};
 
 use super::Status;
+use super::daemon::{self, DaemonStep};
+use super::imitate::LineSink;
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -23,8 +29,7 @@ use crate::output::Output;
 /// seconds and never keeps another one waiting. Started as root, it becomes the user nobody once
 /// it has its ports.
 ///
-/// Not there yet: a daemon of its own (use systemd or `&`), bounce-back tests of iperf 2, RSA
-/// authentication, MPTCP.
+/// Not there: bounce-back tests of iperf 2, RSA authentication, MPTCP.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -33,6 +38,9 @@ Examples:
   surefoot throughput server --allow 192.0.2.0/24 --allow 2001:db8::/32
   surefoot throughput server --max-rate 100M --max-time 30
   surefoot throughput server --format json  # one line for each test
+  surefoot throughput server --daemon --log throughput.log
+  surefoot throughput server --metrics 127.0.0.1:9201
+  surefoot throughput server --unit > surefoot-throughput.service
 
 Exit status:
   0  ended after --one-off
@@ -70,6 +78,18 @@ pub(crate) struct ServerArgs {
     /// Copy what is received out of the kernel, as iperf does, instead of discarding it there
     #[arg(long)]
     copy: bool,
+    /// Serve in the background, once the ports are there
+    #[arg(short = 'D', long)]
+    daemon: bool,
+    /// Add the answers to a file instead of printing them
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    log: Option<PathBuf>,
+    /// Give `OpenMetrics` text at http://ADDRESS:PORT/metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Print a unit file for systemd and exit
+    #[arg(long, exclusive = true)]
+    unit: bool,
     /// Stay root
     #[arg(long)]
     keep_root: bool,
@@ -77,6 +97,9 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ServerFormat::Text)]
     format: ServerFormat,
 }
+
+/// The unit file that is shipped.
+const UNIT: &str = include_str!("../../../../../docs/systemd/surefoot-throughput.service");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ServerFormat {
@@ -86,6 +109,25 @@ enum ServerFormat {
 }
 
 pub(super) fn run(args: &ServerArgs, output: &Output) -> Result<Status, Failure> {
+    if args.unit {
+        output.answer(UNIT)?;
+        return Ok(Status::Clean);
+    }
+    let daemon = if args.daemon {
+        match daemon::start(output)? {
+            DaemonStep::AtTerminal(true) => return Ok(Status::Clean),
+            DaemonStep::AtTerminal(false) => return Err(Failure::silent()),
+            DaemonStep::Serving(daemon) => Some(daemon),
+        }
+    } else {
+        None
+    };
+    let mut sink = LineSink::open(args.log.as_deref(), output)?;
+    let port = args.metrics.map(|address| {
+        MetricsPort::bind(address)
+            .map_err(|error| Failure::io(format!("cannot listen on {address} (--metrics)"), &error))
+    });
+    let port = port.transpose()?;
     let (sender, events) = channel();
     let server = Server::bind(options(args), sender).map_err(|error| failure(&error))?;
     if !args.keep_root {
@@ -95,13 +137,34 @@ pub(super) fn run(args: &ServerArgs, output: &Output) -> Result<Status, Failure>
         let line = format!("listening on {address}, TCP and UDP, for iperf3 and iperf 2\n");
         output.remark(&line);
     }
+    if let Some(daemon) = daemon {
+        daemon.let_go(output)?;
+    }
+    let metrics = Arc::new(Mutex::new(ServerMetrics::default()));
+    if let Some(port) = port {
+        let metrics = metrics.clone();
+        let text = move || {
+            metrics
+                .lock()
+                .map(|metrics| metrics.text())
+                .unwrap_or_default()
+        };
+        // It ends with the process.
+        std::thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || port.serve(text))
+            .map_err(|error| Failure::io("cannot start a thread", &error))?;
+    }
     let thread = std::thread::Builder::new()
         .name("server".to_owned())
         .spawn(move || server.run())
         .map_err(|error| Failure::io("cannot start a thread", &error))?;
     // Ends when the server and all its sessions have let go of the other end.
     for event in events {
-        tell(&event, args.format, output)?;
+        if let Ok(mut metrics) = metrics.lock() {
+            metrics.count(&event);
+        }
+        tell(&event, args.format, output, &mut sink)?;
     }
     match thread.join() {
         Ok(outcome) => outcome.map_err(|error| failure(&error))?,
@@ -170,19 +233,24 @@ fn failure(error: &ServerError) -> Failure {
     }
 }
 
-fn tell(event: &ServerEvent, format: ServerFormat, output: &Output) -> Result<(), Failure> {
+fn tell(
+    event: &ServerEvent,
+    format: ServerFormat,
+    output: &Output,
+    sink: &mut LineSink<'_>,
+) -> Result<(), Failure> {
     match (event, format) {
         (ServerEvent::Ended { summary, .. }, ServerFormat::Json) => {
             let line = serde_json::to_string(summary).map_err(|error| {
                 Failure::input("cannot write the answer as JSON").caused_by(&error)
             })?;
-            output.answer(&(surefoot_report::escape_json(line) + "\n"))
+            sink.write(&(surefoot_report::escape_json(line) + "\n"))
         }
         (ServerEvent::Ended { summary, .. }, ServerFormat::Text) => {
-            output.answer(&text::server_report(summary))
+            sink.write(&text::server_report(summary))
         }
         (ServerEvent::BareConnection { peer, .. }, ServerFormat::Text) => {
-            output.answer(&text::bare_connection(*peer))
+            sink.write(&text::bare_connection(*peer))
         }
         (ServerEvent::TurnedAway { peer, why }, _) => {
             output.remark(&format!("{peer}: turned away: {}\n", escape(why)));

@@ -1,6 +1,7 @@
 //! Stands in for iperf3.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
 
 use surefoot_throughput::client::{ClientEvent, ClientOptions, ClientReport, run_client};
@@ -36,15 +37,7 @@ pub(super) fn run(words: &[String], output: &Output) -> Status {
         Iperf3Order::Client(options, printing) => client(&options, &printing, output),
         Iperf3Order::Server(options, printing) => serve(*options, &printing, output),
     };
-    match outcome {
-        Ok(true) => Status::Clean,
-        Ok(false) => Status::Findings,
-        Err(failure) if failure.message().is_none() => Status::Clean,
-        Err(failure) => {
-            output.complain(&failure.message().unwrap_or_default());
-            Status::Findings
-        }
-    }
+    super::conclude(outcome, output)
 }
 
 /// Runs a test; says whether it worked.
@@ -53,8 +46,7 @@ fn client(
     printing: &Iperf3Printing,
     output: &Output,
 ) -> Result<bool, Failure> {
-    let mut sink = LineSink::open(printing.log.as_deref(), output)
-        .map_err(|error| Failure::io("cannot open the log file", &error))?;
+    let mut sink = LineSink::open(printing.log.as_deref(), output)?;
     let system = system_name();
     let time = seconds_since_1970();
     let mut random = SystemRandom::open()?;
@@ -67,7 +59,9 @@ fn client(
         document.event(event);
         let text = match (printing.form, event) {
             (Iperf3Form::Text, event) => lines.event(event, &system, &http_date(time)),
-            (Iperf3Form::Document, _) => return,
+            (Iperf3Form::Document, _) | (Iperf3Form::Stream, ClientEvent::ConnectedBack { .. }) => {
+                return;
+            }
             (Iperf3Form::Stream, ClientEvent::Connected { .. }) => {
                 shown_line(document.start_event())
             }
@@ -137,8 +131,11 @@ fn serve(
     printing: &Iperf3Printing,
     output: &Output,
 ) -> Result<bool, Failure> {
-    let mut sink = LineSink::open(printing.log.as_deref(), output)
-        .map_err(|error| Failure::io("cannot open the log file", &error))?;
+    let daemon = match super::detach(printing.daemon, output)? {
+        ControlFlow::Break(worked) => return Ok(worked),
+        ControlFlow::Continue(daemon) => daemon,
+    };
+    let mut sink = LineSink::open(printing.log.as_deref(), output)?;
     if let Some(path) = &printing.pid_file {
         let path_shown = path.display();
         std::fs::write(path, format!("{}\n", std::process::id()))
@@ -159,6 +156,9 @@ fn serve(
         }
     };
     give_up_root(output)?;
+    if let Some(daemon) = daemon {
+        daemon.let_go(output)?;
+    }
     let text = printing.form == Iperf3Form::Text;
     let mut number = 1;
     if text {

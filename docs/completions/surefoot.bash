@@ -2201,7 +2201,7 @@ _surefoot() {
             fi
             case "${prev}" in
                 --as)
-                    COMPREPLY=($(compgen -W "iperf3" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "iperf iperf3" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2216,7 +2216,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__throughput__subcmd__client)
-            opts="-p -u -R -d -r -P -t -n -k -O -i -b -l -w -M -N -C -S -B -4 -6 -T -J -v -q -h -V --port --iperf2 --iperf3 --udp --reverse --both --bidir --in-turns --parallel --time --bytes --blockcount --omit --interval --bitrate --length --window --set-mss --no-delay --congestion --tos --bind --cport --version4 --version6 --title --fq-rate --dont-fragment --connect-timeout --copy --no-gso --json --format --color --verbose --quiet --help --version"
+            opts="-p -u -R -d -r -P -t -n -k -O -i -b -l -w -M -N -C -S -B -4 -6 -T -J -y -v -q -h -V --schema --port --iperf2 --iperf3 --udp --reverse --both --bidir --in-turns --parallel --time --bytes --blockcount --omit --interval --bitrate --length --window --set-mss --no-delay --congestion --tos --bind --cport --version4 --version6 --title --fq-rate --dont-fragment --connect-timeout --copy --no-gso --json --json-stream --reportstyle --plot --html --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2354,8 +2354,31 @@ _surefoot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --reportstyle)
+                    COMPREPLY=($(compgen -W "C c" -- "${cur}"))
+                    return 0
+                    ;;
+                -y)
+                    COMPREPLY=($(compgen -W "C c" -- "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2426,7 +2449,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__throughput__subcmd__server)
-            opts="-p -B -4 -6 -1 -v -q -h -V --port --bind --version4 --version6 --one-off --allow --max-rate --max-time --max-streams --copy --keep-root --format --color --verbose --quiet --help --version"
+            opts="-p -B -4 -6 -1 -D -v -q -h -V --port --bind --version4 --version6 --one-off --allow --max-rate --max-time --max-streams --copy --daemon --log --metrics --unit --keep-root --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2461,6 +2484,25 @@ _surefoot() {
                     return 0
                     ;;
                 --max-streams)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --metrics)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -380,7 +380,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand signals" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l as -d 'Take the command line of this program, and print what it prints' -r -f -a "iperf3\t'Version 3.12'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l as -d 'Take the command line of this program, and print what it prints' -r -f -a "iperf\t'iperf 2, version 2.1.8'
+iperf3\t'iperf3, version 3.12'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and not __fish_seen_subcommand_from server client help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -397,6 +398,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-rate -d 'The most bit/s of a test; one that asks for more, or for no limit, is refused (iperf3) or slowed down (iperf 2, where the server sends)' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-time -d 'The longest test in seconds' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l max-streams -d 'The most streams of a test in each direction' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l log -d 'Add the answers to a file instead of printing them' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l metrics -d 'Give `OpenMetrics` text at http://ADDRESS:PORT/metrics' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t'A line of JSON for each test'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
@@ -406,6 +409,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s 6 -l version6 -d 'IPv6 only'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s 1 -l one-off -d 'End after one test'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l copy -d 'Copy what is received out of the kernel, as iperf does, instead of discarding it there'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s D -l daemon -d 'Serve in the background, once the ports are there'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l unit -d 'Print a unit file for systemd and exit'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -l keep-root -d 'Stay root'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from server" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
@@ -429,11 +434,16 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s T -l title -d 'A title for the answer' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l fq-rate -d 'Let the kernel pace at so many bit/s' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l connect-timeout -d 'Milliseconds that a connection may take to be made' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s y -l reportstyle -d 'Answer with comma-separated values in the style of iperf 2; C is the only one' -r -f -a "C\t''
+c\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l html -d 'Write a page with the rate, the round-trip time and losses over time' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l format -d 'The form of the answer' -r -f -a "text\t''
-json\t''"
+json\t''
+openmetrics\t'Metrics for a monitoring system'"
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l schema -d 'Print the JSON Schema of `--format json` and exit'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l iperf2 -d 'Speak the protocol of iperf 2'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l iperf3 -d 'Speak the protocol of iperf3'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s u -l udp -d 'UDP instead of TCP'
@@ -448,6 +458,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l copy -d 'Copy what is received out of the kernel, as iperf does, instead of discarding it there'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l no-gso -d 'One call for each datagram, as iperf does'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s J -l json -d 'Answer with the JSON of `iperf3 -J`, key for key, errors too'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l json-stream -d 'Answer with a line of JSON for each event, as `iperf3 --json-stream` does'
+complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -l plot -d 'Draw the rate of each interval beside its row'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from client" -s h -l help -d 'Print help (see more with \'--help\')'

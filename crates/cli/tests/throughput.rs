@@ -218,7 +218,13 @@ fn a_server_gives_its_metrics_and_refuses_who_is_not_allowed() {
     );
     let ran = common::ran(refused.wait_with_output().expect("it ends"));
     assert_eq!(ran.status, 2);
-    assert!(ran.err.contains("127.0.0.1:5201"), "{}", ran.err);
+    let wanted = "error: the server at 127.0.0.1:5201 ends the test: the server does not serve this \
+                  client: its address is not allowed there";
+    assert!(ran.err.starts_with(wanted), "{}", ran.err);
+    // iperf3 has one sentence for it.
+    let iperf3 = measured.network.run(&["iperf3", "-c", "127.0.0.1"]);
+    let error = iperf3.expect_err("refused").to_string();
+    assert!(error.contains("test authorization failed"), "{error}");
     let mut stream = measured
         .network
         .within(|| TcpStream::connect("127.0.0.1:9201"))

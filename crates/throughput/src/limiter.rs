@@ -89,6 +89,8 @@ pub struct LimiterFacts {
     pub lost_share: f64,
     /// Of the lost datagrams, the part that the receiving host had no room for; `None` is unknown.
     pub host_share: Option<f64>,
+    /// The most that part can be: the kernel counts a bunch of datagrams that it drops as one.
+    pub host_share_most: Option<f64>,
     /// The round-trip time before the test, microseconds.
     pub idle_round_trip: Option<u32>,
     /// The round-trip time while it ran, microseconds.
@@ -257,6 +259,12 @@ fn judge_udp(facts: &LimiterFacts) -> Option<Judgement> {
                 format!("{lost}, most of them in the receiving host's own buffer"),
                 Some("raise net.core.rmem_max on the receiver, or take a larger -w"),
             ),
+            Some(_) if facts.host_share_most.is_some_and(|most| most >= 0.5) => (
+                LimiterKind::ReceivingHost,
+                Probably,
+                format!("{lost}, and the receiving host's own buffer was full"),
+                Some("raise net.core.rmem_max on the receiver, or take a larger -w"),
+            ),
             Some(_) => (
                 LimiterKind::Loss,
                 Probably,
@@ -400,6 +408,22 @@ mod tests {
             ..facts()
         };
         check(&udp, LimiterKind::Loss, LimiterCertainty::Probably);
+        let bunches = LimiterFacts {
+            host_share: Some(0.02),
+            host_share_most: Some(1.0),
+            ..udp
+        };
+        check(
+            &bunches,
+            LimiterKind::ReceivingHost,
+            LimiterCertainty::Probably,
+        );
+        let path = LimiterFacts {
+            host_share: Some(0.002),
+            host_share_most: Some(0.1),
+            ..udp
+        };
+        check(&path, LimiterKind::Loss, LimiterCertainty::Probably);
         let host = LimiterFacts {
             host_share: Some(0.9),
             ..udp

@@ -334,7 +334,7 @@ fn loss(datagrams: &DatagramFigures) -> String {
         datagrams.lost_percent()
     );
     if let Some(drops) = datagrams.lost_in_host.filter(|drops| *drops > 0) {
-        let _ = write!(text, ", {drops} of them lost in this host");
+        let _ = write!(text, ", at least {drops} of them lost in this host");
     }
     text
 }
@@ -480,7 +480,7 @@ mod tests {
             server_report(&summary()),
             "192.0.2.1:40000: iperf3, UDP, complete\n\
              [  1]   0.00-10.00  sec  11.9 MBytes  10.0 Mbits/sec  0.013 ms  89/8928 (1.00%), \
-             80 of them lost in this host  receiver\n"
+             at least 80 of them lost in this host  receiver\n"
         );
     }
 

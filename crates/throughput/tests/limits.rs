@@ -4,17 +4,20 @@ mod common;
 
 use std::io::Read;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use common::{Bench, localhost, namespace, options};
 use surefoot_testkit::Namespace;
 use surefoot_throughput::client::{
-    ClientOptions, ProtocolChoice, RandomBytes, TestLength, run_client,
+    ClientOptions, ProtocolChoice, RandomBytes, TestLength, TrafficPattern, run_client,
 };
 use surefoot_throughput::limiter::{LimiterAnswer, LimiterCertainty, LimiterKind};
 use surefoot_throughput::summary::TransportName;
 
 struct Sequence(u8);
+
+static SEED: AtomicU8 = AtomicU8::new(1);
 
 impl RandomBytes for Sequence {
     fn fill(&mut self, buffer: &mut [u8]) {
@@ -29,7 +32,9 @@ fn answer_in(namespace: &Namespace, options: &ClientOptions) -> LimiterAnswer {
     let mut outcome = None;
     namespace
         .within(|| {
-            outcome = Some(run_client(options, &mut Sequence(1), &mut |_| {}));
+            // The server may still hold the cookie of the test before.
+            let seed = SEED.fetch_add(3, Ordering::Relaxed);
+            outcome = Some(run_client(options, &mut Sequence(seed), &mut |_| {}));
             Ok(())
         })
         .expect("a thread in the namespace");
@@ -149,4 +154,80 @@ fn without_a_limit_no_answer_is_certain() {
     let bench = Bench::new(options());
     let answer = answer_in(&bench.namespace, &client());
     assert_ne!(answer.certainty, LimiterCertainty::Certainly, "{answer:?}");
+}
+
+/// One of several answers that name what was built, or none that is sure.
+#[track_caller]
+fn check_one_of(answer: &LimiterAnswer, limiters: &[LimiterKind]) {
+    let unknown = answer.limiter == LimiterKind::Unknown;
+    assert!(unknown || limiters.contains(&answer.limiter), "{answer:?}");
+}
+
+#[test]
+fn the_pacing_of_the_kernel() {
+    let bench = Bench::new(options());
+    let paced = ClientOptions {
+        pacing_rate: Some(20_000_000),
+        ..client()
+    };
+    let answer = answer_in(&bench.namespace, &paced);
+    check(&answer, LimiterKind::AskedRate, LimiterCertainty::Certainly);
+}
+
+#[test]
+fn segments_that_are_dropped_on_the_way() {
+    let bench = Bench::new(options());
+    let rules = "table ip t { chain c { type filter hook input priority 0; \
+                 tcp dport 5201 numgen random mod 20 0 drop\n}\n}\n";
+    bench
+        .namespace
+        .feed(&["nft", "-f", "-"], rules)
+        .expect("nft");
+    // One that backs off when segments are lost.
+    let reno = ClientOptions {
+        congestion: Some("reno".to_owned()),
+        ..client()
+    };
+    let answer = answer_in(&bench.namespace, &reno);
+    check(&answer, LimiterKind::Loss, LimiterCertainty::Probably);
+}
+
+#[test]
+fn a_path_with_a_rate_and_a_queue() {
+    let bench = Bench::new(options());
+    let shaped = [
+        "tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "50mbit", "burst", "128kb",
+        "latency", "200ms",
+    ];
+    bench.namespace.run(&shaped).expect("tc");
+    let answer = answer_in(&bench.namespace, &client());
+    check_one_of(&answer, &[LimiterKind::Path, LimiterKind::Loss]);
+    assert_ne!(answer.certainty, LimiterCertainty::Certainly, "{answer:?}");
+}
+
+#[test]
+fn tiny_writes_use_up_the_sender() {
+    let bench = Bench::new(options());
+    let tiny = ClientOptions {
+        block: Some(16),
+        no_delay: true,
+        ..client()
+    };
+    let answer = answer_in(&bench.namespace, &tiny);
+    check_one_of(&answer, &[LimiterKind::SenderCpu]);
+}
+
+#[test]
+fn a_receiving_host_without_room() {
+    let bench = Bench::new(options());
+    let flooded = ClientOptions {
+        transport: TransportName::Udp,
+        pattern: TrafficPattern::Reverse,
+        rate: Some(2_000_000_000),
+        block: Some(1400),
+        window: Some(4096),
+        ..client()
+    };
+    let answer = answer_in(&bench.namespace, &flooded);
+    assert_eq!(answer.limiter, LimiterKind::ReceivingHost, "{answer:?}");
 }

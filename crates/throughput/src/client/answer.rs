@@ -5,6 +5,9 @@ use crate::engine::SendWaiting;
 use crate::limiter::{LimiterAnswer, LimiterFacts, find_limiter};
 use crate::summary::{StreamDirection, TestSummary, TrafficFigures, TransportName, as_float};
 
+/// Datagrams that the kernel hands over, or drops, as one.
+const MOST_IN_A_BUNCH: u64 = 64;
+
 /// What limited a test: the direction in which we send, if there is one.
 pub(super) fn answer_for(
     summary: &TestSummary,
@@ -52,8 +55,10 @@ pub(super) fn answer_for(
     let loss = received.datagrams.unwrap_or_default();
     find_limiter(&LimiterFacts {
         udp: summary.transport == TransportName::Udp,
-        asked_rate: options
-            .rate_limit()
+        asked_rate: [options.rate_limit(), options.pacing_rate]
+            .into_iter()
+            .flatten()
+            .min()
             .map(|rate| rate.saturating_mul(u64::from(count))),
         rate: moved.bits_per_second(),
         seconds: moved.seconds,
@@ -74,6 +79,10 @@ pub(super) fn answer_for(
             .lost_in_host
             .filter(|_| loss.lost > 0)
             .map(|drops| as_float(drops) / as_float(loss.lost)),
+        host_share_most: loss.lost_in_host.filter(|_| loss.lost > 0).map(|drops| {
+            let most = drops.saturating_mul(MOST_IN_A_BUNCH);
+            (as_float(most) / as_float(loss.lost)).min(1.0)
+        }),
         idle_round_trip: idle,
         loaded_round_trip: waiting.iter().map(|one| one.round_trip).max(),
     })

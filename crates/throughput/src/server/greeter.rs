@@ -1,16 +1,18 @@
 //! Connections that have not said yet what they are.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::admission::{ArrivedStream, ServerState};
 use super::{ServerEvent, iperf2_tcp, iperf3};
 use crate::engine::{LONGEST_SILENCE, is_timeout, watch_for_death};
 use crate::wire::first_bytes::{StreamOpening, recognise_stream};
-use crate::wire::iperf3::{COOKIE_LENGTH, ControlState, Cookie};
+use crate::wire::iperf3::{COOKIE_LENGTH, ControlState, Cookie, ServerFault};
 
+/// How long a client that is not served may take to read that.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// More connections than this do not wait; the oldest goes.
 const MOST_PENDING: usize = 4096;
 
@@ -23,6 +25,8 @@ pub(super) struct PendingConnection {
     deadline: Instant,
     sequence: u64,
     bytes: Vec<u8>,
+    /// It has been told that it is not served.
+    refused: bool,
 }
 
 impl PendingConnection {
@@ -70,9 +74,9 @@ impl Greeter {
 
     /// Takes a new connection.
     pub(super) fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if !self.state.allows(peer) {
+        let refused = !self.state.allows(peer);
+        if refused {
             self.turn_away(peer, "its address is not among the allowed networks");
-            return;
         }
         let ready = stream
             .set_nonblocking(true)
@@ -80,6 +84,9 @@ impl Greeter {
         let port = stream.local_addr().map_or(0, |address| address.port());
         if ready.is_err() {
             return;
+        }
+        if refused {
+            tell_refusal(&stream);
         }
         if self.pending.len() >= MOST_PENDING {
             self.drop_oldest();
@@ -89,9 +96,15 @@ impl Greeter {
             stream,
             peer,
             port,
-            deadline: Instant::now() + LONGEST_SILENCE,
+            deadline: Instant::now()
+                + if refused {
+                    REFUSAL_TIME
+                } else {
+                    LONGEST_SILENCE
+                },
             sequence: self.sequence,
             bytes: Vec::with_capacity(COOKIE_LENGTH),
+            refused,
         });
     }
 
@@ -118,6 +131,7 @@ impl Greeter {
                 Judgement::Wait
             };
             match judgement {
+                Judgement::Wait if pending.refused && now >= pending.deadline => {}
                 Judgement::Wait if now >= pending.deadline => {
                     self.turn_away(pending.peer, "it sent too little to tell what it wants");
                 }
@@ -180,8 +194,31 @@ impl Greeter {
     }
 }
 
+/// Says to a client of iperf3 that it is not served; that of iperf 2 has no words for it.
+fn tell_refusal(stream: &TcpStream) {
+    let fault = ServerFault {
+        code: ServerFault::NOT_AUTHORISED,
+        errno: 0,
+    };
+    let mut bytes = vec![ControlState::ServerError.to_byte()];
+    bytes.extend(fault.to_wire());
+    let _ = rustix::io::write(stream, &bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
 /// Reads what has come and says what it means.
 fn judge(pending: &mut PendingConnection) -> Judgement {
+    if pending.refused {
+        // What it sends is taken: unread, it would make the kernel reset the connection before the
+        // client has read why.
+        let mut rest = [0; 4096];
+        return match (&pending.stream).read(&mut rest) {
+            Ok(0) => Judgement::Close,
+            Ok(_) => Judgement::Wait,
+            Err(error) if is_timeout(&error) => Judgement::Wait,
+            Err(_) => Judgement::Close,
+        };
+    }
     let mut buffer = [0; COOKIE_LENGTH];
     let room = COOKIE_LENGTH - pending.bytes.len();
     match (&pending.stream).read(&mut buffer[..room]) {

@@ -128,6 +128,8 @@ impl ServerFault {
     pub const MAX_DURATION: i32 = 37;
     /// Parameters that make no sense or ask for what is not there.
     pub const PARAMETERS: i32 = 115;
+    /// The client is not one that the server serves.
+    pub const NOT_AUTHORISED: i32 = 142;
     /// The client may not use the server.
     pub const ACCESS_DENIED: i32 = 121;
     /// Nothing came for too long.
@@ -160,7 +162,10 @@ impl ServerFault {
             Self::MAX_DURATION => "the duration is above the limit of the server",
             Self::PARAMETERS => "the server does not take these parameters",
             Self::ACCESS_DENIED => "the server denies access",
-            142 => "the server wants a user name and a password",
+            Self::NOT_AUTHORISED => {
+                "the server does not serve this client: its address is not allowed there, or it \
+                 wants a user name"
+            }
             Self::NO_MESSAGE => "the server heard nothing for too long",
             Self::DURATION_EXPIRED => "the test took longer than the server allows",
             Self::CREATE_STREAM => "the server could not make the streams",

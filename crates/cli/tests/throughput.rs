@@ -174,7 +174,13 @@ fn values_lines_of_json_metrics_and_a_plot() {
         .lines()
         .map(|line| json(line)["event"].clone())
         .collect();
-    assert_eq!(names, ["start", "interval", "end"], "{stream}");
+    // A machine that is busy may add an interval of a moment.
+    assert_eq!(names[..2], ["start", "interval"], "{stream}");
+    assert_eq!(
+        names.last().map(|name| name == "end"),
+        Some(true),
+        "{stream}"
+    );
     let metrics = measured.client(&["-t", "1", "--format", "openmetrics", "-b", "10M"]);
     assert!(metrics.ends_with("\n# EOF\n"), "{metrics}");
     let wanted = "surefoot_throughput_bits_per_second{server=\"127.0.0.1:5201\",transport=\"tcp\",\

@@ -34,6 +34,9 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 const HELLO_TIME: Duration = Duration::from_secs(1);
 /// How often a hello is said.
 const HELLOS: usize = 5;
+/// How often it may be refused, and how long to wait then.
+const MOST_REFUSALS: usize = 50;
+const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// A client of an iperf3 server.
 pub(super) struct Iperf3Client<'a> {
@@ -322,28 +325,47 @@ fn default_datagram(control: &TcpStream) -> u32 {
 /// Opens a UDP stream.
 fn say_hello(socket: &UdpSocket) -> io::Result<()> {
     let mut answer = vec![0; 65_536];
-    for _ in 0..HELLOS {
-        socket.send(&HELLO)?;
-        let end = Instant::now() + HELLO_TIME;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || !has_data(socket, left)? {
-                break;
+    let mut refusals = 0;
+    let mut silences = 0;
+    while silences < HELLOS {
+        match hear_reply(socket, &mut answer) {
+            Ok(true) => return Ok(()),
+            Ok(false) => silences += 1,
+            // A server that has connected its socket to one stream opens the port anew for the next,
+            // and some are not quick about it. What was refused has not been heard.
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused && refusals < MOST_REFUSALS =>
+            {
+                refusals += 1;
+                std::thread::sleep(REFUSAL_PAUSE);
             }
-            let length = match socket.recv(&mut answer) {
-                Ok(length) => length,
-                Err(error) if is_timeout(&error) => break,
-                Err(error) => return Err(error),
-            };
-            if is_reply(&answer[..length]) {
-                return Ok(());
-            }
+            Err(error) => return Err(error),
         }
     }
     Err(io::Error::new(
         io::ErrorKind::TimedOut,
         "the server does not answer over UDP; a firewall may drop it",
     ))
+}
+
+/// Says hello and waits for the reply.
+fn hear_reply(socket: &UdpSocket, answer: &mut [u8]) -> io::Result<bool> {
+    socket.send(&HELLO)?;
+    let end = Instant::now() + HELLO_TIME;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || !has_data(socket, left)? {
+            return Ok(false);
+        }
+        let length = match socket.recv(answer) {
+            Ok(length) => length,
+            Err(error) if is_timeout(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if is_reply(&answer[..length]) {
+            return Ok(true);
+        }
+    }
 }
 
 /// The control connection.

@@ -21,6 +21,8 @@ struct ChartCurve {
 struct TimeChart {
     title: &'static str,
     show: fn(f64) -> String,
+    /// The scale reaches at least this far.
+    least: f64,
     curves: Vec<ChartCurve>,
 }
 
@@ -107,10 +109,13 @@ fn curves(
 }
 
 fn charts(report: &ClientReport) -> Vec<TimeChart> {
+    let length = |interval: &IntervalReport| interval.end - interval.start;
+    let longest = report.intervals.iter().map(length).fold(0.0, f64::max);
+    // What is left after the last whole interval is no point of a curve.
     let intervals: Vec<&IntervalReport> = report
         .intervals
         .iter()
-        .filter(|interval| !interval.omitted && interval.end > interval.start)
+        .filter(|interval| !interval.omitted && length(interval) > longest / 2.0)
         .collect();
     let sum = |interval: &IntervalReport,
                direction: StreamDirection,
@@ -128,6 +133,7 @@ fn charts(report: &ClientReport) -> Vec<TimeChart> {
         TimeChart {
             title: "Rate",
             show: show_rate,
+            least: 1.0,
             curves: curves(&intervals, |interval, direction| {
                 let bytes = sum(interval, direction, &|row| Some(as_float(row.bytes)))?;
                 Some(bytes * 8.0 / (interval.end - interval.start))
@@ -136,6 +142,7 @@ fn charts(report: &ClientReport) -> Vec<TimeChart> {
         TimeChart {
             title: "Round-trip time, the longest of all streams",
             show: milliseconds,
+            least: 0.01,
             curves: curves(&intervals, |interval, direction| {
                 let rows = interval
                     .rows
@@ -148,6 +155,7 @@ fn charts(report: &ClientReport) -> Vec<TimeChart> {
         TimeChart {
             title: "Segments sent again",
             show: count,
+            least: 2.0,
             curves: curves(&intervals, |interval, direction| {
                 sum(interval, direction, &|row| row.retransmits.map(as_float))
             }),
@@ -155,6 +163,7 @@ fn charts(report: &ClientReport) -> Vec<TimeChart> {
         TimeChart {
             title: "Datagrams lost",
             show: count,
+            least: 2.0,
             curves: curves(&intervals, |interval, direction| {
                 sum(interval, direction, &|row| {
                     // A sender does not know.
@@ -174,8 +183,7 @@ fn draw(chart: &TimeChart) -> String {
     let longest = points().map(|(time, _)| *time).fold(0.1, f64::max) * 1.02;
     let highest = points()
         .filter_map(|(_, value)| *value)
-        .fold(0.0, f64::max)
-        .max(1e-9)
+        .fold(chart.least, f64::max)
         * 1.1;
     let x = |time: f64| LEFT + time / longest * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| TOP + (1.0 - value / highest) * (HEIGHT - TOP - BOTTOM);

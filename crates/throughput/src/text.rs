@@ -264,7 +264,7 @@ impl ClientText {
 }
 
 /// Where the bars of a plot begin.
-const PLOT_COLUMN: usize = 82;
+const PLOT_COLUMN: usize = 86;
 /// How long they are at most.
 const PLOT_WIDTH: u32 = 30;
 

@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
   test                install what the tests need from Debian's packages, then run everything:
                       format, lints, invariants, tests
   lint                format, clippy and invariants only
+  packages            install and unpack what the tests need from Debian's packages
   docs [--check]      write the manual pages and the screens of the guide; or say what is stale
   fuzz [SECONDS]      run every fuzz target for so long (default 10)
   referee --packets N [--seed S]
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::everything(),
         ["lint"] => test::lints(),
+        ["packages"] => packages::for_tests(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["fuzz"] => fuzz::all(10),

@@ -1,6 +1,6 @@
 //! What the tests need beside Rust, from Debian's packages.
 
-use crate::run::{Outcome, command, has, is_root, run_command, say};
+use crate::run::{Outcome, command, has, is_root, run_command, say, target};
 
 /// A program that tests run, and the package that brings it.
 const NEEDED: &[(&str, &str)] = &[
@@ -21,6 +21,15 @@ const NEEDED: &[(&str, &str)] = &[
     ("man", "man-db"),
     ("zsh", "zsh"),
     ("fish", "fish"),
+    ("perl", "perl-base"),
+    ("agetty", "util-linux"),
+    ("systemctl", "systemd"),
+];
+
+/// Packages that would replace a part of this machine if they were installed: they are unpacked beside it.
+const UNPACKED: &[(&str, &str)] = &[
+    ("sbin/telinit", "sysvinit-core"),
+    ("bin/busybox", "busybox-static"),
 ];
 
 /// What the benchmarks need on top.
@@ -28,7 +37,59 @@ const NEEDED_TO_COMPARE: &[(&str, &str)] = &[("lynis", "lynis")];
 
 /// Installs what the tests need.
 pub(crate) fn for_tests() -> Outcome {
-    install(NEEDED)
+    install(NEEDED)?;
+    unpack()
+}
+
+/// Unpacks packages in the target folder.
+fn unpack() -> Outcome {
+    let folder = target().join("unpacked");
+    for (file, package) in UNPACKED {
+        if folder.join(file).exists() {
+            continue;
+        }
+        say(&format!("unpacking {package}"));
+        let scratch = folder.join(package);
+        std::fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
+        let download = ["apt-get", "download", "-q", package];
+        // A machine that never asked which packages there are has no list of them.
+        if run_command(
+            command(&download).current_dir(&scratch),
+            &download.join(" "),
+        )
+        .is_err()
+        {
+            update()?;
+            run_command(
+                command(&download).current_dir(&scratch),
+                &download.join(" "),
+            )?;
+        }
+        let entries = std::fs::read_dir(&scratch).map_err(|error| error.to_string())?;
+        for entry in entries {
+            let archive = entry.map_err(|error| error.to_string())?.path();
+            let (archive, to) = (archive.display().to_string(), folder.display().to_string());
+            let words = ["dpkg-deb", "-x", &archive, &to];
+            run_command(&mut command(&words), &words.join(" "))?;
+        }
+        std::fs::remove_dir_all(&scratch).map_err(|error| error.to_string())?;
+        if !folder.join(file).exists() {
+            return Err(format!("{package} brought no {file}"));
+        }
+    }
+    Ok(())
+}
+
+/// Asks which packages there are.
+fn update() -> Outcome {
+    let words = as_root(&["apt-get", "update", "-q"]);
+    run_command(&mut command(&words), &words.join(" "))
+}
+
+/// A command line for root.
+fn as_root(words: &[&'static str]) -> Vec<&'static str> {
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
+    [sudo, words].concat()
 }
 
 /// Installs the peers that the benchmarks compare with.
@@ -53,12 +114,10 @@ fn install(needed: &[(&str, &str)]) -> Outcome {
             "the tests need what Debian calls: {list}; install it and run again"
         ));
     }
-    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
-    let words = |rest: &[&'static str]| -> Vec<&str> { [sudo, rest].concat() };
     say(&format!("installing {list}"));
-    let update = words(&["apt-get", "update", "-q"]);
-    run_command(&mut command(&update), &update.join(" "))?;
-    let mut install = words(&["apt-get", "install", "-y", "-q", "--no-install-recommends"]);
+    update()?;
+    let mut install: Vec<&str> =
+        as_root(&["apt-get", "install", "-y", "-q", "--no-install-recommends"]);
     install.extend(&missing);
     run_command(
         command(&install).env("DEBIAN_FRONTEND", "noninteractive"),

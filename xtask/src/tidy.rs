@@ -20,6 +20,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "check",
         &[
+            "consoles",
             "firewall",
             "host",
             "netfilter",
@@ -33,6 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "cli",
         &[
             "check",
+            "consoles",
             "firewall",
             "host",
             "netfilter",

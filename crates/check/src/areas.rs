@@ -3,7 +3,7 @@
 use surefoot_host::Host;
 use surefoot_report::{Area, Finding};
 
-use crate::{consoles, exposure, storage, wrappers};
+use crate::{exposure, storage, wrappers};
 use surefoot_firewall::LoadedRules;
 
 /// What an area looks at.
@@ -29,7 +29,9 @@ pub(crate) static AREAS: &[(&Area, AreaCheck)] = &[
     (&surefoot_processes::AREA, |facts| {
         surefoot_processes::check(facts.host)
     }),
-    (&consoles::AREA, |facts| consoles::check(facts.host)),
+    (&surefoot_consoles::AREA, |facts| {
+        surefoot_consoles::check(facts.host)
+    }),
     (&storage::AREA, |facts| storage::check(facts.host)),
 ];
 

@@ -6,7 +6,6 @@
 
 mod areas;
 mod connections;
-mod consoles;
 mod exposure;
 mod rules;
 mod sockets;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use surefoot_consoles::ConsoleChange;
 use surefoot_journal::{
     ChangeOrigin, Journal, JournalEntry, JournalError, JournalOptions, JournalSession,
     RecoveryReport, UnixMoment, WatchdogStarter, systemd_runs,
@@ -33,9 +34,9 @@ impl StateDirArgs {
     /// The journal.
     pub(crate) fn journal(&self) -> Journal {
         let place = std::path::absolute(&self.state_dir);
-        Journal::new(JournalOptions::at(
-            place.unwrap_or_else(|_| self.state_dir.clone()),
-        ))
+        let mut options = JournalOptions::at(place.unwrap_or_else(|_| self.state_dir.clone()));
+        options.kinds = options.kinds.with::<ConsoleChange>(ConsoleChange::KIND);
+        Journal::new(options)
     }
 
     /// Says that the commands which are printed mean this journal only with its folder, if it is not

@@ -78,6 +78,25 @@ in_network() {
 }
 iperf() { in_network iperf "$@"; }
 iperf3() { in_network iperf3 "$@"; }
+# A tree of ours, of which every example makes a copy.
+consoles() {
+    local word words=() root=
+    for word in "$@"; do
+        case "$word" in --root) root=1 ;; /mnt) word=mnt ;; esac
+        words+=("$word")
+    done
+    [ -d mnt ] || cp -r "$examples/strange-server" mnt
+    case "$2" in
+    set|add|remove)
+        [ "$root" ] || words+=(--root mnt)
+        "$program" consoles "$2" --state-dir state "${words[@]:2}"
+        ;;
+    *)
+        case "$*" in *--facts*|*--root*) ;; *) words+=(--root mnt) ;; esac
+        "$program" "${words[@]}"
+        ;;
+    esac
+}
 journal() {
     local word words=() armed=
     [ "$1" = edit ] || [ -e state ] || {
@@ -98,6 +117,7 @@ journal() {
 surefoot() {
     case "$1" in
     edit|changes|undo|confirm|rollback) journal "$@"; return ;;
+    consoles) consoles "$@"; return ;;
     esac
     case "$*" in
     "throughput client"*) in_network "$program" "$@" || exit 9; return ;;

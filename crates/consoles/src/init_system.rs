@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::inits;
-use crate::kernel_console::KernelConsoles;
+use crate::kernel_console::{KernelConsoles, command_words};
 use crate::prompt::SetupReading;
 use crate::setup_tree::{SetupTree, has_ending, resolve_link};
 
@@ -56,9 +56,15 @@ impl InitSystem {
         }
     }
 
-    /// Tells the init system of a tree; an error says why that is impossible.
-    pub fn of(tree: &SetupTree<'_>) -> Result<Self, String> {
-        if let Some(named) = by_program(tree)? {
+    /// Tells the init system of a tree and the kernel's command line; an error says why that is impossible.
+    pub fn of(tree: &SetupTree<'_>, line: &str) -> Result<Self, String> {
+        let words = command_words(line);
+        // The last `init=` is the program that the kernel starts, whatever /sbin/init is.
+        let told = words
+            .iter()
+            .rev()
+            .find_map(|word| word.strip_prefix("init="));
+        if let Some(named) = by_program(tree, told)? {
             return Ok(named);
         }
         by_files(tree).ok_or_else(|| {
@@ -82,15 +88,17 @@ impl InitSystem {
 }
 
 /// What `/sbin/init` is. Nothing if there is none, or its name and its words say nothing.
-fn by_program(tree: &SetupTree<'_>) -> Result<Option<InitSystem>, String> {
-    for first in ["/sbin/init", "/usr/sbin/init"] {
+fn by_program(tree: &SetupTree<'_>, told: Option<&str>) -> Result<Option<InitSystem>, String> {
+    for first in told.into_iter().chain(["/sbin/init", "/usr/sbin/init"]) {
         let mut path = first.to_owned();
+        let of_line = told.filter(|_| Some(first) == told).unwrap_or_default();
         for _ in 0..8 {
             let words = tree.program(&path).unwrap_or_default();
             let text = tree.own_text(&path).filter(|_| tree.link(&path).is_none());
             let link = tree.link(&path).unwrap_or_default();
             let told = |name: &str| {
                 link.contains(name)
+                    || of_line.contains(name)
                     || words.iter().any(|word| word.eq_ignore_ascii_case(name))
                     || text.is_some_and(|text| text.contains(name))
             };

@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::setup_tree::SetupPlace;
 use crate::terminal_name::{is_virtual, terminal_kind};
 
+/// What a running kernel says of its consoles.
+pub(crate) const ACTIVE: &str = "/sys/class/tty/console/active";
+
 /// A word `console=`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConsoleWord {
@@ -34,6 +37,9 @@ pub struct KernelConsoles {
     pub place: Option<SetupPlace>,
     /// Why something of this is uncertain or unknown.
     pub doubt: Option<String>,
+    /// Consoles of hypervisors whose nodes are there, whether the kernel writes to them or not.
+    #[serde(skip)]
+    pub(crate) nodes: Vec<String>,
 }
 
 impl KernelConsoles {
@@ -94,6 +100,15 @@ impl KernelConsoles {
             active,
             place: Some(place),
             doubt,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Those of a container: the kernel's are the host's, and not to be reached from inside.
+    pub fn of_container() -> Self {
+        Self {
+            doubt: Some("the kernel's consoles are the host's, not the container's".to_owned()),
+            ..Self::default()
         }
     }
 
@@ -104,7 +119,7 @@ impl KernelConsoles {
         if !active.is_empty() {
             read.active = active.to_vec();
             read.main = active.last().cloned();
-            read.place = Some(SetupPlace::file("/sys/class/tty/console/active"));
+            read.place = Some(SetupPlace::file(ACTIVE));
             read.doubt = None;
         }
         read

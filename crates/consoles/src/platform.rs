@@ -52,13 +52,16 @@ pub struct SeenConsole {
     pub has_screen: Option<bool>,
 }
 
-/// Tells which console is seen.
-pub(crate) fn seen_console(
-    platform: Option<&Platform>,
-    devices: Option<&BTreeMap<String, TerminalDevice>>,
-    tree: &SetupTree<'_>,
-    kernel: &KernelConsoles,
-) -> SeenConsole {
+/// The kind of container that this is; none if it is none, as far as is known.
+pub(crate) fn container_kind(platform: Option<&Platform>, tree: &SetupTree<'_>) -> Option<String> {
+    const KINDS: &[&str] = &[
+        "lxc",
+        "docker",
+        "podman",
+        "openvz",
+        "vserver",
+        "systemd-nspawn",
+    ];
     // OpenRC is told by hand which kind of system it starts.
     let rc_sys = tree.text("/etc/rc.conf").and_then(|text| {
         let value = text
@@ -67,20 +70,19 @@ pub(crate) fn seen_console(
             .find_map(|line| line.trim().strip_prefix("rc_sys="))?;
         Some(value.trim().trim_matches(['"', '\'']).to_owned())
     });
-    let container = platform
+    platform
         .and_then(|platform| platform.container.clone())
-        .or(rc_sys.filter(|kind| {
-            [
-                "lxc",
-                "docker",
-                "podman",
-                "openvz",
-                "vserver",
-                "systemd-nspawn",
-            ]
-            .contains(&kind.as_str())
-        }));
-    if let Some(kind) = container {
+        .or(rc_sys.filter(|kind| KINDS.contains(&kind.as_str())))
+}
+
+/// Tells which console is seen.
+pub(crate) fn seen_console(
+    platform: Option<&Platform>,
+    devices: Option<&BTreeMap<String, TerminalDevice>>,
+    tree: &SetupTree<'_>,
+    kernel: &KernelConsoles,
+) -> SeenConsole {
+    if let Some(kind) = container_kind(platform, tree) {
         return SeenConsole {
             place: Some(format!("a container ({kind})")),
             terminal: Some("console".to_owned()),

@@ -46,6 +46,9 @@ pub struct IdleEntry {
     pub place: SetupPlace,
     /// Why it starts nothing.
     pub why: String,
+    /// Whether it starts one in another runlevel, where no graphical login has the terminal.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_held: bool,
 }
 
 /// Something about the files that is worth knowing.
@@ -55,6 +58,9 @@ pub struct SetupRemark {
     pub place: SetupPlace,
     /// What.
     pub what: String,
+    /// Whether the file is one that is never read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_unread: bool,
 }
 
 /// What the files of an init system say.
@@ -71,7 +77,11 @@ pub struct SetupReading {
 impl SetupReading {
     pub(crate) fn remark(&mut self, place: SetupPlace, what: impl Into<String>) {
         let what = what.into();
-        self.remarks.push(SetupRemark { place, what });
+        self.remarks.push(SetupRemark {
+            place,
+            what,
+            is_unread: false,
+        });
     }
 
     pub(crate) fn idle(
@@ -84,6 +94,7 @@ impl SetupReading {
             terminal: terminal.into(),
             place,
             why: why.into(),
+            is_held: false,
         });
     }
 }
@@ -101,7 +112,6 @@ pub(crate) fn is_prompt_program(command: &str) -> bool {
 }
 
 /// The speed that a getty is given: the first word of digits, or of digits with commas.
-#[expect(dead_code, reason = "for the edits to come")]
 pub(crate) fn speed_in(command: &str) -> Option<&str> {
     command.split_whitespace().skip(1).find_map(|word| {
         let first = word.split(',').next()?;

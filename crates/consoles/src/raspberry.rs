@@ -34,6 +34,16 @@ pub(crate) fn resolve_serial0(
     }
 }
 
+/// Why the small serial port of a board may be off; none if it is on, or there is no such board.
+pub(crate) fn why_port_off(tree: &SetupTree<'_>, terminal: &str) -> Option<String> {
+    let paths = ["/boot/firmware/config.txt", "/boot/config.txt"];
+    let path = paths.iter().find(|path| tree.exists(path))?;
+    let text = tree.text(path)?;
+    let is_on = text.lines().any(|line| line.trim() == "enable_uart=1");
+    (terminal == "ttyS0" && !is_on)
+        .then(|| format!("{path} does not switch the port on (enable_uart=1)"))
+}
+
 /// The primary UART: the full one, ttyAMA0, where Bluetooth does not have it; else the small ttyS0.
 fn primary_port(
     tree: &SetupTree<'_>,

@@ -46,10 +46,11 @@ pub(crate) fn running_prompts(host: &Host) -> BTreeMap<String, RunningPrompt> {
         .flatten()
         .map(|(name, device)| (device.number, name.as_str()))
         .collect();
-    for process in processes
-        .iter()
-        .filter(|process| process.state != 'Z' && process.container.is_none())
-    {
+    // The terminals of a container's processes are not this machine's, whatever they are called.
+    let is_ours = |process: &&Process| {
+        process.state != 'Z' && process.container.is_none() && process.namespace_pids.len() < 2
+    };
+    for process in processes.iter().filter(is_ours) {
         if let Some(terminal) = prompt_terminal(process, &by_number) {
             found.insert(terminal, RunningPrompt::Yes(process.pid));
             continue;
@@ -112,6 +113,10 @@ mod tests {
                 ),
                 process(4, "mingetty", None, 1027),
                 process(5, "bash", None, 1028),
+                Process {
+                    namespace_pids: vec![6, 1],
+                    ..process(6, "getty 38400 tty5", None, 0)
+                },
             ]),
             ..Host::default()
         };
@@ -132,5 +137,6 @@ mod tests {
             found.get("tty4"),
             Some(&RunningPrompt::InUse("bash".to_owned()))
         );
+        assert_eq!(found.get("tty5"), None, "it is a container's");
     }
 }

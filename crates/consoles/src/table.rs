@@ -9,9 +9,9 @@ use surefoot_host::Host;
 use crate::boot_line::boot_line;
 use crate::init_system::InitSystem;
 use crate::kernel_console::KernelConsoles;
-use crate::platform::{PromptNeed, SeenConsole, prompt_need, seen_console};
+use crate::platform::{PromptNeed, SeenConsole, container_kind, prompt_need, seen_console};
 use crate::prompt::{IdleEntry, LoginPrompt, PromptStart, SetupReading, SetupRemark};
-use crate::raspberry::resolve_serial0;
+use crate::raspberry::{resolve_serial0, why_port_off};
 use crate::root_login::{RootLogin, root_login};
 use crate::running::{RunningPrompt, running_prompts};
 use crate::setup_tree::{SetupPlace, SetupTree};
@@ -161,10 +161,14 @@ impl ConsoleTable {
                     of_terminal(&reading.prompts, |prompt| prompt.terminal == terminal);
                 let by_job_serial = prompts.iter().any(|prompt| prompt.by == "job serial");
                 TerminalRow {
-                    exists: presence(host, &seen, &terminal),
+                    exists: presence(host, &tree, &seen, &terminal),
                     idle: of_terminal(&reading.idle, |entry| entry.terminal == terminal),
                     running: running_on(host, &running, &kernel, &terminal),
-                    root: root_login(&tree, init, &kernel, &terminal, by_job_serial),
+                    root: if host.consoles.files.is_some() {
+                        root_login(&tree, init, &kernel, &terminal, by_job_serial)
+                    } else {
+                        RootLogin::Unknown("the files were not read".to_owned())
+                    },
                     kernel: kernel_use(&kernel, &terminal),
                     needed: prompt_need(&seen, &kernel, !host.running, &terminal),
                     prompts,
@@ -201,10 +205,20 @@ fn of_terminal<T: Clone>(all: &[T], is_it: impl Fn(&T) -> bool) -> Vec<T> {
 /// The kernel's consoles and its command line: of the running kernel, else of the next boot.
 pub(crate) fn kernel_of(host: &Host, tree: &SetupTree<'_>) -> (KernelConsoles, String) {
     let given = host.consoles.command_line.as_ref();
+    if container_kind(host.consoles.platform.as_ref(), tree).is_some() {
+        let text = given.map(|line| line.text.clone()).unwrap_or_default();
+        return (KernelConsoles::of_container(), text);
+    }
     if let Some(active) = host.consoles.active.as_deref().filter(|_| host.running) {
         let line = given.map(|line| (line.text.as_str(), SetupPlace::file(&line.path)));
         let text = given.map(|line| line.text.clone()).unwrap_or_default();
-        return (KernelConsoles::of_running(active, line), text);
+        let mut kernel = KernelConsoles::of_running(active, line);
+        let devices = host.consoles.devices.iter().flatten();
+        kernel.nodes = devices
+            .filter(|(name, device)| device.has_node && GENERATED_FOR.contains(&name.as_str()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        return (kernel, text);
     }
     let found = boot_line(tree);
     let (text, place, doubt) = match (found, given) {
@@ -227,6 +241,9 @@ pub(crate) fn kernel_of(host: &Host, tree: &SetupTree<'_>) -> (KernelConsoles, S
     (kernel, text)
 }
 
+/// Consoles for which systemd makes a prompt wherever their node is.
+const GENERATED_FOR: &[&str] = &["hvc0", "xvc0", "hvsi0", "sclp_line0", "ttysclp0"];
+
 /// What is set up, by files, or for old captures by the facts that were taken then.
 fn read_setup(
     host: &Host,
@@ -247,13 +264,17 @@ fn read_setup(
             start: PromptStart::Boot,
             remark: None,
         });
-        let reading = SetupReading {
+        let mut reading = SetupReading {
             prompts: prompts.collect(),
             ..SetupReading::default()
         };
-        return (of_word(host.consoles.init.as_deref()), None, reading);
+        let init = of_word(host.consoles.init.as_deref());
+        if init == Some(InitSystem::Systemd) {
+            generated_then(host, kernel, line, &mut reading);
+        }
+        return (init, None, reading);
     }
-    let init = match InitSystem::of(tree) {
+    let init = match InitSystem::of(tree, line) {
         Ok(init) => init,
         Err(why) => return (None, Some(why), SetupReading::default()),
     };
@@ -268,6 +289,28 @@ fn read_setup(
         return (None, Some(why), SetupReading::default());
     }
     (Some(init), None, init.read(tree, kernel, line))
+}
+
+/// What systemd's generator made, as far as an old capture tells.
+fn generated_then(host: &Host, kernel: &KernelConsoles, line: &str, reading: &mut SetupReading) {
+    let masked = |name: &str| host.consoles.masked.iter().any(|masked| masked == name);
+    let off = masked("systemd-getty-generator")
+        || masked("serial-getty@.service")
+        || line
+            .split_whitespace()
+            .any(|word| word == "systemd.getty_auto=0");
+    for terminal in kernel.active.iter().filter(|name| !is_virtual(name)) {
+        if !off && !masked(&format!("serial-getty@{terminal}.service")) {
+            reading.prompts.push(LoginPrompt {
+                terminal: terminal.clone(),
+                by: "systemd-getty-generator".to_owned(),
+                place: kernel.place.clone().unwrap_or_default(),
+                program: String::new(),
+                start: PromptStart::Generated,
+                remark: None,
+            });
+        }
+    }
 }
 
 fn of_word(word: Option<&str>) -> Option<InitSystem> {
@@ -291,7 +334,13 @@ fn place_of(from: &str) -> SetupPlace {
     }
 }
 
-fn presence(host: &Host, seen: &SeenConsole, terminal: &str) -> TerminalPresence {
+/// Whether a terminal exists, be it in a table or not.
+pub(crate) fn presence(
+    host: &Host,
+    tree: &SetupTree<'_>,
+    seen: &SeenConsole,
+    terminal: &str,
+) -> TerminalPresence {
     if terminal == "console" {
         return TerminalPresence::Yes;
     }
@@ -302,7 +351,10 @@ fn presence(host: &Host, seen: &SeenConsole, terminal: &str) -> TerminalPresence
             None if seen.is_container => {
                 TerminalPresence::Unknown("a container has it only if it is given one".to_owned())
             }
-            None => TerminalPresence::Unknown("a directory tree has no devices".to_owned()),
+            None => TerminalPresence::Unknown(
+                why_port_off(tree, terminal)
+                    .unwrap_or_else(|| "a directory tree has no devices".to_owned()),
+            ),
         };
     };
     match devices.get(terminal) {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use surefoot_report::escape;
 
+use crate::platform::PromptNeed;
 use crate::prompt::PromptStart;
+use crate::root_login::RootLogin;
 use crate::table::{ConsoleTable, TerminalPresence, TerminalRow};
 
 /// Writes the table, and under it what each answer rests on.
@@ -151,11 +153,13 @@ fn notes(table: &ConsoleTable, text: &mut String) {
         if let TerminalPresence::No(why) = &row.exists {
             lines.push(format!("{name}: does not exist: {why}"));
         }
-        let matters = row.needed.word() == "yes" || !row.prompts.is_empty();
-        if row.root.word() == "refused" && matters {
-            lines.push(format!("{name}: root is refused: {}", row.root.why()));
+        let is_needed = matches!(row.needed, PromptNeed::Yes(_));
+        if let RootLogin::Refused(why) = &row.root
+            && (is_needed || !row.prompts.is_empty())
+        {
+            lines.push(format!("{name}: root is refused: {why}"));
         }
-        if row.needed.word() == "yes" && !row.starts_at_boot() && table.init_unknown.is_none() {
+        if is_needed && !row.starts_at_boot() && table.init_unknown.is_none() {
             lines.push(format!(
                 "{name}: has no login prompt, and needs one: {}",
                 row.needed.why()
@@ -177,13 +181,13 @@ fn notes(table: &ConsoleTable, text: &mut String) {
         (
             "ROOT",
             common(table, |row| {
-                (row.root.word() == "unknown").then(|| row.root.why())
+                matches!(row.root, RootLogin::Unknown(_)).then(|| row.root.why())
             }),
         ),
         (
             "NEEDED",
             common(table, |row| {
-                (row.needed.word() == "unknown").then(|| row.needed.why())
+                matches!(row.needed, PromptNeed::Unknown(_)).then(|| row.needed.why())
             }),
         ),
     ] {

@@ -6,20 +6,16 @@ mod common;
 use std::fmt::Write as _;
 use std::fs;
 
+use common::asked::{answer, host_after, request_of};
 use common::{Layout, all_layouts, layouts_folder};
-use surefoot_consoles::{ConsoleTable, console_table_text};
+use surefoot_consoles::{ConsoleTable, console_table_text, plan_consoles};
 use surefoot_host::Host;
 
 /// What is answered to everything that a layout asks.
 fn answers(layout: &Layout) -> String {
     let mut text = String::new();
     for asked in &layout.asked {
-        let _ = writeln!(text, "? {asked}");
-        match asked.as_str() {
-            "show" => text.push_str(&console_table_text(&ConsoleTable::of(&layout.host()))),
-            other => panic!("{}: `{other}` cannot be asked", layout.name),
-        }
-        text.push('\n');
+        let _ = writeln!(text, "? {asked}\n{}", answer(layout, asked));
     }
     text
 }
@@ -59,4 +55,23 @@ fn a_tree_on_the_disk_is_answered_like_its_text() {
             layout.name
         );
     }
+}
+
+#[test]
+fn a_second_identical_request_changes_nothing() {
+    let mut planned = 0;
+    for layout in all_layouts() {
+        for asked in layout.asked.iter().filter(|asked| *asked != "show") {
+            let request = request_of(asked);
+            let Ok(plan) = plan_consoles(&layout.host(), &request) else {
+                continue;
+            };
+            let after = host_after(&layout.host(), &plan);
+            let again = plan_consoles(&after, &request).expect("it was possible before");
+            assert_eq!(again.edits, [], "{}: {asked}", layout.name);
+            assert_eq!(again.wanted, plan.wanted, "{}: {asked}", layout.name);
+            planned += 1;
+        }
+    }
+    assert!(planned >= 60, "{planned}");
 }

@@ -261,6 +261,18 @@ impl Change for FileSetChange {
     }
 
     fn reversal(&self, room: &EntryRoom<'_>) -> Result<Box<dyn Change>, JournalError> {
+        Ok(Box::new(self.reversed(room)?))
+    }
+
+    fn to_record(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl FileSetChange {
+    /// The change of the same files from what is there now to what was there before this change; for a
+    /// kind of change that has files and more.
+    pub fn reversed(&self, room: &EntryRoom<'_>) -> Result<Self, JournalError> {
         let mut wanted = Vec::new();
         for item in &self.files {
             let content = self.content_of(room, &item.before)?;
@@ -273,11 +285,7 @@ impl Change for FileSetChange {
         }
         let mut change = plan_files(String::new(), wanted, UnixMoment::default())?;
         change.commands_after.clone_from(&self.commands_after);
-        Ok(Box::new(change))
-    }
-
-    fn to_record(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        Ok(change)
     }
 }
 

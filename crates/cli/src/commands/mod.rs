@@ -7,6 +7,7 @@ mod capture;
 mod changes;
 mod check;
 mod completions;
+mod consoles;
 mod edit;
 mod explain;
 mod findings;
@@ -71,6 +72,7 @@ pub(crate) enum Command {
     Capture(capture::CaptureArgs),
     #[command(subcommand)]
     Firewall(firewall::FirewallCommand),
+    Consoles(consoles::ConsolesArgs),
     Stop(stop::StopArgs),
     Signals(signals::SignalsArgs),
     Throughput(throughput::ThroughputArgs),
@@ -114,6 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args, &output),
         Command::Capture(args) => capture::run(&args, &output),
         Command::Firewall(command) => firewall::run(&command, &output),
+        Command::Consoles(args) => consoles::run(&args, &output),
         Command::Stop(args) => stop::run(&args, &output),
         Command::Signals(args) => signals::run(&args, &output),
         Command::Throughput(args) => throughput::run(&args, &output),

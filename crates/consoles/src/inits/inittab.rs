@@ -65,7 +65,6 @@ const ACTIONS: &[&str] = &[
 ];
 
 /// Puts a `#` before lines of a text, or takes it away, and leaves every other byte as it is.
-#[expect(dead_code, reason = "for the edits to come")]
 pub(crate) fn change_lines(text: &str, change: impl Fn(u32, &str) -> Option<String>) -> String {
     let mut changed = String::with_capacity(text.len());
     for (number, whole) in (1..).zip(text.split_inclusive('\n')) {
@@ -82,7 +81,6 @@ pub(crate) fn change_lines(text: &str, change: impl Fn(u32, &str) -> Option<Stri
 }
 
 /// A text with a line put behind another one; behind the last if there is no such line.
-#[expect(dead_code, reason = "for the edits to come")]
 pub(crate) fn insert_line(text: &str, after: Option<u32>, new: &str) -> String {
     let mut changed = String::with_capacity(text.len() + new.len() + 1);
     let mut done = false;

@@ -5,7 +5,7 @@
 use super::inittab::inittab_lines;
 use super::upstart;
 use crate::kernel_console::KernelConsoles;
-use crate::prompt::{LoginPrompt, PromptStart, SetupReading};
+use crate::prompt::{IdleEntry, LoginPrompt, PromptStart, SetupReading};
 use crate::setup_tree::{SetupPlace, SetupTree, numbered};
 use crate::terminal_name::{glob_matches, is_virtual, terminal_in, terminal_of};
 
@@ -24,8 +24,12 @@ pub(crate) fn read(tree: &SetupTree<'_>, kernel: &KernelConsoles) -> SetupReadin
     for word in value.split_whitespace() {
         for terminal in terminals_of(word) {
             if level == '5' && terminal == x_terminal(tree) {
-                let why = "the graphical login has it in runlevel 5";
-                reading.idle(terminal, place.clone(), why);
+                reading.idle.push(IdleEntry {
+                    terminal,
+                    place: place.clone(),
+                    why: "the graphical login has it in runlevel 5".to_owned(),
+                    is_held: true,
+                });
                 continue;
             }
             let serial = !is_virtual(&terminal);
@@ -97,11 +101,15 @@ fn terminals_of(word: &str) -> Vec<String> {
 }
 
 fn x_terminal(tree: &SetupTree<'_>) -> String {
-    let text = tree.text(START_TTYS).unwrap_or_default();
-    let value = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("env X_TTY="));
-    let name = value.and_then(|value| terminal_of(value.trim()));
+    let set = |path: &str, key: &str| {
+        let text = tree.text(path)?;
+        let value = text
+            .lines()
+            .rev()
+            .find_map(|line| line.trim().strip_prefix(key))?;
+        terminal_of(value.trim())
+    };
+    let name = set(SETTINGS, "X_TTY=").or_else(|| set(START_TTYS, "env X_TTY="));
     name.unwrap_or("tty1").to_owned()
 }
 

@@ -17,7 +17,6 @@ pub(crate) const UNIT_FOLDERS: &[&str] = &[
 ];
 
 /// The folder that an administrator's units are in.
-#[expect(dead_code, reason = "for the edits to come")]
 pub(crate) const OWN: &str = UNIT_FOLDERS[0];
 
 /// What the generator made at this boot.
@@ -232,7 +231,8 @@ fn generated(
     }
     let place = kernel.place.clone().unwrap_or_default();
     let off = why_no_generator(tree, line);
-    for terminal in kernel.active.iter().filter(|name| !is_virtual(name)) {
+    let named = kernel.active.iter().chain(&kernel.nodes);
+    for terminal in named.filter(|name| !is_virtual(name)) {
         let unit = unit_of(terminal);
         let is_there = |prompt: &LoginPrompt| prompt.terminal == *terminal;
         if reading.prompts.iter().any(is_there) || terminal == "console" {
@@ -308,7 +308,6 @@ fn on_demand(tree: &SetupTree<'_>, reading: &mut SetupReading) {
 }
 
 /// The number of a virtual terminal that logind may give a prompt.
-#[expect(dead_code, reason = "for the edits to come")]
 pub(crate) fn is_automatic(tree: &SetupTree<'_>, terminal: &str) -> bool {
     virtual_number(terminal).is_some_and(|number| logind::read(tree).numbers().contains(&number))
 }

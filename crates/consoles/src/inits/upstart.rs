@@ -3,7 +3,7 @@
 //! take a job out with `manual`.
 
 use super::inittab::inittab_lines;
-use crate::prompt::{LoginPrompt, PromptStart, SetupReading, is_prompt_program};
+use crate::prompt::{LoginPrompt, PromptStart, SetupReading, SetupRemark, is_prompt_program};
 use crate::setup_tree::{SetupPlace, SetupTree, numbered};
 use crate::terminal_name::terminal_in;
 
@@ -34,10 +34,11 @@ pub(crate) fn read(tree: &SetupTree<'_>) -> SetupReading {
         let known = [".conf", ".override"].iter().any(|end| path.ends_with(end));
         let text = tree.text(path).unwrap_or_default();
         if !known && command_of(text).is_some() {
-            reading.remark(
-                SetupPlace::file(path),
-                "upstart does not read it: its name does not end in `.conf`",
-            );
+            reading.remarks.push(SetupRemark {
+                place: SetupPlace::file(path),
+                what: "upstart does not read it: its name does not end in `.conf`".to_owned(),
+                is_unread: true,
+            });
         }
     }
     for job in jobs(tree, JOBS, ".conf") {

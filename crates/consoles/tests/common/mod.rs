@@ -11,6 +11,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod asked;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

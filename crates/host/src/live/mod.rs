@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod socket;
 mod system_call;
+mod terminals;
 
 use std::path::Path;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -102,6 +103,21 @@ impl Host {
 }
 
 impl Host {
+    /// Reads what this machine's consoles and login prompts depend on, and nothing else.
+    pub fn live_consoles(options: &LiveOptions) -> Self {
+        let mut host = Self::of_tree(Path::new("/"), options.now);
+        host.running = true;
+        host.kernel = read_line("/proc/sys/kernel/osrelease");
+        host.name = read_line("/proc/sys/kernel/hostname").or(host.name);
+        host.take_processes(process::read(options.keep_secrets));
+        host.read_running_settings();
+        if !options.keep_secrets {
+            host.hide_secrets();
+        }
+        host.put_in_order();
+        host
+    }
+
     /// Reads the processes and sockets of this machine and nothing else.
     pub fn live_processes(options: &LiveOptions) -> Self {
         let mut host = Self {

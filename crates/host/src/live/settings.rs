@@ -78,6 +78,8 @@ impl Host {
             .map(|line| line.split_whitespace().map(ToOwned::to_owned).collect());
         let terminals = names("/sys/class/tty");
         self.consoles.terminals = (!terminals.is_empty()).then_some(terminals);
+        self.consoles.devices = Some(super::terminals::devices());
+        self.consoles.platform = Some(super::terminals::platform());
         self.read_init();
         self.read_disks();
     }

@@ -78,7 +78,6 @@ const INIT_WORDS: &[&str] = &[
 /// Folders whose files are kept, each with what a file's name must hold or end in.
 const FOLDERS: &[(&str, &str)] = &[
     ("/etc/inittab.d", ".tab"),
-    ("/etc/event.d", ""),
     ("/etc/pam.d", "login"),
     ("/etc/pam.d", "system-"),
     ("/etc/pam.d", "common-"),
@@ -143,6 +142,7 @@ pub(super) fn read(files: &Files) -> Vec<SetupFile> {
         }
     }
     kept.upstart("/etc/init", 0);
+    kept.upstart("/etc/event.d", 0);
     kept.systemd();
     kept.openrc();
     kept.runit();
@@ -223,10 +223,35 @@ impl KeptFiles<'_> {
     fn upstart(&mut self, folder: &str, depth: usize) {
         for path in self.files.paths(folder) {
             if !self.files.is_folder(&path) {
-                self.entry(&path);
+                self.job(&path);
             } else if depth < 4 {
                 self.upstart(&path, depth + 1);
             }
+        }
+    }
+
+    /// A job of upstart: its text if it is about login prompts, else only that it is there.
+    fn job(&mut self, path: &str) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let names = [
+            "rc-sysinit.conf",
+            "start-ttys.conf",
+            "serial.conf",
+            "tty.conf",
+        ];
+        let text = self.files.text(path).unwrap_or_default();
+        let counts = text.contains("getty")
+            || names.contains(&name)
+            || name
+                .rsplit_once('.')
+                .is_some_and(|(_, end)| end == "override")
+            || ["tty", "hvc", "xvc", "console"]
+                .iter()
+                .any(|kind| name.starts_with(kind));
+        if counts {
+            self.entry(path);
+        } else {
+            self.put(path, SetupContent::Program(Vec::new()));
         }
     }
 

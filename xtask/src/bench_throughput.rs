@@ -1,4 +1,5 @@
-//! `cargo xtask bench throughput`: Gbit/s and CPU beside iperf and iperf3, over loopback.
+//! `cargo xtask bench throughput`: Gbit/s and CPU beside iperf, iperf3 and, if it is there, riperf3,
+//! over loopback.
 //!
 //! All contenders run once, then again: what else the machine does falls on each alike. A ratio is
 //! taken within a repetition, and the median of all is shown. CPU is that of both ends, as the kernel
@@ -80,8 +81,17 @@ pub(crate) fn all() -> Outcome {
                 json_received,
             ),
         ];
+        // Not of Debian: `cargo install riperf3-cli` brings it.
+        let riperf3 = contender(
+            "riperf3",
+            "riperf3 -s",
+            &format!("riperf3 -c 127.0.0.1 -J -t {SECONDS} {iperf3}"),
+            json_received,
+        );
+        let found = command(&["riperf3", "--version"]).output().is_ok();
+        let contenders = contenders.into_iter().chain(found.then_some(riperf3));
         say(&format!("\n== {title}"));
-        compare(&contenders)?;
+        compare(&contenders.collect::<Vec<_>>())?;
     }
     Ok(())
 }

@@ -132,10 +132,16 @@ impl<'a> ProgressWatch<'a> {
     /// Reports the interval if it is over.
     pub(crate) fn pass(&mut self, streams: &[RunningStream]) {
         let now = Instant::now();
-        if self.next.is_some_and(|next| now >= next) {
+        if let Some(due) = self.next.filter(|due| now >= *due) {
             self.report(now, streams);
             let counted = self.begin + self.omit;
-            let next = self.last + self.interval;
+            // By the plan and not by when we woke, so that delays do not add up.
+            let planned = due + self.interval;
+            let next = if planned > now {
+                planned
+            } else {
+                now + self.interval
+            };
             // The end of what does not count is the end of an interval.
             let cut = self.last < counted && next > counted;
             self.next = Some(if cut { counted } else { next });

@@ -17,6 +17,8 @@ const SCHEMAS: &[(&[&str], &str)] = &[
     (&["firewall", "show"], "firewall-show.json"),
     (&["changes"], "changes.json"),
     (&["throughput", "client"], "throughput.json"),
+    (&["stop"], "stop.json"),
+    (&["signals"], "signals.json"),
 ];
 
 /// Writes everything that is generated.

@@ -53,12 +53,12 @@ fn release_tests(package: &str, chosen: &[&str], (variable, number): (&str, &str
     run_command(command(&words).env(variable, number), &shown)
 }
 
-/// Every point at which the journal can be interrupted, and every generated tree.
+/// Every point at which the journal can be interrupted, and every generated tree: some minutes, which an
+/// optimised build would not shorten, as the time goes into files.
 fn journal_tests() -> Outcome {
     let words = [
         "cargo",
         "test",
-        "--release",
         "-p",
         "surefoot-journal",
         "--",

@@ -3,6 +3,7 @@
 //! Only the standard library is used, so that this builds in a second on a fresh machine.
 
 mod bench;
+mod bench_journal;
 mod bench_throughput;
 mod docs;
 mod fuzz;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
                       hold both evaluators against the kernel with so many packets
   bench               print the figures that the README names, against the peers, as ratios
   bench throughput    print rates and CPU of `surefoot throughput` beside iperf and iperf3
+  bench journal       print what a journal of 10,000 entries costs
   long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz, stop,
                       throughput, watchdog
 ";
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("`{seconds}` is not a number of seconds")),
         },
         ["bench"] => bench::all(),
+        ["bench", "journal"] => bench_journal::all(),
         ["bench", "throughput"] => bench_throughput::all(),
         ["referee", words @ ..] => referee::run(words),
         ["long", name] => long::run(name),

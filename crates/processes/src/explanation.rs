@@ -251,10 +251,12 @@ impl StopExplanation {
                 ));
                 self.advise(
                     "Cut the connection to that program; every user of the mount gets an error",
-                    &[format!(
-                        "echo 1 > /sys/fs/fuse/connections/{}/abort",
-                        mount.minor
-                    )],
+                    &[
+                        // Many containers have not mounted it.
+                        "mountpoint -q /sys/fs/fuse/connections || mount -t fusectl fusectl /sys/fs/fuse/connections"
+                            .to_owned(),
+                        format!("echo 1 > /sys/fs/fuse/connections/{}/abort", mount.minor),
+                    ],
                 );
             }
             (WaitCause::FuseDaemon, None) => {
@@ -339,17 +341,26 @@ fn thaw(group: &surefoot_host::FrozenGroup) -> String {
     format!("echo {} > {}", group.thaw, quoted(&group.file))
 }
 
-/// The foreground command that a shell waits for while it keeps a trap back.
-pub fn waiting_shell(detail: &ProcessDetail, host: &Host) -> Option<u32> {
+/// Whether a process runs a shell.
+pub(crate) fn is_shell(process: &Process) -> bool {
     const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "zsh", "mksh", "busybox"];
-    let process = &detail.process;
     let program = process
         .exe
         .as_deref()
         .and_then(|exe| exe.rsplit('/').next());
-    let shell = SHELLS
+    SHELLS
         .iter()
-        .any(|name| program.unwrap_or(&process.name) == *name);
+        .any(|name| program.unwrap_or(&process.name) == *name)
+}
+
+/// The foreground command that a shell waits for while it keeps a trap back.
+pub fn waiting_shell(detail: &ProcessDetail, host: &Host) -> Option<u32> {
+    foreground_of(&detail.process, host)
+}
+
+/// The foreground command that a process waits for, if it is a shell.
+pub(crate) fn foreground_of(process: &Process, host: &Host) -> Option<u32> {
+    let shell = is_shell(process);
     let waits = process
         .wait_channel
         .as_deref()

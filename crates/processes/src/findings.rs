@@ -1,9 +1,13 @@
-//! Processes that are dead and not buried, or stuck in the kernel.
+//! Processes that are dead and not reaped, stuck in the kernel, stopped, or deaf to TERM.
 
 use std::collections::BTreeMap;
 
 use surefoot_host::{Host, Process};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, quoted};
+
+use crate::explanation::is_shell;
+use crate::plight::cause_of_function;
+use crate::signal::{TERM, mask_has};
 
 /// Seconds after which a state is no longer the blink between two events.
 const SETTLED: u64 = 60;
@@ -14,7 +18,7 @@ const PILE: usize = 10;
 /// As many processes are shown as evidence.
 const SHOWN: usize = 8;
 
-/// The area that `surefoot check` knows as `processes`, with the codes PR001 to PR003.
+/// The area that `surefoot check` knows as `processes`, with the codes PR001 to PR004.
 pub static AREA: Area = Area {
     word: "processes",
     pages: PAGES,
@@ -94,6 +98,31 @@ When it is fine
   A job that was suspended with Ctrl-Z.
 ",
     },
+    Page {
+        code: "PR004",
+        title: "processes that ignore TERM",
+        severity: Severity::Note,
+        text: "\
+What it is
+  A program has set SIGTERM to be ignored, or was started by one that had (`nohup` does so for HUP, a
+  careless wrapper for TERM): the usual request to end vanishes.
+
+Why it matters
+  `kill` seems to do nothing. Stopping its service, and every shutdown, waits until KILL: 90 seconds
+  under systemd, and KILL leaves it no time to tidy up.
+
+See it yourself
+  surefoot signals PID
+  grep SigIgn /proc/PID/status      # bit 15 from the right (4000) is TERM
+
+Mend it
+  Correct the program, or the wrapper that starts it. In a unit of systemd, `KillSignal=` names the
+  signal that does end it.
+
+When it is fine
+  Interactive shells do it (they are left out here), and programs that end on another signal.
+",
+    },
 ];
 
 /// Zombies by parent, stuck and stopped processes.
@@ -104,6 +133,7 @@ pub fn check(host: &Host) -> Vec<Finding> {
     let mut found = zombies(host, processes);
     found.extend(stuck(host, processes));
     found.extend(stopped(host, processes));
+    found.extend(deaf(host, processes));
     found
 }
 
@@ -125,7 +155,7 @@ fn evidence(host: &Host, process: &Process, what: &str) -> Evidence {
 fn zombies(host: &Host, processes: &[Process]) -> Vec<Finding> {
     let mut by_parent: BTreeMap<u32, Vec<&Process>> = BTreeMap::new();
     for process in processes {
-        // A leader that is dead while its threads live is no zombie that could be buried.
+        // A leader that is dead while its threads live is no zombie that could be reaped.
         if process.state == 'Z' && process.threads <= 1 && age(host, process) > SETTLED {
             by_parent.entry(process.parent).or_default().push(process);
         }
@@ -215,15 +245,51 @@ Certainty::Possibly,
                 .wait_channel
                 .as_deref()
                 .unwrap_or("an unknown function");
-            evidence(host, process, &format!(", waits in {function}"))
+            let what = match cause_of_function(function).words() {
+                Some(cause) => format!(", waits in {function}, for {cause}"),
+                None => format!(", waits in {function}"),
+            };
+            evidence(host, process, &what)
         })
         .collect();
     found.remedies = vec![Remedy {
         what: "See whether it lasts, and what it waits for".to_owned(),
         commands: vec![
             "ps -eo pid,stat,wchan:32,etime,args | awk '$2 ~ /^D/'".to_owned(),
-            format!("cat /proc/{}/stack", first.pid),
+            format!("surefoot stop --dry-run {}", first.pid),
         ],
+    }];
+    Some(found)
+}
+
+/// Programs that ignore TERM; shells that somebody works with do so by habit.
+fn deaf(host: &Host, processes: &[Process]) -> Option<Finding> {
+    let deaf: Vec<&Process> = processes
+        .iter()
+        .filter(|process| {
+            let lives = !process.kernel && process.pid != 1 && !matches!(process.state, 'Z' | 'X');
+            let interactive = process.terminal != 0 && is_shell(process);
+            lives
+                && !interactive
+                && mask_has(process.signals.ignored, TERM)
+                && age(host, process) > SETTLED
+        })
+        .collect();
+    let first = deaf.first()?;
+    let mut found = AREA.finding(
+        "PR004",
+        Certainty::Certainly,
+        format!("ignoring TERM: {}", names(&deaf)),
+        "The usual request to end vanishes; stopping it and every shutdown wait until KILL.",
+    );
+    found.evidence = deaf
+        .iter()
+        .take(SHOWN)
+        .map(|it| evidence(host, it, ""))
+        .collect();
+    found.remedies = vec![Remedy {
+        what: "See what it does about signals; `surefoot stop` sends KILL after a grace".to_owned(),
+        commands: vec![format!("surefoot signals {}", first.pid)],
     }];
     Some(found)
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use surefoot_host::{Host, Process, ProcessDetail, ProcessIdentity, SocketKind};
 
-use crate::explanation::{SignalSender, StopExplanation, explain_process, waiting_shell};
+use crate::explanation::{
+    SignalSender, StopExplanation, explain_process, foreground_of, waiting_shell,
+};
 use crate::manners::{DaemonManners, ProcessRestart, UnitState, manners_of, restart_of};
 use crate::plight::{
     ProcessPlight, SignalOutcome, handling_of, is_namespace_init, outcome_of_request,
@@ -83,6 +85,13 @@ pub struct StopMember {
     pub manners: Option<DaemonManners>,
     /// What starts it again.
     pub restart: Option<ProcessRestart>,
+    /// Its parent.
+    pub parent: u32,
+    /// Other processes of its parent that run the same command line already.
+    #[serde(skip)]
+    pub siblings: Vec<u32>,
+    /// The shell that waits for it: a script that goes on when it ends, and may start it again.
+    pub script: Option<u32>,
     /// Its state, and what signals do.
     pub explanation: StopExplanation,
     /// The first signal; none if no signal does anything.
@@ -234,6 +243,18 @@ fn plan_member(
         connections: connected.len(),
         peers: connected.into_iter().take(PEERS_SHOWN).collect(),
         restart: restart_of(detail, host, unit),
+        parent: process.parent,
+        siblings: host
+            .children(process.parent)
+            .filter(|other| other.pid != process.pid && other.command == process.command)
+            .map(|other| other.pid)
+            .collect(),
+        script: host
+            .process(process.parent)
+            .filter(|parent| foreground_of(parent, host) == Some(process.pid))
+            // A person's shell goes on with the person.
+            .filter(|parent| !host.ancestors(inputs.sender.pid).contains(&parent.pid))
+            .map(|parent| parent.pid),
         signal: (!hopeless).then_some(signal),
         outcome,
         resume: explanation.plight == ProcessPlight::Stopped && signal != KILL,

@@ -117,6 +117,19 @@ pub enum WaitCause {
     Other,
 }
 
+impl WaitCause {
+    /// What does not answer, in words; none if that is unknown.
+    pub fn words(self) -> Option<&'static str> {
+        match self {
+            Self::FrozenFileSystem => Some("a frozen file system"),
+            Self::FuseDaemon => Some("the program behind a FUSE file system"),
+            Self::NetworkFileSystem => Some("a server of NFS"),
+            Self::BlockDevice => Some("a block device"),
+            Self::Other => None,
+        }
+    }
+}
+
 impl ProcessPlight {
     /// The word that JSON and tests use.
     pub fn word(&self) -> &'static str {
@@ -254,16 +267,32 @@ fn stuck(detail: &ProcessDetail, host: &Host) -> Option<ProcessPlight> {
 }
 
 fn cause_of(function: &str, detail: &ProcessDetail) -> WaitCause {
-    let on_stack = |words: &[&str]| {
-        let mut all = detail.stack.iter().map(String::as_str).chain([function]);
-        all.any(|frame| words.iter().any(|word| frame.contains(word)))
-    };
+    let frames: Vec<&str> = detail
+        .stack
+        .iter()
+        .map(String::as_str)
+        .chain([function])
+        .collect();
     let mount = detail
         .waits_in
         .as_ref()
         .and_then(|call| call.mount.as_ref());
     let kind = mount.map_or("", |mount| mount.kind.as_str());
-    if function == FUSE || on_stack(&["fuse_", FUSE]) || kind.starts_with("fuse") {
+    cause_of_frames(&frames, kind)
+}
+
+/// What a process waits for in a function of the kernel, as far as the function alone tells.
+pub(crate) fn cause_of_function(function: &str) -> WaitCause {
+    cause_of_frames(&[function], "")
+}
+
+/// The functions on the stack, and the kind of the file system that the call is about.
+fn cause_of_frames(frames: &[&str], kind: &str) -> WaitCause {
+    let on_stack = |words: &[&str]| {
+        let mut all = frames.iter();
+        all.any(|frame| words.iter().any(|word| frame.contains(word)))
+    };
+    if on_stack(&["fuse_", FUSE]) || kind.starts_with("fuse") {
         WaitCause::FuseDaemon
     } else if on_stack(&[
         "percpu_rwsem_wait",

@@ -37,7 +37,7 @@ impl OwnGroup {
 
 impl Drop for OwnGroup {
     fn drop(&mut self) {
-        // A group can be removed once the last process in it is buried.
+        // A group can be removed once the last process in it is reaped.
         for _ in 0..200 {
             if std::fs::remove_dir(&self.0).is_ok() {
                 return;
@@ -249,6 +249,60 @@ impl Drop for OwnFileSystem {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A mount of the test's own, given up with this value.
+struct OwnMount(PathBuf);
+
+impl Drop for OwnMount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_fuse_daemon_that_is_silent_is_named_with_the_way_to_cut_it_off() {
+    for _ in 0..RUNS {
+        let folder = tempfile::tempdir().expect("a folder for scratch");
+        let point = folder.path().join("on");
+        std::fs::create_dir(&point).expect("it is made");
+        let shown = point.to_str().expect("text");
+        let _mount = OwnMount(point.clone());
+        // This test needs root and a kernel with FUSE.
+        let daemon = Subject::start(&["serves-nothing", shown]);
+        let file = point.join("file");
+        let mut subject = Subject::start(&["write", file.to_str().expect("text")]);
+        subject.tell("go");
+        let waits = || {
+            let channel = std::fs::read_to_string(format!("/proc/{}/wchan", subject.pid));
+            channel.is_ok_and(|channel| channel.contains("request_wait_answer"))
+        };
+        until("the wait for the daemon", waits);
+        let explanation = explained(subject.pid);
+        let ProcessPlight::Uninterruptible { cause, call, .. } = &explanation.plight else {
+            panic!("{explanation:?}");
+        };
+        assert_eq!(*cause, WaitCause::FuseDaemon, "{explanation:?}");
+        let mount = call.as_ref().and_then(|call| call.mount.as_ref());
+        let mount = mount.unwrap_or_else(|| panic!("{explanation:?}"));
+        assert_eq!(
+            (mount.point.as_str(), mount.kind.as_str()),
+            (shown, "fuse.silent")
+        );
+        let named = format!(
+            "the program that serves {shown} (fuse.silent from surefoot-test) does not answer"
+        );
+        assert!(explanation.why.contains(&named), "{explanation:?}");
+        send(subject.pid, "KILL");
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!has_ended(subject.pid), "KILL waits for the daemon");
+        assert!(!has_ended(daemon.pid));
+        // The commands that were advised free it, and the daemon need not be known for that.
+        let script = explanation.remedies[0].commands.join("\n");
+        let status = Command::new("sh").args(["-ec", &script]).status();
+        assert!(status.expect("a shell").success(), "{script}");
+        until("the end", || has_ended(subject.pid));
     }
 }
 

@@ -27,7 +27,7 @@ fn told(
     assert_eq!(found, (word, term, outcomes), "{explanation:#?}");
 }
 
-/// Whether a process has ended, buried or not.
+/// Whether a process has ended, reaped or not.
 fn has_ended(pid: u32) -> bool {
     matches!(state(pid), 'Z' | 'X' | '-')
 }

@@ -3,6 +3,7 @@
 mod subject;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -82,6 +83,65 @@ fn the_way_it_ended_is_told() {
     assert_eq!(
         ended(&stop(subject.pid, quit), subject.pid),
         (by(12), false)
+    );
+}
+
+#[test]
+fn an_end_is_told_within_five_milliseconds() {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let word = scratch.path().join("word");
+    let shown = word.to_str().expect("text");
+    let now = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    let mut late: Vec<i64> = Vec::new();
+    for _ in 0..20 {
+        let subject = Subject::start(&["ends-with-a-word", shown]);
+        let plan = plan(&StopTarget::Pid(subject.pid), QUICK);
+        let mut told = 0;
+        carry_out(&plan, std::process::id(), &mut |_| told = now()).expect("it is carried out");
+        let ended = std::fs::read_to_string(&word).expect("it is written");
+        let ended: i64 = ended.trim().parse().expect("a number");
+        late.push((told - ended) / 1000);
+    }
+    late.sort_unstable();
+    let line = format!(
+        "told after the end: median {} us, at most {} us\n",
+        late[10], late[19]
+    );
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    // What else the machine does may hold up the one or the other.
+    assert!(late[0] >= 0 && late[10] < 5000, "{late:?}");
+}
+
+#[test]
+fn what_a_script_starts_again_is_told() {
+    let program = subject::program().display();
+    // Only the first one has somebody to say `ready` to.
+    let script =
+        format!("{program} plain; while :; do {program} plain > /dev/null; sleep 0.2; done");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]);
+    let shell = Subject::start_by(&mut command);
+    let made = plan(&StopTarget::Pid(shell.pid), QUICK);
+    assert_eq!(made.members[0].script, Some(shell.child.id()));
+    let report = carry_out(&made, std::process::id(), &mut |_| {}).expect("it is carried out");
+    let [again] = &report.restarted[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!((again.instead_of, again.by), (shell.pid, shell.child.id()));
+    assert_ne!(again.pid, shell.pid);
+    // With the shell it stays down.
+    let tree = StopOptions {
+        tree: true,
+        ..QUICK
+    };
+    let report = stop(shell.child.id(), tree);
+    assert_eq!(
+        (report.survivors.len(), report.restarted.len()),
+        (0, 0),
+        "{report:?}"
     );
 }
 

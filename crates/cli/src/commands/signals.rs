@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::Args;
 use surefoot_host::{Host, LiveOptions, ProcessDetail};
 use surefoot_processes::{
-    SIGNALS, SignalHandling, SignalLine, SignalOutcome, SignalReport, SignalSender, report_signals,
+    SIGNALS, SignalHandling, SignalLine, SignalOutcome, SignalReport, SignalSender, StopTarget,
+    TargetError, find_in_facts, report_signals,
 };
 use surefoot_report::escape;
 
@@ -23,6 +24,7 @@ use crate::output::Output;
 #[command(after_long_help = "\
 Examples:
   surefoot signals 812
+  surefoot signals nginx                    # every process of that name
   surefoot signals 812 --format json
   surefoot signals --list                   # what each signal is for
 
@@ -31,43 +33,75 @@ Exit status:
   2  bad usage, or there is no such process
   3  not permitted")]
 pub(crate) struct SignalsArgs {
-    /// The process, by its number
-    #[arg(value_name = "PID", required_unless_present = "list", conflicts_with = "list", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) pid: Option<u32>,
+    /// The process, by its number, its name or its port, as for `surefoot stop`
+    #[arg(value_name = "PROCESS", required_unless_present_any = ["list", "schema"], conflicts_with = "list")]
+    pub(crate) process: Option<String>,
     /// List all signals with what each is for
     #[arg(long)]
     pub(crate) list: bool,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,
+    /// Print the JSON Schema of what `--format json` writes, and look at nothing
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 pub(super) fn run(args: &SignalsArgs, output: &Output) -> Result<Status, Failure> {
-    let Some(pid) = args.pid else {
+    if args.schema {
+        output.answer(include_str!("signals.schema.json"))?;
+        return Ok(Status::Clean);
+    }
+    let Some(word) = &args.process else {
         output.answer(&match args.format {
             AnswerFormat::Text => list(),
             AnswerFormat::Json => output.json_answer("signals-list", &SIGNALS)?,
         })?;
         return Ok(Status::Clean);
     };
-    let detail = ProcessDetail::live(pid, false)
-        .map_err(|error| Failure::io(format!("cannot read process {pid}"), &error))?
-        .ok_or_else(|| no_such(pid))?;
     let host = Host::live_processes(&LiveOptions {
         now: input::now(),
         keep_secrets: false,
     });
-    let sender = SignalSender::of(&host, std::process::id());
-    let report = report_signals(&detail, &host, &sender);
+    let me = std::process::id();
+    let pids = find(word, &host, me)?;
+    let sender = SignalSender::of(&host, me);
+    let mut reports = Vec::new();
+    for pid in &pids {
+        let detail = ProcessDetail::live(*pid, false)
+            .map_err(|error| Failure::io(format!("cannot read process {pid}"), &error))?;
+        // One that ended meanwhile has nothing to show, unless it is all that was asked for.
+        reports.extend(detail.map(|detail| report_signals(&detail, &host, &sender)));
+    }
+    let [first, others @ ..] = &reports[..] else {
+        return Err(no_such(&TargetError::NoSuchName(word.clone())));
+    };
     output.answer(&match args.format {
-        AnswerFormat::Text => text(&report),
-        AnswerFormat::Json => output.json_answer("signals", &report)?,
+        AnswerFormat::Text => {
+            let texts: Vec<String> = reports.iter().map(text).collect();
+            texts.join("\n")
+        }
+        AnswerFormat::Json if others.is_empty() => output.json_answer("signals", first)?,
+        AnswerFormat::Json => output.json_answer("signals-of-several", &reports)?,
     })?;
     Ok(Status::Clean)
 }
 
-fn no_such(pid: u32) -> Failure {
-    Failure::input(format!("there is no process {pid}")).hint("`ps -e` lists the processes")
+/// The processes that a word means.
+fn find(word: &str, host: &Host, me: u32) -> Result<Vec<u32>, Failure> {
+    let found = StopTarget::parse(word)
+        .and_then(|target| find_in_facts(&target, host, me, true))
+        .map_err(|error| no_such(&error))?;
+    found.ok_or_else(|| {
+        Failure::input(format!(
+            "`{word}` names no process by number, name, port, unit or container"
+        ))
+        .hint("`surefoot stop --dry-run` takes users, terminals, files and control groups, too")
+    })
+}
+
+fn no_such(error: &TargetError) -> Failure {
+    Failure::input(error.to_string()).hint("`ps -e` lists the processes")
 }
 
 fn list() -> String {

@@ -50,12 +50,12 @@ Examples:
 
 Exit status:
   0  all have ended; with --dry-run: all can be stopped
-  1  a process survives, or nothing was sent
+  1  a process survives or was started again, or nothing was sent
   2  bad usage, or there is no such process
   3  not permitted")]
 pub(crate) struct StopArgs {
     /// What to stop
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required_unless_present = "schema")]
     pub(crate) targets: Vec<String>,
     /// Say what would happen and send nothing
     #[arg(short = 'n', long)]
@@ -84,6 +84,9 @@ pub(crate) struct StopArgs {
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     pub(crate) format: AnswerFormat,
+    /// Print the JSON Schema of what `--format json` writes, and stop nothing
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 fn signal(word: &str) -> Result<u8, String> {
@@ -106,6 +109,10 @@ struct StopAnswer<'a> {
 }
 
 pub(super) fn run(args: &StopArgs, output: &Output) -> Result<Status, Failure> {
+    if args.schema {
+        output.answer(include_str!("stop.schema.json"))?;
+        return Ok(Status::Clean);
+    }
     let targets: Result<Vec<StopTarget>, TargetError> = args
         .targets
         .iter()
@@ -176,11 +183,13 @@ pub(super) fn run(args: &StopArgs, output: &Output) -> Result<Status, Failure> {
         output.answer(&rest_text(&report))?;
     }
     answer(Some(&report))?;
-    Ok(if report.survivors.is_empty() {
-        Status::Clean
-    } else {
-        Status::Findings
-    })
+    Ok(
+        if report.survivors.is_empty() && report.restarted.is_empty() {
+            Status::Clean
+        } else {
+            Status::Findings
+        },
+    )
 }
 
 fn failure(error: &StopError) -> Failure {
@@ -316,6 +325,12 @@ fn member_text(member: &StopMember) -> String {
     if let Some(manners) = &member.manners {
         let _ = writeln!(text, "  {}", manners.why);
     }
+    if let Some(script) = member.script {
+        let _ = writeln!(
+            text,
+            "  a shell waits for it (pid {script}): its script goes on then, and may start it again"
+        );
+    }
     text.push_str(&why_text(&member.explanation));
     text.push_str(&will_text(member));
     text
@@ -415,6 +430,17 @@ fn rest_text(report: &StopReport) -> String {
             ""
         };
         let _ = writeln!(text, "children that run on: {}{more}", pids.join(", "));
+    }
+    for again in &report.restarted {
+        let _ = writeln!(
+            text,
+            "started again: {} (pid {}), by {} (pid {}), which has to be stopped first",
+            escape(&again.name),
+            again.pid,
+            escape(&again.by_name),
+            again.by
+        );
+        let _ = writeln!(text, "  surefoot stop {} --tree", again.by);
     }
     for survivor in &report.survivors {
         let after = if survivor.killed { " after KILL" } else { "" };

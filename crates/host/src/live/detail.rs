@@ -98,7 +98,7 @@ impl ProcessLink {
         })
     }
 
-    /// The wait status of a process that has ended and is not buried; none if it is not to be seen.
+    /// The wait status of a process that has ended and is not reaped; none if it is not to be seen.
     pub fn wait_status(identity: &ProcessIdentity) -> Option<i32> {
         /// `exit_code` of `proc_pid_stat(5)`, counted from the state.
         const EXIT_CODE: usize = 49;

@@ -290,16 +290,16 @@ pub(super) fn read_process(
     folder: &str,
     setting: &ProcessSetting,
 ) -> io::Result<Option<Process>> {
-    let status = fs::read(format!("{folder}/status"))?;
-    let stat = fs::read(format!("{folder}/stat"))?;
-    let mut process = parse_status(pid, &String::from_utf8_lossy(&status));
-    let stat = String::from_utf8_lossy(&stat);
-    if parse_stat(&mut process, &stat, setting.boot).is_none() {
+    let may_be_missing = |name: &str| fs::read(format!("{folder}/{name}")).unwrap_or_default();
+    let files = ProcessFiles {
+        status: &fs::read(format!("{folder}/status"))?,
+        stat: &fs::read(format!("{folder}/stat"))?,
+        command_line: &may_be_missing("cmdline"),
+        control_groups: &may_be_missing("cgroup"),
+    };
+    let Some(mut process) = files.parse(pid, setting.boot, setting.keep_secrets) else {
         return Ok(None);
-    }
-    if let Ok(command) = fs::read(format!("{folder}/cmdline")) {
-        process.command = arguments(&command, setting.keep_secrets);
-    }
+    };
     let link = |name: &str| fs::read_link(format!("{folder}/{name}"));
     process.exe = link("exe")
         .ok()
@@ -309,11 +309,34 @@ pub(super) fn read_process(
     let network = link("ns/net").ok();
     process.network = network.as_deref().and_then(namespace_inode);
     process.same_network = network.zip(setting.network.as_ref()).map(|(a, b)| a == *b);
-    if let Ok(groups) = fs::read_to_string(format!("{folder}/cgroup")) {
+    Ok(Some(process))
+}
+
+/// The files below `/proc/PID` that are text.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessFiles<'a> {
+    /// `status`.
+    pub status: &'a [u8],
+    /// `stat`.
+    pub stat: &'a [u8],
+    /// `cmdline`.
+    pub command_line: &'a [u8],
+    /// `cgroup`.
+    pub control_groups: &'a [u8],
+}
+
+impl ProcessFiles<'_> {
+    /// The process that they tell of; none if `stat` is not understood. `boot` is when the machine was
+    /// started, in seconds since 1970.
+    pub fn parse(&self, pid: u32, boot: u64, keep_secrets: bool) -> Option<Process> {
+        let mut process = parse_status(pid, &String::from_utf8_lossy(self.status));
+        parse_stat(&mut process, &String::from_utf8_lossy(self.stat), boot)?;
+        process.command = arguments(self.command_line, keep_secrets);
+        let groups = String::from_utf8_lossy(self.control_groups);
         process.unit = unit(&groups);
         process.container = container(&groups);
+        Some(process)
     }
-    Ok(Some(process))
 }
 
 /// The number in `net:[4026531840]`.

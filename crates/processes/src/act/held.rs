@@ -100,7 +100,7 @@ impl HeldProcess {
         (link.start_ticks == self.identity.start_ticks).then_some(link)
     }
 
-    /// Whether it has ended, buried or not.
+    /// Whether it has ended, reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         let mut places = [PollFd::new(&self.pidfd, PollFlags::IN)];
         poll(&mut places, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
@@ -127,7 +127,7 @@ impl HeldProcess {
         if let Ok(Some(status)) = surefoot_sys::wait_status_of(self.pidfd.as_fd()) {
             return ProcessEnd::of_wait_status(status);
         }
-        // Before it is buried `/proc` has the status, for root and its own user.
+        // Before it is reaped `/proc` has the status, for root and its own user.
         if let Some(status) = ProcessLink::wait_status(&self.identity) {
             return ProcessEnd::of_wait_status(status);
         }

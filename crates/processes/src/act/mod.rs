@@ -19,7 +19,7 @@ use surefoot_host::{
 use thiserror::Error;
 
 pub use held::ProcessEnd;
-pub use run::{EndedProcess, StopReport, StopSurvivor, carry_out};
+pub use run::{EndedProcess, RestartedProcess, StopReport, StopSurvivor, carry_out};
 
 use crate::explanation::SignalSender;
 use crate::plan::{StopInputs, StopOptions, StopPlan, companions_of, plan_stop};

@@ -20,6 +20,11 @@ const AFTER_KILL: Duration = Duration::from_secs(2);
 /// How often a tree is looked through for new members, and stopped members are resumed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How long a parent is watched after the end of its child, and a script that waited for it.
+const AFTER_PARENT: Duration = Duration::from_millis(100);
+const AFTER_SCRIPT: Duration = Duration::from_millis(1500);
+const BETWEEN_GLANCES: Duration = Duration::from_millis(20);
+
 /// How long a tree is made to stand still before KILL, at most.
 const STANDSTILL: Duration = Duration::from_millis(500);
 
@@ -34,6 +39,23 @@ pub struct StopReport {
     pub left: Vec<ProcessIdentity>,
     /// Units that systemd has stopped.
     pub units: Vec<String>,
+    /// Processes that run the same program again, started by the same parent since.
+    pub restarted: Vec<RestartedProcess>,
+}
+
+/// A process that took the place of one that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestartedProcess {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// The process that ended.
+    pub instead_of: u32,
+    /// The parent of both.
+    pub by: u32,
+    /// The parent's name.
+    pub by_name: String,
 }
 
 /// A process that ended.
@@ -211,7 +233,7 @@ impl StopRun<'_> {
         let mut killed_at = killed_first.then(Instant::now);
         let mut looked = self.begun;
         loop {
-            self.bury();
+            self.collect_ended();
             let now = Instant::now();
             let waiting = |process: &StoppingProcess| process.spared.is_none();
             if !self.going.iter().any(waiting) {
@@ -269,7 +291,7 @@ impl StopRun<'_> {
     }
 
     /// Takes those that have ended out and tells of them.
-    fn bury(&mut self) {
+    fn collect_ended(&mut self) {
         let (ended, going) = std::mem::take(&mut self.going)
             .into_iter()
             .partition(|process: &StoppingProcess| process.held.has_ended());
@@ -401,7 +423,7 @@ impl StopRun<'_> {
             Host::live_processes(&LiveOptions::default())
         };
         let sender = SignalSender::of(&host, self.me);
-        for process in self.going {
+        for process in std::mem::take(&mut self.going) {
             let pid = process.held.identity().pid;
             let detail = ProcessDetail::live(pid, false).ok().flatten();
             self.report.survivors.push(StopSurvivor {
@@ -417,8 +439,69 @@ impl StopRun<'_> {
             .filter(|child| ProcessIdentity::live(child.pid).as_ref() == Some(*child))
             .cloned()
             .collect();
+        self.report.restarted = self.watch_for_restarts();
         self.report
     }
+
+    /// Looks whether a parent starts again what has ended: for a moment, and longer where a script has
+    /// waited for it.
+    fn watch_for_restarts(&self) -> Vec<RestartedProcess> {
+        let ended = |member: &&StopMember| {
+            let mut ended = self.report.ended.iter();
+            ended.any(|it| it.pid == member.identity.pid && it.after.is_some())
+        };
+        let all: BTreeSet<u32> = self.plan.members.iter().map(|it| it.identity.pid).collect();
+        let above = Host::live_processes(&LiveOptions::default()).ancestors(self.me);
+        let watched: Vec<&StopMember> = self
+            .plan
+            .members
+            .iter()
+            .filter(|member| member.asked && member.parent > 1)
+            .filter(|member| !all.contains(&member.parent) && !above.contains(&member.parent))
+            .filter(ended)
+            .collect();
+        if watched.is_empty() {
+            return Vec::new();
+        }
+        let script = watched.iter().any(|member| member.script.is_some());
+        let patience = if script { AFTER_SCRIPT } else { AFTER_PARENT };
+        let begun = Instant::now();
+        loop {
+            let found = restarted(&watched);
+            if !found.is_empty() || begun.elapsed() >= patience {
+                return found;
+            }
+            std::thread::sleep(BETWEEN_GLANCES);
+        }
+    }
+}
+
+/// The processes that have the command line and the parent of one of these, and another number.
+fn restarted(watched: &[&StopMember]) -> Vec<RestartedProcess> {
+    let host = Host::live_processes(&LiveOptions::default());
+    let again = |member: &StopMember| {
+        let same = host.children(member.parent).find(|child| {
+            // A parent forks before the child runs the program: the command line tells.
+            let later = child.start_ticks >= member.identity.start_ticks;
+            later
+                && child.pid != member.identity.pid
+                && child.state != 'Z'
+                && !member.children.iter().any(|it| it.pid == child.pid)
+                && child.command == member.command
+                && !member.siblings.contains(&child.pid)
+        })?;
+        Some(RestartedProcess {
+            pid: same.pid,
+            name: same.name.clone(),
+            instead_of: member.identity.pid,
+            by: member.parent,
+            by_name: host
+                .process(member.parent)
+                .map(|parent| parent.name.clone())
+                .unwrap_or_default(),
+        })
+    };
+    watched.iter().filter_map(|member| again(member)).collect()
 }
 
 fn hold(identity: &ProcessIdentity) -> Result<HoldAttempt, StopError> {

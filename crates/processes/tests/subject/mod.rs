@@ -31,7 +31,7 @@ pub(crate) fn program() -> &'static Path {
     })
 }
 
-/// A process of a test, ended and buried with this value.
+/// A process of a test, ended and reaped with this value.
 pub(crate) struct Subject {
     pub(crate) child: Child,
     /// The process that is looked at: the program itself, or a child of it.
@@ -61,6 +61,11 @@ impl Subject {
         let pid = word.and_then(|word| word.parse().ok());
         let pid = pid.unwrap_or_else(|| panic!("`ready PID` is expected, not `{line}`"));
         Self { child, pid }
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.child.try_wait().expect("it can be asked").is_none()
     }
 
     /// Writes a line to its standard input.

@@ -2,14 +2,17 @@
    It prints one line when it is there, and ends by itself after five minutes. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void ready(long number)
@@ -82,6 +85,104 @@ static void grow(int left)
 	}
 }
 
+/* Serves a FUSE file system that greets the kernel and answers nothing else. */
+static void serve_nothing(const char *folder)
+{
+	static char request[1 << 20];
+	struct {
+		struct fuse_out_header header;
+		struct fuse_init_out init;
+	} answer;
+	const struct fuse_in_header *asked = (const void *)request;
+	char options[100];
+	int device = open("/dev/fuse", O_RDWR);
+	if (device < 0)
+		exit(4);
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", device);
+	if (mount("surefoot-test", folder, "fuse.silent", MS_NOSUID | MS_NODEV, options) != 0)
+		exit(5);
+	if (read(device, request, sizeof request) < 0)
+		exit(6);
+	memset(&answer, 0, sizeof answer);
+	answer.header.len = sizeof answer;
+	answer.header.unique = asked->unique;
+	answer.init.major = FUSE_KERNEL_VERSION;
+	answer.init.minor = FUSE_KERNEL_MINOR_VERSION;
+	answer.init.max_write = 4096;
+	if (write(device, &answer, sizeof answer) < 0)
+		exit(7);
+	ready(getpid());
+	for (;;)
+		if (read(device, request, sizeof request) < 0)
+			exit(0);
+}
+
+static volatile sig_atomic_t end_at_once;
+
+static void note_term(int signal)
+{
+	(void)signal;
+	end_at_once = 1;
+}
+
+/* Ends some time after TERM and writes down when, on the clock that the test reads as well. */
+static void end_with_a_word(const char *file)
+{
+	FILE *words = fopen(file, "w");
+	sigset_t set;
+	struct timespec now;
+	if (!words)
+		exit(4);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, 0);
+	signal(SIGTERM, note_term);
+	ready(getpid());
+	sigemptyset(&set);
+	while (!end_at_once)
+		sigsuspend(&set);
+	usleep(30000);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	fprintf(words, "%lld\n", (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+	fflush(words);
+	_exit(0);
+}
+
+static int hits;
+
+static void note_hit(int signal)
+{
+	(void)signal;
+	if (write(hits, "!", 1) < 0)
+		_exit(9);
+}
+
+/* Forks so many children that live for some milliseconds, in a space of some hundred numbers, which it
+   goes through again and again. Each writes down a TERM that it gets. */
+static void storm(int count, const char *file)
+{
+	hits = open(file, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
+	if (hits < 0 || last < 0)
+		exit(4);
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGTERM, note_hit);
+	ready(getpid());
+	while (count-- > 0) {
+		if (count % 200 == 0 && pwrite(last, "300", 3, 0) < 0)
+			exit(5);
+		pid_t child = fork();
+		if (child == 0) {
+			usleep(20000);
+			_exit(0);
+		}
+		if (child < 0)
+			usleep(1000);
+		usleep(200);
+	}
+	exit(0);
+}
+
 int main(int count, char **words)
 {
 	const char *kind = count > 1 ? words[1] : "";
@@ -146,6 +247,12 @@ int main(int count, char **words)
 			return 3;
 		ready(child);
 		raise(SIGSTOP);
+	} else if (!strcmp(kind, "serves-nothing")) {
+		serve_nothing(words[2]);
+	} else if (!strcmp(kind, "ends-with-a-word")) {
+		end_with_a_word(words[2]);
+	} else if (!strcmp(kind, "storm")) {
+		storm(number, words[3]);
 	} else if (!strcmp(kind, "write")) {
 		/* Opens a file for writing when it is told to. */
 		char line[8];

@@ -137,7 +137,7 @@ surefoot() {
     "firewall diff --live "*) shift 3; set -- firewall diff --facts "$examples/web1.surefoot" "$@" ;;
     capture*) rm -f web1.surefoot ;;
     # A process of our own stands for those in the examples.
-    "signals "[0-9]*) shift 2; set -- signals $$ "$@" ;;
+    "signals "[0-9n]*) shift 2; set -- signals $$ "$@" ;;
     signals*) ;;
     stop*)
         sleep 60 > /dev/null 2>&1 &

@@ -78,7 +78,7 @@ Exit status:
   1  the entry is not armed
   2  bad usage, or the journal cannot be read
   3  not permitted
-  5  it cannot be rolled back (the watchdog tries again at the deadline), or its reload failed")]
+  5  it could not be rolled back, or the reload failed then")]
 pub(crate) struct RollbackArgs {
     /// The number of the entry; without one, the newest that is armed
     #[arg(value_name = "N")]

@@ -146,6 +146,7 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
     let denied = matches!(
         error,
         JournalError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied
+            && !rustix::process::geteuid().is_root()
     );
     let mut failure = match error {
         _ if denied => Failure::denied(error.to_string()),
@@ -164,6 +165,7 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
             Failure::refused(error.to_string()).picture(escape_lines(diff))
         }
         JournalError::WrongState { .. }
+        | JournalError::BeingReversed { .. }
         | JournalError::NothingThere { .. }
         | JournalError::HeldByArmed { .. }
         | JournalError::ChangedMeanwhile { .. } => Failure::refused(error.to_string()),

@@ -16,6 +16,12 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// happen to it, and its lock held.
 const EDIT: &str = r#"
 edit() { exec "$surefoot" edit --state-dir "$state" --confirm-within 2s "$@" "$file" -- sh -c 'echo new > "$0"'; }
+watchdogs() {
+    for process in /proc/[0-9]*; do
+        mapfile -d '' -t words 2> /dev/null < "$process/cmdline" || continue
+        [[ "${words[*]}" == *"watchdog --state-dir $state "* ]] && echo "${process#/proc/}"
+    done
+}
 wait_for_new() {
     for _ in $(seq 500); do grep -q new "$file" && return; sleep 0.02; done
     echo "the file was never changed" >&2
@@ -165,12 +171,9 @@ touch "$folder/more" 2> /dev/null && echo "not read-only" >&2"#
 fn signals_that_end_a_session_are_sent_to_the_watchdog() {
     let script = format!(
         r#"(edit); {CHANGED}
-for process in /proc/[0-9]*; do
-    words=$(tr '\0' ' ' 2> /dev/null < "$process/cmdline")
-    case "$words" in *"watchdog --state-dir $state "*)
-        echo "found a watchdog"
-        kill -HUP "${{process#/proc/}}"; kill -INT "${{process#/proc/}}"; kill -TERM "${{process#/proc/}}";;
-    esac
+for process in $(watchdogs); do
+    echo "found a watchdog"
+    kill -HUP $process; kill -INT $process; kill -TERM $process
 done"#
     );
     check("HUP, INT and TERM", &script);
@@ -182,10 +185,7 @@ done"#
 fn a_watchdog_that_was_killed_is_started_again_by_the_next_surefoot() {
     let script = format!(
         r#"(edit); {CHANGED}
-for process in /proc/[0-9]*; do
-    words=$(tr '\0' ' ' 2> /dev/null < "$process/cmdline")
-    case "$words" in *"watchdog --state-dir $state "*) kill -KILL "${{process#/proc/}}";; esac
-done
+kill -KILL $(watchdogs)
 "$surefoot" changes --state-dir "$state" 2>&1
 "$surefoot" changes --state-dir "$state" 2>&1"#
     );
@@ -203,6 +203,7 @@ fn check_hindered(name: &str, hinder: &str, release: &str, wanted: &str) {
         r#"(edit); {CHANGED}
 {hinder}
 sleep 3
+"$surefoot" confirm --state-dir "$state" 2>&1
 {release}
 echo "released at $(date +%s.%N)""#
     );
@@ -212,6 +213,10 @@ echo "released at $(date +%s.%N)""#
     let _ = std::io::stderr().write_all(line.as_bytes());
     assert!(late < 4.0, "{name}: {late} s\n{}", run.errors);
     assert!(run.said.contains(wanted), "{name}: {}", run.said);
+    let refused = "entry 1 is being put back, so it cannot be confirmed";
+    assert!(run.said.contains(refused), "{name}: {}", run.said);
+    let left = "The change is put back as soon as nothing is in the way.";
+    assert!(run.said.contains(left), "{name}: {}", run.said);
     assert!(
         run.said.contains("the watchdog tries again"),
         "{}",

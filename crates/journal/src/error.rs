@@ -96,6 +96,14 @@ pub enum JournalError {
         /// What was asked, as a participle.
         wanted: &'static str,
     },
+    /// The entry is on its way back, and something is in the way.
+    #[error("entry {number} is being put back, so it cannot be {wanted}")]
+    BeingReversed {
+        /// The entry.
+        number: u64,
+        /// What was asked, as a participle.
+        wanted: &'static str,
+    },
     /// No entry can be undone, confirmed or rolled back.
     #[error("the journal has no entry that can be {wanted}")]
     NothingThere {
@@ -135,8 +143,8 @@ pub enum JournalError {
         /// How it ended, with what it wrote.
         how: String,
     },
-    /// Something was mounted over the folder of a file.
-    #[error("something was mounted over the folder of {} since", path.display())]
+    /// Something was mounted on a file or over its folder.
+    #[error("something was mounted on {} or over its folder since", path.display())]
     Covered {
         /// The file that cannot be reached.
         path: PathBuf,
@@ -254,6 +262,18 @@ impl JournalError {
         }
     }
 
+    /// The error with what is under it, in one line.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(source) = next {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+            next = source.source();
+        }
+        text
+    }
+
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -299,6 +319,9 @@ impl JournalError {
                 "`surefoot rollback {number}` reverses it now, `surefoot confirm {number}` keeps it"
             ),
             Self::WrongState { number, .. } => format!("see `surefoot changes show {number}`"),
+            Self::BeingReversed { number, .. } => {
+                format!("see what is in the way: surefoot changes show {number}")
+            }
             Self::HeldByArmed { number, .. } => {
                 format!("`surefoot confirm {number}` or `surefoot rollback {number}` first")
             }
@@ -307,8 +330,8 @@ impl JournalError {
                  the journal"
             ),
             Self::Covered { path } => {
-                let folder = path.parent().unwrap_or(path).display();
-                format!("see what it is: findmnt -T {folder}; unmount it: umount {folder}")
+                let shown = path.display();
+                format!("see what it is and unmount it: findmnt -T {shown}")
             }
             Self::RolledBack { source, .. } => return source.hint(),
             _ => return None,
@@ -317,6 +340,13 @@ impl JournalError {
 }
 
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
+    // EPERM is not about who asks, where root does.
+    if source.raw_os_error() == Some(1) && rustix::process::geteuid().is_root() {
+        let shown = path.display();
+        return Some(format!(
+            "see whether it is immutable: lsattr -d {shown}; chattr -i {shown}"
+        ));
+    }
     Some(match source.kind() {
         io::ErrorKind::PermissionDenied => "run it as root".to_owned(),
         io::ErrorKind::StorageFull => {

@@ -255,6 +255,11 @@ fn check_target(path: &Path, new_folders: &BTreeSet<PathBuf>) -> Result<(), Jour
     Ok(())
 }
 
+/// Whether something is mounted on a file.
+pub(crate) fn is_mount_point(path: &Path) -> bool {
+    statx_attributes(path).is_some_and(|flags| flags.contains(StatxAttributes::MOUNT_ROOT))
+}
+
 fn statx_attributes(path: &Path) -> Option<StatxAttributes> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS)

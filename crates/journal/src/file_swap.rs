@@ -10,6 +10,7 @@ use crate::change::EntryRoom;
 use crate::displaced::look_or_special;
 use crate::error::JournalError;
 use crate::file_flags::FileFlags;
+use crate::file_plan::is_mount_point;
 use crate::file_set::{FileItem, FileSetChange};
 use crate::file_state::{FileAttributes, FileState, FolderPlace, look_at, xattr_names};
 use crate::storage::{Storage, write_whole};
@@ -295,18 +296,29 @@ impl FileWork<'_> {
         ));
     }
 
-    /// Refuses to work in another folder than that of the change, over which something was mounted.
+    /// Refuses to work in another folder than that of the change, over which something was mounted, on a
+    /// file on which something was mounted, and where there is no folder: what is seen there is not what
+    /// became of the file.
     fn check_reach(&self, item: &FileItem) -> Result<(), JournalError> {
+        let covered = || JournalError::Covered {
+            path: item.path.clone(),
+        };
+        if is_mount_point(&item.path) {
+            return Err(covered());
+        }
+        let own_folder = self.change.files.iter().any(|other| {
+            item.path.parent() == Some(&other.path) && other.before == FileState::Missing
+        });
+        let folder = item.path.parent().unwrap_or(&item.path);
+        if !own_folder && item.before != FileState::Missing && !folder.is_dir() {
+            let missing = rustix::io::Errno::NOENT;
+            return Err(JournalError::io("find the folder", folder, missing));
+        }
         let Some(planned) = item.place.filter(|_| self.room.is_same_boot()) else {
             return Ok(());
         };
-        let folder = item.path.parent().unwrap_or(&item.path);
         match FolderPlace::of(folder) {
-            Some(now) if now.mount != planned.mount && now.inode != planned.inode => {
-                Err(JournalError::Covered {
-                    path: item.path.clone(),
-                })
-            }
+            Some(now) if now.mount != planned.mount && now.inode != planned.inode => Err(covered()),
             _ => Ok(()),
         }
     }

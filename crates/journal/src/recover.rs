@@ -51,7 +51,14 @@ impl JournalSession<'_> {
             match self.settle(entry) {
                 Ok(None) => {}
                 Ok(Some(what)) => reports.push(report(what, true)),
-                Err(error) => reports.push(report(format!("cannot be settled: {error}"), false)),
+                Err(error) => {
+                    let mut what = format!("cannot be settled: {}", error.with_causes());
+                    if let Some(hint) = error.hint() {
+                        what.push_str("; ");
+                        what.push_str(&hint);
+                    }
+                    reports.push(report(what, false));
+                }
             }
         }
         Ok(reports)
@@ -62,8 +69,11 @@ impl JournalSession<'_> {
         let journal = self.journal;
         let change = journal.change_of(&entry)?;
         let mut room = journal.room(&entry);
-        // Time has passed. What another program wrote meanwhile may be what keeps the machine going.
-        room.set_leaves_foreign();
+        // Time has passed. What another program wrote meanwhile may be what keeps the machine going. While
+        // the watchdog waits its promise holds: the old state.
+        if entry.state != EntryState::Armed || !journal.is_watched(entry.number) {
+            room.set_leaves_foreign();
+        }
         let expired = entry
             .arming
             .as_ref()

@@ -142,9 +142,8 @@ impl JournalSession<'_> {
     pub fn confirm(&self, number: u64) -> Result<JournalEntry, JournalError> {
         let mut entry = self.armed(number, "confirmed")?;
         if entry.under_way.is_some() {
-            return Err(JournalError::WrongState {
+            return Err(JournalError::BeingReversed {
                 number,
-                state: entry.state,
                 wanted: "confirmed",
             });
         }

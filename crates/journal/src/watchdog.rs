@@ -6,7 +6,6 @@
 //! writable for a moment, when it is read-only. A surefoot that holds the lock when the time is over,
 //! stopped or stuck, is killed: the machine comes first.
 
-use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -118,7 +117,7 @@ impl Journal {
             };
             // What was noted on the way is noted again when it succeeds.
             room.take_notes();
-            let why = with_sources(&error);
+            let why = error.with_causes();
             if why != hindrance {
                 entry.note(
                     self.now(),
@@ -137,7 +136,7 @@ impl Journal {
     }
 
     /// Whether the watchdog of an entry is there and waits.
-    fn is_watched(&self, number: u64) -> bool {
+    pub(crate) fn is_watched(&self, number: u64) -> bool {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, self.ready_file(number), flags, Mode::empty());
         opened.is_ok_and(|file| {
@@ -219,16 +218,6 @@ impl JournalSession<'_> {
         }
         outcome
     }
-}
-
-fn with_sources(error: &JournalError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        let _ = write!(text, ": {source}");
-        next = source.source();
-    }
-    text
 }
 
 /// Makes this process hard to end: a session of its own, no effect of the signals that end a terminal or a

@@ -144,8 +144,13 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
     let entry = session.confirm(number).map_err(|error| {
-        let left = match journal.entry(number).map(|entry| entry.state) {
-            Ok(EntryState::Armed) => "The change is in force and will be reversed at its deadline.",
+        let left = match journal.entry(number) {
+            Ok(entry) if entry.under_way.is_some() => {
+                "The change is put back as soon as nothing is in the way."
+            }
+            Ok(entry) if entry.state == EntryState::Armed => {
+                "The change is in force and will be reversed at its deadline."
+            }
             _ => "Nothing was changed.",
         };
         failure(&error).left(left)

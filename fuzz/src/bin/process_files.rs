@@ -1,6 +1,6 @@
 //! What `/proc` tells of a process: no panic, and nothing of a secret argument is kept.
 //!
-//! Seeds: *.proc
+//! Seeds: .proc
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

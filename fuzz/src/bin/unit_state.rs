@@ -1,6 +1,6 @@
 //! What `systemctl show` prints of a unit: no panic, and the last word on a key counts.
 //!
-//! Seeds: *.unit
+//! Seeds: .unit
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -26,11 +26,18 @@ pub(crate) fn run(name: &str) -> Outcome {
         ),
         "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
-        "stop" => release_tests(
-            "surefoot-processes",
-            &["--test", "stopping", "--test", "states", "--test", "frozen"],
-            ("SUREFOOT_STOP_TREE", "1000"),
-        ),
+        "stop" => {
+            release_tests(
+                "surefoot-processes",
+                &["--test", "stopping", "--test", "states", "--test", "frozen"],
+                ("SUREFOOT_STOP_TREE", "1000"),
+            )?;
+            release_tests(
+                "surefoot-processes",
+                &["--test", "storm", "--", "--nocapture"],
+                ("SUREFOOT_STORM_FORKS", "100000"),
+            )
+        }
         "throughput" => release_tests(
             "surefoot-throughput",
             &["foreign_clients", "own_client"],

@@ -157,20 +157,26 @@ static void note_hit(int signal)
 		_exit(9);
 }
 
-/* Forks so many children that live for some milliseconds, in a space of some hundred numbers, which it
-   goes through again and again. Each writes down a TERM that it gets. */
-static void storm(int count, const char *file)
+/* Forks children that live for some milliseconds, in a space of some hundred numbers, which it goes
+   through again and again. Each writes down a TERM that it gets; how many there were is in a file. */
+static void storm(const char *hits_file, const char *count_file)
 {
-	hits = open(file, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	long count = 0;
+	char text[24];
+	hits = open(hits_file, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	int counted = open(count_file, O_CREAT | O_WRONLY, 0600);
 	int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
-	if (hits < 0 || last < 0)
+	if (hits < 0 || last < 0 || counted < 0)
 		exit(4);
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGTERM, note_hit);
 	ready(getpid());
-	while (count-- > 0) {
-		if (count % 200 == 0 && pwrite(last, "300", 3, 0) < 0)
-			exit(5);
+	for (;;) {
+		if (count % 200 == 0) {
+			int length = snprintf(text, sizeof text, "%ld\n", count);
+			if (pwrite(last, "300", 3, 0) < 0 || pwrite(counted, text, length, 0) < 0)
+				exit(5);
+		}
 		pid_t child = fork();
 		if (child == 0) {
 			usleep(20000);
@@ -178,9 +184,10 @@ static void storm(int count, const char *file)
 		}
 		if (child < 0)
 			usleep(1000);
+		else
+			count++;
 		usleep(200);
 	}
-	exit(0);
 }
 
 int main(int count, char **words)
@@ -252,7 +259,7 @@ int main(int count, char **words)
 	} else if (!strcmp(kind, "ends-with-a-word")) {
 		end_with_a_word(words[2]);
 	} else if (!strcmp(kind, "storm")) {
-		storm(number, words[3]);
+		storm(words[2], words[3]);
 	} else if (!strcmp(kind, "write")) {
 		/* Opens a file for writing when it is told to. */
 		char line[8];

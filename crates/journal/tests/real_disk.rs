@@ -61,7 +61,7 @@ fn scenes() -> Vec<Scene> {
     if std::env::var("SUREFOOT_CRASH_POINTS").is_ok_and(|points| points == "all") {
         return SCENES.to_vec();
     }
-    vec![Scene::ArmedEdit, Scene::Undo]
+    vec![Scene::ArmedEdit]
 }
 
 #[test]

@@ -31,6 +31,9 @@ _surefoot() {
             surefoot,confirm)
                 cmd="surefoot__subcmd__confirm"
                 ;;
+            surefoot,consoles)
+                cmd="surefoot__subcmd__consoles"
+                ;;
             surefoot,edit)
                 cmd="surefoot__subcmd__edit"
                 ;;
@@ -81,6 +84,30 @@ _surefoot() {
                 ;;
             surefoot__subcmd__changes__subcmd__help,show)
                 cmd="surefoot__subcmd__changes__subcmd__help__subcmd__show"
+                ;;
+            surefoot__subcmd__consoles,add)
+                cmd="surefoot__subcmd__consoles__subcmd__add"
+                ;;
+            surefoot__subcmd__consoles,help)
+                cmd="surefoot__subcmd__consoles__subcmd__help"
+                ;;
+            surefoot__subcmd__consoles,remove)
+                cmd="surefoot__subcmd__consoles__subcmd__remove"
+                ;;
+            surefoot__subcmd__consoles,set)
+                cmd="surefoot__subcmd__consoles__subcmd__set"
+                ;;
+            surefoot__subcmd__consoles__subcmd__help,add)
+                cmd="surefoot__subcmd__consoles__subcmd__help__subcmd__add"
+                ;;
+            surefoot__subcmd__consoles__subcmd__help,help)
+                cmd="surefoot__subcmd__consoles__subcmd__help__subcmd__help"
+                ;;
+            surefoot__subcmd__consoles__subcmd__help,remove)
+                cmd="surefoot__subcmd__consoles__subcmd__help__subcmd__remove"
+                ;;
+            surefoot__subcmd__consoles__subcmd__help,set)
+                cmd="surefoot__subcmd__consoles__subcmd__help__subcmd__set"
                 ;;
             surefoot__subcmd__firewall,check)
                 cmd="surefoot__subcmd__firewall__subcmd__check"
@@ -175,6 +202,9 @@ _surefoot() {
             surefoot__subcmd__help,confirm)
                 cmd="surefoot__subcmd__help__subcmd__confirm"
                 ;;
+            surefoot__subcmd__help,consoles)
+                cmd="surefoot__subcmd__help__subcmd__consoles"
+                ;;
             surefoot__subcmd__help,edit)
                 cmd="surefoot__subcmd__help__subcmd__edit"
                 ;;
@@ -213,6 +243,15 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__changes,show)
                 cmd="surefoot__subcmd__help__subcmd__changes__subcmd__show"
+                ;;
+            surefoot__subcmd__help__subcmd__consoles,add)
+                cmd="surefoot__subcmd__help__subcmd__consoles__subcmd__add"
+                ;;
+            surefoot__subcmd__help__subcmd__consoles,remove)
+                cmd="surefoot__subcmd__help__subcmd__consoles__subcmd__remove"
+                ;;
+            surefoot__subcmd__help__subcmd__consoles,set)
+                cmd="surefoot__subcmd__help__subcmd__consoles__subcmd__set"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,check)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__check"
@@ -281,7 +320,7 @@ _surefoot() {
 
     case "${cmd}" in
         surefoot)
-            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall consoles stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -581,6 +620,240 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__consoles)
+            opts="-v -q -h -V --facts --root --format --schema --color --verbose --quiet --help --version set add remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --facts)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__add)
+            opts="-v -q -h -V --baud --missing --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --baud)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__help)
+            opts="set add remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__remove)
+            opts="-v -q -h -V --none --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__consoles__subcmd__set)
+            opts="-v -q -h -V --baud --missing --on-demand --none --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --baud)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-demand)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__edit)
             opts="-v -q -h -V --confirm-within --reload --no-check --dry-run --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -619,7 +892,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__explain)
-            opts="-v -q -h -V --format --color --verbose --quiet --help --version CO001 CO002 EX001 EX002 EX003 EX004 FW001 FW002 FW003 FW004 FW005 FW006 FW007 FW008 FW009 FW010 FW011 FW012 FW013 FW014 FW015 FW016 FW017 FW018 FW019 FW020 FW021 FW022 FW023 FW024 FW025 FW026 FW027 PR001 PR002 PR003 PR004 ST001 ST002"
+            opts="-v -q -h -V --format --color --verbose --quiet --help --version CO001 CO002 CO003 CO004 CO005 CO006 EX001 EX002 EX003 EX004 FW001 FW002 FW003 FW004 FW005 FW006 FW007 FW008 FW009 FW010 FW011 FW012 FW013 FW014 FW015 FW016 FW017 FW018 FW019 FW020 FW021 FW022 FW023 FW024 FW025 FW026 FW027 PR001 PR002 PR003 PR004 ST001 ST002"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1633,7 +1906,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help)
-            opts="check capture firewall stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
+            opts="check capture firewall consoles stop signals throughput edit changes undo confirm rollback watchdog explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1733,6 +2006,62 @@ _surefoot() {
         surefoot__subcmd__help__subcmd__confirm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__consoles)
+            opts="set add remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__consoles__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__consoles__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__consoles__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

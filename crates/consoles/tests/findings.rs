@@ -246,3 +246,15 @@ fn a_terminal_that_is_in_use_keeps_its_prompt() {
         Ok(vec!["tty2".to_owned()])
     );
 }
+
+#[test]
+fn a_serial_console_that_is_no_terminal_is_not_set_up() {
+    let name = "field-comment-is-no-login";
+    let host = changed(name, "/boot/grub/grub.cfg", "console=ttyS0", "console=1t");
+    let request = ConsoleRequest::new(ConsoleWish::Add(vec!["serial".to_owned()]));
+    let refused = plan_consoles(&host, &request).expect_err("it is no terminal");
+    assert!(
+        refused.to_string().contains("no serial console"),
+        "{refused}"
+    );
+}

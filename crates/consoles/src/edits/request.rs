@@ -2,7 +2,7 @@
 
 use super::ConsoleError;
 use crate::kernel_console::KernelConsoles;
-use crate::terminal_name::{expand_terminals, is_virtual};
+use crate::terminal_name::{expand_terminals, is_terminal_name, is_virtual};
 
 /// Which terminals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,8 @@ fn settled(names: &[String], kernel: &KernelConsoles) -> Result<Vec<String>, Con
     let names = names.iter().map(|name| match name.as_str() {
         "serial" => kernel
             .serial()
+            // What a boot loader's settings name need not be a terminal.
+            .filter(|name| is_terminal_name(name))
             .map(ToOwned::to_owned)
             .ok_or(ConsoleError::NoSerial),
         _ => Ok(name.clone()),

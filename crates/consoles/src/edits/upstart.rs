@@ -5,7 +5,7 @@ use super::{ConsoleError, EditWish, EditWork};
 use crate::inits::inittab::change_lines;
 use crate::inits::upstart::{UpstartJob, jobs};
 use crate::setup_tree::has_ending;
-use crate::terminal_name::{is_virtual, terminal_in};
+use crate::terminal_name::is_virtual;
 
 /// The ending of a job that is kept and not read.
 const KEPT: &str = ".disabled";
@@ -264,6 +264,5 @@ fn new_job(work: &EditWork<'_>, others: &[UpstartJob<'_>], terminal: &str) -> St
             "stop on runlevel [!2345]",
         )
     };
-    debug_assert_eq!(terminal_in(&command), Some(terminal));
     format!("# {terminal} - getty\n\n{start}\n{stop}\n\nrespawn\nexec {command}\n")
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use surefoot_report::{Paint, Source, Span, Style};
 
-use super::diff::{DiffSide, DiffVerdict, Difference, diff};
+use super::diff::{DiffSide, DiffVerdict, diff};
 use super::lines::AnswerLines;
 use super::name::NamedDecider;
 use surefoot_netfilter::Surroundings;
@@ -34,6 +34,8 @@ pub struct SimplerRules {
     pub chains: Vec<String>,
     /// Why some of what could go has stayed.
     pub notes: Vec<String>,
+    /// Whether the text is proved to do the same as the one given; if not, it is the one given.
+    pub proved: bool,
 }
 
 /// A rule that was taken away.
@@ -50,17 +52,13 @@ pub struct RemovedRule {
 pub enum NotSimpler {
     /// The question was too large for an exact answer.
     TooLarge,
-    /// The smaller text cannot be read; this should not happen.
-    Unreadable,
-    /// The smaller text was not proved to do the same; this should not happen.
-    NotProved(Box<Difference>),
 }
 
 /// Takes away what no packet meets, from the text of one file.
 ///
 /// # Errors
 ///
-/// If that cannot be found out, or not be proved.
+/// If that cannot be found out.
 pub fn simplify(
     input: &Input,
     surroundings: &Surroundings,
@@ -75,6 +73,7 @@ pub fn simplify(
         rules: Vec::new(),
         chains: Vec::new(),
         notes: Vec::new(),
+        proved: true,
     };
     let Some(source) = firewall.sources.first() else {
         return Ok(simpler);
@@ -120,8 +119,21 @@ pub fn simplify(
         });
     }
     simpler.text = without_spans(&source.text, &mut cut);
-    prove_same(&rules, &simpler.text, input, (surroundings, budget))?;
-    Ok(simpler)
+    if is_proved_same(&rules, &simpler.text, input, (surroundings, budget))? {
+        return Ok(simpler);
+    }
+    // What is not proved is not offered.
+    Ok(SimplerRules {
+        text: source.text.clone(),
+        rules: Vec::new(),
+        chains: Vec::new(),
+        notes: vec![format!(
+            "{} and {} seem to be met by no packet, but it was not proved that the rest does the same without them",
+            counted_noun(simpler.rules.len(), "rule"),
+            counted_noun(simpler.chains.len(), "chain")
+        )],
+        proved: false,
+    })
 }
 
 fn rule_place(firewall: &Firewall, at: RuleAt) -> Place {
@@ -139,18 +151,18 @@ fn named_hiders(firewall: &Firewall, why: &WhyDead) -> Vec<NamedDecider> {
 }
 
 /// Whether the smaller text does the same with every packet.
-fn prove_same(
+fn is_proved_same(
     old: &LoadedRules,
     text: &str,
     input: &Input,
     (surroundings, budget): (&Surroundings, Budget),
-) -> Result<(), NotSimpler> {
+) -> Result<bool, NotSimpler> {
     let new = LoadedRules::of_texts(vec![Input {
         text: text.to_owned(),
         ..input.clone()
     }]);
     if !new.are_complete() {
-        return Err(NotSimpler::Unreadable);
+        return Ok(false);
     }
     let difference = diff(
         DiffSide {
@@ -166,11 +178,9 @@ fn prove_same(
         (4, budget),
     );
     match difference.verdict {
-        DiffVerdict::Equal => Ok(()),
+        DiffVerdict::Equal => Ok(true),
         DiffVerdict::Unknown => Err(NotSimpler::TooLarge),
-        DiffVerdict::Open | DiffVerdict::Different => {
-            Err(NotSimpler::NotProved(Box::new(difference)))
-        }
+        DiffVerdict::Open | DiffVerdict::Different => Ok(false),
     }
 }
 
@@ -351,14 +361,6 @@ impl NotSimpler {
     pub fn words(&self) -> String {
         match self {
             Self::TooLarge => "the rules are too many for an exact answer".to_owned(),
-            Self::Unreadable => {
-                "the smaller rules cannot be read: this is a defect of surefoot, please report it"
-                    .to_owned()
-            }
-            Self::NotProved(difference) => format!(
-                "the smaller rules were not proved to do the same ({} changes): this is a defect of surefoot, please report it",
-                difference.changes.len()
-            ),
         }
     }
 }

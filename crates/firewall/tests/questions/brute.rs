@@ -357,6 +357,7 @@ fn smaller(rules: &Judged, universe: &[Packet]) {
     };
     let simpler = simplify(&input, &Surroundings::default(), Budget::default())
         .unwrap_or_else(|why| panic!("{}\n{}", why.words(), rules.text));
+    assert!(simpler.proved, "{:?}\n{}", simpler.notes, rules.text);
     let left = Judged::new(simpler.text, universe);
     for (at, packet) in universe.iter().enumerate() {
         let said = format!("{}\n{}\n{}", packet.words(), rules.text, left.text);

@@ -13,7 +13,7 @@ use super::state::{OutInterface, PacketRewrite};
 use crate::Surroundings;
 use crate::packet::{PacketPath, to_address};
 use crate::semantics::{
-    BaseAt, CONNTRACK, ChainOrder, End, base_chains, bridge_chains, can_do_nothing, has_flowtable,
+    BaseAt, ChainOrder, End, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable,
     interface_to, sees,
 };
 use surefoot_ruleset::model::{
@@ -32,7 +32,7 @@ pub(crate) struct SymbolicWalk<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) surroundings: &'a Surroundings,
     pub(super) space: &'a mut PacketSpace,
-    texts_in_order: bool,
+    as_read: bool,
     pub(super) place: WalkPlace,
     pub(super) known: BTreeMap<(WalkPlace, usize, usize, PacketRewrite), usize>,
     pub(super) course: WalkResult,
@@ -85,13 +85,13 @@ impl<'a> SymbolicWalk<'a> {
         firewall: &'a Firewall,
         surroundings: &'a Surroundings,
         space: &'a mut PacketSpace,
-        texts_in_order: bool,
+        as_read: bool,
     ) -> Self {
         Self {
             firewall,
             surroundings,
             space,
-            texts_in_order,
+            as_read,
             place: WalkPlace {
                 hook: Hook::Prerouting,
                 backend: Backend::Nft,
@@ -396,7 +396,11 @@ impl<'a> SymbolicWalk<'a> {
 
     /// Runs the base chains of a hook; gives what passes all of them.
     fn follow_hook(&mut self, hook: Hook, mut flows: Flows) -> Result<Flows, Exhausted> {
-        let (bases, order) = base_chains(self.firewall, hook, self.space.v6, self.texts_in_order);
+        let loaded = LoadOrder {
+            listed: self.surroundings.live,
+            as_read: self.as_read,
+        };
+        let (bases, order) = base_chains(self.firewall, hook, self.space.v6, loaded);
         self.course.order_unknown |= order == ChainOrder::Unknown;
         for base in bases {
             if flows.is_empty() {
@@ -407,11 +411,9 @@ impl<'a> SymbolicWalk<'a> {
                 backend: self.firewall.tables[base.table].backend,
                 base: (base.table, base.chain),
             };
-            let early = hook == Hook::Ingress
-                || base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
             let elsewhere;
             (flows, elsewhere) = self.on_device(base, flows)?;
-            flows = if early {
+            flows = if base.early {
                 let hidden = self.track_connection(flows, true)?;
                 let flows = self.base_chain(base, hidden)?;
                 self.track_connection(flows, false)?

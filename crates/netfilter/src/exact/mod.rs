@@ -100,9 +100,8 @@ impl FollowedQuestion {
     ) -> Result<Self, Exhausted> {
         space.tracking = tracks_connections(firewall, space.v6);
         let world = space.world;
-        let mut follow = |texts_in_order| {
-            SymbolicWalk::new(firewall, surroundings, space, texts_in_order).run(world)
-        };
+        let mut follow =
+            |as_read| SymbolicWalk::new(firewall, surroundings, space, as_read).run(world);
         let mut course = follow(true)?;
         if course.order_unknown {
             let other = follow(false)?;

@@ -21,7 +21,7 @@ use run::KeyRun;
 use crate::Surroundings;
 use crate::packet::{FieldValue, Packet, PacketPath};
 use crate::semantics::{
-    BaseAt, CONNTRACK, ChainOrder, Decider, End, RuleIndex, base_chains, bridge_chains,
+    BaseAt, ChainOrder, Decider, End, LoadOrder, RuleIndex, base_chains, bridge_chains,
     can_do_nothing, has_flowtable, sees,
 };
 use surefoot_ruleset::model::{ChainKind, Field, Firewall, Hook, Policy, ct_state, ct_status};
@@ -138,8 +138,12 @@ impl CompiledWay {
         let mut compiler = RuleCompiler::new(firewall, v6);
         let mut stages = Vec::new();
         let mut sure = true;
+        let loaded = LoadOrder {
+            listed: surroundings.live,
+            as_read: true,
+        };
         let mut hook = |hook, stages: &mut Vec<HookStage>| {
-            let (bases, order) = base_chains(firewall, hook, v6, true);
+            let (bases, order) = base_chains(firewall, hook, v6, loaded);
             let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
             sure &= order != ChainOrder::Unknown && (bases.is_empty() || !on_device);
             for base in bases {
@@ -214,7 +218,7 @@ impl CompiledBase {
             chain: base.chain,
             compiled,
             policy: base.policy,
-            early: base.priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output),
+            early: base.early,
             weight: u8::from(main) * 2,
             nat: match (base.kind, tracked) {
                 (ChainKind::Filter | ChainKind::Route, _) => NatStage::Everybody,

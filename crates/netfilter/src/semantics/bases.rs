@@ -2,10 +2,18 @@
 
 use surefoot_ruleset::model::{Base, Chain, ChainKind, Family, Firewall, Hook, Policy, Table};
 
+/// `NF_IP_PRI_CONNTRACK`: at hooks where packets begin, earlier chains see no connection.
+const CONNTRACK: i32 = -200;
+/// `NF_IP_PRI_NAT_DST`, where all nat chains that rewrite destinations run.
+const NAT_DESTINATION: i32 = -100;
+/// `NF_IP_PRI_NAT_SRC`, where all nat chains that rewrite sources run.
+const NAT_SOURCE: i32 = 100;
+
 /// A base chain, as a hook calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BaseAt {
-    pub(crate) priority: i32,
+    /// Whether it runs before connection tracking.
+    pub(crate) early: bool,
     pub(crate) table: usize,
     pub(crate) chain: usize,
     pub(crate) kind: ChainKind,
@@ -19,19 +27,55 @@ pub enum ChainOrder {
     Sure,
     /// Two have the same priority, and one text tells their order.
     AsWritten,
-    /// Two of two texts have the same priority: either may have been loaded first.
+    /// Two have the same priority, or one has that of connection tracking, and nothing tells which
+    /// was registered first.
     Unknown,
 }
 
-/// The base chains of a hook in the order of their calls. `texts_in_order` says whether what was
-/// read first is taken to have been loaded first.
+/// What is known of the order in which chains were registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadOrder {
+    /// Whether the rules are those of a running machine: its listing says nothing of the order.
+    pub listed: bool,
+    /// Of the two orders that may be, the one in which what was read first was loaded first.
+    pub as_read: bool,
+}
+
+/// The priority at which a chain runs, and the order among nat chains: the kernel runs all of them
+/// at priorities of its own (`nf_nat_register_fn`), one after another by what they say.
+fn ranks(base: &Base) -> (i32, i32) {
+    let fixed = match base.hook {
+        Hook::Prerouting | Hook::Output => NAT_DESTINATION,
+        _ => NAT_SOURCE,
+    };
+    match base.kind {
+        ChainKind::Nat => (fixed, base.priority),
+        ChainKind::Filter | ChainKind::Route => (base.priority, 0),
+    }
+}
+
+/// Whether a base chain runs before connection tracking; none if it has the same priority, so that
+/// the order of registration tells.
+pub fn is_before_tracking(base: &Base) -> Option<bool> {
+    if base.hook == Hook::Ingress {
+        return Some(true);
+    }
+    if !matches!(base.hook, Hook::Prerouting | Hook::Output) {
+        return Some(false);
+    }
+    let (priority, _) = ranks(base);
+    (priority != CONNTRACK).then_some(priority < CONNTRACK)
+}
+
+/// The base chains of a hook in the order of their calls.
 pub fn base_chains(
     firewall: &Firewall,
     hook: Hook,
     v6: bool,
-    texts_in_order: bool,
+    loaded: LoadOrder,
 ) -> (Vec<BaseAt>, ChainOrder) {
     let mut bases = Vec::new();
+    let mut order = ChainOrder::Sure;
     for (t, table) in firewall.tables.iter().enumerate() {
         let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
         let netdev = on_device && table.family == Family::Netdev;
@@ -42,8 +86,12 @@ pub fn base_chains(
             if let Some(base) = &chain.base
                 && base.hook == hook
             {
+                let early = is_before_tracking(base);
+                if early.is_none() && !chain.rules.is_empty() {
+                    order = ChainOrder::Unknown;
+                }
                 bases.push(BaseAt {
-                    priority: base.priority,
+                    early: early.unwrap_or(loaded.as_read),
                     table: t,
                     chain: c,
                     kind: base.kind,
@@ -53,13 +101,16 @@ pub fn base_chains(
         }
     }
     // Of equal priorities the kernel runs the one that was registered last first
-    // (`nf_hook_entries_grow`), and a text lists tables as they were made. Which of two texts
-    // was loaded first, nothing tells.
-    let text = |table: usize| i64::from(firewall.tables[table].place.source);
-    let turn = if texts_in_order { -1 } else { 1 };
+    // (`nf_hook_entries_grow`). A text makes chains where it first names them; which of two texts
+    // was loaded first, nothing tells, nor does a listing of a machine tell any order.
+    let chain_at = |base: &BaseAt| &firewall.tables[base.table].chains[base.chain];
+    let rank = |base: &BaseAt| chain_at(base).base.as_ref().map(ranks);
+    let text = |base: &BaseAt| i64::from(firewall.tables[base.table].place.source);
+    let turned = |number: i64, as_read: bool| if as_read { -number } else { number };
     bases.sort_by_key(|base| {
-        let late_first = std::cmp::Reverse((base.table, base.chain));
-        (base.priority, turn * text(base.table), late_first)
+        let start = i64::try_from(chain_at(base).place.span.start).unwrap_or(i64::MAX);
+        let within = turned(start, loaded.as_read || !loaded.listed);
+        (rank(base), turned(text(base), loaded.as_read), within)
     });
     let ruling: Vec<&BaseAt> = bases
         .iter()
@@ -69,12 +120,13 @@ pub fn base_chains(
                 .is_empty()
         })
         .collect();
-    let mut order = ChainOrder::Sure;
     for pair in ruling.windows(2) {
-        if pair[0].priority == pair[1].priority {
-            if text(pair[0].table) != text(pair[1].table) {
-                return (bases, ChainOrder::Unknown);
-            }
+        if rank(pair[0]) != rank(pair[1]) {
+            continue;
+        }
+        if loaded.listed || text(pair[0]) != text(pair[1]) {
+            order = ChainOrder::Unknown;
+        } else if order == ChainOrder::Sure {
             order = ChainOrder::AsWritten;
         }
     }

@@ -17,7 +17,8 @@ mod tracking;
 mod walk;
 
 pub use bases::{
-    BaseAt, ChainOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
+    BaseAt, ChainOrder, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable,
+    is_before_tracking, sees,
 };
 pub use index::RuleIndex;
 pub use lookup::resolve_set;
@@ -25,7 +26,7 @@ pub(crate) use nat::own_address;
 pub(crate) use route::interface_to;
 pub(crate) use rule::rule_matters;
 pub(crate) use tracking::tracks_connections;
-pub(crate) use walk::{CONNTRACK, DEEPEST, DEEPEST_JUMP};
+pub(crate) use walk::{DEEPEST, DEEPEST_JUMP};
 pub use walk::{evaluate, evaluate_supposing};
 
 use crate::packet::{FieldValue, PacketInterface};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::bases::{
-    BaseAt, ChainOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
+    BaseAt, ChainOrder, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
 };
 use super::flow::{DecidedBy, Flow, merge_flows};
 use super::index::{FlowHull, RuleBlock, RuleIndex};
@@ -32,8 +32,6 @@ const TOO_MANY_FLOWS: usize = 4096;
 pub(crate) const DEEPEST_JUMP: u32 = 16;
 /// Jumps and gotos together; only a loop of gotos gets there.
 pub(crate) const DEEPEST: u32 = 128;
-/// `NF_IP_PRI_CONNTRACK`: earlier chains see no connection.
-pub(crate) const CONNTRACK: i32 = -200;
 
 /// Follows a settled packet through the rules.
 pub fn evaluate(
@@ -56,7 +54,7 @@ pub fn evaluate_supposing(
     record: RecordLevel,
     supposed: &Assumptions,
 ) -> Evaluation {
-    let walk = |texts_in_order| {
+    let walk = |as_read| {
         let mut walk = PacketWalk {
             firewall,
             index,
@@ -65,7 +63,7 @@ pub fn evaluate_supposing(
             record,
             supposed,
             mixed: false,
-            texts_in_order,
+            as_read,
             order_unknown: false,
             steps: 0,
             exhausted: false,
@@ -85,7 +83,7 @@ pub fn evaluate_supposing(
     if answer.order_unknown {
         let other = walk(false);
         answer.outcomes.extend(other.outcomes);
-        answer.several_ways |= other.several_ways;
+        answer.several_ways = true;
         for note in other.notes {
             answer.note(note);
         }
@@ -111,8 +109,8 @@ pub(super) struct PacketWalk<'a> {
     /// Whether several flows look at the rule, so that one that fails tells something, too.
     pub(super) mixed: bool,
     /// Whether what was read first is taken to have been loaded first.
-    texts_in_order: bool,
-    /// Whether chains of two texts met whose order the texts do not tell.
+    as_read: bool,
+    /// Whether chains met whose order nothing tells.
     order_unknown: bool,
     steps: u64,
     exhausted: bool,
@@ -411,7 +409,11 @@ impl PacketWalk<'_> {
     /// Runs the base chains of a hook; gives what passes all of them.
     fn walk_hook(&mut self, hook: Hook, mut flows: Vec<Flow>) -> Vec<Flow> {
         let v6 = self.packet.is_v6();
-        let (bases, order) = base_chains(self.firewall, hook, v6, self.texts_in_order);
+        let loaded = LoadOrder {
+            listed: self.surroundings.live,
+            as_read: self.as_read,
+        };
+        let (bases, order) = base_chains(self.firewall, hook, v6, loaded);
         match order {
             ChainOrder::Sure => {}
             ChainOrder::AsWritten => self.note(format!(
@@ -421,7 +423,7 @@ impl PacketWalk<'_> {
             ChainOrder::Unknown => {
                 self.order_unknown = true;
                 self.note(format!(
-                    "base chains at {} have the same priority, and their loading order is unknown: both orders were followed",
+                    "base chains at {} have the same priority, or that of connection tracking, and their loading order is unknown: both orders were followed",
                     hook.word()
                 ));
             }
@@ -431,15 +433,13 @@ impl PacketWalk<'_> {
                 break;
             }
             let BaseAt {
-                priority,
+                early,
                 table: t,
                 chain: c,
                 kind,
                 policy,
             } = base;
             self.place = WalkPosition { hook, kind };
-            let early = hook == Hook::Ingress
-                || priority <= CONNTRACK && matches!(hook, Hook::Prerouting | Hook::Output);
             let elsewhere;
             (flows, elsewhere) = self.on_device(t, c, flows);
             flows = if early {

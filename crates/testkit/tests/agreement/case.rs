@@ -29,6 +29,7 @@ pub(crate) struct Case {
 /// A case that is loaded.
 pub(crate) struct Loaded {
     pub(crate) referee: Referee,
+    /// The texts as they are written first, then listings of what is loaded.
     pub(crate) models: Vec<Model>,
     pub(crate) surroundings: Surroundings,
     pub(crate) ports: Vec<Port>,

@@ -41,6 +41,11 @@ pub(crate) fn hold(case: &Case, packets: usize, seed: u64) -> (Tally, (usize, us
         &indices[0],
         &session.loaded.surroundings,
     );
+    // A listing of what is loaded does not tell the order of loading.
+    let listed = Surroundings {
+        live: true,
+        ..session.loaded.surroundings.clone()
+    };
     let mut tally = Tally {
         rule_sets: 1,
         random: usize::from(case.random),
@@ -61,7 +66,8 @@ pub(crate) fn hold(case: &Case, packets: usize, seed: u64) -> (Tally, (usize, us
             if at > 0 && !tally.packets.is_multiple_of(OTHER_READINGS) {
                 break;
             }
-            match judge(&model.firewall, index, surroundings, &shot.packet, seen) {
+            let around = if at == 0 { surroundings } else { &listed };
+            match judge(&model.firewall, index, around, &shot.packet, seen) {
                 Judgement::Agrees => tally.walk.agree += 1,
                 Judgement::Among => tally.walk.open += 1,
                 Judgement::Differs(why) => {

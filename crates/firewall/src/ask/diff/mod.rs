@@ -223,6 +223,9 @@ struct DiffQuestion<'a> {
 
 impl DiffQuestion<'_> {
     fn compare_scope(&self, difference: &mut Difference) -> Result<(), Exhausted> {
+        if self.same_rules() {
+            return Ok(());
+        }
         let mut pair = RulePair::new(PairQuestion {
             old: &self.old.rules.firewall,
             new: &self.new.rules.firewall,
@@ -285,6 +288,12 @@ impl DiffQuestion<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Whether both sides hold the same rules, so that they do the same however large they are.
+    fn same_rules(&self) -> bool {
+        let (old, new) = (&self.old.rules.firewall, &self.new.rules.firewall);
+        (&old.tables, &old.ipsets) == (&new.tables, &new.ipsets)
     }
 
     fn rules_behind(

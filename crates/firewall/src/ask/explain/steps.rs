@@ -4,12 +4,11 @@ use super::{BaseChain, ExplainedStep, HookPart, RuleMatched, StepKind, end_decid
 use crate::ask::name::{place_of, rule_at, rule_text};
 use crate::ask::reason::{RuleContext, failed_words, matched_words, unknown_words};
 use surefoot_netfilter::packet::{FieldValue, Packet, value_words};
-use surefoot_netfilter::semantics::{Decider, Evaluation, EventKind, FieldRewrite, TraceEvent};
+use surefoot_netfilter::semantics::{
+    Decider, Evaluation, EventKind, FieldRewrite, TraceEvent, is_before_tracking,
+};
 use surefoot_ruleset::model::{Base, Field, Firewall, Hook, Policy, RuleAt, Verdict};
 use surefoot_ruleset::model::{backend_word, chain_name};
-
-/// `NF_IP_PRI_CONNTRACK`.
-const CONNTRACK: i32 = -200;
 
 /// The hooks, chains and rules on the packet's way.
 pub(super) fn hook_parts(
@@ -194,7 +193,7 @@ impl StepBuilder<'_> {
             firewall: self.firewall,
             table,
             rule,
-            untracked_yet: is_before_tracking(event.hook, self.base_of(event)),
+            untracked_yet: self.base_of(event).and_then(is_before_tracking) == Some(true),
         };
         let (answer, why) = match &event.what {
             EventKind::Failed(_) => {
@@ -327,11 +326,6 @@ fn leaves_chain(statement: &surefoot_ruleset::model::Statement) -> bool {
         surefoot_ruleset::model::Statement::Verdict(Verdict::Return | Verdict::Goto(_))
             | surefoot_ruleset::model::Statement::VerdictMap(_)
     )
-}
-
-fn is_before_tracking(hook: Hook, base: Option<&Base>) -> bool {
-    matches!(hook, Hook::Prerouting | Hook::Output)
-        && base.is_some_and(|base| base.priority <= CONNTRACK)
 }
 
 fn policy_word(policy: Policy) -> &'static str {

@@ -309,6 +309,17 @@ impl<'t> StatementReader<'_, 't, '_> {
             text: String::new(),
         };
         let version6 = self.eat("ip6") || (!self.eat("ip") && self.scope.family == Family::Ip6);
+        let prefix = self.eat("prefix");
+        let with_ports = if self.eat("addr") {
+            let with_ports = self.eat(".");
+            if with_ports {
+                self.eat("port").then_some(())?;
+            }
+            with_ports
+        } else {
+            self.eat("interval");
+            false
+        };
         if self.eat("to") {
             if let Some((parts, taken)) = selectors(&self.tokens[self.at..]) {
                 self.at += taken;
@@ -320,12 +331,16 @@ impl<'t> StatementReader<'_, 't, '_> {
                 } else {
                     let words = self.braced()?;
                     let types: Vec<_> = parts.iter().map(|one| one.kind).collect();
-                    let data = [if version6 { Type::Ip6 } else { Type::Ip4 }];
-                    let content = elements(&words, &types, &Gives::Data(&data))
+                    let address = if version6 { Type::Ip6 } else { Type::Ip4 };
+                    let data = [address, Type::Port];
+                    let data = if with_ports { &data[..] } else { &data[..1] };
+                    let content = elements(&words, &types, &Gives::Data(data))
                         .map_or(Content::Unknown, Content::Known);
                     self.inline(content, true)
                 };
                 nat.by_map = Some(Box::new((parts.iter().map(|one| one.part).collect(), set)));
+            } else if with_ports {
+                return None;
             } else {
                 let word = self.next()?.text;
                 let (addresses, ports) = split_target(word);
@@ -345,6 +360,9 @@ impl<'t> StatementReader<'_, 't, '_> {
                         Some((u16::try_from(range.lo).ok()?, u16::try_from(range.hi).ok()?));
                 }
             }
+        }
+        if prefix && nat.by_map.is_none() {
+            nat.kind = NatKind::Netmap;
         }
         nat.text = self.rest_from(start);
         self.push(Statement::Verdict(Verdict::Nat(nat)))

@@ -2,7 +2,7 @@
 //!
 //! JSON has no lines that a person could look up, so it is written out the way nft prints it, and
 //! that text is what is parsed and pointed at (libnftables-json(5) has the format). What has no
-//! words here becomes `unknown "…"`, which the parser keeps as opaque.
+//! words here becomes `unknown KIND "…"`, which the parser keeps as opaque.
 
 use std::fmt::Write as _;
 
@@ -157,9 +157,14 @@ fn rule_text(rule: &Value) -> String {
     words.join(" ")
 }
 
-/// What has no words here, kept so that it can be read.
+/// The word before what has no words here.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// What has no words here, kept so that it can be read, behind the kind of statement that it is.
 fn unknown(value: &Value) -> String {
-    format!("unknown {}", quoted(&value.to_string()))
+    let kind = only(value).map_or("statement", |(kind, _)| kind);
+    let kind = kind.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    format!("{UNKNOWN} {kind} {}", quoted(&value.to_string()))
 }
 
 /// A set, a map, or one of the small objects of a table.

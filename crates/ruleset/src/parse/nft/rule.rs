@@ -79,41 +79,29 @@ impl Scope<'_> {
                 continue;
             }
             reader.rule.statements.truncate(before.1);
-            reader.at = before.0 + 1;
-            while reader.peek().is_some_and(|word| !STARTS.contains(&word)) {
-                reader.at += 1;
-            }
+            reader.at = end_of_unknown(&rule.tokens, before.0);
             let words = &rule.tokens[before.0..reader.at];
             let opaque = Opaque {
                 text: joined(words),
                 stateful: !is_static(words),
             };
-            let first = words[0];
-            // An unknown statement may decide; an unknown comparison may only fail to match.
-            let decides = ["tproxy", "dup", "fwd", "synproxy", "xt", "set"];
-            let starts = STARTS.contains(&first.text) || decides.contains(&first.text);
-            let sets = words
-                .get(..3)
-                .unwrap_or(words)
-                .iter()
-                .any(|word| word.text == "set");
-            // What is set beside the packet may be missing in its map, but decides nothing.
-            let beside = sets && matches!(first.text, "meta" | "ct" | "mark");
-            let decides = !beside && (starts || sets || reader.at == rule.tokens.len());
-            let unknown = if decides {
+            let meaning = UnknownWords::of(words);
+            let unknown = if meaning.may_decide {
                 Statement::Verdict(Verdict::Unknown(opaque))
             } else {
                 Statement::Match(Match::Opaque(opaque))
             };
-            let forget = [Field::Mark, Field::CtMark]
+            let forget = meaning
+                .may_write()
                 .map(|field| Statement::Effect(Effect::Forget { field }));
             let statements = &mut reader.rule.statements;
-            match (sets, decides) {
-                (false, _) => statements.push(unknown),
-                // A verdict ends the rule.
-                (true, true) => statements.extend(forget.into_iter().chain([unknown])),
-                (true, false) => statements.extend([unknown].into_iter().chain(forget)),
+            // A verdict ends the rule; what a match keeps out is not written.
+            if meaning.may_decide {
+                statements.extend(forget.chain([unknown]));
+            } else {
+                statements.extend([unknown].into_iter().chain(forget));
             }
+            let first = words[0];
             let span = surefoot_report::Span {
                 start: first.span.start,
                 end: words.last().map_or(first.span.end, |last| last.span.end),
@@ -154,6 +142,166 @@ impl Scope<'_> {
         }
     }
 }
+
+/// Where words end that are not understood: before the next word, outside of braces, that can only
+/// begin a statement. A map of verdicts ends the rule.
+fn end_of_unknown(tokens: &[NftToken<'_>], from: usize) -> usize {
+    let mut depth = 0_u32;
+    let mut maps_to_verdicts = false;
+    for (at, token) in tokens.iter().enumerate().skip(from) {
+        match (token.kind, token.text) {
+            (TokenKind::Punct, "{") => depth += 1,
+            (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
+            (TokenKind::Word, word) if depth == 0 && at > from => {
+                let starts = STARTS.contains(&word) && !maps_to_verdicts;
+                if starts || word == "comment" {
+                    return at;
+                }
+                maps_to_verdicts |= word == "vmap";
+            }
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+/// What words that are not understood may do all the same.
+#[derive(Default)]
+struct UnknownWords {
+    may_decide: bool,
+    /// They set a mark or something else beside the packet.
+    sets_mark: bool,
+    /// They write into the packet.
+    sets_header: bool,
+}
+
+impl UnknownWords {
+    fn of(words: &[NftToken<'_>]) -> Self {
+        let mut meaning = Self::default();
+        let first = words.first().map_or("", |word| word.text);
+        let second = words.get(1).map_or("", |word| word.text);
+        if first == super::json::UNKNOWN {
+            // JSON that has no words here says at least what kind of statement it is.
+            meaning.sets_mark = second == "mangle";
+            meaning.sets_header = second == "mangle";
+            meaning.may_decide = second != "match";
+            return meaning;
+        }
+        let mut depth = 0_u32;
+        let mut maps_to_verdicts = false;
+        for (at, token) in words.iter().enumerate() {
+            match (token.kind, token.text) {
+                (TokenKind::Punct, "{") => depth += 1,
+                (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
+                (TokenKind::Word, "vmap") if depth == 0 => maps_to_verdicts = true,
+                (TokenKind::Word, "set") if depth == 0 && at > 0 => {
+                    let before = |back: usize| {
+                        let word = at.checked_sub(back).and_then(|at| words.get(at));
+                        word.map_or("", |word| word.text)
+                    };
+                    if before(1) == "mark" || matches!(before(2), "meta" | "ct") {
+                        meaning.sets_mark = true;
+                    } else {
+                        meaning.sets_header = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let compares = COMPARED.contains(&first) || first.starts_with('@');
+        meaning.may_decide = maps_to_verdicts || meaning.sets_header || !compares;
+        meaning
+    }
+
+    /// The fields that may have another value afterwards.
+    fn may_write(&self) -> impl Iterator<Item = Field> + use<> {
+        let marks: &[Field] = if self.sets_mark { MARKS } else { &[] };
+        let headers: &[Field] = if self.sets_header { HEADERS } else { &[] };
+        marks.iter().chain(headers).copied()
+    }
+}
+
+/// Words that begin a comparison, or a `set` of what they name.
+const COMPARED: &[&str] = &[
+    "meta",
+    "ct",
+    "mark",
+    "ip",
+    "ip6",
+    "tcp",
+    "udp",
+    "udplite",
+    "sctp",
+    "dccp",
+    "icmp",
+    "icmpv6",
+    "igmp",
+    "ah",
+    "esp",
+    "comp",
+    "th",
+    "ether",
+    "vlan",
+    "arp",
+    "fib",
+    "rt",
+    "socket",
+    "osf",
+    "exthdr",
+    "frag",
+    "hbh",
+    "dst",
+    "mh",
+    "srh",
+    "iif",
+    "iifname",
+    "iifgroup",
+    "iiftype",
+    "oif",
+    "oifname",
+    "oifgroup",
+    "oiftype",
+    "numgen",
+    "jhash",
+    "symhash",
+    "ipsec",
+    "pkttype",
+    "cpu",
+    "skuid",
+    "skgid",
+    "rtclassid",
+    "cgroup",
+    "length",
+    "protocol",
+    "nfproto",
+    "l4proto",
+    "ibrname",
+    "obrname",
+    "day",
+    "hour",
+    "time",
+    "quota",
+    "connlimit",
+];
+
+const MARKS: &[Field] = &[Field::Mark, Field::CtMark, Field::PacketType];
+
+const HEADERS: &[Field] = &[
+    Field::Ip4Src,
+    Field::Ip4Dst,
+    Field::Ip6Src,
+    Field::Ip6Dst,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::SetSrcPort,
+    Field::SetDstPort,
+    Field::TcpFlags,
+    Field::Ttl,
+    Field::HopLimit,
+    Field::Tos,
+    Field::TrafficClass,
+    Field::Length,
+];
 
 /// Why nft itself would not take the words, where that is plain.
 fn refused(words: &[NftToken<'_>]) -> Option<String> {

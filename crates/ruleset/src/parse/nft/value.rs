@@ -146,11 +146,14 @@ pub(super) fn name(word: &str) -> NamePattern {
     }
 }
 
-/// A decimal or hexadecimal number.
+/// A decimal, hexadecimal or octal number, as `strtoull` with base 0 reads it.
 pub(super) fn number(word: &str) -> Option<u128> {
-    match word.strip_prefix("0x") {
-        Some(digits) => u128::from_str_radix(digits, 16).ok(),
-        None => word.parse().ok(),
+    if let Some(digits) = word.strip_prefix("0x") {
+        return u128::from_str_radix(digits, 16).ok();
+    }
+    match word.strip_prefix('0') {
+        Some(digits) if !digits.is_empty() => u128::from_str_radix(digits, 8).ok(),
+        _ => word.parse().ok(),
     }
 }
 

@@ -52,6 +52,34 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What the folders of a crate may use of one another, lowest first.
+const FOLDERS_MAY_USE: &[(&str, &[(&str, &[&str])])] = &[
+    (
+        "crates/ruleset/src/",
+        &[
+            ("model", &[]),
+            ("circles", &["model"]),
+            ("parse", &["model"]),
+            ("load", &["circles", "model", "parse"]),
+        ],
+    ),
+    (
+        "crates/netfilter/src/",
+        &[
+            ("packet", &[]),
+            ("semantics", &["packet"]),
+            ("lookup", &["packet", "semantics"]),
+            ("traffic", &["packet", "semantics"]),
+            ("exact", &["packet", "semantics", "traffic"]),
+            ("boxes", &["exact", "packet", "semantics"]),
+        ],
+    ),
+    (
+        "crates/firewall/src/",
+        &[("show", &[]), ("lint", &[]), ("ask", &["loaded", "show"])],
+    ),
+];
+
 /// Folders whose code does no I/O.
 const PURE: &[&str] = &[
     "crates/firewall/src/",
@@ -141,6 +169,7 @@ fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
                 .strip_prefix(job)
                 .is_some_and(|rest| !rest.starts_with("act/"))
         });
+    let neighbours = neighbours(shown);
     let pure = thinks || PURE.iter().any(|folder| shown.starts_with(folder));
     for (at, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
@@ -153,10 +182,37 @@ fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
         if pure && looks.iter().any(|word| code.contains(word)) {
             breaches.push(format!("{place}: this crate does no I/O"));
         }
+        for word in code.split("crate::").skip(1) {
+            let used: String = word
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if neighbours.contains(&used.as_str()) {
+                breaches.push(format!("{place}: this folder must not use `{used}`"));
+            }
+        }
         if line.ends_with(' ') {
             breaches.push(format!("{place}: blank at the end of the line"));
         }
     }
+}
+
+/// The folders beside a file's own that it must not use.
+fn neighbours(shown: &str) -> Vec<&'static str> {
+    let crates = FOLDERS_MAY_USE.iter();
+    let mut of_crate =
+        crates.filter_map(|(start, folders)| Some((shown.strip_prefix(start)?, folders)));
+    let Some((rest, folders)) = of_crate.next() else {
+        return Vec::new();
+    };
+    let own = rest.split(['/', '.']).next().unwrap_or_default();
+    let Some((_, allowed)) = folders.iter().find(|(folder, _)| *folder == own) else {
+        return Vec::new();
+    };
+    let others = folders.iter().map(|(folder, _)| *folder);
+    others
+        .filter(|other| *other != own && !allowed.contains(other))
+        .collect()
 }
 
 fn read(path: &Path) -> Outcome<String> {
@@ -193,6 +249,15 @@ mod tests {
         let mut breaches = Vec::new();
         source_file(path, text, &mut breaches);
         breaches
+    }
+
+    #[test]
+    fn a_folder_that_uses_one_above_it_is_a_breach() {
+        let text = "//! Why.\nuse crate::exact::Exact;\nuse crate::packet::Packet;\n";
+        assert_eq!(breaches("crates/netfilter/src/traffic/a.rs", text).len(), 1);
+        assert_eq!(breaches("crates/netfilter/src/boxes/a.rs", text).len(), 0);
+        assert_eq!(breaches("crates/netfilter/src/packet/a.rs", text).len(), 1);
+        assert_eq!(breaches("crates/cli/src/a.rs", text).len(), 0);
     }
 
     #[test]

@@ -176,3 +176,59 @@ add rule ip a c3 meta mark 1 tcp dport 22 drop
     let ran = file.ask("explain", SSH);
     assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
 }
+
+#[test]
+fn a_reset_before_any_answer_is_new() {
+    for flags in ["RST RST", "FIN FIN"] {
+        let file = rule_file(&format!(
+            "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp -m conntrack --ctstate NEW -m tcp --tcp-flags {flags} -j DROP\nCOMMIT\n"
+        ));
+        file.calls_nothing_idle();
+        let ran = file.ask("find", &["state any is decided by INPUT:1"]);
+        assert!(ran.out.starts_with("there is one"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_text_that_two_programs_load_differently_is_refused() {
+    let policy =
+        rule_file("*filter\n:INPUT - [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n");
+    let twice = rule_file(
+        "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n*filter\n-A INPUT -p tcp --dport 80 -j DROP\nCOMMIT\n",
+    );
+    for file in [policy, twice] {
+        let ran = file.ask("explain", SSH);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.err.contains("policy"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_second_line_of_a_built_in_chain_leaves_its_rules() {
+    let file = rule_file(
+        "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j DROP\n:INPUT ACCEPT [0:0]\nCOMMIT\n",
+    );
+    let ran = file.ask("explain", SSH);
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+}
+
+#[test]
+fn an_ethernet_header_is_not_there_on_the_loopback_and_on_the_way_out() {
+    let file = rule_file(
+        "table ip t {
+ chain input { type filter hook input priority 0; policy accept; ether type ip tcp dport 22 drop; }
+ chain output { type filter hook output priority 0; policy accept; udp dport 9 ether type ip drop; }
+}
+",
+    );
+    let ran = file.ask("explain", SSH);
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+    for packet in [
+        "tcp from 127.0.0.1 to 127.0.0.1:22 in lo",
+        "udp from 192.0.2.1 to 203.0.113.9:9 out eth0",
+    ] {
+        let words: Vec<&str> = packet.split(' ').collect();
+        let ran = file.ask("explain", &words);
+        assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
+    }
+}

@@ -16,10 +16,10 @@ use surefoot_report::{Paint, Style};
 use super::lines::{AnswerLines, path_words};
 use super::phrase::shortened;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, SymbolicQuestion};
+use surefoot_netfilter::exact::{Budget, Exact, Exhausted, SymbolicQuestion, address_words};
 use surefoot_netfilter::packet::{PacketPath, covers, to_address};
 use surefoot_netfilter::semantics::End;
-use surefoot_netfilter::traffic::{Traffic, address_words};
+use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::Range;
 
 /// What forged packets can do that come by one interface.

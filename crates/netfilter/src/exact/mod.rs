@@ -9,6 +9,7 @@ mod about;
 mod chain;
 mod change;
 mod condition;
+mod cube_words;
 mod cubes;
 mod dead;
 pub mod diagram;
@@ -33,6 +34,7 @@ pub use pair::{DifferingPackets, PairQuestion, RulePair, WhoseRule};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use cube_words::address_words;
 pub use cubes::{Cube, CubeLimit, InterfaceChoice};
 pub use dead::{DeadRule, HidingRule, RuleSurvey, WhyDead, dead_rules};
 pub use diagram::{Exhausted, Packets};

@@ -227,14 +227,17 @@ impl PacketSpace {
 
     /// The packets that never begin a connection.
     fn never_first(&mut self) -> Result<Packets, Exhausted> {
-        // `tcp_new`: a SYN, or an ACK that is picked up in the middle (`nf_conntrack_tcp_loose`).
+        // `tcp_new`: a SYN, or an ACK that is picked up in the middle (`nf_conntrack_tcp_loose`). What
+        // the same side sends before any answer is still NEW: an RST, or a FIN behind such an ACK
+        // (`tcp_conntracks`, `tcp_valid_flags`).
         let tcp = self.field_is(Field::L4Proto, 6)?;
         let flags = self
             .word(Field::TcpFlags)?
             .with_mask(Some(FIN | SYN | RST | ACK));
-        let first = self
-            .store
-            .vector_in(&flags, &[Range::one(SYN), Range::one(ACK)])?;
+        let first = self.store.vector_in(
+            &flags,
+            &[SYN, RST, ACK, FIN | ACK, RST | ACK].map(Range::one),
+        )?;
         let there = self.word(Field::TcpFlags)?.there;
         let tcp = self.store.and(tcp, there)?;
         let later = self.store.minus(tcp, first)?;

@@ -35,11 +35,9 @@ mod ends;
 mod fits;
 mod read;
 mod rule_name;
-mod say;
 
 pub use assertion::{Assertion, Claim, policy};
 pub use rule_name::RuleName;
-pub use say::address_words;
 
 use surefoot_report::Problem;
 

@@ -98,14 +98,21 @@ fn marks_are_set_bit_by_bit() {
 
 #[test]
 fn an_unknown_word_leaves_the_rule_open_and_the_next_one_whole() {
-    let loaded = read("table ip t {\n chain c {\n  frobnicate 7 accept\n  drop\n }\n}\n");
-    assert_eq!(loaded.problems.len(), 1);
+    let loaded = read(
+        "table ip t {\n chain c {\n  frobnicate 7 accept\n  meta frobnicate 7 accept\n  drop\n }\n}\n",
+    );
+    assert_eq!(loaded.problems.len(), 2);
     let rules = &loaded.firewall.tables[0].chains[0].rules;
+    // A strange statement may decide, a strange selector is only compared.
     assert!(matches!(
         rules[0].statements[0],
-        Statement::Match(Match::Opaque(_))
+        Statement::Verdict(Verdict::Unknown(_))
     ));
-    assert_eq!(rules[1].statements, [Statement::Verdict(Verdict::Drop)]);
+    let [Statement::Match(Match::Opaque(_)), accept] = rules[1].statements.as_slice() else {
+        panic!("{:?}", rules[1].statements);
+    };
+    assert_eq!(*accept, ACCEPT);
+    assert_eq!(rules[2].statements, [Statement::Verdict(Verdict::Drop)]);
 }
 
 #[test]

@@ -51,6 +51,8 @@ struct DumpReader<'a> {
     open: bool,
     /// Chains of the open table.
     chains: HashMap<Cow<'a, str>, usize>,
+    /// Chains of a table that the open one replaces, whose policy was DROP and is not said again.
+    dropping: Vec<Cow<'a, str>>,
     /// Whether the line before was no line of a dump, so that a run of them is reported once.
     garbage: bool,
 }
@@ -72,6 +74,14 @@ impl<'a> DumpReader<'a> {
                     self.problems.push(Problem::error(span, what));
                 }
                 self.open = false;
+                for name in std::mem::take(&mut self.dropping) {
+                    let what = format!("the policy of `{name}` is DROP, or ACCEPT");
+                    self.problems.push(
+                        Problem::error(span, what)
+                            .label("iptables-legacy leaves it as the table before set it, iptables-nft does not")
+                            .help("give the chain a line of its own, such as `:INPUT ACCEPT [0:0]`"),
+                    );
+                }
             }
             _ => {
                 self.garbage = true;
@@ -111,6 +121,7 @@ impl<'a> DumpReader<'a> {
 
     fn table(&mut self, line: &'a str, span: Span) {
         self.end_table("another table starts");
+        self.dropping.clear();
         let name = line[1..].trim();
         if name.is_empty() {
             self.problems
@@ -127,7 +138,9 @@ impl<'a> DumpReader<'a> {
         }
         if let Some(dump) = self.file.dumps.last_mut() {
             // One run of iptables-save prints a table once: a second one starts another load.
-            if dump.tables.iter().any(|table| table.name == name) {
+            if let Some(before) = dump.tables.iter().find(|table| table.name == name) {
+                let dropping = before.chains.iter().filter(|chain| chain.policy == "DROP");
+                self.dropping = dropping.map(|chain| chain.name.clone()).collect();
                 let what = format!("the table `{name}` stands here a second time");
                 self.problems.push(
                     Problem::warning(span, what)
@@ -200,6 +213,7 @@ impl<'a> DumpReader<'a> {
                 "-"
             }
         };
+        self.dropping.retain(|dropping| *dropping != name.text);
         let counters = match words.next() {
             Some(word) => {
                 let counters = counters(&word.text);
@@ -212,14 +226,26 @@ impl<'a> DumpReader<'a> {
             }
             None => None,
         };
+        let built_in = self
+            .open_table()
+            .is_some_and(|table| builtin_chains(table.name).contains(&&*name.text));
+        if built_in && policy == "-" {
+            let what = format!("the built-in chain `{}` has no policy here", name.text);
+            self.problems.push(
+                Problem::error(span, what)
+                    .label("what the policy was before may stay")
+                    .help("write ACCEPT or DROP"),
+            );
+        }
         if let Some(&at) = self.chains.get(&name.text) {
             let what = format!("the chain `{}` stands here a second time", name.text);
-            self.problems.push(
-                Problem::warning(span, what).label("its rules so far are forgotten, as on loading"),
-            );
+            self.problems.push(if built_in {
+                Problem::warning(span, what).label("its rules stay, and this is its policy")
+            } else {
+                Problem::error(span, what).label("iptables-restore makes a chain once")
+            });
             if let Some(chain) = self.open_table().and_then(|table| table.chains.get_mut(at)) {
-                chain.rules.clear();
-                (chain.policy, chain.counters, chain.span) = (policy, counters, span);
+                (chain.policy, chain.counters) = (policy, counters);
             }
             return;
         }
@@ -337,6 +363,7 @@ impl<'a> DumpReader<'a> {
             self.problems.push(Problem::error(span, what));
             return;
         };
+        self.dropping.retain(|dropping| *dropping != name);
         match self.chains.get(&name).copied() {
             Some(at) => {
                 if let Some(chain) = self.open_table().and_then(|table| table.chains.get_mut(at)) {

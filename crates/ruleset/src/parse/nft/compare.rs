@@ -7,8 +7,8 @@ use super::selector::{Selector, WITH_PORTS, selectors};
 use super::set::{Gives, elements, flag_bits};
 use super::value::{Type, merged};
 use crate::model::{
-    Component, Content, Field, KeyPart, Lookup, Match, Opaque, Operand, Range, SetRef, Statement,
-    VerdictLookup,
+    Component, Content, Family, Field, KeyPart, Lookup, Match, NamePattern, Opaque, Operand, Range,
+    SetRef, Statement, VerdictLookup,
 };
 
 impl<'t> StatementReader<'_, 't, '_> {
@@ -17,6 +17,10 @@ impl<'t> StatementReader<'_, 't, '_> {
         let (mut parts, taken) = selectors(&self.tokens[self.at..])?;
         self.at += taken;
         self.implied(&parts);
+        let words = &self.tokens[start..self.at];
+        if words.iter().any(|word| word.text == "ether") {
+            self.imply_ethernet();
+        }
         let masked = parts.len() == 1 && matches!(self.peek(), Some("&" | "and"));
         if masked {
             parts[0] = self.masked(parts[0])?;
@@ -127,6 +131,37 @@ impl<'t> StatementReader<'_, 't, '_> {
         };
         let test = self.with_ports(test, bare, start);
         self.test(test)
+    }
+
+    /// nft reads an Ethernet header only of packets that came in by such a device: never of what this
+    /// host sends, nor of what comes in by the loopback (`meta iiftype ether`).
+    fn imply_ethernet(&mut self) {
+        if matches!(
+            self.scope.family,
+            Family::Bridge | Family::Netdev | Family::Arp
+        ) {
+            return;
+        }
+        let loopback = NamePattern {
+            text: "lo".to_owned(),
+            prefix: false,
+        };
+        for test in [
+            Match::InInterface {
+                negated: true,
+                names: vec![loopback],
+            },
+            Match::Field {
+                operand: Field::MacSrc.into(),
+                negated: true,
+                ranges: Vec::new(),
+            },
+        ] {
+            let test = Statement::Match(test);
+            if !self.rule.statements.contains(&test) {
+                self.rule.statements.push(test);
+            }
+        }
     }
 
     /// Behind the header of a protocol without ports stands something else, which nft compares all

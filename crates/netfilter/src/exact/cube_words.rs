@@ -1,9 +1,9 @@
-//! A cube of packets in the words that [`super::Traffic`] reads, wherever it has words for it.
+//! A cube of packets in the words that [`crate::traffic::Traffic`] reads, wherever it has words for it.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::exact::{Cube, CubeLimit, InterfaceChoice};
+use super::{Cube, CubeLimit, InterfaceChoice};
 use crate::packet::words::protocol_number;
 use crate::packet::{field_words, value_words};
 use surefoot_ruleset::model::{Field, Range};
@@ -394,7 +394,7 @@ mod tests {
             words,
             "not icmp,tcp,61 not from 10.0.0.0/8 to port 22,80-90 not in lo state any"
         );
-        super::super::Traffic::parse(&words).unwrap();
+        crate::traffic::Traffic::parse(&words).unwrap();
         let cube = Cube {
             fields: vec![
                 limit(Field::IcmpType, true, &[(8, 8), (3, 3)]),
@@ -404,6 +404,6 @@ mod tests {
         };
         let words = cube.words();
         assert_eq!(words, "not type 8,3 not established,related");
-        super::super::Traffic::parse(&words).unwrap();
+        crate::traffic::Traffic::parse(&words).unwrap();
     }
 }

@@ -26,6 +26,8 @@ pub use command::RuleInsertion;
 const MOST_TOGETHER: usize = 3;
 /// Evaluations that the search may take.
 const MOST_TRIES: usize = 2000;
+/// Steps of the walk that all of them may take together.
+const MOST_STEPS: u64 = 5_000_000;
 /// Sets of the smallest size that are told.
 const MOST_SETS: usize = 4;
 
@@ -109,6 +111,8 @@ pub fn why_not(rules: &LoadedRules, packet: &Packet, want: WantedEnd) -> WhyNot 
         packet: &packet,
         want,
         tries: 0,
+        most_tries: usize::try_from(MOST_STEPS / evaluation.steps.max(1))
+            .map_or(MOST_TRIES, |tries| tries.min(MOST_TRIES)),
         found: Vec::new(),
     };
     let mut insertions = Vec::new();
@@ -163,6 +167,7 @@ struct ObstacleSearch<'a> {
     packet: &'a Packet,
     want: WantedEnd,
     tries: usize,
+    most_tries: usize,
     found: Vec<BTreeSet<Decider>>,
 }
 
@@ -175,7 +180,7 @@ impl ObstacleSearch<'_> {
             if !self.found.is_empty() {
                 return true;
             }
-            if self.tries >= MOST_TRIES {
+            if self.tries >= self.most_tries {
                 return false;
             }
         }
@@ -195,7 +200,7 @@ impl ObstacleSearch<'_> {
             if !more.insert(candidate) || !seen.insert(more.clone()) {
                 continue;
             }
-            if self.tries >= MOST_TRIES || self.found.len() >= MOST_SETS {
+            if self.tries >= self.most_tries || self.found.len() >= MOST_SETS {
                 return;
             }
             self.tries += 1;

@@ -182,6 +182,8 @@ pub struct Evaluation {
     /// Whether a fact about the way through the hooks was unknown, and the packet was followed
     /// whichever way it is: the events are then those of several ways.
     pub several_ways: bool,
+    /// Rules, times the states that looked at them: how long the answer took.
+    pub steps: u64,
 }
 
 impl Evaluation {

@@ -23,7 +23,9 @@ use surefoot_ruleset::model::{
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
 /// Rules, times the flows that look at them, before the walk gives up and says so.
-const MOST_STEPS: u64 = 5_000_000;
+const MOST_STEPS: u64 = 2_000_000;
+/// Events that are kept; a longer way is not for people.
+const MOST_EVENTS: usize = 100_000;
 /// Flows that are kept apart for the sake of who decided.
 pub(super) const MOST_FLOWS: usize = 32;
 /// Flows at which the walk gives up and says so.
@@ -96,6 +98,7 @@ pub fn evaluate_supposing(
         events: answer.events,
         notes,
         several_ways: answer.several_ways,
+        steps: answer.steps,
     }
 }
 
@@ -591,8 +594,11 @@ impl PacketWalk<'_> {
         depth: u32,
         saw: Vec<ObservedMatch>,
     ) {
-        if self.record == RecordLevel::Nothing {
+        if self.record == RecordLevel::Nothing || self.events.len() > MOST_EVENTS {
             return;
+        }
+        if self.events.len() == MOST_EVENTS {
+            self.note("the way is too long to be shown in full".into());
         }
         self.events.push(TraceEvent {
             hook: self.place.hook,

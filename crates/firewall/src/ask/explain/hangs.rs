@@ -15,6 +15,8 @@ use surefoot_ruleset::model::RuleAt;
 
 /// The unknown rules that are supposed one way and the other; more would take too long.
 const MOST_SUPPOSED: usize = 64;
+/// Steps of the walk that all these tries may take together.
+const MOST_STEPS_OF_TRIES: u64 = 1_000_000;
 
 /// The question.
 pub(super) struct DependencyQuestion<'a> {
@@ -51,15 +53,18 @@ impl DependencyQuestion<'_> {
         for (rule, statement) in evaluation.outcomes.iter().flat_map(|one| &one.hangs) {
             open.entry(*rule).or_default().insert(*statement);
         }
-        if open.len() > MOST_SUPPOSED {
+        // Each rule is tried both ways, and each try takes as long as the answer did.
+        let tries = MOST_STEPS_OF_TRIES / evaluation.steps.max(1) / 2;
+        let most = usize::try_from(tries).map_or(MOST_SUPPOSED, |tries| tries.min(MOST_SUPPOSED));
+        if open.len() > most {
             found.notes.push(format!(
-                "{} rules have something unknown in them; only the first {MOST_SUPPOSED} were tried one way and the other",
+                "{} rules have something unknown in them; only the first {most} were tried one way and the other",
                 open.len()
             ));
         }
         let tried: Vec<(RuleAt, Ends, Ends)> = open
             .keys()
-            .take(MOST_SUPPOSED)
+            .take(most)
             .map(|rule| {
                 (
                     *rule,

@@ -401,7 +401,10 @@ impl<'a> SymbolicWalk<'a> {
             as_read: self.as_read,
         };
         let (bases, order) = base_chains(self.firewall, hook, self.space.v6, loaded);
-        self.course.order_unknown |= order == ChainOrder::Unknown;
+        self.course.order_unknown |= matches!(order, ChainOrder::Unknown | ChainOrder::Open);
+        if order == ChainOrder::Open {
+            flows = self.set_aside_unknown(flows)?;
+        }
         for base in bases {
             if flows.is_empty() {
                 break;
@@ -467,6 +470,21 @@ impl<'a> SymbolicWalk<'a> {
             self.join(&mut elsewhere, state, outside)?;
         }
         Ok((here, elsewhere))
+    }
+
+    /// Not every order of the chains is followed: what becomes of the packets may be something else.
+    fn set_aside_unknown(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let strange = self
+            .space
+            .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Own)?;
+        let mut known = Flows::new();
+        for (state, packets) in flows {
+            let aside = self.space.store.and(packets, strange)?;
+            self.end(End::Unknown, aside);
+            let rest = self.space.store.minus(packets, strange)?;
+            self.join(&mut known, state, rest)?;
+        }
+        Ok(known)
     }
 
     /// Before conntrack a packet has no connection.

@@ -145,7 +145,8 @@ impl CompiledWay {
         let mut hook = |hook, stages: &mut Vec<HookStage>| {
             let (bases, order) = base_chains(firewall, hook, v6, loaded);
             let on_device = matches!(hook, Hook::Ingress | Hook::Egress);
-            sure &= order != ChainOrder::Unknown && (bases.is_empty() || !on_device);
+            sure &= !matches!(order, ChainOrder::Unknown | ChainOrder::Open)
+                && (bases.is_empty() || !on_device);
             for base in bases {
                 let tracked = index.tracks_connections(v6);
                 if base.kind == ChainKind::Nat && !tracked && can_do_nothing(firewall, &base) {

@@ -30,6 +30,8 @@ pub enum ChainOrder {
     /// Two have the same priority, or one has that of connection tracking, and nothing tells which
     /// was registered first.
     Unknown,
+    /// The same of more than two: there are more orders than the two that are followed.
+    Open,
 }
 
 /// What is known of the order in which chains were registered.
@@ -108,7 +110,7 @@ pub fn base_chains(
     let text = |base: &BaseAt| i64::from(firewall.tables[base.table].place.source);
     let turned = |number: i64, as_read: bool| if as_read { -number } else { number };
     bases.sort_by_key(|base| {
-        let start = i64::try_from(chain_at(base).place.span.start).unwrap_or(i64::MAX);
+        let start = i64::from(chain_at(base).place.span.start);
         let within = turned(start, loaded.as_read || !loaded.listed);
         (rank(base), turned(text(base), loaded.as_read), within)
     });
@@ -120,12 +122,19 @@ pub fn base_chains(
                 .is_empty()
         })
         .collect();
+    let mut tied = 0;
     for pair in ruling.windows(2) {
         if rank(pair[0]) != rank(pair[1]) {
+            tied = 0;
             continue;
         }
         if loaded.listed || text(pair[0]) != text(pair[1]) {
-            order = ChainOrder::Unknown;
+            tied += 1;
+            order = match order {
+                ChainOrder::Open => ChainOrder::Open,
+                _ if tied > 1 => ChainOrder::Open,
+                _ => ChainOrder::Unknown,
+            };
         } else if order == ChainOrder::Sure {
             order = ChainOrder::AsWritten;
         }

@@ -24,6 +24,8 @@ use surefoot_ruleset::model::{
 const MOST_NEAR: usize = 8;
 /// Rules, times the flows that look at them, before the walk gives up and says so.
 const MOST_STEPS: u64 = 2_000_000;
+/// What it costs to go into a chain, in such steps.
+const STEPS_OF_A_CALL: u64 = 64;
 /// Events that are kept; a longer way is not for people.
 const MOST_EVENTS: usize = 100_000;
 /// Flows that are kept apart for the sake of who decided.
@@ -423,6 +425,16 @@ impl PacketWalk<'_> {
                 "base chains at {} have the same priority; the one that stands later was taken to run first, as it does if it was loaded later",
                 hook.word()
             )),
+            ChainOrder::Open => {
+                self.order_unknown = true;
+                self.note(format!(
+                    "more than two base chains at {} have the same priority, and their loading order is unknown: not every order was followed",
+                    hook.word()
+                ));
+                for flow in flows.iter().take(1) {
+                    self.end(flow, End::Unknown, Decider::Kernel);
+                }
+            }
             ChainOrder::Unknown => {
                 self.order_unknown = true;
                 self.note(format!(
@@ -620,6 +632,7 @@ impl PacketWalk<'_> {
         depth: CallDepth,
     ) -> WalkRest {
         let mut rest = WalkRest::default();
+        self.steps += STEPS_OF_A_CALL;
         let firewall = self.firewall;
         let chain = &firewall.tables[t].chains[c];
         let mut ended = Vec::new();

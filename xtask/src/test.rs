@@ -54,7 +54,7 @@ struct Tally {
 }
 
 /// How long one test program may run, in seconds: one that hangs fails, with its name, and the rest still run.
-const LIMIT_OF_A_PROGRAM: u32 = 900;
+const LIMIT_OF_A_PROGRAM: u32 = 1800;
 
 /// The one reason for which a test may be skipped, as `#[ignore]` gives it.
 const SKIPPED_BECAUSE: &str = "needs SUREFOOT_RULESETS";

@@ -52,8 +52,11 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// A folder, and what it may use of those beside it.
+type FolderArrows = (&'static str, &'static [&'static str]);
+
 /// What the folders of a crate may use of one another, lowest first.
-const FOLDERS_MAY_USE: &[(&str, &[(&str, &[&str])])] = &[
+const FOLDERS_MAY_USE: &[(&str, &[FolderArrows])] = &[
     (
         "crates/ruleset/src/",
         &[

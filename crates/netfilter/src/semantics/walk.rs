@@ -23,9 +23,9 @@ use surefoot_ruleset::model::{
 /// Rules that nearly matched and are recorded in one chain.
 const MOST_NEAR: usize = 8;
 /// Rules, times the flows that look at them, before the walk gives up and says so.
-const MOST_STEPS: u64 = 2_000_000;
+const MOST_STEPS: u64 = 1_000_000;
 /// What it costs to go into a chain, in such steps.
-const STEPS_OF_A_CALL: u64 = 64;
+const STEPS_OF_A_CALL: u64 = 256;
 /// Events that are kept; a longer way is not for people.
 const MOST_EVENTS: usize = 100_000;
 /// Flows that are kept apart for the sake of who decided.

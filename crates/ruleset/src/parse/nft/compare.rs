@@ -142,25 +142,17 @@ impl<'t> StatementReader<'_, 't, '_> {
         ) {
             return;
         }
-        let loopback = NamePattern {
-            text: "lo".to_owned(),
+        // Of what this host sends, the name of the incoming interface is empty.
+        let names = ["lo", ""].map(|text| NamePattern {
+            text: text.to_owned(),
             prefix: false,
-        };
-        for test in [
-            Match::InInterface {
-                negated: true,
-                names: vec![loopback],
-            },
-            Match::Field {
-                operand: Field::MacSrc.into(),
-                negated: true,
-                ranges: Vec::new(),
-            },
-        ] {
-            let test = Statement::Match(test);
-            if !self.rule.statements.contains(&test) {
-                self.rule.statements.push(test);
-            }
+        });
+        let test = Statement::Match(Match::InInterface {
+            negated: true,
+            names: names.into(),
+        });
+        if !self.rule.statements.contains(&test) {
+            self.rule.statements.push(test);
         }
     }
 

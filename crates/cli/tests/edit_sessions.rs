@@ -362,3 +362,48 @@ fn a_dry_run_that_is_refused_leaves_nothing() {
     );
     assert_eq!(place.copies(), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_command_that_changes_the_file_itself_is_told_from_one_that_changes_nothing() {
+    for (status, script) in [(1, "echo new > ONE"), (2, "echo new > ONE; exit 1")] {
+        let place = EditPlace::new();
+        let script = script.replace("ONE", &place.path("one").display().to_string());
+        let line = [
+            "edit",
+            "--state-dir",
+            "STATE",
+            "ONE",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ];
+        let ran = place.run(status, &line);
+        assert!(!ran.err.contains("Nothing was changed"), "{ran:?}");
+        assert!(ran.err.contains("is not as it was"), "{ran:?}");
+        let kept = ran.err.split("what it was before is kept: ").nth(1);
+        let kept = kept.expect("it is kept").lines().next().expect("a line");
+        let kept = Path::new(kept).join("0/one");
+        assert_eq!(fs::read_to_string(kept).expect("it is read"), "old\n");
+    }
+}
+
+#[test]
+fn undo_without_a_number_does_not_pass_over_an_armed_change() {
+    let place = EditPlace::new();
+    let state = ["--state-dir", "STATE"];
+    let change = ["--", "sh", "-c", "echo new > \"$0\""];
+    place.run(0, &[&["edit"], &state[..], &["TWO"], &change[..]].concat());
+    let armed = ["-q", "edit", "--confirm-within", "90s"];
+    let ran = place.run(0, &[&armed[..], &state[..], &["ONE"], &change[..]].concat());
+    assert!(
+        ran.err.contains("surefoot rollback 2"),
+        "quiet or not: {ran:?}"
+    );
+    let ran = place.run(1, &[&["undo"], &state[..]].concat());
+    assert!(ran.err.contains("rollback 2"), "{ran:?}");
+    assert_eq!(place.text("two"), "new\n");
+    place.run(0, &[&["rollback"], &state[..]].concat());
+    let ran = place.run(0, &[&["undo"], &state[..]].concat());
+    assert!(ran.err.contains("/two) is undone"), "it says what: {ran:?}");
+}

@@ -10,7 +10,7 @@ use crate::standing::SupersededThings;
 
 impl Journal {
     /// The entry that `undo` without a number is about: the newest one in force that is no undo. An
-    /// entry that cannot be read is not passed over: it may be the one that is meant.
+    /// entry that cannot be read or that is armed is not passed over: it may be the one that is meant.
     pub fn newest_undoable(&self) -> Result<u64, JournalError> {
         let mut things = SupersededThings::default();
         for number in self.numbers()? {
@@ -26,7 +26,10 @@ impl Journal {
                 }
             };
             things.mark(&mut entry);
-            let in_force = matches!(entry.state, EntryState::Applied | EntryState::Confirmed);
+            let in_force = matches!(
+                entry.state,
+                EntryState::Applied | EntryState::Confirmed | EntryState::Armed
+            );
             if in_force && entry.undoes.is_none() {
                 return Ok(number);
             }

@@ -4,6 +4,7 @@ mod common;
 
 use std::net::TcpStream;
 use std::process::Child;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Bench, agree, localhost, namespace, options, start_in};
@@ -35,7 +36,10 @@ fn run_in(namespace: &Namespace, options: &ClientOptions) -> Result<ClientReport
     let mut outcome = None;
     namespace
         .within(|| {
-            let seed = u64::from(std::process::id()) + 7;
+            // A server takes what comes with the cookie of a test for a part of that test.
+            static RUNS: AtomicU64 = AtomicU64::new(0);
+            let run = RUNS.fetch_add(1, Ordering::Relaxed);
+            let seed = (u64::from(std::process::id()) << 32) + 7 * run;
             outcome = Some(run_client(options, &mut Sequence(seed), &mut |_| {}));
             Ok(())
         })
@@ -178,9 +182,18 @@ fn with_iperf2(options: &ClientOptions) {
     } else {
         &["iperf", "-s"]
     };
-    let server = ForeignServer::start(words, 5001);
-    let report =
-        run_in(&server.namespace, options).unwrap_or_else(|error| panic!("{error}: {options:?}"));
+    // That server falls silent now and then when several streams take turns; a new one is asked then.
+    let turns = options.pattern == TrafficPattern::InTurns && options.parallel > 1;
+    let mut attempts = if turns { 5 } else { 1 };
+    let report = loop {
+        attempts -= 1;
+        let server = ForeignServer::start(words, 5001);
+        match run_in(&server.namespace, options) {
+            Ok(report) => break report,
+            Err(ClientError::Lost { .. }) if attempts > 0 => {}
+            Err(error) => panic!("{error}: {options:?}"),
+        }
+    };
     assert_eq!(report.protocol, ProtocolKind::Iperf2);
     let sent = sum(&report, StreamDirection::ToServer, false).bytes;
     let back = sum(&report, StreamDirection::ToClient, true).bytes;

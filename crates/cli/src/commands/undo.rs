@@ -130,8 +130,11 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
     } else if already {
         output.remark(&format!("{} was undone already\n", call(&entry)));
     } else {
+        let undone = journal
+            .entry(number)
+            .map_or_else(|_| format!("entry {number}"), |undone| call(&undone));
         output.remark(&format!(
-            "entry {number} is undone; `surefoot undo {}` brings it back\n",
+            "{undone} is undone; `surefoot undo {}` brings it back\n",
             entry.number
         ));
     }

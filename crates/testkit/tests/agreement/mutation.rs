@@ -179,6 +179,20 @@ pub(crate) const ALL: &[Mutation] = &[
         err: |firewall, left| {
             let texts = firewall.tables.iter().map(|table| table.place.source);
             let one_text = texts.clone().min() == texts.max();
+            // Within a text the place tells which chain was made first.
+            let chains = firewall.tables.iter().flat_map(|table| &table.chains);
+            let mut starts: Vec<u32> = chains.map(|chain| chain.place.span.start).collect();
+            starts.sort_unstable();
+            let chains = firewall
+                .tables
+                .iter_mut()
+                .flat_map(|table| &mut table.chains);
+            for chain in chains {
+                let start = &mut chain.place.span.start;
+                if let Ok(at) = starts.binary_search(start) {
+                    *start = starts[starts.len() - 1 - at];
+                }
+            }
             firewall.tables.reverse();
             let level = firewall.tables.windows(2).any(|pair| {
                 let bases = |table: &Table| -> Vec<_> {

@@ -187,6 +187,43 @@ impl EditCopies {
         Ok(wanted)
     }
 
+    /// Whether every copy is still what its file was.
+    pub(super) fn hold_originals(&self) -> bool {
+        self.files.iter().all(|file| {
+            let copy = look_at(&file.copy).map(|seen| seen.state);
+            match (&file.seen, copy) {
+                (
+                    FileState::Regular { content, .. },
+                    Ok(FileState::Regular {
+                        content: copied, ..
+                    }),
+                ) => *content == copied,
+                (FileState::Missing, Ok(FileState::Missing)) => true,
+                _ => false,
+            }
+        })
+    }
+
+    /// Adds to a failure in which state the files are: surefoot replaced none, but a command or another
+    /// program may have.
+    pub(super) fn say_what_is_left(&self, failure: Failure) -> Failure {
+        let is_changed = |file: &&EditedFile| {
+            look_at(&file.path).map_or(true, |now| !now.state.equals_but_for_times(&file.seen))
+        };
+        let Some(changed) = self.files.iter().find(is_changed) else {
+            return failure.left("Nothing was changed.");
+        };
+        let path = changed.path.display();
+        let failure = if self.hold_originals() {
+            failure.hint(format!("what it was before is kept: {}", self.keep()))
+        } else {
+            failure
+        };
+        failure.left(format!(
+            "surefoot changed nothing, but {path} is not as it was when the edit began: the command, or another program, changed it."
+        ))
+    }
+
     /// Keeps the copies, and says where.
     pub(super) fn keep(&self) -> String {
         // The folder would be removed with this value; a copy of its names stays.

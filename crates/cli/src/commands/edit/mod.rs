@@ -100,16 +100,24 @@ impl EditArgs {
         }
         let number = answer.entry.map_or(0, |entry| entry.number);
         let arming = answer.entry.and_then(|entry| entry.arming.as_ref());
-        output.remark(&match (answer.outcome, arming) {
-            (EditOutcome::Unchanged, _) => {
+        if let (EditOutcome::Armed, Some(arming)) = (answer.outcome, arming) {
+            // A change that will go away is told whoever wants quiet.
+            output.complain(&format!(
+                "entry {number} is in force until {}; keep it: surefoot confirm {number}; put it back now: surefoot rollback {number}\n",
+                journal::to_the_second(arming.deadline)
+            ));
+            return Ok(Status::Clean);
+        }
+        output.remark(&match answer.outcome {
+            EditOutcome::Unchanged if self.command.is_empty() => {
                 "the editor changed nothing; neither did surefoot\n".to_owned()
             }
-            (EditOutcome::DryRun, _) => "nothing was changed (--dry-run)\n".to_owned(),
-            (EditOutcome::Armed, Some(arming)) => format!(
-                "entry {number} is in force until {}; keep it: surefoot confirm {number}\n",
-                journal::to_the_second(arming.deadline)
-            ),
-            (EditOutcome::Armed | EditOutcome::Applied, _) => {
+            EditOutcome::Unchanged => {
+                "the command did not change the copy that it was given; surefoot changed nothing\n"
+                    .to_owned()
+            }
+            EditOutcome::DryRun => "nothing was changed (--dry-run)\n".to_owned(),
+            EditOutcome::Armed | EditOutcome::Applied => {
                 format!("entry {number} is in force; put it back: surefoot undo {number}\n")
             }
         });
@@ -120,12 +128,13 @@ impl EditArgs {
 pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     args.state.remind(output);
     let journal = args.state.journal();
-    let unchanged = |failure: Failure| failure.left("Nothing was changed.");
     let copies = {
         // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
         let _session = journal::lock(&journal, output)?;
-        EditCopies::make(&args.files, &args.state.state_dir).map_err(unchanged)?
+        EditCopies::make(&args.files, &args.state.state_dir)
+            .map_err(|failure| failure.left("Nothing was changed."))?
     };
+    let unchanged = |failure: Failure| copies.say_what_is_left(failure);
     copies.edit(&args.command, args.format).map_err(unchanged)?;
     let wanted = copies.wanted().map_err(unchanged)?;
     let mut answer = EditAnswer {
@@ -139,6 +148,8 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
         Err(JournalError::NothingToChange) => return args.answer(&answer, output),
         other => other.map_err(|error| {
             unchanged(match error {
+                // The command may have changed the file itself, and its copy not at all.
+                JournalError::ChangedMeanwhile { .. } if copies.hold_originals() => failure(&error),
                 JournalError::ChangedMeanwhile { .. } => {
                     failure(&error).hint(format!("your version is kept: {}", copies.keep()))
                 }

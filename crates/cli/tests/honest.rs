@@ -232,3 +232,51 @@ fn an_ethernet_header_is_not_there_on_the_loopback_and_on_the_way_out() {
         assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
     }
 }
+
+#[test]
+fn what_reject_sends_back_exists_in_one_protocol() {
+    for (with, packet, other) in [
+        ("tcp reset", "udp", "tcp"),
+        (
+            "icmpv6 type no-route",
+            "udp from 203.0.113.9",
+            "udp from 2001:db8::9",
+        ),
+        (
+            "icmp type host-unreachable",
+            "udp from 2001:db8::9",
+            "udp from 203.0.113.9",
+        ),
+    ] {
+        let rules = input_chain("accept", &format!("reject with {with}"));
+        let file = rule_file(&rules.replace("table ip t", "table inet t"));
+        for (packet, end) in [(packet, "accepted"), (other, "rejected")] {
+            let words: Vec<&str> = packet.split(' ').chain(["in", "eth0", "new"]).collect();
+            let ran = file.ask("explain", &words);
+            let expected = format!("\n{end}, certainly\n");
+            assert!(ran.out.contains(&expected), "{with}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_are_deleted_by_their_handle_are_not_answered_about() {
+    for line in [
+        "delete rule ip t input handle 2",
+        "replace rule ip t input handle 2 accept",
+        "delete chain ip t handle 1",
+    ] {
+        let rules = input_chain("accept", "tcp dport 22 drop");
+        let ran = rule_file(&format!("{rules}{line}\n")).ask("explain", SSH);
+        assert_eq!(ran.status, 2, "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_table_that_is_declared_again_wakes_up() {
+    let rules = input_chain("drop", "").replace("table ip t {", "table ip t {\n flags dormant;");
+    let ran = rule_file(&rules).ask("explain", SSH);
+    assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
+    let ran = rule_file(&format!("{rules}table ip t {{ }}\n")).ask("explain", SSH);
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+}

@@ -319,6 +319,15 @@ impl FileWork<'_> {
         };
         match FolderPlace::of(folder) {
             Some(now) if now.mount != planned.mount && now.inode != planned.inode => Err(covered()),
+            // Links were followed when the change was planned: one that is in the way now leads elsewhere.
+            Some(now)
+                if now.inode != planned.inode
+                    && std::fs::canonicalize(folder).is_ok_and(|there| there != folder) =>
+            {
+                Err(JournalError::ChangedMeanwhile {
+                    path: folder.to_owned(),
+                })
+            }
             _ => Ok(()),
         }
     }

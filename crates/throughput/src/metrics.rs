@@ -271,13 +271,17 @@ impl ServerMetrics {
         for stream in &summary.streams {
             match (stream.direction, stream.received, stream.sent) {
                 (StreamDirection::ToServer, Some(received), _) => {
-                    self.received[place] += received.bytes;
+                    // What a client says of itself may be anything.
+                    let bytes = &mut self.received[place];
+                    *bytes = bytes.saturating_add(received.bytes);
                     if let Some(counted) = received.datagrams {
-                        self.datagrams += counted.packets;
-                        self.lost += counted.lost;
+                        self.datagrams = self.datagrams.saturating_add(counted.packets);
+                        self.lost = self.lost.saturating_add(counted.lost);
                     }
                 }
-                (StreamDirection::ToClient, _, Some(sent)) => self.sent[place] += sent.bytes,
+                (StreamDirection::ToClient, _, Some(sent)) => {
+                    self.sent[place] = self.sent[place].saturating_add(sent.bytes);
+                }
                 _ => {}
             }
         }

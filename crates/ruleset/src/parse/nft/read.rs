@@ -308,6 +308,8 @@ impl<'a> RulesetReader<'a> {
             return self.unreadable("a table's name");
         };
         self.ruleset.tables[table].span.start = keyword.start;
+        // The last declaration tells the flags.
+        self.ruleset.tables[table].dormant = false;
         if !self.eat("{") {
             return;
         }
@@ -543,7 +545,8 @@ impl<'a> RulesetReader<'a> {
                 .flatten();
             if at.is_none() {
                 let what = "the place of this rule depends on handles of a running kernel";
-                self.problems.push(Problem::warning(span, what));
+                let help = "give the rules as they are after it: `nft list ruleset`";
+                self.problems.push(Problem::error(span, what).help(help));
             }
             tokens.drain(..2);
         }
@@ -598,6 +601,14 @@ impl<'a> RulesetReader<'a> {
             return;
         };
         let name = rest.get(1).copied().unwrap_or("");
+        if command != "reset" && (what == "rule" || name == "handle") {
+            // Which one it is, only the kernel that gave the handle knows.
+            let note =
+                format!("`{command} {what}` is not followed, and every answer depends on it");
+            let help = "give the rules as they are after it: `nft list ruleset`";
+            self.problems.push(Problem::error(span, note).help(help));
+            return;
+        }
         let table = &mut tables[index];
         match (command, what) {
             ("flush", "table") => table

@@ -401,6 +401,13 @@ impl<'t> StatementReader<'_, 't, '_> {
                     "tcp reset" => "tcp-reset".to_owned(),
                     other => other.to_owned(),
                 };
+                // What is sent back exists in one protocol only, which nft asks for unsaid.
+                match with.split(' ').next() {
+                    Some("tcp-reset") => self.imply(Field::L4Proto, 6),
+                    Some("icmp") => self.imply(Field::NfProto, 2),
+                    Some("icmpv6") => self.imply(Field::NfProto, 10),
+                    _ => {}
+                }
                 self.push(Statement::Verdict(Verdict::Reject { with }))
             }
             "queue" => {

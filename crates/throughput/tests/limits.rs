@@ -223,16 +223,11 @@ fn a_receiving_host_without_room() {
     let flooded = ClientOptions {
         transport: TransportName::Udp,
         pattern: TrafficPattern::Reverse,
-        rate: Some(2_000_000_000),
+        rate: Some(20_000_000_000),
         block: Some(1400),
         window: Some(4096),
         ..client()
     };
-    // On a quiet machine the receiver may keep up, and what was asked for is then the limit indeed.
-    let answers = (0..6).map(|_| answer_in(&bench.namespace, &flooded));
-    let answers: Vec<LimiterAnswer> = answers.collect();
-    let kept_up = |answer: &&LimiterAnswer| answer.limiter == LimiterKind::AskedRate;
-    let overrun = answers.iter().find(|answer| !kept_up(answer));
-    let answer = overrun.expect("a run in which the receiver does not keep up");
-    assert_eq!(answer.limiter, LimiterKind::ReceivingHost, "{answers:?}");
+    let answer = answer_in(&bench.namespace, &flooded);
+    assert_eq!(answer.limiter, LimiterKind::ReceivingHost, "{answer:?}");
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::inits;
 use crate::kernel_console::{KernelConsoles, command_words};
 use crate::prompt::SetupReading;
-use crate::setup_tree::{SetupTree, has_ending, resolve_link};
+use crate::setup_tree::{SetupTree, has_ending};
+use surefoot_host::resolve_link;
 
 /// An init system, as far as login prompts are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

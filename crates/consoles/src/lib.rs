@@ -33,7 +33,7 @@ pub use platform::{PromptNeed, SeenConsole};
 pub use prompt::{IdleEntry, LoginPrompt, PromptStart, SetupReading, SetupRemark};
 pub use root_login::RootLogin;
 pub use running::RunningPrompt;
-pub use setup_tree::{SetupPlace, SetupTree, resolve_link};
+pub use setup_tree::{SetupPlace, SetupTree};
 pub use table::{ConsoleTable, KernelUse, TerminalPresence, TerminalRow};
 pub use table_text::console_table_text;
 pub use terminal_name::{

@@ -6,6 +6,8 @@ use std::ops::Bound;
 use serde::Serialize;
 use surefoot_host::{SetupContent, SetupFile};
 
+use surefoot_host::resolve_link;
+
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: usize = 40;
 
@@ -138,25 +140,6 @@ impl<'a> SetupTree<'a> {
             .take_while(|path| path.starts_with(prefix.as_str()))
             .collect()
     }
-}
-
-/// The absolute path that a link leads to.
-pub fn resolve_link(link: &str, target: &str) -> String {
-    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let whole = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("{folder}/{target}")
-    };
-    let mut steps: Vec<&str> = Vec::new();
-    for step in whole.split('/') {
-        match step {
-            "" | "." => {}
-            ".." => drop(steps.pop()),
-            step => steps.push(step),
-        }
-    }
-    format!("/{}", steps.join("/"))
 }
 
 /// Whether a file's name ends in a dot and that word, in that case: names are case-sensitive here.

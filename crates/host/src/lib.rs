@@ -40,6 +40,7 @@ pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
 pub use rules::{RuleListing, RulesOrigin, SavedRules};
 pub use socket::{Socket, SocketKind, VsockListener};
+pub use tree::resolve_link;
 
 /// Everything surefoot knows about a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use super::inittab::with_speed;
 use super::{EditWish, EditWork};
 use crate::inits::inittab::change_lines;
 use crate::inits::runit::{SERVICES, read, runlevel};
-use crate::setup_tree::resolve_link;
 use crate::terminal_name::is_virtual;
+use surefoot_host::resolve_link;
 
 /// Makes the edits.
 pub(super) fn edit(work: &mut EditWork<'_>, wish: &EditWish<'_>) {

@@ -3,8 +3,9 @@
 
 use crate::kernel_console::command_words;
 use crate::prompt::{LoginPrompt, PromptStart, SetupReading, is_prompt_program};
-use crate::setup_tree::{SetupPlace, SetupTree, numbered, resolve_link};
+use crate::setup_tree::{SetupPlace, SetupTree, numbered};
 use crate::terminal_name::{is_terminal_name, terminal_in};
+use surefoot_host::resolve_link;
 
 /// Where the services are.
 pub(crate) const SERVICES: &str = "/etc/sv";

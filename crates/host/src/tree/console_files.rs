@@ -199,7 +199,7 @@ impl KeptFiles<'_> {
                     self.program(&path);
                     break;
                 };
-                let next = beside(&path, &target);
+                let next = resolve_link(&path, &target);
                 self.put(&path, SetupContent::Link(target));
                 path = next;
             }
@@ -342,8 +342,8 @@ impl KeptFiles<'_> {
     }
 }
 
-/// The absolute path that a link leads to.
-fn beside(link: &str, target: &str) -> String {
+/// The absolute path that a link leads to, its own path being absolute.
+pub fn resolve_link(link: &str, target: &str) -> String {
     let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
     let whole = if target.starts_with('/') {
         target.to_owned()

@@ -12,6 +12,8 @@ use std::path::Path;
 use crate::{FactKind, Host, TextFile};
 use files::Files;
 
+pub use console_files::resolve_link;
+
 impl Host {
     /// Reads a directory tree: a mounted disk, a container's root. What only a running kernel
     /// knows is missing from it.

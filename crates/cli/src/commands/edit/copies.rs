@@ -187,7 +187,7 @@ impl EditCopies {
         Ok(wanted)
     }
 
-    /// Whether every copy is still what its file was.
+    /// Whether every copy still holds what its file held.
     pub(super) fn hold_originals(&self) -> bool {
         self.files.iter().all(|file| {
             let copy = look_at(&file.copy).map(|seen| seen.state);
@@ -198,7 +198,6 @@ impl EditCopies {
                         content: copied, ..
                     }),
                 ) => *content == copied,
-                (FileState::Missing, Ok(FileState::Missing)) => true,
                 _ => false,
             }
         })

@@ -101,7 +101,7 @@ impl EditArgs {
         let number = answer.entry.map_or(0, |entry| entry.number);
         let arming = answer.entry.and_then(|entry| entry.arming.as_ref());
         if let (EditOutcome::Armed, Some(arming)) = (answer.outcome, arming) {
-            // A change that will go away is told whoever wants quiet.
+            // The deadline is the answer, not a remark: `--quiet` does not hide it.
             output.complain(&format!(
                 "entry {number} is in force until {}; keep it: surefoot confirm {number}; put it back now: surefoot rollback {number}\n",
                 journal::to_the_second(arming.deadline)

@@ -146,23 +146,29 @@ impl Scope<'_> {
 /// Where words end that are not understood: before the next word, outside of braces, that can only
 /// begin a statement. A map of verdicts ends the rule.
 fn end_of_unknown(tokens: &[NftToken<'_>], from: usize) -> usize {
-    let mut depth = 0_u32;
     let mut maps_to_verdicts = false;
-    for (at, token) in tokens.iter().enumerate().skip(from) {
+    for (at, word) in words_outside_braces(&tokens[from..]).filter(|(at, _)| *at > 0) {
+        let starts = STARTS.contains(&word) && !maps_to_verdicts;
+        if starts || word == "comment" {
+            return from + at;
+        }
+        maps_to_verdicts |= word == "vmap";
+    }
+    tokens.len()
+}
+
+/// The plain words that stand outside of braces, with their places.
+fn words_outside_braces<'t>(tokens: &[NftToken<'t>]) -> impl Iterator<Item = (usize, &'t str)> {
+    let mut depth = 0_u32;
+    tokens.iter().enumerate().filter_map(move |(at, token)| {
         match (token.kind, token.text) {
             (TokenKind::Punct, "{") => depth += 1,
             (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
-            (TokenKind::Word, word) if depth == 0 && at > from => {
-                let starts = STARTS.contains(&word) && !maps_to_verdicts;
-                if starts || word == "comment" {
-                    return at;
-                }
-                maps_to_verdicts |= word == "vmap";
-            }
+            (TokenKind::Word, word) if depth == 0 => return Some((at, word)),
             _ => {}
         }
-    }
-    tokens.len()
+        None
+    })
 }
 
 /// What words that are not understood may do all the same.
@@ -187,25 +193,20 @@ impl UnknownWords {
             meaning.may_decide = second != "match";
             return meaning;
         }
-        let mut depth = 0_u32;
         let mut maps_to_verdicts = false;
-        for (at, token) in words.iter().enumerate() {
-            match (token.kind, token.text) {
-                (TokenKind::Punct, "{") => depth += 1,
-                (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
-                (TokenKind::Word, "vmap") if depth == 0 => maps_to_verdicts = true,
-                (TokenKind::Word, "set") if depth == 0 && at > 0 => {
-                    let before = |back: usize| {
-                        let word = at.checked_sub(back).and_then(|at| words.get(at));
-                        word.map_or("", |word| word.text)
-                    };
-                    if before(1) == "mark" || matches!(before(2), "meta" | "ct") {
-                        meaning.sets_mark = true;
-                    } else {
-                        meaning.sets_header = true;
-                    }
-                }
-                _ => {}
+        for (at, word) in words_outside_braces(words) {
+            maps_to_verdicts |= word == "vmap";
+            if word != "set" || at == 0 {
+                continue;
+            }
+            let before = |back: usize| {
+                let word = at.checked_sub(back).and_then(|at| words.get(at));
+                word.map_or("", |word| word.text)
+            };
+            if before(1) == "mark" || matches!(before(2), "meta" | "ct") {
+                meaning.sets_mark = true;
+            } else {
+                meaning.sets_header = true;
             }
         }
         let compares = COMPARED.contains(&first) || first.starts_with('@');

@@ -17,6 +17,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("firewall", &["netfilter", "report", "ruleset"]),
     ("processes", &["host", "report", "sys"]),
     ("consoles", &["host", "journal", "report"]),
+    ("bisect", &["journal"]),
     (
         "check",
         &[
@@ -33,6 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "bisect",
             "check",
             "consoles",
             "firewall",
@@ -165,13 +167,17 @@ fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
         breaches.push(format!("{shown}: does not begin by saying why it is there"));
     }
     // Of some jobs one folder acts, and says so in its name.
-    let thinks = ["crates/consoles/src/", "crates/processes/src/"]
-        .iter()
-        .any(|job| {
-            shown
-                .strip_prefix(job)
-                .is_some_and(|rest| !rest.starts_with("act/"))
-        });
+    let thinks = [
+        "crates/bisect/src/",
+        "crates/consoles/src/",
+        "crates/processes/src/",
+    ]
+    .iter()
+    .any(|job| {
+        shown
+            .strip_prefix(job)
+            .is_some_and(|rest| !rest.starts_with("act/"))
+    });
     let neighbours = neighbours(shown);
     let pure = thinks || PURE.iter().any(|folder| shown.starts_with(folder));
     for (at, line) in text.lines().enumerate() {

@@ -89,6 +89,8 @@ struct RoomNote {
     step: String,
     /// Whether a person must be told.
     is_warning: bool,
+    /// Whether it says that something is not as before, and stays so.
+    is_about_rest: bool,
 }
 
 impl<'a> EntryRoom<'a> {
@@ -169,16 +171,35 @@ impl<'a> EntryRoom<'a> {
 
     /// Adds a sentence to the entry's log.
     pub fn note(&self, step: impl Into<String>) {
-        self.add_note(step.into(), false);
+        self.add_note(step.into(), false, false);
+    }
+
+    /// Adds a sentence about something that is not as before and stays so, as it is another program's.
+    pub fn note_left(&self, step: impl Into<String>) {
+        self.add_note(step.into(), false, true);
     }
 
     /// Adds a sentence to the entry's log that a person must be told as well.
     pub fn warn(&self, step: impl Into<String>) {
-        self.add_note(step.into(), true);
+        self.add_note(step.into(), true, false);
     }
 
-    fn add_note(&self, step: String, is_warning: bool) {
-        self.notes.borrow_mut().push(RoomNote { step, is_warning });
+    /// As [`EntryRoom::note_left`], and a person must be told as well.
+    pub fn warn_left(&self, step: impl Into<String>) {
+        self.add_note(step.into(), true, true);
+    }
+
+    fn add_note(&self, step: String, is_warning: bool, is_about_rest: bool) {
+        self.notes.borrow_mut().push(RoomNote {
+            step,
+            is_warning,
+            is_about_rest,
+        });
+    }
+
+    /// Whether something was said to stay as it is, not as before.
+    pub(crate) fn says_what_is_left(&self) -> bool {
+        self.notes.borrow().iter().any(|note| note.is_about_rest)
     }
 
     /// The notes so far, each with whether it is a warning; they are taken.

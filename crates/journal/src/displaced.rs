@@ -46,6 +46,29 @@ impl FileWork<'_> {
         Ok(())
     }
 
+    /// Keeps the old file, to which a program wrote that had it open. It gets another name and stays the
+    /// same file: that program may go on writing to it.
+    pub(crate) fn keep_written_aside(
+        &self,
+        at: usize,
+        item: &FileItem,
+        aside: &Path,
+    ) -> Result<(), JournalError> {
+        let beside = |name: String| self.room.name_beside(&item.path, name);
+        let (FreeName::Kept(place) | FreeName::Free(place)) =
+            free_name(at, "written", &|_| false, beside)?;
+        self.storage()
+            .rename_over(aside, &place)
+            .map_err(|error| JournalError::io("move aside", aside, error))?;
+        let shown = item.path.display();
+        self.room.warn(format!(
+            "a program that had {shown} open since before the change wrote to the old file; \
+             that version is kept: {}",
+            place.display()
+        ));
+        Ok(())
+    }
+
     fn keep_content(
         &self,
         at: usize,
@@ -54,7 +77,9 @@ impl FileWork<'_> {
     ) -> Result<PathBuf, JournalError> {
         let is_it =
             |path: &Path| crate::file_state::read_quietly(path).is_ok_and(|it| it == content);
-        let place = match free_name(at, &is_it, |name| self.room.vault.folder().join(name)) {
+        let place = match free_name(at, "displaced", &is_it, |name| {
+            self.room.vault.folder().join(name)
+        }) {
             Ok(FreeName::Kept(path)) => return Ok(path),
             Ok(FreeName::Free(path)) => write_synced(self.storage(), &path, content)
                 .and_then(|()| self.sync_vault())
@@ -65,7 +90,7 @@ impl FileWork<'_> {
             // There may be no space in the journal. A name beside the file needs none.
             let same = |path: &Path| same_inode(path, &item.path);
             let beside = |name: String| self.room.name_beside(&item.path, name);
-            match free_name(at, &same, beside)? {
+            match free_name(at, "displaced", &same, beside)? {
                 FreeName::Kept(path) => Ok(path),
                 FreeName::Free(path) => self
                     .storage()
@@ -84,7 +109,7 @@ impl FileWork<'_> {
     ) -> Result<PathBuf, JournalError> {
         let is_it = |path: &Path| std::fs::read_link(path).is_ok_and(|it| it == target);
         let in_vault = |name: String| self.room.vault.folder().join(name);
-        let kept = match free_name(at, &is_it, in_vault)? {
+        let kept = match free_name(at, "displaced", &is_it, in_vault)? {
             FreeName::Kept(path) => return Ok(path),
             FreeName::Free(path) => self
                 .storage()
@@ -98,7 +123,7 @@ impl FileWork<'_> {
 
     fn move_aside(&self, at: usize, item: &FileItem) -> Result<PathBuf, JournalError> {
         let beside = |name: String| self.room.name_beside(&item.path, name);
-        match free_name(at, &|_| false, beside)? {
+        match free_name(at, "displaced", &|_| false, beside)? {
             FreeName::Kept(path) => Ok(path),
             FreeName::Free(path) => self
                 .storage()
@@ -120,13 +145,14 @@ impl FileWork<'_> {
 /// and again keeps one copy.
 fn free_name(
     at: usize,
+    what: &str,
     is_it: &dyn Fn(&Path) -> bool,
     place: impl Fn(String) -> PathBuf,
 ) -> Result<FreeName, JournalError> {
     for version in 1..=MOST_VERSIONS {
         let path = place(match version {
-            1 => format!("{at}-displaced"),
-            _ => format!("{at}-displaced-{version}"),
+            1 => format!("{at}-{what}"),
+            _ => format!("{at}-{what}-{version}"),
         });
         if is_it(&path) {
             return Ok(FreeName::Kept(path));
@@ -139,7 +165,7 @@ fn free_name(
             Err(error) => return Err(JournalError::io("look at", &path, error)),
         }
     }
-    let path = place(format!("{at}-displaced"));
+    let path = place(format!("{at}-{what}"));
     Err(JournalError::io(
         "keep one more version as",
         &path,

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use crate::change::EntryRoom;
 use crate::displaced::look_or_special;
 use crate::error::JournalError;
-use crate::file_flags::FileFlags;
+use crate::file_make::{make_link, make_regular, remove_if_there, set_attributes};
 use crate::file_plan::is_mount_point;
 use crate::file_set::{FileItem, FileSetChange};
-use crate::file_state::{FileAttributes, FileState, FolderPlace, look_at, xattr_names};
-use crate::storage::{Storage, write_whole};
+use crate::file_state::{FileState, FolderPlace, SeenFile, look_at};
+use crate::storage::Storage;
 
 /// A change of files and what it works with.
 pub(crate) struct FileWork<'a> {
@@ -239,17 +239,16 @@ impl FileWork<'_> {
         remove_if_there(storage, &self.beside_again(at))?;
         let there = look_or_special(&item.path)?;
         let state = there.as_ref().map(|seen| &seen.state);
-        let aside = look_at(&staged)?;
+        let aside = self.settle_aside(at, item)?;
         if state.is_some_and(|state| item.is_before(state)) {
             return remove_if_there(storage, &staged);
         }
         let failed = |error: io::Error| JournalError::io("put back", &item.path, error);
         let ours = state.is_some_and(|state| item.is_after(state));
-        let old_is_aside = aside.state != FileState::Missing && !item.is_after(&aside.state);
         let shown = item.path.display();
-        if !ours && !self.room.is_complete() && !item.is_before(&aside.state) {
+        if !ours && !self.room.is_complete() && !item.is_before(&aside) {
             // The swap never happened: what another program wrote is not ours to take back.
-            self.room.note(format!(
+            self.room.note_left(format!(
                 "{shown} was changed by another program and is left as it is"
             ));
             return remove_if_there(storage, &staged);
@@ -265,9 +264,12 @@ impl FileWork<'_> {
             remove_if_there(storage, &item.path)?;
             return remove_if_there(storage, &staged);
         }
-        // What was swapped out goes back, whatever it is: if it is not the old state, another
-        // program wrote it at the last moment.
-        if old_is_aside && (ours || item.is_before(&aside.state)) {
+        if item.is_before(&aside) {
+            return storage.rename_over(&staged, &item.path).map_err(failed);
+        }
+        if ours && aside != FileState::Missing && !item.is_after(&aside) {
+            // Another program wrote it at the last moment, before it was seen to be the old one.
+            self.warn_of_late_write(item);
             return storage.rename_over(&staged, &item.path).map_err(failed);
         }
         self.stage(at, WantedSide::Before)?;
@@ -277,10 +279,42 @@ impl FileWork<'_> {
         remove_if_there(storage, &staged)
     }
 
+    /// Looks at what is under the temporary name. Once the change was complete that is the old file: what a
+    /// program wrote to it since, as it had it open, is kept under another name.
+    fn settle_aside(&self, at: usize, item: &FileItem) -> Result<FileState, JournalError> {
+        let staged = self.beside(at);
+        if !self.room.is_complete() {
+            return Ok(look_at(&staged)?.state);
+        }
+        // It may have become too large to be looked at.
+        if let Some(SeenFile { state: aside, .. }) = look_or_special(&staged)?
+            && (aside == FileState::Missing || item.is_before(&aside) || item.is_after(&aside))
+        {
+            return Ok(aside);
+        }
+        self.keep_written_aside(at, item, &staged)?;
+        Ok(FileState::Missing)
+    }
+
+    /// Says that what is put back is not what was recorded.
+    fn warn_of_late_write(&self, item: &FileItem) {
+        let shown = item.path.display();
+        self.room.warn_left(format!(
+            "{shown} was written to by another program while it was changed; it is put back with that; {}",
+            self.where_old_is(item)
+        ));
+    }
+
     /// Says that what another program wrote after the change stays, and where the old version is.
     fn leave_foreign(&self, item: &FileItem) {
-        let shown = item.path.display();
-        let old = match &item.before {
+        let (shown, old) = (item.path.display(), self.where_old_is(item));
+        self.room.warn_left(format!(
+            "{shown} was changed by another program since and is left as it is; {old}"
+        ));
+    }
+
+    fn where_old_is(&self, item: &FileItem) -> String {
+        match &item.before {
             FileState::Missing => "there was none before".to_owned(),
             FileState::Regular { content, .. } => format!(
                 "the version before is kept: {}",
@@ -290,10 +324,7 @@ impl FileWork<'_> {
                 format!("before, it was a link to {}", target.display())
             }
             FileState::Folder { .. } => "before, it was a folder".to_owned(),
-        };
-        self.room.warn(format!(
-            "{shown} was changed by another program since and is left as it is; {old}"
-        ));
+        }
     }
 
     /// Refuses to work in another folder than that of the change, over which something was mounted, on a
@@ -385,7 +416,7 @@ impl FileWork<'_> {
             Err(JournalError::Io { source, .. })
                 if source.kind() == io::ErrorKind::DirectoryNotEmpty =>
             {
-                self.room.warn(format!(
+                self.room.warn_left(format!(
                     "{} is left, as another program put something into it since",
                     item.path.display()
                 ));
@@ -422,7 +453,8 @@ impl FileWork<'_> {
 
     /// Removes all temporary names.
     pub(crate) fn remove_leftovers(&self) -> Result<(), JournalError> {
-        for at in 0..self.change.files.len() {
+        for (at, item) in self.change.files.iter().enumerate() {
+            self.settle_aside(at, item)?;
             remove_if_there(self.storage(), &self.beside(at))?;
             remove_if_there(self.storage(), &self.beside_old(at))?;
             remove_if_there(self.storage(), &self.beside_again(at))?;
@@ -438,85 +470,4 @@ fn lacks_flags(error: &io::Error) -> bool {
     [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-/// Removes a file if it is there.
-pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), JournalError> {
-    match std::fs::symlink_metadata(path) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(());
-        }
-        _ => {}
-    }
-    match storage.remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(JournalError::io("remove", path, error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn make_regular(
-    storage: &dyn Storage,
-    path: &Path,
-    bytes: &[u8],
-    attributes: &FileAttributes,
-) -> Result<(), JournalError> {
-    let failed = |error: io::Error| JournalError::io("write", path, error);
-    let file = storage.make_file(path, 0o600).map_err(failed)?;
-    // Before the content: some flags say how it is stored.
-    set_flags(storage, path, attributes.flags).map_err(failed)?;
-    write_whole(storage, &file, path, bytes).map_err(failed)?;
-    set_attributes(storage, path, attributes, false).map_err(failed)?;
-    storage.sync_file(&file, path).map_err(failed)
-}
-
-fn make_link(
-    storage: &dyn Storage,
-    path: &Path,
-    target: &Path,
-    attributes: &FileAttributes,
-) -> Result<(), JournalError> {
-    let failed = |error: io::Error| JournalError::io("make the link", path, error);
-    storage.make_link(target, path).map_err(failed)?;
-    set_attributes(storage, path, attributes, true).map_err(failed)
-}
-
-fn set_flags(storage: &dyn Storage, path: &Path, flags: FileFlags) -> io::Result<()> {
-    if FileFlags::of(path) == flags {
-        return Ok(());
-    }
-    storage.set_flags(path, flags)
-}
-
-/// Sets everything but the content. The order matters: a new owner clears set-user-ID and file
-/// capabilities, an access control list sets the group's bits of the mode, and all of it is newer
-/// than the times.
-fn set_attributes(
-    storage: &dyn Storage,
-    path: &Path,
-    attributes: &FileAttributes,
-    is_link: bool,
-) -> io::Result<()> {
-    storage.set_owner(path, attributes.user, attributes.group)?;
-    for name in xattr_names(path)? {
-        // Labels that the kernel gives by itself stay where none is asked for.
-        let ours = name.starts_with("user.") || name.starts_with("system.posix_acl");
-        if ours && !attributes.xattrs.contains_key(&name) {
-            storage.remove_xattr(path, &name)?;
-        }
-    }
-    if !is_link {
-        set_flags(storage, path, attributes.flags)?;
-        storage.set_mode(path, attributes.mode)?;
-    }
-    for (name, value) in &attributes.xattrs {
-        storage.set_xattr(path, name, value)?;
-    }
-    storage.set_times(path, attributes.times)
 }

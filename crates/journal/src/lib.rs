@@ -34,6 +34,7 @@ mod entry;
 mod error;
 mod file_diff;
 mod file_flags;
+mod file_make;
 mod file_plan;
 mod file_set;
 mod file_state;

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::error::JournalError;
-use crate::file_swap::remove_if_there;
+use crate::file_make::remove_if_there;
 use crate::journal::Journal;
 
 impl Journal {

@@ -214,7 +214,7 @@ impl JournalSession<'_> {
             let _ = journal.write_entry(&entry);
             room.limit_commands(WHEN_ARMED);
         }
-        match change.revert(room) {
+        match revert_and_check(change, room) {
             Ok(()) => {
                 let warnings = journal.note_all(&mut entry, room);
                 // If this cannot be written, the next start finds everything as before and writes it.
@@ -251,7 +251,7 @@ impl JournalSession<'_> {
             // Where nothing can be written the entry stays armed, and is reversed again: no harm.
             let _ = self.journal.write_entry(entry);
         }
-        change.revert(room)?;
+        revert_and_check(change, room)?;
         let warnings = self.journal.note_all(entry, room);
         if listener == WarningListener::NextStart {
             entry.untold.extend(warnings.iter().cloned());
@@ -287,12 +287,19 @@ impl JournalSession<'_> {
         }
         let journal = self.journal;
         let change = journal.change_of(entry)?;
-        change.clean_up(&journal.room(entry))?;
+        let room = journal.room(entry);
+        change.clean_up(&room)?;
         journal.drop_prewritten(entry.number)?;
-        if !entry.untold.is_empty() {
+        let mut told = entry.clone();
+        let warnings = journal.note_all(&mut told, &room);
+        if !warnings.is_empty() {
+            told.untold.extend(warnings);
+            journal.write_entry(&told)?;
+        }
+        if !told.untold.is_empty() {
             return Ok(());
         }
-        crate::file_swap::remove_if_there(journal.storage(), &journal.marker(entry.number))
+        crate::file_make::remove_if_there(journal.storage(), &journal.marker(entry.number))
     }
 
     /// Refuses a change of what an armed entry holds.
@@ -319,7 +326,7 @@ impl JournalSession<'_> {
     pub(crate) fn abandon(&self, number: u64) -> Result<(), JournalError> {
         self.remove_entry_folders(&[number])?;
         let marker = self.journal.marker(number);
-        crate::file_swap::remove_if_there(self.journal.storage(), &marker)
+        crate::file_make::remove_if_there(self.journal.storage(), &marker)
     }
 }
 
@@ -335,6 +342,30 @@ impl Journal {
         }
         warnings
     }
+}
+
+/// Takes a change back and looks whether all is as before. That it is not, and has not been said yet, is a
+/// warning: there is nothing more that the way back could do.
+fn revert_and_check(change: &dyn Change, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+    change.revert(room)?;
+    if room.says_what_is_left() {
+        return Ok(());
+    }
+    match change.verify(room) {
+        Ok(ChangeStanding::Before) => {}
+        Ok(ChangeStanding::After) => room.warn("it was put back, and yet all is as after it"),
+        Ok(ChangeStanding::Between) => {
+            room.warn("it was put back, and yet a part is as after it");
+        }
+        Ok(ChangeStanding::Elsewhere { diff }) => room.warn(format!(
+            "it was put back, and yet not all is as before; from the change to what is there now:\n{diff}"
+        )),
+        Err(error) => room.warn(format!(
+            "it was put back; whether all is as before is unknown: {}",
+            error.with_causes()
+        )),
+    }
+    Ok(())
 }
 
 fn not_as_planned(what: &str) -> JournalError {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::EntryState;
 use crate::error::JournalError;
-use crate::file_swap::remove_if_there;
+use crate::file_make::remove_if_there;
 use crate::lock::JournalSession;
 use crate::moment::UnixMoment;
 use crate::storage::Storage;

@@ -21,7 +21,7 @@ use rustix::process::Signal;
 use crate::change::{Change, EntryRoom};
 use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
-use crate::file_swap::remove_if_there;
+use crate::file_make::remove_if_there;
 use crate::journal::Journal;
 use crate::lock::JournalSession;
 use crate::perform::WarningListener;

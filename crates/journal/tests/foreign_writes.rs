@@ -5,95 +5,14 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use common::armed::{ArmedMachine, kept_in, text_of, told};
 use common::faults::{Fault, FaultyStorage, UnsyncedStorage};
+use common::journal;
 use common::scenes::{big_change, build_tree};
-use common::{NOW, TestClock, journal};
-use surefoot_journal::{
-    ArmRequest, ChangeKinds, ChangeRequest, EntryState, FileSetChange, Journal, JournalOptions,
-    RecoveryReport, UnixMoment, WantedFile, WatchOutcome,
-};
-
-/// A small machine with an armed change of `hosts`.
-struct ArmedMachine {
-    scratch: tempfile::TempDir,
-}
-
-impl ArmedMachine {
-    fn new() -> Self {
-        let machine = Self {
-            scratch: tempfile::tempdir().expect("a folder for scratch"),
-        };
-        build_tree(&machine.etc());
-        let wanted = WantedFile::content(machine.hosts(), b"armed\n".to_vec());
-        machine.arm(vec![wanted]);
-        machine
-    }
-
-    fn arm(&self, wanted: Vec<WantedFile>) {
-        let change = FileSetChange::plan("armed", wanted, UnixMoment::at(NOW));
-        let request = ChangeRequest {
-            arm: Some(ArmRequest {
-                within: 60,
-                start: &|_| Ok(()),
-            }),
-            ..ChangeRequest::default()
-        };
-        let journal = self.journal();
-        let session = journal.lock().expect("it is locked");
-        session
-            .perform(Box::new(change.expect("it is planned")), request)
-            .expect("it is armed");
-    }
-
-    fn etc(&self) -> PathBuf {
-        self.scratch.path().join("etc")
-    }
-
-    fn hosts(&self) -> PathBuf {
-        self.etc().join("hosts")
-    }
-
-    fn journal(&self) -> Journal {
-        journal(self.scratch.path(), Arc::new(UnsyncedStorage), 5)
-    }
-
-    /// The journal after the next boot.
-    fn after_boot(&self) -> Journal {
-        let clock = TestClock::default();
-        clock.boot.store(2, Ordering::Relaxed);
-        Journal::new(JournalOptions {
-            storage: Arc::new(UnsyncedStorage),
-            clock: Arc::new(clock),
-            kinds: ChangeKinds::default(),
-            ..JournalOptions::at(self.scratch.path().join("state"))
-        })
-    }
-
-    /// The watchdog's time has come.
-    fn let_time_pass(&self) {
-        let journal = journal(self.scratch.path(), Arc::new(UnsyncedStorage), 1_000_000);
-        let outcome = journal.watch(1).expect("it is reversed");
-        assert_eq!(outcome, WatchOutcome::Reversed);
-    }
-}
-
-fn text_of(path: &Path) -> String {
-    fs::read_to_string(path).expect("it is read")
-}
-
-fn told(journal: &Journal) -> Vec<RecoveryReport> {
-    journal.lock().expect("it is locked").recovered.clone()
-}
-
-/// The path that a sentence ends with.
-fn kept_in(report: &RecoveryReport) -> PathBuf {
-    let (_, path) = report.what.rsplit_once("is kept: ").expect("it says where");
-    PathBuf::from(path)
-}
+use surefoot_journal::{ChangeRequest, EntryState, WantedFile};
 
 #[test]
 fn a_file_written_after_an_interrupted_change_is_left_and_told() {

@@ -1,6 +1,7 @@
 //! A small machine in a folder, things that are done to it, and storages that misbehave.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod armed;
 pub(crate) mod disk;
 pub(crate) mod ext4;
 pub(crate) mod faults;

@@ -80,6 +80,7 @@ pub struct EntryRoom<'a> {
     is_complete: bool,
     leaves_foreign: bool,
     same_boot: bool,
+    gives_up: bool,
     command_limit: Duration,
     notes: RefCell<Vec<RoomNote>>,
 }
@@ -107,6 +108,7 @@ impl<'a> EntryRoom<'a> {
             is_complete,
             leaves_foreign: false,
             same_boot: false,
+            gives_up: false,
             command_limit: COMMAND_LIMIT,
             notes: RefCell::default(),
         }
@@ -144,6 +146,15 @@ impl<'a> EntryRoom<'a> {
 
     pub(crate) fn set_same_boot(&mut self, same_boot: bool) {
         self.same_boot = same_boot;
+    }
+
+    /// Whether what cannot be put back, and may never be, is to be settled all the same: a person said so.
+    pub fn gives_up(&self) -> bool {
+        self.gives_up
+    }
+
+    pub(crate) fn set_gives_up(&mut self) {
+        self.gives_up = true;
     }
 
     /// How long a program that belongs to the change may take.

@@ -144,9 +144,15 @@ pub enum JournalError {
         how: String,
     },
     /// Something was mounted on a file or over its folder.
-    #[error("something was mounted on {} or over its folder since", path.display())]
+    #[error("something was mounted on {} or over its folder since, or unmounted", path.display())]
     Covered {
         /// The file that cannot be reached.
+        path: PathBuf,
+    },
+    /// The folder of a file that is to be put back is not there.
+    #[error("{} is not there; its file system may not be mounted", path.display())]
+    FolderGone {
+        /// The folder.
         path: PathBuf,
     },
     /// The change failed and everything was put back.
@@ -331,7 +337,12 @@ impl JournalError {
             ),
             Self::Covered { path } => {
                 let shown = path.display();
-                format!("see what it is and unmount it: findmnt -T {shown}")
+                format!("see what it is, and put it back as it was: findmnt -T {shown}")
+            }
+            Self::FolderGone { .. } => {
+                "mount it; if it is gone for good, `surefoot rollback` with the number of the entry \
+                 ends that"
+                    .to_owned()
             }
             Self::RolledBack { source, .. } => return source.hint(),
             _ => return None,

@@ -220,7 +220,12 @@ pub fn look_at(path: &Path) -> Result<SeenFile, JournalError> {
     let failed = |error: io::Error| JournalError::io("read", path, error);
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(SeenFile {
                 state: FileState::Missing,
                 content: None,

@@ -10,9 +10,8 @@ use crate::change::EntryRoom;
 use crate::displaced::look_or_special;
 use crate::error::JournalError;
 use crate::file_make::{make_link, make_regular, remove_if_there, set_attributes};
-use crate::file_plan::is_mount_point;
 use crate::file_set::{FileItem, FileSetChange};
-use crate::file_state::{FileState, FolderPlace, SeenFile, look_at};
+use crate::file_state::{FileState, SeenFile, look_at};
 use crate::storage::Storage;
 
 /// A change of files and what it works with.
@@ -233,7 +232,9 @@ impl FileWork<'_> {
     /// Puts an item's old state back, from the temporary name or from the vault.
     fn put_back(&self, at: usize, item: &FileItem) -> Result<(), JournalError> {
         let storage = self.storage();
-        self.check_reach(item)?;
+        if !self.can_be_reached(item)? {
+            return Ok(());
+        }
         let staged = self.beside(at);
         remove_if_there(storage, &self.beside_old(at))?;
         remove_if_there(storage, &self.beside_again(at))?;
@@ -313,7 +314,8 @@ impl FileWork<'_> {
         ));
     }
 
-    fn where_old_is(&self, item: &FileItem) -> String {
+    /// Where the old state can be found, in words.
+    pub(crate) fn where_old_is(&self, item: &FileItem) -> String {
         match &item.before {
             FileState::Missing => "there was none before".to_owned(),
             FileState::Regular { content, .. } => format!(
@@ -324,42 +326,6 @@ impl FileWork<'_> {
                 format!("before, it was a link to {}", target.display())
             }
             FileState::Folder { .. } => "before, it was a folder".to_owned(),
-        }
-    }
-
-    /// Refuses to work in another folder than that of the change, over which something was mounted, on a
-    /// file on which something was mounted, and where there is no folder: what is seen there is not what
-    /// became of the file.
-    fn check_reach(&self, item: &FileItem) -> Result<(), JournalError> {
-        let covered = || JournalError::Covered {
-            path: item.path.clone(),
-        };
-        if is_mount_point(&item.path) {
-            return Err(covered());
-        }
-        let own_folder = self.change.files.iter().any(|other| {
-            item.path.parent() == Some(&other.path) && other.before == FileState::Missing
-        });
-        let folder = item.path.parent().unwrap_or(&item.path);
-        if !own_folder && item.before != FileState::Missing && !folder.is_dir() {
-            let missing = rustix::io::Errno::NOENT;
-            return Err(JournalError::io("find the folder", folder, missing));
-        }
-        let Some(planned) = item.place.filter(|_| self.room.is_same_boot()) else {
-            return Ok(());
-        };
-        match FolderPlace::of(folder) {
-            Some(now) if now.mount != planned.mount && now.inode != planned.inode => Err(covered()),
-            // Links were followed when the change was planned: one that is in the way now leads elsewhere.
-            Some(now)
-                if now.inode != planned.inode
-                    && std::fs::canonicalize(folder).is_ok_and(|there| there != folder) =>
-            {
-                Err(JournalError::ChangedMeanwhile {
-                    path: folder.to_owned(),
-                })
-            }
-            _ => Ok(()),
         }
     }
 

@@ -98,6 +98,18 @@ impl Journal {
         Self { options }
     }
 
+    /// The same journal in another place.
+    pub(crate) fn moved_to(&self, state_dir: PathBuf) -> Self {
+        let options = &self.options;
+        Self::new(JournalOptions {
+            state_dir,
+            storage: Arc::clone(&options.storage),
+            clock: Arc::clone(&options.clock),
+            kinds: options.kinds.clone(),
+            ..*options
+        })
+    }
+
     /// The folder of the journal.
     pub fn folder(&self) -> &Path {
         &self.options.state_dir

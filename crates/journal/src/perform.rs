@@ -324,6 +324,7 @@ impl JournalSession<'_> {
 
     /// Removes an entry whose change was never begun.
     pub(crate) fn abandon(&self, number: u64) -> Result<(), JournalError> {
+        self.journal.call_off(number)?;
         self.remove_entry_folders(&[number])?;
         let marker = self.journal.marker(number);
         crate::file_make::remove_if_there(self.journal.storage(), &marker)
@@ -346,7 +347,10 @@ impl Journal {
 
 /// Takes a change back and looks whether all is as before. That it is not, and has not been said yet, is a
 /// warning: there is nothing more that the way back could do.
-fn revert_and_check(change: &dyn Change, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+pub(crate) fn revert_and_check(
+    change: &dyn Change,
+    room: &EntryRoom<'_>,
+) -> Result<(), JournalError> {
     change.revert(room)?;
     if room.says_what_is_left() {
         return Ok(());

@@ -27,7 +27,8 @@ impl JournalSession<'_> {
         for number in self.journal.open_numbers()? {
             let entry = match self.journal.entry(number) {
                 Ok(entry) => entry,
-                Err(JournalError::UnknownEntry { .. }) => {
+                // A watchdog that waits is no sign of a change that was never begun.
+                Err(JournalError::UnknownEntry { .. }) if !self.journal.is_watched(number) => {
                     self.abandon(number)?;
                     continue;
                 }

@@ -171,6 +171,7 @@ impl JournalSession<'_> {
         }
         let change = self.journal.change_of(&entry)?;
         let mut room = self.journal.room(&entry);
+        room.set_gives_up();
         // Best effort: what cannot be read now may not be needed.
         let _ = change.load(&mut room);
         let warnings = self.take_back(&mut entry, &*change, &room, WarningListener::Caller)?;

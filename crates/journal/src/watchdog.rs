@@ -22,9 +22,10 @@ use crate::change::{Change, EntryRoom};
 use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::file_make::remove_if_there;
+use crate::held_entry::HeldEntry;
 use crate::journal::Journal;
 use crate::lock::JournalSession;
-use crate::perform::WarningListener;
+use crate::perform::{WarningListener, revert_and_check};
 
 /// How long the start of a watchdog may take.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -67,16 +68,9 @@ impl Journal {
         let change = self.change_of(&entry)?;
         let mut room = self.room(&entry);
         change.load(&mut room)?;
-        let ready = self.ready_file(number);
-        // Held for life: a watchdog whose file is held by none is gone.
-        let held = self
-            .storage()
-            .make_file(&ready, 0o600)
-            .map_err(|error| JournalError::io("write", &ready, error))?;
-        let lock = FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(&held, lock).map_err(|error| JournalError::io("lock", &ready, error))?;
+        let held = HeldEntry::take(self, number)?;
         while self.options.clock.uptime() < arming.deadline_uptime {
-            if self.is_settled(number) {
+            if held.is_settled() {
                 return Ok(WatchOutcome::Settled);
             }
             let left = arming
@@ -84,12 +78,24 @@ impl Journal {
                 .saturating_sub(self.options.clock.uptime());
             std::thread::sleep(BETWEEN_LOOKS.min(Duration::from_millis(left)));
         }
-        self.reverse_until_done(&entry, &*change, room)
+        let moved = held
+            .state_dir()
+            .filter(|_| !held.is_in(&self.entry_folder(number)))
+            .map(|folder| self.moved_to(folder));
+        if let Some(moved) = &moved {
+            let mut there = moved.room(&entry);
+            if change.load(&mut there).is_ok() {
+                return moved.reverse_until_done(&held, &entry, &*change, there);
+            }
+        }
+        let journal = moved.as_ref().unwrap_or(self);
+        journal.reverse_until_done(&held, &entry, &*change, room)
     }
 
     /// Reverses an entry; tries again while something is in the way.
     fn reverse_until_done(
         &self,
+        held: &HeldEntry,
         armed: &JournalEntry,
         change: &dyn Change,
         mut room: EntryRoom<'_>,
@@ -100,11 +106,15 @@ impl Journal {
         let mut hindrance = String::new();
         loop {
             let session = self.lock_or_kill(number)?;
-            if self.is_settled(number) {
+            if held.is_settled() {
                 return Ok(WatchOutcome::Settled);
             }
+            // Where the entry was removed, another may have its number now.
+            let record = session
+                .as_ref()
+                .filter(|_| held.is_in(&self.entry_folder(number)));
             // What cannot be read now was read when the watch began.
-            let mut entry = self.entry(number).unwrap_or_else(|_| armed.clone());
+            let mut entry = held.entry().unwrap_or_else(|| armed.clone());
             room.set_complete(entry.complete);
             if hindrance.is_empty() {
                 entry.note(
@@ -112,7 +122,13 @@ impl Journal {
                     "was not confirmed in time; the watchdog reverses it",
                 );
             }
-            let Err(error) = session.reverse_at_any_rate(&mut entry, change, &room) else {
+            let done = self.at_any_rate(&mut entry, &|entry| match record {
+                Some(session) => session
+                    .take_back(entry, change, &room, WarningListener::NextStart)
+                    .map(drop),
+                None => revert_and_check(change, &room),
+            });
+            let Err(error) = done else {
                 return Ok(WatchOutcome::Reversed);
             };
             // What was noted on the way is noted again when it succeeds.
@@ -123,7 +139,9 @@ impl Journal {
                     self.now(),
                     format!("cannot be reversed yet: {why}; the watchdog tries again"),
                 );
-                let _ = self.write_entry(&entry);
+                if record.is_some() {
+                    let _ = self.write_entry(&entry);
+                }
                 hindrance = why;
             }
             drop(session);
@@ -145,18 +163,8 @@ impl Journal {
         })
     }
 
-    fn is_settled(&self, number: u64) -> bool {
-        match self.entry(number) {
-            Ok(entry) => entry.state != EntryState::Armed,
-            // It was abandoned, as the change was never begun. Whatever else keeps it from being
-            // read is no confirmation.
-            Err(JournalError::UnknownEntry { .. }) => !self.entry_folder(number).exists(),
-            Err(_) => false,
-        }
-    }
-
-    /// Takes the lock; ends what holds it for too long.
-    fn lock_or_kill(&self, number: u64) -> Result<JournalSession<'_>, JournalError> {
+    /// Takes the lock; ends what holds it for too long. Gives none where the journal was removed.
+    fn lock_or_kill(&self, number: u64) -> Result<Option<JournalSession<'_>>, JournalError> {
         let begun = Instant::now();
         loop {
             match self.lock_only(PATIENCE) {
@@ -170,9 +178,45 @@ impl Journal {
                             .is_ok_and(|entry| entry.under_way == Some(WorkUnderWay::Reverting));
                     self.end_lock_holder(on_its_way);
                 }
-                other => return other,
+                Err(JournalError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    return Ok(None);
+                }
+                other => return other.map(Some),
             }
         }
+    }
+
+    /// Does something, on a file system that is read-only too.
+    fn at_any_rate(
+        &self,
+        entry: &mut JournalEntry,
+        attempt: &dyn Fn(&mut JournalEntry) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut opened = Vec::new();
+        let outcome = loop {
+            let Err(error) = attempt(entry) else {
+                break Ok(());
+            };
+            match read_only_mount(&error) {
+                Some(mount) if opened.len() < 4 && !opened.contains(&mount) => {
+                    if let Err(errno) = mount.make_writable() {
+                        break Err(JournalError::io("make writable", &mount.place, errno));
+                    }
+                    entry.note(
+                        self.now(),
+                        format!("{} was made writable for this", mount.place.display()),
+                    );
+                    opened.push(mount);
+                }
+                _ => break Err(error),
+            }
+        };
+        for mount in opened {
+            let _ = mount.make_read_only();
+        }
+        outcome
     }
 }
 
@@ -186,37 +230,6 @@ impl JournalSession<'_> {
             .filter(|entry| entry.state == EntryState::Armed)
             .filter(|entry| !self.journal.is_watched(entry.number))
             .collect())
-    }
-
-    /// Reverses an entry, on a file system that is read-only too.
-    fn reverse_at_any_rate(
-        &self,
-        entry: &mut JournalEntry,
-        change: &dyn Change,
-        room: &EntryRoom<'_>,
-    ) -> Result<(), JournalError> {
-        let mut opened = Vec::new();
-        let outcome = loop {
-            let done = self.take_back(entry, change, room, WarningListener::NextStart);
-            let Err(error) = done else { break Ok(()) };
-            match read_only_mount(&error) {
-                Some(mount) if opened.len() < 4 && !opened.contains(&mount) => {
-                    if let Err(errno) = mount.make_writable() {
-                        break Err(JournalError::io("make writable", &mount.place, errno));
-                    }
-                    entry.note(
-                        self.journal.now(),
-                        format!("{} was made writable for this", mount.place.display()),
-                    );
-                    opened.push(mount);
-                }
-                _ => break Err(error),
-            }
-        };
-        for mount in opened {
-            let _ = mount.make_read_only();
-        }
-        outcome
     }
 }
 

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use surefoot_journal::{
-    ArmRequest, ChangeKinds, ChangeRequest, FileSetChange, Journal, JournalOptions, RecoveryReport,
-    UnixMoment, WantedFile, WatchOutcome,
+    ArmRequest, ChangeKinds, ChangeRequest, FileSetChange, Journal, JournalClock, JournalOptions,
+    RecoveryReport, UnixMoment, WantedFile, WatchOutcome,
 };
 
 use super::faults::UnsyncedStorage;
@@ -21,13 +22,18 @@ pub(crate) struct ArmedMachine {
 
 impl ArmedMachine {
     pub(crate) fn new() -> Self {
-        let machine = Self {
-            scratch: tempfile::tempdir().expect("a folder for scratch"),
-        };
+        let machine = Self::unarmed();
         build_tree(&machine.etc());
         let wanted = WantedFile::content(machine.hosts(), b"armed\n".to_vec());
         machine.arm(vec![wanted]);
         machine
+    }
+
+    /// An empty one.
+    pub(crate) fn unarmed() -> Self {
+        Self {
+            scratch: tempfile::tempdir().expect("a folder for scratch"),
+        }
     }
 
     pub(crate) fn arm(&self, wanted: Vec<WantedFile>) {
@@ -67,6 +73,59 @@ impl ArmedMachine {
             clock: Arc::new(clock),
             kinds: ChangeKinds::default(),
             ..JournalOptions::at(self.scratch.path().join("state"))
+        })
+    }
+
+    /// The same journal after it was moved.
+    pub(crate) fn journal_in(&self, folder: &Path) -> Journal {
+        Journal::new(JournalOptions {
+            state_dir: folder.to_owned(),
+            ..self.journal_at(&Arc::default())
+        })
+    }
+
+    fn journal_at(&self, clock: &Arc<TestClock>) -> JournalOptions {
+        clock.boot.store(1, Ordering::Relaxed);
+        JournalOptions {
+            storage: Arc::new(UnsyncedStorage),
+            clock: Arc::clone(clock) as Arc<dyn JournalClock>,
+            retry_for: Duration::ZERO,
+            ..JournalOptions::at(self.scratch.path().join("state"))
+        }
+    }
+
+    /// A watchdog waits, something is done, and if that did not settle the entry its time comes.
+    pub(crate) fn watch_while(&self, act: impl FnOnce()) -> WatchOutcome {
+        self.watch_with(|wait_until_ready| {
+            wait_until_ready();
+            act();
+        })
+    }
+
+    /// As [`ArmedMachine::watch_while`], with the entry made on the way: the watchdog waits for it.
+    pub(crate) fn watch_with(&self, act: impl FnOnce(&dyn Fn())) -> WatchOutcome {
+        let clock = Arc::default();
+        let journal = Journal::new(self.journal_at(&clock));
+        let folder = journal.entry_folder(1);
+        let wait_for = |path: &Path| {
+            let begun = Instant::now();
+            while !path.exists() {
+                let shown = path.display();
+                assert!(begun.elapsed() < Duration::from_secs(10), "no {shown}");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        };
+        std::thread::scope(|scope| {
+            let watchdog = scope.spawn(|| {
+                wait_for(&folder.join("entry.json"));
+                journal.watch(1)
+            });
+            act(&|| wait_for(&folder.join("watchdog")));
+            // Long enough for a look.
+            std::thread::sleep(Duration::from_millis(300));
+            clock.uptime.store(1_000_000, Ordering::Relaxed);
+            let outcome = watchdog.join().expect("it does not panic");
+            outcome.expect("it ends well")
         })
     }
 

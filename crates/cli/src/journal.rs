@@ -9,6 +9,7 @@ use surefoot_journal::{
     RecoveryReport, UnixMoment, WatchdogStarter, systemd_runs,
 };
 use surefoot_report::escape;
+use surefoot_sys::LocalTime;
 
 use crate::edit_leftovers::settle_edits;
 use crate::error::Failure;
@@ -37,6 +38,21 @@ impl StateDirArgs {
         let mut options = JournalOptions::at(place.unwrap_or_else(|_| self.state_dir.clone()));
         options.kinds = options.kinds.with::<ConsoleChange>(ConsoleChange::KIND);
         Journal::new(options)
+    }
+
+    /// The journal that is there. One that was named and is not there is a slip; the usual one is not there
+    /// as long as nothing was changed.
+    pub(crate) fn existing_journal(&self) -> Result<Journal, Failure> {
+        let journal = self.journal();
+        if self.state_dir == Path::new(STATE_DIR) || !matches!(journal.exists(), Ok(false)) {
+            return Ok(journal);
+        }
+        let shown = self.state_dir.display();
+        Err(Failure::input(format!("there is no journal in {shown}"))
+            .hint(format!(
+                "check the name; `surefoot edit --state-dir {shown}` begins one there"
+            ))
+            .left("Nothing was changed."))
     }
 
     /// Says that the commands which are printed mean this journal only with its folder, if it is not
@@ -153,11 +169,12 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
         JournalError::RolledBack { warnings, .. } if warnings.is_empty() => {
             Failure::rolled_back(error.to_string()).left("All is as it was before.")
         }
-        JournalError::RolledBack { number, .. } => {
-            Failure::rolled_back(error.to_string()).left(format!(
-                "It was put back, but for what is said above; see `surefoot changes show {number}`."
-            ))
-        }
+        JournalError::RolledBack { number, .. } => Failure::half_done(format!(
+            "the change failed and was rolled back, but not all is well (entry {number})"
+        ))
+        .left(format!(
+            "It was put back, but for what is said above; see `surefoot changes show {number}`."
+        )),
         JournalError::LeftHalfDone { number, .. } => Failure::half_done(error.to_string()).left(
             format!("The machine is between the old state and the new one; see `surefoot changes show {number}`."),
         ),
@@ -211,9 +228,24 @@ pub(crate) fn number_or(
     }
 }
 
-/// A moment to the second, for people.
-pub(crate) fn to_the_second(moment: UnixMoment) -> UnixMoment {
-    UnixMoment::at(moment.seconds)
+/// A moment to the second, for people: local time and how far that is ahead of UTC.
+pub(crate) fn local_text(moment: UnixMoment) -> String {
+    let Ok(time) = LocalTime::at(moment.seconds) else {
+        return UnixMoment::at(moment.seconds).to_string();
+    };
+    let minutes = time.offset.unsigned_abs() / 60;
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} {}{:02}:{:02}",
+        time.year,
+        time.month,
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        if time.offset < 0 { '-' } else { '+' },
+        minutes / 60,
+        minutes % 60
+    )
 }
 
 /// How an entry is called in sentences.

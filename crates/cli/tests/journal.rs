@@ -118,6 +118,7 @@ fn undo_of_what_was_changed_since_is_refused_with_the_difference() {
 #[test]
 fn what_is_wrong_is_said_and_nothing_is_changed() {
     let session = EditSession::new();
+    session.check(&["edit", "FILE", "--", "true"], 0, "Port 22\n");
     for (words, status, said) in [
         (&["undo"][..], 1, "no entry that can be undone"),
         (&["undo", "7"], 2, "the journal has no entry 7"),
@@ -189,7 +190,7 @@ fn a_syntax_check_refuses_and_a_failing_reload_puts_back() {
     let failing = [
         "edit", "--reload", "exit 3", "FILE", "--", "sed", "-i", "s/22/1/",
     ];
-    let failed = session.check(&failing, 4, "Port 22\n");
+    let failed = session.check(&failing, 5, "Port 22\n");
     assert!(failed.err.contains("exit status: 3"), "{}", failed.err);
     // It fails as well when the old file is back, and that is not hidden.
     for wanted in [
@@ -322,4 +323,75 @@ fn a_name_that_is_not_text_ends_in_no_panic() {
         .expect("the program starts");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fs::read_to_string(&file).expect("it is read"), "new\n");
+}
+
+#[test]
+fn a_journal_that_was_named_and_is_not_there_is_an_error_and_is_not_made() {
+    let session = EditSession::new();
+    for words in [
+        &["changes"][..],
+        &["changes", "show"],
+        &["changes", "prune", "--keep", "1"],
+        &["undo"],
+        &["confirm"],
+        &["rollback"],
+    ] {
+        let ran = session.run(words);
+        assert_eq!(ran.status, 2, "{words:?}: {}", ran.err);
+        assert!(
+            ran.err.contains("there is no journal in") && ran.err.contains("check the name"),
+            "{words:?}: {}",
+            ran.err
+        );
+        assert!(!session.folder().join("state").exists(), "{words:?}");
+    }
+    // A folder that is something else is no journal either.
+    fs::create_dir(session.folder().join("state")).expect("it is made");
+    let ran = session.run(&["changes"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+#[test]
+fn times_are_local_and_say_how_far_from_utc() {
+    let session = EditSession::new();
+    session.check(&EDIT, 0, "Port 2222\n");
+    let state = session.folder().join("state").display().to_string();
+    for (zone, ahead) in [
+        ("UTC", "+00:00"),
+        ("XYZ-5:30", "+05:30"),
+        ("XYZ8", "-08:00"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_surefoot"))
+            .args(["changes", "--state-dir", &state])
+            .env("TZ", zone)
+            .output()
+            .expect("it runs");
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(listed.contains(&format!(" {ahead}  applied")), "{listed}");
+    }
+}
+
+#[test]
+fn dashes_that_were_forgotten_before_a_command_are_named() {
+    let session = EditSession::new();
+    for command in [&["sed", "-i", "s/22/1/"][..], &["true"]] {
+        let words = [&["edit", "FILE"], command].concat();
+        let ran = session.check(&words, 2, "Port 22\n");
+        let wanted = format!("-- {}", command[0]);
+        assert!(ran.err.contains(&wanted), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_entry_whose_record_is_gone_is_listed_and_does_not_hide_what_undo_means() {
+    let session = EditSession::new();
+    session.check(&EDIT, 0, "Port 2222\n");
+    let record = session.folder().join("state/changes/000001/entry.json");
+    fs::remove_file(record).expect("it is removed");
+    let listed = session.run(&["changes"]);
+    assert_eq!(listed.status, 0, "{}", listed.err);
+    assert!(listed.out.contains("cannot be read: "), "{}", listed.out);
+    assert!(listed.out.contains("it is missing"), "{}", listed.out);
+    let undone = session.check(&["undo"], 2, "Port 2222\n");
+    assert!(undone.err.contains("may be entry 1"), "{}", undone.err);
 }

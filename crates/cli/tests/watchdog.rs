@@ -231,7 +231,12 @@ fn a_folder_that_was_moved_away_is_waited_for() {
         r#"mv "$folder/sub" "$folder/away""#,
         r#"mv "$folder/away" "$folder/sub""#,
     );
-    check_hindered("moved away", away, back, "No such file or directory");
+    check_hindered(
+        "moved away",
+        away,
+        back,
+        "is not there: it was renamed or removed",
+    );
 }
 
 #[test]

@@ -80,9 +80,20 @@ pub struct EntryRoom<'a> {
     is_complete: bool,
     leaves_foreign: bool,
     same_boot: bool,
-    gives_up: bool,
+    giving_up: GivingUp,
     command_limit: Duration,
     notes: RefCell<Vec<RoomNote>>,
+}
+
+/// When a file whose folder is gone is not waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GivingUp {
+    /// It may come back.
+    Never,
+    /// Where the file system is there, and so the folder was renamed or removed.
+    WhereRemoved,
+    /// A person says that it is gone for good.
+    Anywhere,
 }
 
 /// A sentence for the log of an entry.
@@ -108,7 +119,7 @@ impl<'a> EntryRoom<'a> {
             is_complete,
             leaves_foreign: false,
             same_boot: false,
-            gives_up: false,
+            giving_up: GivingUp::Never,
             command_limit: COMMAND_LIMIT,
             notes: RefCell::default(),
         }
@@ -148,13 +159,13 @@ impl<'a> EntryRoom<'a> {
         self.same_boot = same_boot;
     }
 
-    /// Whether what cannot be put back, and may never be, is to be settled all the same: a person said so.
-    pub fn gives_up(&self) -> bool {
-        self.gives_up
+    /// When a file whose folder is gone is not waited for.
+    pub(crate) fn giving_up(&self) -> GivingUp {
+        self.giving_up
     }
 
-    pub(crate) fn set_gives_up(&mut self) {
-        self.gives_up = true;
+    pub(crate) fn set_giving_up(&mut self, giving_up: GivingUp) {
+        self.giving_up = giving_up;
     }
 
     /// How long a program that belongs to the change may take.

@@ -150,7 +150,7 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The folder of a file that is to be put back is not there.
-    #[error("{} is not there; its file system may not be mounted", path.display())]
+    #[error("the folder {} is not there: it was renamed or removed, or is not mounted", path.display())]
     FolderGone {
         /// The folder.
         path: PathBuf,
@@ -340,7 +340,7 @@ impl JournalError {
                 format!("see what it is, and put it back as it was: findmnt -T {shown}")
             }
             Self::FolderGone { .. } => {
-                "mount it; if it is gone for good, `surefoot rollback` with the number of the entry \
+                "put it back, or mount it; if it is gone for good, `surefoot rollback` with the number of the entry \
                  ends that"
                     .to_owned()
             }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::change::GivingUp;
 use crate::error::JournalError;
 use crate::file_plan::is_mount_point;
 use crate::file_set::FileItem;
@@ -55,8 +56,7 @@ impl FileWork<'_> {
         Ok(true)
     }
 
-    /// Ends what can have no end: the folder is not there any more. One whose file system may be missing
-    /// is waited for.
+    /// Ends what can have no end, as the folder is not there any more, once it was waited for.
     fn give_up_folder(
         &self,
         item: &FileItem,
@@ -68,7 +68,12 @@ impl FileWork<'_> {
             let now = nearest.and_then(FolderPlace::of);
             now.is_some_and(|now| now.mount == planned.mount)
         });
-        if !is_mounted && !self.room.gives_up() {
+        let is_given_up = match self.room.giving_up() {
+            GivingUp::Never => false,
+            GivingUp::WhereRemoved => is_mounted,
+            GivingUp::Anywhere => true,
+        };
+        if !is_given_up {
             return Err(JournalError::FolderGone {
                 path: folder.to_owned(),
             });

@@ -179,6 +179,11 @@ impl Journal {
         self.sync_folder(root.parent().unwrap_or(root))
     }
 
+    /// Whether there is a journal in the folder.
+    pub fn exists(&self) -> Result<bool, JournalError> {
+        self.check_format()
+    }
+
     /// Whether the journal is there, in a form that is known.
     fn check_format(&self) -> Result<bool, JournalError> {
         self.check_folders()?;
@@ -277,7 +282,16 @@ impl Journal {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.check_format()?;
-                return Err(JournalError::UnknownEntry { number });
+                // Without the sign that it was never begun, something was lost.
+                let is_lost = self.entry_folder(number).is_dir() && !self.marker(number).exists();
+                return Err(if is_lost {
+                    JournalError::DamagedEntry {
+                        path,
+                        why: "it is missing".to_owned(),
+                    }
+                } else {
+                    JournalError::UnknownEntry { number }
+                });
             }
             Err(error) => return Err(JournalError::io("read", &path, error)),
         };

@@ -1,6 +1,6 @@
 //! What a new start finds half-done: completed if all of it is there, else taken back.
 
-use crate::change::ChangeStanding;
+use crate::change::{ChangeStanding, GivingUp};
 use crate::entry::{EntryArming, EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::lock::JournalSession;
@@ -74,6 +74,7 @@ impl JournalSession<'_> {
         // the watchdog waits its promise holds: the old state.
         if entry.state != EntryState::Armed || !journal.is_watched(entry.number) {
             room.set_leaves_foreign();
+            room.set_giving_up(GivingUp::WhereRemoved);
         }
         let expired = entry
             .arming

@@ -1,6 +1,6 @@
 //! Undo, confirm, roll back.
 
-use crate::change::ChangeStanding;
+use crate::change::{ChangeStanding, GivingUp};
 use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::journal::Journal;
@@ -171,7 +171,7 @@ impl JournalSession<'_> {
         }
         let change = self.journal.change_of(&entry)?;
         let mut room = self.journal.room(&entry);
-        room.set_gives_up();
+        room.set_giving_up(GivingUp::Anywhere);
         // Best effort: what cannot be read now may not be needed.
         let _ = change.load(&mut room);
         let warnings = self.take_back(&mut entry, &*change, &room, WarningListener::Caller)?;

@@ -18,7 +18,7 @@ use rustix::mm::MlockAllFlags;
 use rustix::mount::MountFlags;
 use rustix::process::Signal;
 
-use crate::change::{Change, EntryRoom};
+use crate::change::{Change, EntryRoom, GivingUp};
 use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
 use crate::file_make::remove_if_there;
@@ -146,7 +146,11 @@ impl Journal {
             }
             drop(session);
             if begun.elapsed() + pause > self.options.retry_for {
-                return Err(error);
+                if room.giving_up() != GivingUp::Never {
+                    return Err(error);
+                }
+                // The last try.
+                room.set_giving_up(GivingUp::WhereRemoved);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);

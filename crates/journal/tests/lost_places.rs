@@ -81,8 +81,7 @@ fn a_folder_that_may_come_back_after_the_boot_is_waited_for_until_you_give_it_up
     let reports = told(&journal);
     assert!(!reports[0].settled, "{reports:?}");
     assert!(
-        reports[0].what.contains("may not be mounted")
-            && reports[0].what.contains("surefoot rollback"),
+        reports[0].what.contains("is not mounted") && reports[0].what.contains("surefoot rollback"),
         "{reports:?}"
     );
     fs::rename(&moved, machine.etc()).expect("it is mounted");

@@ -17,6 +17,8 @@ pub struct LocalTime {
     pub minute: u8,
     /// The second; 60 in a leap second.
     pub second: u8,
+    /// Seconds ahead of UTC.
+    pub offset: i64,
 }
 
 impl LocalTime {
@@ -36,6 +38,7 @@ impl LocalTime {
             hour: small(parts.tm_hour),
             minute: small(parts.tm_min),
             second: small(parts.tm_sec),
+            offset: parts.tm_gmtoff,
         })
     }
 }
@@ -51,5 +54,8 @@ mod tests {
         assert_eq!((time.year, time.month), (2026, 11));
         assert!((26..=28).contains(&time.day), "{time:?}");
         assert!(time.second == 0, "{time:?}");
+        let minutes = i64::from(time.hour) * 60 + i64::from(time.minute);
+        let in_utc = (minutes * 60 - time.offset).rem_euclid(86_400);
+        assert_eq!(in_utc, 12 * 3600, "{time:?}");
     }
 }

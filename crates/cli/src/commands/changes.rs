@@ -137,7 +137,7 @@ enum ListedAnswer {
 }
 
 fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
-    let journal = args.state.journal();
+    let journal = args.state.existing_journal()?;
     settle(&journal, output);
     let most = if args.all { usize::MAX } else { args.most };
     let (listed, left_out) = journal
@@ -165,9 +165,7 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
     for entry in &listed {
         match entry {
             ListedEntry::Readable(entry) => {
-                let begun = entry.begun.to_string();
-                let begun = begun.split('.').next().unwrap_or_default();
-                let begun = begun.trim_end_matches('Z').replace('T', " ");
+                let begun = journal::local_text(entry.begun);
                 let _ = writeln!(
                     text,
                     "{:>5}  {begun}  {:<11}  {}",
@@ -213,7 +211,7 @@ struct ShowAnswer<'a> {
 }
 
 fn show(args: &ShowChangeArgs, output: &Output) -> Result<Status, Failure> {
-    let journal = args.state.journal();
+    let journal = args.state.existing_journal()?;
     settle(&journal, output);
     let number = journal::number_or(args.number, || {
         let newest = journal.numbers()?.first().copied();
@@ -263,10 +261,7 @@ fn entry_text(entry: &JournalEntry, diff: &str, later: &[u64]) -> String {
     line("who", &who);
     line("command", &entry.command.join(" "));
     if let Some(arming) = &entry.arming {
-        line(
-            "deadline",
-            &journal::to_the_second(arming.deadline).to_string(),
-        );
+        line("deadline", &journal::local_text(arming.deadline));
     }
     for (word, number) in [("undoes", entry.undoes), ("undone by", entry.undone_by)] {
         if let Some(number) = number {
@@ -280,7 +275,7 @@ fn entry_text(entry: &JournalEntry, diff: &str, later: &[u64]) -> String {
         let _ = writeln!(
             text,
             "{}  {}",
-            journal::to_the_second(step.at),
+            journal::local_text(step.at),
             escape(&step.step)
         );
     }
@@ -288,7 +283,7 @@ fn entry_text(entry: &JournalEntry, diff: &str, later: &[u64]) -> String {
 }
 
 fn prune(args: &PruneArgs, output: &Output) -> Result<Status, Failure> {
-    let journal = args.state.journal();
+    let journal = args.state.existing_journal()?;
     let session = journal::lock(&journal, output)?;
     let now = journal.now();
     let policy = PrunePolicy {

@@ -12,6 +12,7 @@ mod edit;
 mod explain;
 mod findings;
 mod firewall;
+mod habits;
 mod man;
 mod signals;
 mod stop;
@@ -110,7 +111,8 @@ pub(crate) fn run() -> ExitCode {
         let output = Output::new(Voice::default());
         return conclude(Ok(throughput::imitate(program, &words, &output)), &output);
     }
-    let Cli { voice, command } = Cli::parse();
+    let Cli { voice, command } =
+        Cli::try_parse().unwrap_or_else(|error| habits::explain(error).exit());
     let output = Output::new(voice);
     let outcome = match command {
         Command::Check(args) => check::run(&args, &output),

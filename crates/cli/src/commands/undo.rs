@@ -107,8 +107,8 @@ struct SettledAnswer<'a> {
 }
 
 pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.existing_journal()?;
     args.state.remind(output);
-    let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_undoable())?;
     let request = ChangeRequest {
@@ -142,8 +142,8 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
 }
 
 pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.existing_journal()?;
     args.state.remind(output);
-    let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
     let entry = session.confirm(number).map_err(|error| {
@@ -171,8 +171,8 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
 }
 
 pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.existing_journal()?;
     args.state.remind(output);
-    let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("rolled back"))?;
     let (entry, warnings) = session.roll_back(number).map_err(|error| {

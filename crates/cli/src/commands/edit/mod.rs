@@ -4,7 +4,7 @@
 mod copies;
 mod syntax;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -104,7 +104,7 @@ impl EditArgs {
             // The deadline is the answer, not a remark: `--quiet` does not hide it.
             output.complain(&format!(
                 "entry {number} is in force until {}; keep it: surefoot confirm {number}; put it back now: surefoot rollback {number}\n",
-                journal::to_the_second(arming.deadline)
+                journal::local_text(arming.deadline)
             ));
             return Ok(Status::Clean);
         }
@@ -125,7 +125,36 @@ impl EditArgs {
     }
 }
 
+impl EditArgs {
+    /// Refuses a command that stands where files are meant, as `--` was forgotten before it.
+    fn refuse_lost_dashes(&self) -> Result<(), Failure> {
+        let lost = self.files.iter().skip(1).find(|file| {
+            let is_name = file.components().count() == 1;
+            is_name && self.command.is_empty() && !file.exists() && is_program(file)
+        });
+        let Some(lost) = lost else { return Ok(()) };
+        let shown = lost.display();
+        Err(
+            Failure::input(format!("there is no file `{shown}` here, and a program"))
+                .hint(format!(
+                    "a command is given behind `--`: surefoot edit FILE -- {shown} ..."
+                ))
+                .hint(format!(
+                    "a new file of that name: surefoot edit FILE ./{shown}"
+                ))
+                .left("Nothing was changed."),
+        )
+    }
+}
+
+/// Whether the shell would find a program of this name.
+fn is_program(name: &Path) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+}
+
 pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
+    args.refuse_lost_dashes()?;
     args.state.remind(output);
     let journal = args.state.journal();
     let copies = {

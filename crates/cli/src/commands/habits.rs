@@ -1,0 +1,74 @@
+//! Words that hands type by habit, as another program takes them: the error says what is meant here.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// The error with what to type instead, where that is known.
+pub(super) fn explain(mut error: clap::Error) -> clap::Error {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(tip) = tip_for(&words)
+    {
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
+}
+
+fn tip_for(words: &[&str]) -> Option<String> {
+    let at = words.iter().position(|word| !word.starts_with('-'))?;
+    let command = words
+        .get(at + 1..)?
+        .iter()
+        .position(|word| !word.starts_with('-'))?
+        + at
+        + 1;
+    let after = words.get(command + 1..)?;
+    match words[command] {
+        "edit" => lost_dashes(after),
+        _ => None,
+    }
+}
+
+/// The options of `edit` that take the next word.
+const WITH_VALUE: [&str; 5] = [
+    "--state-dir",
+    "--confirm-within",
+    "--reload",
+    "--format",
+    "--color",
+];
+
+/// `edit FILE sed -i s/a/b/`: the command's own option is taken for one of surefoot's.
+fn lost_dashes(words: &[&str]) -> Option<String> {
+    if words.contains(&"--") {
+        return None;
+    }
+    let is_value = |at: usize| at > 0 && WITH_VALUE.contains(&words[at - 1]);
+    let mut plain = (0..words.len()).filter(|at| !words[*at].starts_with('-') && !is_value(*at));
+    let file = words[plain.next()?];
+    let command = plain.next()?;
+    Some(format!(
+        "a command is given behind `--`: surefoot edit {file} -- {}",
+        words[command..].join(" ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tip_for;
+
+    #[test]
+    fn a_forgotten_pair_of_dashes_is_named() {
+        let words = ["surefoot", "edit", "/etc/hosts", "sed", "-i", "s/a/b/"];
+        let tip = tip_for(&words).expect("a tip");
+        assert!(
+            tip.ends_with("surefoot edit /etc/hosts -- sed -i s/a/b/"),
+            "{tip}"
+        );
+        assert_eq!(tip_for(&["surefoot", "edit", "/etc/hosts", "-i"]), None);
+        assert_eq!(tip_for(&["surefoot", "changes", "x", "-i"]), None);
+    }
+}

@@ -36,6 +36,7 @@ impl StateDirArgs {
     pub(crate) fn journal(&self) -> Journal {
         let place = std::path::absolute(&self.state_dir);
         let mut options = JournalOptions::at(place.unwrap_or_else(|_| self.state_dir.clone()));
+        options.interrupted = surefoot_sys::take_interrupt;
         options.kinds = options.kinds.with::<ConsoleChange>(ConsoleChange::KIND);
         Journal::new(options)
     }
@@ -77,6 +78,7 @@ pub(crate) fn lock<'a>(
     journal: &'a Journal,
     output: &Output,
 ) -> Result<JournalSession<'a>, Failure> {
+    heed_interrupt();
     let session = journal
         .lock()
         .map_err(|error| failure(&error).left("Nothing was changed."))?;
@@ -84,6 +86,13 @@ pub(crate) fn lock<'a>(
     settle_edits(journal.folder(), output);
     watch_again(journal, &session, output);
     Ok(session)
+}
+
+/// From now on Ctrl-C ends this program no more, in the middle of a change or with no word about it: the
+/// program that is waited for ends, and what was begun is taken back.
+pub(crate) fn heed_interrupt() {
+    // It never fails for this signal.
+    let _ = surefoot_sys::watch_interrupt();
 }
 
 /// Starts a watchdog for each armed entry that has none any more.

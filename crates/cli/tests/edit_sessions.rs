@@ -252,6 +252,87 @@ fn a_list_of_no_changes_does_not_say_that_there_are_none() {
     );
 }
 
+/// Runs an edit and presses Ctrl-C when a sign is there, as often as asked; gives its exit status and what
+/// it said.
+fn press_ctrl_c(place: &EditPlace, words: &[&str], times: usize) -> (Option<i32>, String) {
+    use std::os::unix::process::CommandExt as _;
+    let mut line = vec!["edit", "--state-dir", "STATE"];
+    line.extend(words);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let surefoot = Command::new(env!("CARGO_BIN_EXE_surefoot"))
+        .args(place.words(&line))
+        .env("PATH", format!("{}:{path}", place.scratch.path().display()))
+        .env("SIGN", place.path("sign"))
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let group = i32::try_from(surefoot.id()).ok();
+    let group = group.and_then(rustix::process::Pid::from_raw);
+    for _ in 0..times {
+        let begun = Instant::now();
+        while !place.path("sign").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no sign");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        fs::remove_file(place.path("sign")).expect("it is removed");
+        // The shell has gone on to what it waits for.
+        std::thread::sleep(Duration::from_millis(200));
+        let interrupt = rustix::process::Signal::INT;
+        rustix::process::kill_process_group(group.expect("a number"), interrupt)
+            .expect("it is sent");
+    }
+    let output = surefoot.wait_with_output().expect("it is waited for");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn ctrl_c_is_heeded_at_every_stage_and_the_state_of_the_machine_is_said() {
+    let wait = "touch $SIGN; sleep 30";
+    let change = ["ONE", "--", "sh", "-c", "echo new > $0"];
+    // In the command.
+    let place = EditPlace::new();
+    let script = format!("echo new > $0; {wait}");
+    let (status, said) = press_ctrl_c(&place, &["ONE", "--", "sh", "-c", &script], 1);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.ends_with("Nothing was changed.\n"), "{said}");
+    // In a command that lives on.
+    let script = "trap '' INT; echo new > $0; touch $SIGN; sleep 1";
+    let (status, said) = press_ctrl_c(&place, &["ONE", "--", "sh", "-c", script], 1);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("it was interrupted"), "{said}");
+    assert_eq!(place.text("one"), "old\n");
+    // In the syntax check.
+    let checker = place.path("findmnt");
+    fs::write(&checker, format!("#!/bin/sh\n{wait}\n")).expect("it is written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&checker, mode).expect("it is set");
+    let fstab = place.path("fstab");
+    fs::write(&fstab, "none /tmp tmpfs defaults 0 0\n").expect("it is written");
+    let name = fstab.display().to_string();
+    let (status, said) = press_ctrl_c(&place, &[&name, "--", "sed", "-i", "s/none/tmp/"], 1);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.ends_with("Nothing was changed.\n"), "{said}");
+    assert!(place.text("fstab").starts_with("none"));
+    // While the daemon is reloaded: the files are put back, and it is reloaded again.
+    let once = format!("test -e $SIGN.once && exit; touch $SIGN.once; {wait}");
+    let words = [&["--reload", &once], &change[..]].concat();
+    let (status, said) = press_ctrl_c(&place, &words, 1);
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.contains("was interrupted"), "{said}");
+    assert!(said.ends_with("All is as it was before.\n"), "{said}");
+    assert_eq!(place.text("one"), "old\n");
+    // And once more while it is reloaded for the old files.
+    let words = [&["--reload", wait], &change[..]].concat();
+    let (status, said) = press_ctrl_c(&place, &words, 2);
+    assert_eq!(status, Some(5), "{said}");
+    assert!(said.contains("the files are back, but"), "{said}");
+    assert_eq!(place.text("one"), "old\n");
+}
+
 /// Starts an edit whose editor writes something and stays, and kills surefoot.
 fn interrupt(place: &EditPlace, script: &str) {
     let script = format!("{script}; touch {}; sleep 5", place.path("typed").display());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::command::COMMAND_LIMIT;
+use crate::command::{COMMAND_LIMIT, CommandBounds};
 use crate::error::JournalError;
 use crate::storage::Storage;
 use crate::vault::ContentVault;
@@ -81,7 +81,7 @@ pub struct EntryRoom<'a> {
     leaves_foreign: bool,
     same_boot: bool,
     giving_up: GivingUp,
-    command_limit: Duration,
+    bounds: CommandBounds,
     notes: RefCell<Vec<RoomNote>>,
 }
 
@@ -120,7 +120,10 @@ impl<'a> EntryRoom<'a> {
             leaves_foreign: false,
             same_boot: false,
             giving_up: GivingUp::Never,
-            command_limit: COMMAND_LIMIT,
+            bounds: CommandBounds {
+                longest: COMMAND_LIMIT,
+                interrupted: || false,
+            },
             notes: RefCell::default(),
         }
     }
@@ -170,11 +173,19 @@ impl<'a> EntryRoom<'a> {
 
     /// How long a program that belongs to the change may take.
     pub fn command_limit(&self) -> Duration {
-        self.command_limit
+        self.bounds.longest
+    }
+
+    pub(crate) fn command_bounds(&self) -> CommandBounds {
+        self.bounds
     }
 
     pub(crate) fn limit_commands(&mut self, limit: Duration) {
-        self.command_limit = self.command_limit.min(limit);
+        self.bounds.longest = self.bounds.longest.min(limit);
+    }
+
+    pub(crate) fn heed_interrupt(&mut self, interrupted: fn() -> bool) {
+        self.bounds.interrupted = interrupted;
     }
 
     /// Keeps a content in the vault.

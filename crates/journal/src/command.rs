@@ -22,12 +22,30 @@ pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// How much of what a program wrote is kept.
 const LONGEST_OUTPUT: u64 = 256 << 20;
 
-/// Runs a program with an input and gives its output. Fails if the program does, or if it takes longer
-/// than the limit.
+/// How long a program has to end by itself once it was interrupted.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+
+/// What ends a program before it ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommandBounds {
+    /// The longest that it may take.
+    pub(crate) longest: Duration,
+    /// Whether the person who waits for it has had enough; asking clears it.
+    pub(crate) interrupted: fn() -> bool,
+}
+
+/// How the wait for a program ended.
+enum WaitEnd {
+    Ended(ExitStatus),
+    TookTooLong,
+    Interrupted,
+}
+
+/// Runs a program with an input and gives its output. Fails if the program does, or if its bounds end it.
 pub(crate) fn run_command(
     words: &[String],
     input: &[u8],
-    limit: Duration,
+    bounds: CommandBounds,
 ) -> Result<Vec<u8>, JournalError> {
     let failed = |how: String| JournalError::CommandFailed {
         command: words.join(" "),
@@ -49,13 +67,17 @@ pub(crate) fn run_command(
         .stderr(stderr.try_clone().map_err(unable)?)
         .spawn()
         .map_err(unable)?;
-    let status = wait_until(&mut child, Instant::now() + limit)
+    let end = wait_within(&mut child, bounds)
         .map_err(|error| failed(format!("cannot be waited for: {error}")))?;
-    let Some(status) = status else {
-        return Err(failed(format!(
-            "did not end within {} and was ended",
-            in_seconds(limit)
-        )));
+    let status = match end {
+        WaitEnd::Ended(status) => status,
+        WaitEnd::Interrupted => return Err(failed("was interrupted".to_owned())),
+        WaitEnd::TookTooLong => {
+            return Err(failed(format!(
+                "did not end within {} and was ended",
+                in_seconds(bounds.longest)
+            )));
+        }
     };
     if status.success() {
         return read_back(&stdout)
@@ -71,23 +93,42 @@ pub(crate) fn run_command(
     }))
 }
 
-/// Waits for a program; ends it with all its group when its time is over.
-fn wait_until(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
+/// Waits for a program; ends it with all its group when its time is over, and asks it to end when it is
+/// interrupted.
+fn wait_within(child: &mut Child, bounds: CommandBounds) -> io::Result<WaitEnd> {
+    let mut end = Instant::now() + bounds.longest;
+    let mut was_interrupted = false;
     let mut pause = Duration::from_millis(1);
+    // The child is not waited for yet, so its number is still its own.
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let signal_group = |signal| {
+        if let Some(group) = group {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    };
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(if was_interrupted {
+                WaitEnd::Interrupted
+            } else {
+                WaitEnd::Ended(status)
+            });
+        }
+        if (bounds.interrupted)() {
+            was_interrupted = true;
+            end = end.min(Instant::now() + AFTER_INTERRUPT);
+            signal_group(Signal::INT);
         }
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // The child is not waited for yet, so its number is still its own.
-            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            if let Some(group) = group {
-                let _ = rustix::process::kill_process_group(group, Signal::KILL);
-            }
+            signal_group(Signal::KILL);
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok(if was_interrupted {
+                WaitEnd::Interrupted
+            } else {
+                WaitEnd::TookTooLong
+            });
         }
         std::thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(20));
@@ -124,7 +165,11 @@ mod tests {
 
     fn run(script: &str, input: &[u8], limit: Duration) -> Result<Vec<u8>, String> {
         let words = ["sh", "-c", script].map(str::to_owned);
-        run_command(&words, input, limit).map_err(|error| error.to_string())
+        let bounds = CommandBounds {
+            longest: limit,
+            interrupted: || false,
+        };
+        run_command(&words, input, bounds).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl FileSetChange {
 
     fn run_commands(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
         for words in &self.commands_after {
-            run_command(words, b"", room.command_limit())?;
+            run_command(words, b"", room.command_bounds())?;
             room.note(format!("ran `{}`", words.join(" ")));
         }
         Ok(())

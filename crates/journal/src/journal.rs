@@ -52,6 +52,9 @@ pub struct JournalOptions {
     pub lock_wait: Duration,
     /// How long the watchdog tries to reverse an entry that something keeps it from reversing.
     pub retry_for: Duration,
+    /// Whether the person who waits has interrupted since this was last asked: it ends a program that
+    /// belongs to a change, and so takes that back. Between two programs a change is made as a whole.
+    pub interrupted: fn() -> bool,
 }
 
 impl JournalOptions {
@@ -69,6 +72,7 @@ impl JournalOptions {
             nonce,
             lock_wait: Duration::from_secs(5),
             retry_for: Duration::from_secs(24 * 3600),
+            interrupted: || false,
         }
     }
 }
@@ -481,6 +485,7 @@ impl Journal {
         let vault = self.entry_folder(entry.number).join("vault");
         let mut room = EntryRoom::new(self.storage(), vault, &entry.tag, entry.complete);
         let armed_in = entry.arming.as_ref().map(|arming| &arming.boot);
+        room.heed_interrupt(self.options.interrupted);
         room.set_same_boot(armed_in.is_some_and(|boot| *boot == self.options.clock.boot()));
         room
     }

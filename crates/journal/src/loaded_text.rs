@@ -84,7 +84,7 @@ impl Change for LoadedTextChange {
     }
 
     fn back_up(&mut self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {
-        let there = run_command(&self.print, b"", room.command_limit())?;
+        let there = run_command(&self.print, b"", room.command_bounds())?;
         self.before = Some(room.keep("before", &there)?);
         self.after = Some(room.keep("after", &self.new_text)?);
         Ok(())
@@ -92,11 +92,11 @@ impl Change for LoadedTextChange {
 
     fn apply(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
         let text = Self::text(room, self.after.as_ref())?;
-        run_command(&self.load, &text, room.command_limit()).map(drop)
+        run_command(&self.load, &text, room.command_bounds()).map(drop)
     }
 
     fn verify(&self, room: &EntryRoom<'_>) -> Result<ChangeStanding, JournalError> {
-        let there = run_command(&self.print, b"", room.command_limit())?;
+        let there = run_command(&self.print, b"", room.command_bounds())?;
         let after = Self::text(room, self.after.as_ref())?;
         let before = Self::text(room, self.before.as_ref())?;
         let now = significant_lines(&there);
@@ -113,7 +113,7 @@ impl Change for LoadedTextChange {
 
     fn revert(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
         let text = Self::text(room, self.before.as_ref())?;
-        run_command(&self.load, &text, room.command_limit()).map(drop)
+        run_command(&self.load, &text, room.command_bounds()).map(drop)
     }
 
     fn load(&self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {

@@ -1,24 +1,55 @@
 //! Signals that a process must outlive.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether SIGINT came since it was last asked.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Lets signals pass without effect. A handler does that, and not `SIG_IGN`, which every program that is
 /// started from here would inherit: a daemon that is restarted must not come up deaf to SIGTERM.
 pub fn outlive_signals(numbers: &[i32]) -> io::Result<()> {
-    for number in numbers {
-        // SAFETY: the structure is made of integers, a set of bits and an optional function; zero is a
-        // value of each.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = do_nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
-        // SAFETY: `action` is initialised and outlives the call; the handler touches nothing, so it may
-        // run at any moment. The old action is not asked for.
-        let result = unsafe { libc::sigaction(*number, &raw const action, std::ptr::null_mut()) };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
+    numbers
+        .iter()
+        .try_for_each(|number| handle(*number, do_nothing))
+}
+
+/// Lets SIGINT, which Ctrl-C sends, pass with no other effect than that [`take_interrupt`] tells it. Where
+/// it is ignored, as in what a script runs in the background, it stays so.
+pub fn watch_interrupt() -> io::Result<()> {
+    // SAFETY: as in `handle`, zero is a value.
+    let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: no new action is given, and the present one is written to a structure that outlives the call.
+    let result = unsafe { libc::sigaction(libc::SIGINT, std::ptr::null(), &raw mut present) };
+    if result == 0 && present.sa_sigaction == libc::SIG_IGN {
+        return Ok(());
     }
-    Ok(())
+    handle(libc::SIGINT, remember_interrupt)
+}
+
+/// Whether SIGINT came since this was last asked.
+pub fn take_interrupt() -> bool {
+    INTERRUPTED.swap(false, Ordering::SeqCst)
+}
+
+fn handle(number: i32, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    // SAFETY: the structure is made of integers, a set of bits and an optional function; zero is a
+    // value of each.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` is initialised and outlives the call; both handlers touch nothing but a lock-free
+    // flag, so they may run at any moment. The old action is not asked for.
+    let result = unsafe { libc::sigaction(number, &raw const action, std::ptr::null_mut()) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 extern "C" fn do_nothing(_number: libc::c_int) {}
+
+extern "C" fn remember_interrupt(_number: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+}

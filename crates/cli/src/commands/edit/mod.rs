@@ -126,6 +126,15 @@ impl EditArgs {
 }
 
 impl EditArgs {
+    /// What a command made it makes again; what was typed is kept.
+    fn keep_typed(&self, copies: &EditCopies, failure: Failure) -> Failure {
+        if self.command.is_empty() && !self.dry_run {
+            failure.hint(format!("your version is kept: {}", copies.keep()))
+        } else {
+            failure
+        }
+    }
+
     /// Refuses a command that stands where files are meant, as `--` was forgotten before it.
     fn refuse_lost_dashes(&self) -> Result<(), Failure> {
         let lost = self.files.iter().skip(1).find(|file| {
@@ -165,6 +174,11 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     };
     let unchanged = |failure: Failure| copies.say_what_is_left(failure);
     copies.edit(&args.command, args.format).map_err(unchanged)?;
+    // Editors have a use of their own for Ctrl-C.
+    let was_interrupted = surefoot_sys::take_interrupt() && !args.command.is_empty();
+    if was_interrupted {
+        return Err(unchanged(Failure::refused("it was interrupted")));
+    }
     let wanted = copies.wanted().map_err(unchanged)?;
     let mut answer = EditAnswer {
         outcome: EditOutcome::Unchanged,
@@ -205,18 +219,17 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
         output.remark(&check.line());
     }
     answer.checks = &checks;
+    if surefoot_sys::take_interrupt() {
+        return Err(unchanged(
+            args.keep_typed(&copies, Failure::refused("it was interrupted")),
+        ));
+    }
     if args.dry_run {
         answer.outcome = EditOutcome::DryRun;
         return args.answer(&answer, output);
     }
-    let entry = perform(args, &journal, change, output).map_err(|failure| {
-        // What a command made it makes again; what was typed is kept.
-        if args.command.is_empty() {
-            failure.hint(format!("your version is kept: {}", copies.keep()))
-        } else {
-            failure
-        }
-    })?;
+    let entry = perform(args, &journal, change, output)
+        .map_err(|failure| args.keep_typed(&copies, failure))?;
     answer.outcome = match &entry.arming {
         Some(_) => EditOutcome::Armed,
         None => EditOutcome::Applied,

@@ -13,6 +13,7 @@ const WITH_SCREENS: &[&str] = &["README.md", "docs/GUIDE.md"];
 /// Commands that print a schema, and the file that publishes it.
 const SCHEMAS: &[(&[&str], &str)] = &[
     (&["check"], "findings.json"),
+    (&["bisect"], "bisect.json"),
     (&["consoles"], "consoles.json"),
     (&["firewall", "show"], "firewall-show.json"),
     (&["changes"], "changes.json"),

@@ -26,6 +26,7 @@ pub(crate) fn run(name: &str) -> Outcome {
         ),
         "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
+        "interventions" => intervention_tests(),
         "stop" => {
             release_tests(
                 "surefoot-processes",
@@ -46,7 +47,7 @@ pub(crate) fn run(name: &str) -> Outcome {
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, fuzz, \
-             stop, throughput, watchdog"
+             interventions, stop, throughput, watchdog"
         )),
     }
 }
@@ -73,6 +74,23 @@ fn journal_tests() -> Outcome {
     ];
     let shown = format!("SUREFOOT_CRASH_POINTS=all {}", words.join(" "));
     run_command(command(&words).env("SUREFOOT_CRASH_POINTS", "all"), &shown)
+}
+
+/// A bisection killed at sixty moments.
+fn intervention_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot",
+        "--test",
+        "bisect",
+        "kill",
+        "--",
+        "--nocapture",
+    ];
+    let shown = format!("SUREFOOT_BISECT_KILLS=60 {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_BISECT_KILLS", "60"), &shown)
 }
 
 /// Twenty of each way in which the watchdog has to bring a file back.

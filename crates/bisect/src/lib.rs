@@ -8,11 +8,28 @@
 //! The crate reads nothing and runs nothing outside of its folder `act`: a candidate is a value, and
 //! the answer to it comes from a [`TestOracle`].
 
+mod act;
+mod answer;
+mod error;
 mod lens;
+mod repeat;
 mod search;
 mod tree;
 
+pub use act::{
+    BisectOptions, BisectProgress, BisectRun, BisectSetting, ConfigIntervention, GuardOutcome,
+    GuardStarter, LoadedConfig, RestoredState, TestCommands, UntouchedState, guard_bisection,
+    load_config, run_bisect,
+};
+pub use answer::{
+    CauseKind, NamedAnswer, NamedUnit, ShownTest, cure_diff, describe_edit, name_answer, name_unit,
+    outcome_words,
+};
+pub use error::BisectError;
 pub use lens::{ConfigLens, ConfigNode, parse_config};
+pub use repeat::{
+    LOOKS_WITHOUT, TestSteadiness, UntouchedLook, judge_untouched, needed_repeats, repeat_test,
+};
 pub use search::{
     BisectCause, BisectSearch, BisectVerdict, ProbDdRun, ProofStep, SearchAnswer, SearchCost,
     TestOracle, TestOutcome, run_probdd,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use surefoot_bisect::ConfigIntervention;
 use surefoot_consoles::ConsoleChange;
 use surefoot_journal::{
     ChangeOrigin, Journal, JournalEntry, JournalError, JournalOptions, JournalSession,
@@ -37,7 +38,10 @@ impl StateDirArgs {
         let place = std::path::absolute(&self.state_dir);
         let mut options = JournalOptions::at(place.unwrap_or_else(|_| self.state_dir.clone()));
         options.interrupted = surefoot_sys::take_interrupt;
-        options.kinds = options.kinds.with::<ConsoleChange>(ConsoleChange::KIND);
+        options.kinds = options
+            .kinds
+            .with::<ConsoleChange>(ConsoleChange::KIND)
+            .with::<ConfigIntervention>(ConfigIntervention::KIND);
         Journal::new(options)
     }
 

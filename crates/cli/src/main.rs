@@ -6,6 +6,7 @@ mod edit_leftovers;
 mod error;
 mod input;
 mod journal;
+mod known_checks;
 mod mistaken;
 mod output;
 mod progress;

@@ -114,8 +114,23 @@ journal() {
     *) "$program" "$1" --state-dir state "${words[@]:1}" ;;
     esac
 }
+# A file of ours stands for the configuration, and looking for a word in it for the test.
+bisect() {
+    local word last= words=()
+    printf 'one\ntwo\nthree\n' > searched.conf
+    for word in "$@"; do
+        case "$last" in
+        --test) words+=('! grep -q two searched.conf') ;;
+        --syntax|--reload) words+=(true) ;;
+        *) case "$word" in /etc/*) words+=(searched.conf) ;; *) words+=("$word") ;; esac ;;
+        esac
+        last=$word
+    done
+    "$program" "${words[@]}" --state-dir state
+}
 surefoot() {
     case "$1" in
+    bisect) bisect "$@"; return ;;
     edit|changes|undo|confirm|rollback) journal "$@"; return ;;
     consoles) consoles "$@"; return ;;
     esac

@@ -3,6 +3,8 @@
 //! A new command is a file here, a line in the list of modules, one in [`Command`] and one where
 //! [`run`] calls it.
 
+mod bisect;
+mod bisect_guard;
 mod capture;
 mod changes;
 mod check;
@@ -77,6 +79,7 @@ pub(crate) enum Command {
     Stop(stop::StopArgs),
     Signals(signals::SignalsArgs),
     Throughput(throughput::ThroughputArgs),
+    Bisect(bisect::BisectArgs),
     Edit(edit::EditArgs),
     Changes(changes::ChangesArgs),
     Undo(undo::UndoArgs),
@@ -84,6 +87,8 @@ pub(crate) enum Command {
     Rollback(undo::RollbackArgs),
     #[command(hide = true)]
     Watchdog(watchdog::WatchdogArgs),
+    #[command(hide = true)]
+    BisectGuard(bisect_guard::BisectGuardArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -122,12 +127,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Stop(args) => stop::run(&args, &output),
         Command::Signals(args) => signals::run(&args, &output),
         Command::Throughput(args) => throughput::run(&args, &output),
+        Command::Bisect(args) => bisect::run(&args, &output),
         Command::Edit(args) => edit::run(&args, &output),
         Command::Changes(args) => changes::run(&args, &output),
         Command::Undo(args) => undo::run(&args, &output),
         Command::Confirm(args) => undo::confirm(&args, &output),
         Command::Rollback(args) => undo::roll_back(&args, &output),
         Command::Watchdog(args) => watchdog::run(&args, &output),
+        Command::BisectGuard(args) => bisect_guard::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),

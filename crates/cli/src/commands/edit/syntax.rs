@@ -11,89 +11,13 @@ use surefoot_journal::FileState;
 use surefoot_report::escape;
 
 use super::copies::{EditCopies, EditedFile};
+use crate::known_checks::{CheckFor, KnownCheck};
 
 /// A check that failed.
 pub(super) struct CheckFailure {
     pub(super) command: String,
     pub(super) said: String,
 }
-
-/// A known check: for which paths, and the command, `{}` being the file.
-struct KnownCheck {
-    applies: fn(&str) -> bool,
-    /// Programs of several names, the first that is installed.
-    programs: &'static [&'static str],
-    words: &'static [&'static str],
-}
-
-const CHECKS: &[KnownCheck] = &[
-    KnownCheck {
-        applies: |path| path.ends_with("/sshd_config"),
-        programs: &["sshd"],
-        words: &["-t", "-f", "{}"],
-    },
-    KnownCheck {
-        applies: |path| path.starts_with("/etc/ssh/sshd_config.d/"),
-        programs: &["sshd"],
-        words: &["-t"],
-    },
-    KnownCheck {
-        applies: |path| path.starts_with("/etc/nginx/"),
-        programs: &["nginx"],
-        words: &["-t", "-q"],
-    },
-    KnownCheck {
-        applies: |path| path.starts_with("/etc/apache2/") || path.starts_with("/etc/httpd/"),
-        programs: &["apachectl", "apache2ctl"],
-        words: &["-t"],
-    },
-    KnownCheck {
-        applies: |path| path.ends_with("/sudoers") || path.contains("/sudoers.d/"),
-        programs: &["visudo"],
-        words: &["-c", "-f", "{}"],
-    },
-    KnownCheck {
-        applies: |path| path.ends_with("/named.conf") || path.starts_with("/etc/bind/named.conf"),
-        programs: &["named-checkconf"],
-        words: &[],
-    },
-    KnownCheck {
-        applies: |path| path.starts_with("/etc/postfix/"),
-        programs: &["postfix"],
-        words: &["check"],
-    },
-    KnownCheck {
-        applies: |path| path.starts_with("/etc/php") && path.contains("fpm"),
-        programs: &[
-            "php-fpm",
-            "php-fpm8.4",
-            "php-fpm8.3",
-            "php-fpm8.2",
-            "php-fpm8.1",
-        ],
-        words: &["-t"],
-    },
-    KnownCheck {
-        applies: |path| path.ends_with("/haproxy.cfg"),
-        programs: &["haproxy"],
-        words: &["-c", "-f", "{}"],
-    },
-    KnownCheck {
-        applies: |path| path.ends_with("/fstab"),
-        programs: &["findmnt"],
-        words: &["--verify", "--tab-file", "{}"],
-    },
-    KnownCheck {
-        applies: |path| {
-            let unit = [
-                ".service", ".socket", ".timer", ".mount", ".path", ".target",
-            ];
-            path.contains("/systemd/") && unit.iter().any(|ending| path.ends_with(ending))
-        },
-        programs: &["systemd-analyze"],
-        words: &["verify", "{}"],
-    },
-];
 
 /// What became of the check of a file.
 #[derive(Serialize)]
@@ -130,14 +54,16 @@ pub(super) fn check(copies: &EditCopies) -> Result<Vec<FileCheck>, CheckFailure>
             accepted_by: None,
             not_checked: Some(why),
         };
-        let Some(known) = CHECKS.iter().find(|check| (check.applies)(&path)) else {
-            checks.push(not_checked("no check is known for it".to_owned()));
-            continue;
-        };
-        let Some(program) = known.programs.iter().find_map(|name| find_program(name)) else {
-            let name = known.programs.first().unwrap_or(&"");
-            checks.push(not_checked(format!("`{name}` is not installed")));
-            continue;
+        let (known, program) = match KnownCheck::of(&path) {
+            CheckFor::Known { check, program } => (check, program),
+            CheckFor::NotInstalled(name) => {
+                checks.push(not_checked(format!("`{name}` is not installed")));
+                continue;
+            }
+            CheckFor::Unknown => {
+                checks.push(not_checked("no check is known for it".to_owned()));
+                continue;
+            }
         };
         let words: Vec<String> = known
             .words
@@ -172,16 +98,6 @@ pub(super) fn check(copies: &EditCopies) -> Result<Vec<FileCheck>, CheckFailure>
         done.push(command);
     }
     Ok(checks)
-}
-
-/// Where a program is: administrators' programs may not be in the path.
-fn find_program(name: &str) -> Option<String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':')
-        .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"])
-        .map(|folder| Path::new(folder).join(name))
-        .find(|program| program.is_file())
-        .map(|program| program.display().to_string())
 }
 
 fn run_in_place(

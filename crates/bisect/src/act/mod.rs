@@ -1,0 +1,15 @@
+//! The part that acts: reads files, puts candidates in force, runs tests, puts everything back.
+
+mod guard;
+mod intervention;
+mod load;
+mod pattern;
+mod run;
+mod shell;
+mod trial;
+
+pub use guard::{GuardOutcome, GuardStarter, guard_bisection};
+pub use intervention::ConfigIntervention;
+pub use load::{LoadedConfig, load_config};
+pub use run::{BisectOptions, BisectRun, BisectSetting, RestoredState, UntouchedState, run_bisect};
+pub use trial::{BisectProgress, TestCommands};

@@ -1,0 +1,324 @@
+//! A whole bisection: the looks at the untouched configuration, the intervention, the search, the way back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use surefoot_journal::{
+    ArmRequest, ChangeOrigin, ChangeRequest, Journal, JournalEntry, JournalError, JournalSession,
+    WatchdogStarter, look_at,
+};
+
+use super::guard::{GuardSlot, GuardStarter};
+use super::intervention::{ConfigIntervention, inode_of};
+use super::load::{LoadedConfig, load_config};
+use super::trial::{
+    BisectProgress, LiveTrial, TestCommands, TrialEnd, TrialFile, UntouchedAnswer, check_syntax,
+    look_once, no_log,
+};
+use crate::error::BisectError;
+use crate::lens::ConfigLens;
+use crate::repeat::{TestSteadiness, UntouchedLook, judge_untouched};
+use crate::search::{BisectSearch, SearchAnswer, TestOutcome};
+use crate::tree::UnitId;
+
+/// How much longer than the search the watchdog waits.
+const AFTER_THE_END: Duration = Duration::from_secs(60);
+/// The looks at the untouched configuration take about so long.
+const LOOKS: Duration = Duration::from_secs(2);
+
+/// What to bisect, and how.
+#[derive(Clone, Debug)]
+pub struct BisectOptions {
+    /// The main file, or a folder.
+    pub config: PathBuf,
+    /// The structure, if it is given.
+    pub lens: Option<ConfigLens>,
+    /// The commands.
+    pub commands: TestCommands,
+    /// How long the search may take.
+    pub within: Duration,
+    /// How many candidates may be put in force.
+    pub most_restarts: usize,
+    /// A number of chance.
+    pub seed: u64,
+}
+
+/// What a bisection needs of the program around it.
+pub struct BisectSetting<'a> {
+    /// The journal.
+    pub journal: &'a Journal,
+    /// The right to change things.
+    pub session: &'a JournalSession<'a>,
+    /// Who asks, from where.
+    pub origin: ChangeOrigin,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Starts the watchdog.
+    pub watchdog: WatchdogStarter,
+    /// Starts the guard.
+    pub guard: GuardStarter,
+}
+
+/// What the untouched configuration did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UntouchedState {
+    /// The symptom is there.
+    Shown(TestSteadiness),
+    /// It is not.
+    NotShown(TestOutcome),
+    /// The test says one thing and then another.
+    Unclear,
+}
+
+/// How the machine was left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RestoredState {
+    /// The entry of the journal.
+    pub entry: u64,
+    /// What a person has to be told about the way back; nothing if all is as before.
+    pub warnings: Vec<String>,
+    /// What the test said when everything was back.
+    pub test: Option<TestOutcome>,
+}
+
+/// What a bisection came to.
+pub struct BisectRun {
+    /// The configuration.
+    pub loaded: LoadedConfig,
+    /// What the untouched configuration did, and what the test said of it.
+    pub untouched: UntouchedState,
+    /// What the test wrote on it.
+    pub said: String,
+    /// The answer; nothing if there was no search.
+    pub answer: Option<SearchAnswer>,
+    /// Units whose absence makes the same symptom.
+    pub makers: Vec<UnitId>,
+    /// What it cost.
+    pub progress: BisectProgress,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the time was over before the search was.
+    pub time_over: bool,
+    /// What ended the search.
+    pub failed: Option<BisectError>,
+    /// How the machine was left; nothing if nothing was changed.
+    pub restored: Option<RestoredState>,
+}
+
+/// Bisects a configuration. When this returns, the files are as they were; where that is not so, the error or
+/// the warnings say it.
+pub fn run_bisect(
+    options: &BisectOptions,
+    setting: &BisectSetting<'_>,
+    watcher: &mut dyn FnMut(&BisectProgress),
+) -> Result<BisectRun, BisectError> {
+    let begun = Instant::now();
+    let loaded = load_config(&options.config, options.lens)?;
+    let commands = &options.commands;
+    if let Some(end) = check_syntax(commands, &mut no_log())?
+        && !end.is_success()
+    {
+        return Err(BisectError::SyntaxOfUntouched {
+            command: commands.syntax.clone().unwrap_or_default(),
+            said: end.last_lines(6),
+        });
+    }
+    let mut progress = BisectProgress::default();
+    let (untouched, answer) = look_at_untouched(commands, &mut progress, watcher)?;
+    let mut run = BisectRun {
+        said: String::from_utf8_lossy(&answer.output).trim().to_owned(),
+        loaded,
+        untouched,
+        answer: None,
+        makers: vec![],
+        progress,
+        took: Duration::ZERO,
+        time_over: false,
+        failed: None,
+        restored: None,
+    };
+    if let UntouchedState::Shown(steadiness) = run.untouched {
+        intervene(options, setting, steadiness, answer, &mut run, watcher)?;
+    }
+    run.took = begun.elapsed();
+    Ok(run)
+}
+
+/// Runs the test on the untouched configuration until it is clear what it says.
+fn look_at_untouched(
+    commands: &TestCommands,
+    progress: &mut BisectProgress,
+    watcher: &mut dyn FnMut(&BisectProgress),
+) -> Result<(UntouchedState, UntouchedAnswer), BisectError> {
+    let mut looks = Vec::new();
+    let mut answer: Option<UntouchedAnswer> = None;
+    let mut at_least = 3;
+    let state = loop {
+        let (outcome, end) = look_once(commands, answer.as_ref(), &mut no_log())?;
+        progress.tests += 1;
+        watcher(progress);
+        if outcome == TestOutcome::Symptom || answer.is_none() {
+            answer = Some(UntouchedAnswer {
+                status: end.status,
+                output: end.output,
+            });
+        }
+        if looks.is_empty() {
+            let fit = LOOKS.as_millis() / end.took.as_millis().max(1);
+            at_least = usize::try_from(fit).unwrap_or(10).clamp(3, 10);
+        }
+        looks.push(outcome);
+        match judge_untouched(&looks, at_least) {
+            UntouchedLook::Again => {}
+            UntouchedLook::Shown(steadiness) => break UntouchedState::Shown(steadiness),
+            UntouchedLook::NotShown(outcome) => break UntouchedState::NotShown(outcome),
+            UntouchedLook::Unclear => break UntouchedState::Unclear,
+        }
+    };
+    let answer = answer.unwrap_or(UntouchedAnswer {
+        status: None,
+        output: vec![],
+    });
+    Ok((state, answer))
+}
+
+/// Puts the configuration under intervention, searches, and puts everything back.
+fn intervene(
+    options: &BisectOptions,
+    setting: &BisectSetting<'_>,
+    steadiness: TestSteadiness,
+    untouched: UntouchedAnswer,
+    run: &mut BisectRun,
+    watcher: &mut dyn FnMut(&BisectProgress),
+) -> Result<(), BisectError> {
+    let commands = &options.commands;
+    let tree = &run.loaded.tree;
+    let changeable: Vec<PathBuf> = (run.loaded.paths.iter().zip(&tree.files))
+        .filter(|(_, file)| !file.is_fixed)
+        .map(|(path, _)| path.clone())
+        .collect();
+    if changeable.is_empty() || tree.ids().next().is_none() {
+        return Err(BisectError::NoConfiguration {
+            path: options.config.clone(),
+            why: "nothing in it may be left out",
+        });
+    }
+    let title = format!("bisect {}", options.config.display());
+    let mut files = Vec::new();
+    for (path, file) in run.loaded.paths.iter().zip(&tree.files) {
+        let attributes = if file.is_fixed {
+            None
+        } else {
+            look_at(path)?.state.attributes().cloned()
+        };
+        files.push(TrialFile {
+            path: path.clone(),
+            attributes,
+            inode: 0,
+            written: None,
+        });
+    }
+    let change = ConfigIntervention::plan(title, &changeable, commands.reload.clone())?;
+    let slot = GuardSlot::default();
+    let entry = arm(options, setting, change, &slot)?;
+    let number = entry.number;
+    let mut restored = RestoredState {
+        entry: number,
+        ..RestoredState::default()
+    };
+    for file in &mut files {
+        file.inode = inode_of(&file.path).unwrap_or_default();
+    }
+    let mut searched = None;
+    if let Some(guard) = slot.take() {
+        let units = tree.ids().count().max(2);
+        let mut trial = LiveTrial {
+            tree,
+            commands,
+            files,
+            tag: entry.tag.clone(),
+            kept: setting.journal.entry_folder(number),
+            guard,
+            repeats: steadiness.repeats,
+            untouched,
+            end: Instant::now() + options.within,
+            in_force: BTreeMap::new(),
+            progress: std::mem::take(&mut run.progress),
+            disturbed_since: None,
+            // A search of one culprit; what the daemon needs costs more.
+            guess: units.ilog2() as usize + 4,
+            watcher,
+        };
+        let mut search = BisectSearch::new(tree, &mut trial, options.most_restarts, options.seed);
+        let answer = search.run();
+        run.makers = search.makers.iter().copied().collect();
+        let partial = search.partial();
+        match answer {
+            Ok(answer) => run.answer = Some(answer),
+            Err(TrialEnd::TimeOver) => {
+                run.answer = Some(partial);
+                run.time_over = true;
+            }
+            Err(TrialEnd::Failed(error)) => run.failed = Some(error),
+        }
+        if run.failed.is_none() {
+            run.failed = trial.check_all_own().err();
+        }
+        searched = Some(trial);
+    } else {
+        run.failed = Some(BisectError::GuardGone);
+    }
+    let back = Instant::now();
+    let (_, warnings) = setting.session.roll_back(number)?;
+    restored.warnings = warnings;
+    if let Some(mut trial) = searched {
+        trial.settle_disturbance();
+        run.progress = std::mem::take(&mut trial.progress);
+        if commands.reload.is_some() {
+            run.progress.downtime += back.elapsed();
+        }
+        restored.test = Some(look_again(commands, steadiness, &trial.untouched)?);
+    }
+    run.restored = Some(restored);
+    Ok(())
+}
+
+/// Whether the symptom is back.
+fn look_again(
+    commands: &TestCommands,
+    steadiness: TestSteadiness,
+    untouched: &UntouchedAnswer,
+) -> Result<TestOutcome, BisectError> {
+    crate::repeat::repeat_test(steadiness.repeats, || {
+        look_once(commands, Some(untouched), &mut no_log()).map(|(outcome, _)| outcome)
+    })
+}
+
+fn arm(
+    options: &BisectOptions,
+    setting: &BisectSetting<'_>,
+    change: ConfigIntervention,
+    slot: &GuardSlot,
+) -> Result<JournalEntry, BisectError> {
+    let start = |entry: &JournalEntry| -> Result<(), JournalError> {
+        setting.watchdog.start(setting.journal, entry)?;
+        let link = setting.guard.start(entry.number);
+        let link = link.map_err(|error| JournalError::WatchdogFailed {
+            why: error.to_string(),
+        })?;
+        slot.fill(link);
+        Ok(())
+    };
+    let request = ChangeRequest {
+        origin: setting.origin.clone(),
+        command: setting.command.clone(),
+        arm: Some(ArmRequest {
+            within: (options.within + AFTER_THE_END).as_secs(),
+            start: &start,
+        }),
+    };
+    Ok(setting.session.perform(Box::new(change), request)?)
+}

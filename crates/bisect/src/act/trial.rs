@@ -1,0 +1,311 @@
+//! Candidates in force: written, tested for their syntax, loaded by the daemon, tested.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use surefoot_journal::{FileAttributes, RealStorage, Storage as _, look_at};
+
+use super::guard::GuardLink;
+use super::intervention::{fresh_name, inode_of, write_like};
+use super::shell::{CommandEnd, CommandLog, NoLog, run_shell};
+use crate::error::BisectError;
+use crate::repeat::repeat_test;
+use crate::search::{TestOracle, TestOutcome};
+use crate::tree::{ConfigEdit, ConfigTree};
+
+/// The commands of a bisection.
+#[derive(Clone, Debug)]
+pub struct TestCommands {
+    /// Says whether the symptom is there: 0 fine, 1 the symptom, anything else something else.
+    pub test: String,
+    /// Says whether the daemon would take the configuration.
+    pub syntax: Option<String>,
+    /// Makes the daemon take it.
+    pub reload: Option<String>,
+    /// Whether only the same output as on the untouched configuration is the symptom.
+    pub same_output: bool,
+    /// How long a test may take.
+    pub test_limit: Duration,
+    /// How long a reload may take.
+    pub reload_limit: Duration,
+}
+
+/// How far a bisection is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BisectProgress {
+    /// Candidates that were put in force.
+    pub restarts: usize,
+    /// Candidates that the syntax test refused.
+    pub rejected: usize,
+    /// Runs of the test.
+    pub tests: usize,
+    /// An estimate of the restarts that are left; unknown once the first one was wrong.
+    pub left: Option<usize>,
+    /// How long the daemon was reloading, or answered otherwise than it should.
+    #[serde(serialize_with = "seconds")]
+    pub downtime: Duration,
+}
+
+fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+/// Why a trial ends before the search does.
+pub(super) enum TrialEnd {
+    /// The time is over.
+    TimeOver,
+    /// Something is wrong.
+    Failed(BisectError),
+}
+
+impl From<BisectError> for TrialEnd {
+    fn from(error: BisectError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A file of the configuration under intervention.
+pub(super) struct TrialFile {
+    pub(super) path: PathBuf,
+    /// Nothing for one that must stay.
+    pub(super) attributes: Option<FileAttributes>,
+    /// The inode that we put there last.
+    pub(super) inode: u64,
+    /// What we wrote last; nothing is the untouched content.
+    pub(super) written: Option<Vec<u8>>,
+}
+
+/// What the untouched configuration says.
+pub(super) struct UntouchedAnswer {
+    pub(super) status: Option<i32>,
+    pub(super) output: Vec<u8>,
+}
+
+/// The daemon with its files.
+pub(super) struct LiveTrial<'a> {
+    pub(super) tree: &'a ConfigTree,
+    pub(super) commands: &'a TestCommands,
+    pub(super) files: Vec<TrialFile>,
+    /// The word in the names beside the files.
+    pub(super) tag: String,
+    /// Where what another program wrote is kept.
+    pub(super) kept: PathBuf,
+    pub(super) guard: GuardLink,
+    pub(super) repeats: usize,
+    pub(super) untouched: UntouchedAnswer,
+    /// When the search must be over.
+    pub(super) end: Instant,
+    /// What the daemon runs with: the files that are not untouched.
+    pub(super) in_force: BTreeMap<usize, Vec<u8>>,
+    pub(super) progress: BisectProgress,
+    /// Since when the daemon answers otherwise.
+    pub(super) disturbed_since: Option<Instant>,
+    pub(super) guess: usize,
+    pub(super) watcher: &'a mut dyn FnMut(&BisectProgress),
+}
+
+/// Runs the test once and says what it means.
+pub(super) fn look_once(
+    commands: &TestCommands,
+    untouched: Option<&UntouchedAnswer>,
+    log: &mut dyn CommandLog,
+) -> Result<(TestOutcome, CommandEnd), BisectError> {
+    let end = run_shell(&commands.test, commands.test_limit, log)
+        .map_err(|source| run_failed(&commands.test, source))?;
+    let outcome = match (end.status, untouched) {
+        (Some(0), _) => TestOutcome::Fine,
+        (status, Some(untouched)) if commands.same_output => {
+            if status == untouched.status && end.output == untouched.output {
+                TestOutcome::Symptom
+            } else {
+                TestOutcome::Other
+            }
+        }
+        (Some(_), None) if commands.same_output => TestOutcome::Symptom,
+        (Some(1), _) => TestOutcome::Symptom,
+        _ => TestOutcome::Other,
+    };
+    Ok((outcome, end))
+}
+
+pub(super) fn run_failed(command: &str, source: std::io::Error) -> BisectError {
+    if source.kind() == std::io::ErrorKind::BrokenPipe {
+        return BisectError::GuardGone;
+    }
+    BisectError::Run {
+        command: command.to_owned(),
+        source,
+    }
+}
+
+/// Runs the syntax test on what is in the files.
+pub(super) fn check_syntax(
+    commands: &TestCommands,
+    log: &mut dyn CommandLog,
+) -> Result<Option<CommandEnd>, BisectError> {
+    let Some(syntax) = &commands.syntax else {
+        return Ok(None);
+    };
+    let end = run_shell(syntax, commands.reload_limit, log)
+        .map_err(|source| run_failed(syntax, source))?;
+    Ok(Some(end))
+}
+
+impl LiveTrial<'_> {
+    /// Makes the files hold this: what is not named is untouched.
+    fn put(&mut self, wanted: &BTreeMap<usize, Vec<u8>>) -> Result<(), BisectError> {
+        for number in 0..self.files.len() {
+            let content = wanted.get(&number);
+            if self.files[number].written.as_ref() == content {
+                continue;
+            }
+            self.check_own(number)?;
+            let bytes = content.map_or(&self.tree.files[number].text, |bytes| bytes);
+            let file = &mut self.files[number];
+            let Some(attributes) = &file.attributes else {
+                continue;
+            };
+            let name = format!(".surefoot-{}-{}", self.tag, fresh_name(number));
+            let fresh = file.path.with_file_name(name);
+            write_like(&RealStorage, &fresh, bytes, attributes)?;
+            file.inode = inode_of(&fresh).unwrap_or_default();
+            RealStorage
+                .rename_over(&fresh, &file.path)
+                .map_err(|source| BisectError::Read {
+                    path: file.path.clone(),
+                    source,
+                })?;
+            file.written = content.cloned();
+        }
+        Ok(())
+    }
+
+    /// Whether a file still is what was put there; what another program wrote is kept.
+    fn check_own(&self, number: usize) -> Result<(), BisectError> {
+        let file = &self.files[number];
+        let ours = file
+            .written
+            .as_ref()
+            .unwrap_or(&self.tree.files[number].text);
+        let seen = look_at(&file.path)?;
+        if inode_of(&file.path) == Some(file.inode) && seen.content.as_ref() == Some(ours) {
+            return Ok(());
+        }
+        let kept = self.kept.join(format!("foreign-{number}"));
+        let content = seen.content.unwrap_or_default();
+        std::fs::write(&kept, content).map_err(|source| BisectError::Read {
+            path: kept.clone(),
+            source,
+        })?;
+        Err(BisectError::ChangedMeanwhile {
+            path: file.path.clone(),
+            kept,
+        })
+    }
+
+    /// Checks all files before they are put back.
+    pub(super) fn check_all_own(&self) -> Result<(), BisectError> {
+        for number in 0..self.files.len() {
+            if self.files[number].attributes.is_some() {
+                self.check_own(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) -> Result<Option<CommandEnd>, BisectError> {
+        let Some(reload) = &self.commands.reload else {
+            return Ok(None);
+        };
+        self.settle_disturbance();
+        let end = run_shell(reload, self.commands.reload_limit, &mut self.guard)
+            .map_err(|source| run_failed(reload, source))?;
+        self.progress.downtime += end.took;
+        Ok(Some(end))
+    }
+
+    /// Adds the time in which the daemon answered otherwise.
+    pub(super) fn settle_disturbance(&mut self) {
+        if let Some(since) = self.disturbed_since.take() {
+            self.progress.downtime += since.elapsed();
+        }
+    }
+
+    /// After a reload that failed: the untouched files, and the daemon must come back with them.
+    fn recover(&mut self) -> Result<(), BisectError> {
+        self.put(&BTreeMap::new())?;
+        self.in_force.clear();
+        let mut last = None;
+        for _ in 0..2 {
+            match self.reload()? {
+                Some(end) if !end.is_success() => last = Some(end),
+                _ => return Ok(()),
+            }
+        }
+        Err(BisectError::DaemonGone {
+            command: self.commands.reload.clone().unwrap_or_default(),
+            how: last.map_or_else(String::new, |end| end.describe()),
+        })
+    }
+
+    fn tell(&mut self) {
+        self.progress.left = self.guess.checked_sub(self.progress.restarts);
+        (self.watcher)(&self.progress);
+    }
+
+    fn judge(&mut self) -> Result<TestOutcome, TrialEnd> {
+        let (commands, untouched) = (self.commands, &self.untouched);
+        let (guard, progress, end) = (&mut self.guard, &mut self.progress, self.end);
+        repeat_test(self.repeats, || {
+            if Instant::now() > end {
+                return Err(TrialEnd::TimeOver);
+            }
+            progress.tests += 1;
+            let (outcome, _) = look_once(commands, Some(untouched), guard)?;
+            Ok(outcome)
+        })
+    }
+}
+
+impl TestOracle for LiveTrial<'_> {
+    type Stop = TrialEnd;
+
+    fn test(&mut self, edit: &ConfigEdit) -> Result<TestOutcome, TrialEnd> {
+        if edit.is_empty() {
+            // It was looked at before anything was changed.
+            return Ok(TestOutcome::Symptom);
+        }
+        if Instant::now() > self.end {
+            return Err(TrialEnd::TimeOver);
+        }
+        self.tell();
+        let wanted: BTreeMap<usize, Vec<u8>> = self.tree.changed_files(edit).into_iter().collect();
+        self.put(&wanted)?;
+        if let Some(end) = check_syntax(self.commands, &mut self.guard)?
+            && !end.is_success()
+        {
+            self.progress.rejected += 1;
+            return Ok(TestOutcome::Rejected);
+        }
+        self.progress.restarts += 1;
+        self.in_force = wanted;
+        if let Some(end) = self.reload()?
+            && !end.is_success()
+        {
+            self.recover()?;
+            return Ok(TestOutcome::Other);
+        }
+        let outcome = self.judge()?;
+        if outcome == TestOutcome::Other {
+            self.disturbed_since = Some(Instant::now());
+        }
+        Ok(outcome)
+    }
+}
+
+/// A log for commands that run before anything is changed.
+pub(super) fn no_log() -> NoLog {
+    NoLog
+}

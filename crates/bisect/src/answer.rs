@@ -1,0 +1,236 @@
+//! What a search found, in the words of files and lines: for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use similar::TextDiff;
+
+use crate::search::{BisectCause, BisectVerdict, SearchAnswer, TestOutcome};
+use crate::tree::{ConfigEdit, ConfigTree, UnitId};
+
+/// A statement or block as a person finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedUnit {
+    /// Its file.
+    pub file: String,
+    /// Its first line.
+    pub line: usize,
+    /// Its last line.
+    pub last_line: usize,
+    /// Its first line as it stands there, without the blanks around it.
+    pub text: String,
+}
+
+/// What kind of cause it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseKind {
+    /// One statement.
+    One,
+    /// Several that are all needed for the symptom.
+    All,
+    /// Several of which each is enough.
+    Any,
+    /// Several that must go together.
+    Together,
+    /// An order of two.
+    Order,
+    /// None was found.
+    Unknown,
+}
+
+/// A test that the answer rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownTest {
+    /// What was changed.
+    pub change: String,
+    /// What the test said.
+    pub outcome: TestOutcome,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedAnswer {
+    /// How much was shown.
+    pub verdict: BisectVerdict,
+    /// What kind of cause it is.
+    pub cause: CauseKind,
+    /// What causes the symptom.
+    pub culprits: Vec<NamedUnit>,
+    /// The smallest change that cures, as a unified diff.
+    pub cure: String,
+    /// The tests that show it.
+    pub shown: Vec<ShownTest>,
+    /// Statements without which the symptom is there as well.
+    pub also_without: Vec<NamedUnit>,
+    /// Whether the search came to its end.
+    pub is_complete: bool,
+}
+
+/// Names a unit.
+pub fn name_unit(tree: &ConfigTree, id: UnitId) -> NamedUnit {
+    let unit = tree.unit(id);
+    let text = tree.text_of(id);
+    NamedUnit {
+        file: tree.files[unit.file].path.clone(),
+        line: unit.line,
+        last_line: unit.last_line,
+        text: text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned(),
+    }
+}
+
+impl NamedUnit {
+    /// Where it is: `FILE:LINE`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+
+    /// The text, with how far a block reaches.
+    pub fn shown(&self) -> String {
+        if self.last_line > self.line {
+            format!("{} … (to line {})", self.text, self.last_line)
+        } else {
+            self.text.clone()
+        }
+    }
+}
+
+/// Names what an answer says.
+pub fn name_answer(tree: &ConfigTree, answer: &SearchAnswer, makers: &[UnitId]) -> NamedAnswer {
+    let (cause, units) = match &answer.cause {
+        BisectCause::One { unit } => (CauseKind::One, vec![*unit]),
+        BisectCause::All { units } => (CauseKind::All, units.clone()),
+        BisectCause::Any { units } => (CauseKind::Any, units.clone()),
+        BisectCause::Together { units } => (CauseKind::Together, units.clone()),
+        BisectCause::Order { first, second, .. } => (CauseKind::Order, vec![*first, *second]),
+        BisectCause::Unknown => (CauseKind::Unknown, vec![]),
+    };
+    let shown = answer.proof.iter().map(|step| ShownTest {
+        change: describe_edit(tree, &step.edit),
+        outcome: step.outcome,
+    });
+    NamedAnswer {
+        verdict: answer.verdict,
+        cause,
+        culprits: units.iter().map(|id| name_unit(tree, *id)).collect(),
+        cure: cure_diff(tree, &answer.cure),
+        shown: shown.collect(),
+        also_without: makers.iter().map(|id| name_unit(tree, *id)).collect(),
+        is_complete: answer.is_complete,
+    }
+}
+
+/// An edit in a few words.
+pub fn describe_edit(tree: &ConfigTree, edit: &ConfigEdit) -> String {
+    let mut words = Vec::new();
+    if !edit.deleted.is_empty() {
+        let places = edit.deleted.iter().map(|id| tree.place_of(*id));
+        words.push(format!(
+            "without {}",
+            places.collect::<Vec<_>>().join(" and ")
+        ));
+    }
+    for (first, order) in &edit.orders {
+        let siblings = tree.siblings(*first);
+        let moved = siblings
+            .iter()
+            .zip(order)
+            .find(|(own, other)| own != other)
+            .map(|(own, _)| *own);
+        if let Some(moved) = moved {
+            let at = order.iter().position(|id| *id == moved).unwrap_or_default();
+            let behind = at.checked_sub(1).and_then(|at| order.get(at));
+            words.push(match behind {
+                Some(behind) => format!(
+                    "{} moved behind {}",
+                    tree.place_of(moved),
+                    tree.place_of(*behind)
+                ),
+                None => format!("{} moved to the front", tree.place_of(moved)),
+            });
+        }
+    }
+    if words.is_empty() {
+        "untouched".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// The change of an edit as a unified diff.
+pub fn cure_diff(tree: &ConfigTree, edit: &ConfigEdit) -> String {
+    let mut text = String::new();
+    for (file, after) in tree.changed_files(edit) {
+        let source = &tree.files[file];
+        let before = String::from_utf8_lossy(&source.text).into_owned();
+        let after = String::from_utf8_lossy(&after).into_owned();
+        let diff = TextDiff::from_lines(&before, &after);
+        let mut unified = diff.unified_diff();
+        let _ = write!(
+            text,
+            "{}",
+            unified.context_radius(2).header(&source.path, &source.path)
+        );
+    }
+    text
+}
+
+/// How an outcome is called.
+pub fn outcome_words(outcome: TestOutcome) -> &'static str {
+    match outcome {
+        TestOutcome::Fine => "fine",
+        TestOutcome::Symptom => "the symptom",
+        TestOutcome::Other => "something else is wrong",
+        TestOutcome::Rejected => "refused by the syntax test",
+    }
+}
+
+impl NamedAnswer {
+    /// The answer as a sentence or two for people.
+    pub fn sentence(&self) -> String {
+        let places = |separator: &str| {
+            let places = self.culprits.iter().map(NamedUnit::place);
+            places.collect::<Vec<_>>().join(separator)
+        };
+        let cut_off = if self.is_complete {
+            ""
+        } else {
+            " The search was not ended: there may be more."
+        };
+        let said = match self.cause {
+            CauseKind::One => format!("{} causes the symptom: without it all is fine.", places("")),
+            CauseKind::All => format!(
+                "{} cause the symptom together: without any one of them it is gone.",
+                places(" and ")
+            ),
+            CauseKind::Any => format!(
+                "Each of {} is enough for the symptom: all of them must go.",
+                places(" and ")
+            ),
+            CauseKind::Together => format!(
+                "Without {} all is fine; leaving out fewer of them is not enough.",
+                places(" and ")
+            ),
+            CauseKind::Order => format!(
+                "{} stands before {}: in the other order all is fine.",
+                self.culprits
+                    .first()
+                    .map(NamedUnit::place)
+                    .unwrap_or_default(),
+                self.culprits
+                    .get(1)
+                    .map(NamedUnit::place)
+                    .unwrap_or_default()
+            ),
+            CauseKind::Unknown => {
+                "No deletion and no move that was tested cures the symptom.".to_owned()
+            }
+        };
+        format!("{said}{cut_off}")
+    }
+}

@@ -1,0 +1,35 @@
+//! `surefoot bisect-guard`, which only surefoot itself calls: it puts everything back when `surefoot bisect`
+//! is gone.
+
+use clap::Args;
+use surefoot_bisect::{GuardOutcome, guard_bisection};
+use surefoot_report::escape;
+
+use super::Status;
+use crate::error::Failure;
+use crate::journal::{StateDirArgs, failure};
+use crate::output::Output;
+
+/// Put back what a bisection left when it was ended
+#[derive(Debug, Args)]
+pub(crate) struct BisectGuardArgs {
+    #[command(flatten)]
+    state: StateDirArgs,
+    /// The number of the entry
+    number: u64,
+}
+
+pub(super) fn run(args: &BisectGuardArgs, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.journal();
+    surefoot_journal::become_watchdog();
+    output.answer("ready\n")?;
+    let outcome = guard_bisection(&journal, args.number, std::io::stdin().lock())
+        .map_err(|error| failure(&error))?;
+    if let GuardOutcome::PutBack(told) = outcome {
+        output.complain("\nsurefoot bisect was ended; the configuration is put back as it was\n");
+        for line in told {
+            output.complain(&format!("  {}\n", escape(&line)));
+        }
+    }
+    Ok(Status::Clean)
+}

@@ -1,0 +1,342 @@
+//! `surefoot bisect` with a daemon of the test's own: what it says, what it leaves, and that a kill at any
+//! moment leaves the files as they were and the daemon running.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Ran, program, ran};
+
+/// A configuration, a daemon that copies what it reads to `running`, and a test.
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+const CONFIG: &str = "\
+# shop
+server {
+    listen 80;
+    root /srv/shop;
+    header one;
+    location /a {
+        cache 5;
+        header two;
+    }
+    location /b {
+        cache 7;
+    }
+}
+";
+
+/// The daemon needs `listen` to run, and `server` to be accepted.
+const RELOAD: &str = r#"
+cd "$(dirname "$0")"
+[ -s pid ] && kill "$(cat pid)" 2> /dev/null
+grep -q listen conf/shop.conf || { echo "no listener" >&2; exit 1; }
+cp conf/shop.conf running
+sleep 120 < /dev/null > /dev/null 2>&1 &
+echo $! > pid
+"#;
+
+const SYNTAX: &str = r#"
+cd "$(dirname "$0")"
+[ "$(grep -c '{' conf/shop.conf)" = "$(grep -c '}' conf/shop.conf)" ] && grep -q server conf/shop.conf
+"#;
+
+/// The header of the server is lost where a location has one of its own.
+const TEST: &str = r#"
+cd "$(dirname "$0")"
+kill -0 "$(cat pid)" 2> /dev/null || { echo "no answer"; exit 2; }
+grep -q 'root' running || { echo "404"; exit 2; }
+grep -q 'header two' running && { echo "header lost"; exit 1; }
+exit 0
+"#;
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self {
+            folder: tempfile::tempdir().expect("a folder for scratch"),
+        };
+        fs::create_dir(scene.path("conf")).expect("a folder");
+        scene.write("conf/shop.conf", CONFIG);
+        scene.write("reload.sh", RELOAD);
+        scene.write("syntax.sh", SYNTAX);
+        scene.write("test.sh", TEST);
+        let mode = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(scene.config(), mode).expect("the mode");
+        let reloaded = Command::new("sh").arg(scene.path("reload.sh")).status();
+        assert!(reloaded.expect("sh").success());
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("conf/shop.conf")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("the folder can be written");
+    }
+
+    fn command(&self) -> Command {
+        let script = |name: &str| format!("sh {}", self.path(name).display());
+        let mut command = program();
+        command
+            .arg("bisect")
+            .arg(self.config())
+            .arg("--state-dir")
+            .arg(self.path("state"))
+            .args(["--test", &script("test.sh")])
+            .args(["--syntax", &script("syntax.sh")])
+            .args(["--reload", &script("reload.sh")])
+            .args(["--within", "60s", "--test-limit", "20s", "-q"])
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> Ran {
+        ran(self.command().args(more).output().expect("it runs"))
+    }
+
+    /// Everything that must come back.
+    fn state_of_file(&self) -> (u64, u32, i64, i64, i64, u64, String) {
+        let seen = fs::symlink_metadata(self.config()).expect("it is there");
+        (
+            seen.ino(),
+            seen.mode(),
+            seen.mtime(),
+            seen.mtime_nsec(),
+            i64::from(seen.uid()),
+            seen.nlink(),
+            fs::read_to_string(self.config()).expect("it is text"),
+        )
+    }
+
+    /// Whether the daemon runs with the configuration as it stands.
+    fn daemon_runs(&self) -> bool {
+        let process = fs::read_to_string(self.path("pid")).unwrap_or_default();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", process.trim())).unwrap_or_default();
+        let is_alive = stat.contains("sleep") && !stat.contains(") Z");
+        is_alive && fs::read(self.path("running")).ok() == fs::read(self.config()).ok()
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            names.collect::<Vec<String>>()
+        };
+        let mut left = names(&self.path("conf"));
+        left.retain(|name| name != "shop.conf");
+        left.extend(names(&self.path("state/open")));
+        left
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let process = fs::read_to_string(self.path("pid")).unwrap_or_default();
+        if let Ok(process) = process.trim().parse::<u32>() {
+            let _ = Command::new("kill").arg(process.to_string()).status();
+        }
+    }
+}
+
+#[test]
+fn the_line_is_named_and_everything_is_put_back() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    let ran = scene.run(&["--fix"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let place = format!("{}:8", scene.config().display());
+    assert!(
+        ran.out.starts_with(&format!("1-minimal: {place} causes")),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("-        header two;\n"), "{}", ran.out);
+    assert!(ran.out.contains("the symptom is back"), "{}", ran.out);
+    assert_eq!(scene.state_of_file(), before);
+    assert!(scene.daemon_runs());
+    assert_eq!(scene.leftovers(), [""; 0]);
+}
+
+#[test]
+fn the_answer_as_json_names_the_same() {
+    let scene = Scene::new();
+    let ran = scene.run(&["--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.out).expect("it is JSON");
+    let answer = &value["answer"]["answer"];
+    assert_eq!(
+        (ran.status, &answer["verdict"]),
+        (0, &"1-minimal".into()),
+        "{ran:?}"
+    );
+    assert_eq!(answer["culprits"][0]["line"], 8);
+    assert_eq!(value["answer"]["restored"]["test"], "symptom");
+}
+
+#[test]
+fn a_test_that_does_not_show_the_symptom_changes_nothing() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    for (test, said) in [
+        ("exit 0", "ended with 0 (fine)"),
+        ("echo strange; exit 7", "it wrote: strange"),
+        (
+            "cd \"$(dirname \"$0\")\"; n=$(cat n 2> /dev/null || echo 0); n=$((n+1)); echo $n > n; exit $((n % 3))",
+            "and then with something else",
+        ),
+    ] {
+        scene.write("test.sh", test);
+        let ran = scene.run(&[]);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(
+            ran.out.starts_with("not reproducible: ") && ran.out.contains(said),
+            "{ran:?}"
+        );
+        assert_eq!(scene.state_of_file(), before);
+    }
+}
+
+#[test]
+fn an_output_that_differs_is_another_fault() {
+    let scene = Scene::new();
+    scene.write(
+        "test.sh",
+        &TEST.replace("exit 2", "exit 1").replace("exit 1", "exit 9"),
+    );
+    let ran = scene.run(&["--same-output"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.contains("shop.conf:8 causes"), "{}", ran.out);
+}
+
+#[test]
+fn what_is_broken_before_is_said_before() {
+    let scene = Scene::new();
+    let ran = scene.run(&["--as", "nonsense"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    scene.write("syntax.sh", "echo 'line 3: no'; exit 1");
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("refuses the untouched configuration: line 3: no"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("Nothing was changed."), "{}", ran.err);
+}
+
+#[test]
+fn a_daemon_is_not_reloaded_without_a_syntax_test() {
+    let scene = Scene::new();
+    let mut command = program();
+    command
+        .arg("bisect")
+        .arg(scene.config())
+        .args(["--test", "exit 1", "--reload", "true"]);
+    command.arg("--state-dir").arg(scene.path("state"));
+    let ran = ran(command.stdin(Stdio::null()).output().expect("it runs"));
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("no syntax test is known"), "{}", ran.err);
+}
+
+#[test]
+fn a_daemon_that_does_not_come_back_is_told_loudly() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    scene.write("reload.sh", "echo 'cannot bind :80' >&2; exit 1");
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.err.contains("the daemon may not run"), "{}", ran.err);
+    assert!(ran.err.contains("cannot bind :80"), "{}", ran.err);
+    assert_eq!(scene.state_of_file(), before);
+    assert_eq!(scene.leftovers(), [""; 0]);
+}
+
+#[test]
+fn what_another_program_writes_meanwhile_is_kept_and_ends_the_search() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    // The fourth test, which is one of a candidate, finds that the file was written by someone else.
+    scene.write(
+        "test.sh",
+        &format!("cd \"$(dirname \"$0\")\"; echo >> runs; [ \"$(wc -l < runs)\" = 14 ] && echo mine > conf/shop.conf\n{TEST}"),
+    );
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.err.contains("was changed by another program"),
+        "{}",
+        ran.err
+    );
+    let kept = ran
+        .err
+        .split("kept as ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let kept = fs::read_to_string(kept.expect("a name")).expect("it is there");
+    assert_eq!(kept, "mine\n");
+    assert_eq!(scene.state_of_file(), before);
+}
+
+/// At how many moments it is killed: `SUREFOOT_BISECT_KILLS`, else a few.
+fn kills() -> u32 {
+    let wanted = std::env::var("SUREFOOT_BISECT_KILLS").ok();
+    wanted.and_then(|number| number.parse().ok()).unwrap_or(6)
+}
+
+fn start(scene: &Scene) -> Child {
+    let mut command = scene.command();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_file_as_it_was_and_the_daemon_running() {
+    let scene = Scene::new();
+    let begun = Instant::now();
+    let whole = start(&scene).wait().expect("it ends");
+    assert!(whole.success(), "{whole}");
+    let length = begun.elapsed();
+    let before = scene.state_of_file();
+    let points = kills();
+    let mut hit = 0;
+    for point in 0..points {
+        let mut child = start(&scene);
+        std::thread::sleep(length * (2 * point + 1) / (2 * points));
+        child.kill().expect("it can be killed");
+        let ended = child.wait().expect("it ends");
+        hit += u32::from(!ended.success());
+        let killed = Instant::now();
+        loop {
+            let is_back = scene.state_of_file() == before
+                && scene.leftovers().is_empty()
+                && scene.daemon_runs();
+            if is_back {
+                break;
+            }
+            assert!(
+                killed.elapsed() < Duration::from_secs(40),
+                "point {point} of {points}: {:?} instead of {before:?}, left {:?}, daemon runs: {}",
+                scene.state_of_file(),
+                scene.leftovers(),
+                scene.daemon_runs()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        println!("killed at point {point}: back after {:?}", killed.elapsed());
+    }
+    assert!(
+        hit * 10 >= points * 7,
+        "{hit} of {points} kills found it running"
+    );
+}

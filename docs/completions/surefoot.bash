@@ -905,7 +905,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__consoles__subcmd__set)
-            opts="-v -q -h -V --baud --missing --on-demand --none --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --baud --missing --on-demand --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -69,8 +69,18 @@ impl InitSystem {
             return Ok(named);
         }
         by_files(tree).ok_or_else(|| {
-            "no /sbin/init, and no files of an init system that surefoot knows".to_owned()
+            unread(tree, "/etc/inittab").unwrap_or_else(|| {
+                "no /sbin/init, and no files of an init system that surefoot knows".to_owned()
+            })
         })
+    }
+
+    /// Why what it starts is unknown although its program is there; nothing if it can be read.
+    pub fn why_unread(self, tree: &SetupTree<'_>) -> Option<String> {
+        match self {
+            Self::Sysvinit | Self::Busybox => unread(tree, "/etc/inittab"),
+            _ => None,
+        }
     }
 
     /// Reads which login prompts it is set up to start.
@@ -86,6 +96,11 @@ impl InitSystem {
             Self::Runit => inits::runit::read(tree, line),
         }
     }
+}
+
+fn unread(tree: &SetupTree<'_>, path: &str) -> Option<String> {
+    (tree.exists(path) && tree.text(path).is_none())
+        .then(|| format!("{path} is there and cannot be read"))
 }
 
 /// What `/sbin/init` is. Nothing if there is none, or its name and its words say nothing.

@@ -21,7 +21,9 @@ mod table;
 mod table_text;
 mod terminal_name;
 
-pub use act::{ChangeError, ConsoleChange, PromptOutcome, plan_change, wait_for_prompts};
+pub use act::{
+    ChangeError, ConsoleChange, PromptOutcome, check_programs, plan_change, wait_for_prompts,
+};
 pub use edits::{
     ConsoleActs, ConsoleError, ConsolePlan, ConsoleRequest, ConsoleWish, SetupEdit, TerminalList,
     plan_consoles,

@@ -111,6 +111,16 @@ pub(crate) fn is_prompt_program(command: &str) -> bool {
     name.contains("getty") || ["login", "sulogin", "mlogin", "start_getty"].contains(&name)
 }
 
+/// The absolute path of the program of a command; nothing if it has none.
+pub(crate) fn program_of(command: &str) -> Option<&str> {
+    let mut words = command
+        .split_whitespace()
+        .map(|word| word.trim_start_matches(['-', '@', '+', '!', ':']));
+    let first = words.find(|word| !word.is_empty() && !word.contains('=') && *word != "exec")?;
+    let is_plain = first.starts_with('/') && !first.contains(['$', '%', '"', '\'', '\\']);
+    is_plain.then_some(first)
+}
+
 /// The speed that a getty is given: the first word of digits, or of digits with commas.
 pub(crate) fn speed_in(command: &str) -> Option<&str> {
     command.split_whitespace().skip(1).find_map(|word| {

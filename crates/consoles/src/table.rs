@@ -278,6 +278,9 @@ fn read_setup(
         Ok(init) => init,
         Err(why) => return (None, Some(why), SetupReading::default()),
     };
+    if let Some(why) = init.why_unread(tree) {
+        return (Some(init), Some(why), SetupReading::default());
+    }
     if let Some(first) = host.process(1).filter(|_| host.running)
         && !init.process_names().contains(&first.name.as_str())
     {

@@ -54,6 +54,23 @@ pub(crate) fn virtual_number(name: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
+/// Why no kernel has a terminal of this name; nothing if one may.
+pub(crate) fn why_impossible(name: &str) -> Option<&'static str> {
+    match virtual_number(name) {
+        Some(0) => return Some("it stands for the virtual terminal that is in front; name one"),
+        Some(64..) => return Some("virtual terminals have the numbers 1 to 63"),
+        _ => {}
+    }
+    let kind = terminal_kind(name);
+    let number = name.get(kind.len()..).unwrap_or_default();
+    let is_port = kind.starts_with("tty") || kind.starts_with("hv") || kind == "xvc";
+    // The drivers with the most have 512.
+    let is_absurd = number.len() > 1 && number.starts_with('0')
+        || number.parse::<u32>().is_ok_and(|number| number > 511)
+        || number.len() > 9;
+    (is_port && is_absurd).then_some("no driver has a terminal of that number")
+}
+
 /// The driver of a terminal: its name without the number at the end.
 pub(crate) fn terminal_kind(name: &str) -> &str {
     name.trim_end_matches(|letter: char| letter.is_ascii_digit())

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use surefoot_journal::{ChangeRequest, EntryState, JournalEntry};
+use surefoot_journal::{ChangeRequest, EntryState, JournalEntry, JournalError};
 
 use super::Status;
 use crate::args::AnswerFormat;
@@ -176,7 +176,15 @@ pub(super) fn roll_back(args: &RollbackArgs, output: &Output) -> Result<Status, 
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("rolled back"))?;
     let (entry, warnings) = session.roll_back(number).map_err(|error| {
-        failure(&error).left_unless(format!("See `surefoot changes show {number}`."))
+        let nothing_done = matches!(
+            error,
+            JournalError::UnknownEntry { .. } | JournalError::WrongState { .. }
+        );
+        failure(&error).left_unless(if nothing_done {
+            "Nothing was changed.".to_owned()
+        } else {
+            format!("See `surefoot changes show {number}`.")
+        })
     })?;
     if args.format == AnswerFormat::Json {
         let answer = SettledAnswer {

@@ -32,6 +32,14 @@ pub enum ChangeError {
         /// The path.
         path: String,
     },
+    /// The program that would ask for the name is missing.
+    #[error("{program} is not there, so {terminal} would get no login prompt; install it first")]
+    NoProgram {
+        /// The terminal.
+        terminal: String,
+        /// The program.
+        program: String,
+    },
     /// The journal refuses.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -48,6 +56,23 @@ pub struct ConsoleChange {
 impl ConsoleChange {
     /// The name of this kind of change.
     pub const KIND: &'static str = "login prompts";
+}
+
+/// Refuses a plan whose login prompts would be asked by a program that is not there.
+pub fn check_programs(plan: &ConsolePlan, root: &Path) -> Result<(), ChangeError> {
+    for (terminal, program) in &plan.programs {
+        let place = place_below(root, program, true);
+        // A tree that has no such folder is a part of a system, such as a copy of /etc.
+        let folder = program.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let has_folder = place_below(root, folder, true).is_some_and(|folder| folder.is_dir());
+        if has_folder && !place.is_some_and(|place| place.is_file()) {
+            return Err(ChangeError::NoProgram {
+                terminal: terminal.clone(),
+                program: program.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Makes a change of a plan. What runs is told only if this is the running machine.

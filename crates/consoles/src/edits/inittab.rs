@@ -34,6 +34,20 @@ pub(super) fn edit(
         InittabKind::System => sysvinit::paths(&work.draft.tree()),
         InittabKind::Busybox => vec![INITTAB.to_owned()],
     };
+    for path in &paths {
+        let text = work.draft.text(path);
+        if inittab_lines(&text)
+            .iter()
+            .any(|line| line.has_return && !line.is_comment)
+        {
+            return Err(ConsoleError::InTheWay {
+                what: format!(
+                    "lines of {path} end in a carriage return, which init takes for a part of them; \
+                     mend that first: surefoot edit {path} -- sed -i 's/\\r$//'"
+                ),
+            });
+        }
+    }
     for terminal in wish.removed {
         for path in &paths {
             comment_out(work, path, kind, terminal, 0);

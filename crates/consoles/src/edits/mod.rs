@@ -3,10 +3,12 @@
 //! A plan is made on a draft of the files and read back before it is given: an edit that would not set up
 //! exactly what was asked for is refused, not shown.
 
+mod console_error;
 mod draft;
 mod edit_diff;
 mod inittab;
 mod openrc;
+mod refusals;
 mod request;
 mod runit;
 mod securetty;
@@ -21,74 +23,16 @@ use crate::init_system::InitSystem;
 use crate::inits::logind;
 use crate::kernel_console::KernelConsoles;
 use crate::platform::SeenConsole;
-use crate::prompt::PromptStart;
+use crate::prompt::{IdleEntry, LoginPrompt, PromptStart, program_of};
 use crate::root_login::RootLogin;
-use crate::running::RunningPrompt;
 use crate::setup_tree::SetupTree;
-use crate::table::{ConsoleTable, TerminalPresence, TerminalRow, kernel_of, presence};
+use crate::table::{ConsoleTable, TerminalPresence, TerminalRow, kernel_of};
 use crate::terminal_name::{is_virtual, terminal_order};
+pub use console_error::ConsoleError;
 pub(crate) use draft::SetupDraft;
 pub use draft::SetupEdit;
+use refusals::{refuse_impossible, refuse_in_use, refuse_lost_console, refuse_missing};
 pub use request::{ConsoleRequest, ConsoleWish, TerminalList};
-
-/// Why a change of login prompts cannot be planned.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConsoleError {
-    /// A word is no list of terminals.
-    #[error("`{word}` names no terminal; write tty1, tty1-tty3, ttyS0, hvc0 or console")]
-    NoTerminal {
-        /// The word.
-        word: String,
-    },
-    /// The word `serial` was used where no serial console is known.
-    #[error("the kernel's command line names no serial console; name the terminal, such as ttyS0")]
-    NoSerial,
-    /// The init system is unknown.
-    #[error("the init system is unknown: {why}")]
-    UnknownInit {
-        /// Why.
-        why: String,
-    },
-    /// A terminal does not exist on this machine.
-    #[error(
-        "{terminal} does not exist here: {why}; a login prompt on it would be started again for ever"
-    )]
-    NoDevice {
-        /// The terminal.
-        terminal: String,
-        /// What is missing.
-        why: String,
-    },
-    /// A terminal that would lose its prompt is in use.
-    #[error("{terminal} is in use ({program}), and taking the prompt away may end that session")]
-    InUse {
-        /// The terminal.
-        terminal: String,
-        /// What runs there.
-        program: String,
-    },
-    /// No terminal would be left.
-    #[error("no terminal would have a login prompt; name one to keep, or say that none is meant")]
-    NoneLeft,
-    /// Something in the files stands in the way.
-    #[error("{what}")]
-    InTheWay {
-        /// What, with the next step.
-        what: String,
-    },
-    /// The plan does not do what was asked for.
-    #[error(
-        "no safe edit was found: after it the login prompts would be on {would}, not on {wanted}; change {file} by hand"
-    )]
-    NotReached {
-        /// Where they would be.
-        would: String,
-        /// Where they should be.
-        wanted: String,
-        /// The file that sets them up.
-        file: String,
-    },
-}
 
 /// What to do on the running machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -116,6 +60,9 @@ pub struct ConsolePlan {
     pub acts: ConsoleActs,
     /// What else to know.
     pub notes: Vec<String>,
+    /// The programs that ask on the wanted terminals, each with the terminal.
+    #[serde(skip)]
+    pub(crate) programs: Vec<(String, String)>,
 }
 
 impl ConsolePlan {
@@ -203,7 +150,9 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
             removed.push(name);
         }
     }
+    refuse_impossible(&added)?;
     refuse_in_use(&table, &removed, request)?;
+    refuse_lost_console(&kernel, &now, &wanted, request)?;
     refuse_missing(host, &tree, &table.seen, &added, request)?;
     let mut work = EditWork {
         draft: SetupDraft::new(files),
@@ -235,6 +184,17 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
     let after = after_edit(host, &work.draft);
     check_reached(&after, &table, &wanted, &removed)?;
     tell(&mut work, &table, &after, &wanted, request);
+    let prompts = wanted
+        .iter()
+        .filter_map(|name| after.row(name))
+        .flat_map(|row| &row.prompts);
+    let programs = prompts
+        .filter(|prompt| prompt.start != PromptStart::Demand)
+        .filter_map(|prompt| {
+            let program = program_of(&prompt.program)?.to_owned();
+            Some((prompt.terminal.clone(), program))
+        })
+        .collect();
     let edits = work.draft.edits();
     if edits.is_empty() {
         work.acts = ConsoleActs::default();
@@ -247,6 +207,7 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
         edits,
         acts: work.acts,
         notes: work.notes,
+        programs,
     })
 }
 
@@ -287,43 +248,6 @@ fn edit(
     }
 }
 
-/// Refuses to take the prompt from a terminal where somebody is logged in: most init systems end what runs
-/// for a prompt together with it.
-fn refuse_in_use(
-    table: &ConsoleTable,
-    removed: &[String],
-    request: &ConsoleRequest,
-) -> Result<(), ConsoleError> {
-    for terminal in removed.iter().filter(|_| !request.may_end_sessions) {
-        if let Some(RunningPrompt::InUse(program)) = table.row(terminal).map(|row| &row.running) {
-            return Err(ConsoleError::InUse {
-                terminal: terminal.clone(),
-                program: program.clone(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Refuses terminals that this machine is known not to have.
-fn refuse_missing(
-    host: &Host,
-    tree: &SetupTree<'_>,
-    seen: &SeenConsole,
-    added: &[String],
-    request: &ConsoleRequest,
-) -> Result<(), ConsoleError> {
-    for terminal in added.iter().filter(|_| !request.may_be_missing) {
-        if let TerminalPresence::No(why) = presence(host, tree, seen, terminal) {
-            return Err(ConsoleError::NoDevice {
-                terminal: terminal.clone(),
-                why,
-            });
-        }
-    }
-    Ok(())
-}
-
 fn after_edit(host: &Host, draft: &SetupDraft) -> ConsoleTable {
     let mut after = Host {
         running: host.running,
@@ -362,6 +286,13 @@ fn check_reached(
     if reached {
         return Ok(());
     }
+    let idle: Vec<&IdleEntry> = wanted
+        .iter()
+        .filter(|name| !started.contains(&name.as_str()))
+        .filter_map(|name| after.row(name))
+        .flat_map(|row| &row.idle)
+        .collect();
+    let whys: Vec<&str> = idle.iter().map(|entry| entry.why.as_str()).collect();
     let file = before
         .terminals
         .iter()
@@ -376,9 +307,18 @@ fn check_reached(
         }
     };
     Err(ConsoleError::NotReached {
+        why: if whys.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", whys.join("; "))
+        },
         would: list(started),
         wanted: list(wanted.iter().map(String::as_str).collect()),
-        file: file.unwrap_or_else(|| "the init system's files".to_owned()),
+        file: match (idle.first(), file) {
+            // The reason names its own file.
+            (Some(_), _) | (None, None) => "the init system's files".to_owned(),
+            (None, Some(file)) => file,
+        },
     })
 }
 
@@ -438,9 +378,25 @@ fn tell(
         let Some(row) = after.row(terminal) else {
             continue;
         };
-        if let RootLogin::Refused(why) = &row.root {
-            work.notes
-                .push(format!("{terminal}: root is refused: {why}"));
+        match &row.root {
+            RootLogin::Refused(why) => work
+                .notes
+                .push(format!("{terminal}: root is refused: {why}")),
+            RootLogin::Unknown(why) => work.notes.push(format!(
+                "{terminal}: whether root may log in is unknown: {why}"
+            )),
+            RootLogin::Allowed(_) => {}
+        }
+        let boots = |prompt: &&LoginPrompt| prompt.start != PromptStart::Demand;
+        let mut prompts = row.prompts.iter().filter(boots);
+        if let Some(first) = prompts.next()
+            && first.start == PromptStart::Unsure
+            && prompts.all(|prompt| prompt.start == PromptStart::Unsure)
+        {
+            work.notes.push(format!(
+                "{terminal}: whether it gets a prompt is unknown: {}",
+                first.remark.as_deref().unwrap_or("its files do not say")
+            ));
         }
         if let TerminalPresence::Unknown(why) = &row.exists
             && after.seen.is_container

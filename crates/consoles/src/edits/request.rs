@@ -30,6 +30,8 @@ pub struct ConsoleRequest {
     pub may_be_missing: bool,
     /// Whether all prompts may go.
     pub may_leave_none: bool,
+    /// Whether the kernel's console may lose its prompt.
+    pub may_lose_console: bool,
     /// Whether a terminal may lose its prompt while somebody is logged in there.
     pub may_end_sessions: bool,
 }
@@ -43,6 +45,7 @@ impl ConsoleRequest {
             on_demand: None,
             may_be_missing: false,
             may_leave_none: false,
+            may_lose_console: false,
             may_end_sessions: false,
         }
     }

@@ -3,14 +3,25 @@
 use super::inittab::with_speed;
 use super::{ConsoleError, EditWish, EditWork};
 use crate::inits::systemd::{
-    OWN, UNIT_FOLDERS, exec_of, is_automatic, mask_of, read, terminal_of_unit, unit_of,
+    OWN, UNIT_FOLDERS, is_automatic, mask_of, read, terminal_of_unit, unit_of, why_no_prompts,
 };
+use crate::inits::unit_files::exec_of;
 use crate::prompt::PromptStart;
 use crate::setup_tree::has_ending;
 use crate::terminal_name::is_virtual;
 
 /// Makes the edits.
 pub(super) fn edit(work: &mut EditWork<'_>, wish: &EditWish<'_>) -> Result<(), ConsoleError> {
+    if let Some(why) = why_no_prompts(&work.draft.tree(), work.line)
+        && !wish.wanted.is_empty()
+    {
+        return Err(ConsoleError::InTheWay {
+            what: format!(
+                "{why}, so that no login prompt is started at boot; mend that first (systemctl unmask \
+                 getty.target, systemctl set-default multi-user.target, or the boot loader's settings)"
+            ),
+        });
+    }
     let reload = ["systemctl", "daemon-reload"];
     work.act(&reload, &reload);
     for terminal in wish.removed {

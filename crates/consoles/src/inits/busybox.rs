@@ -1,7 +1,7 @@
 //! busybox init: an `/etc/inittab` whose first field is a terminal, or empty for init's own. Runlevels
 //! are ignored, and an entry is started again without a limit. Without a file it starts shells.
 
-use super::inittab::{InittabLine, inittab_lines};
+use super::inittab::{InittabLine, inittab_lines, spoilt_by_return};
 use crate::prompt::{LoginPrompt, PromptStart, SetupReading, is_prompt_program};
 use crate::setup_tree::{SetupPlace, SetupTree};
 use crate::terminal_name::{is_terminal_name, terminal_in};
@@ -33,6 +33,10 @@ pub(crate) fn read(tree: &SetupTree<'_>) -> SetupReading {
         let place = SetupPlace::line(INITTAB, line.number);
         if line.is_comment {
             reading.idle(terminal, place, "the line is a comment");
+            continue;
+        }
+        if let Some(why) = spoilt_by_return(&line) {
+            reading.idle(terminal, place, why);
             continue;
         }
         let program = line.command.trim_start_matches('-');

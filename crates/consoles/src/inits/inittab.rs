@@ -1,6 +1,6 @@
 //! The lines of `/etc/inittab`, of System V init and of busybox: four fields with colons between them.
 
-use crate::setup_tree::numbered;
+use crate::terminal_name::terminal_of;
 
 /// A line of an inittab, live or commented out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,34 +12,49 @@ pub(crate) struct InittabLine<'a> {
     pub(crate) command: &'a str,
     /// Whether a `#` stands before it.
     pub(crate) is_comment: bool,
+    /// Whether it ends in a carriage return, which init takes for a part of the command.
+    pub(crate) has_return: bool,
+}
+
+/// Why the carriage return at the end of a line keeps a command from its terminal; nothing if it does not.
+pub(crate) fn spoilt_by_return(line: &InittabLine<'_>) -> Option<String> {
+    let last = line.command.split_whitespace().next_back()?;
+    (line.has_return && terminal_of(last).is_some()).then(|| {
+        format!(
+            "the line ends in a carriage return, so that its terminal is `{last}\\r`, which is none"
+        )
+    })
 }
 
 /// Reads the lines that have four fields.
 pub(crate) fn inittab_lines(text: &str) -> Vec<InittabLine<'_>> {
-    let lines = numbered(text).filter_map(|(number, line)| {
-        let line = line.trim_start();
-        let bare = line.trim_start_matches('#');
-        let is_comment = bare.len() < line.len();
-        // A sentence behind a `#` has blanks before its first colon, or no action that exists.
-        let bare = if is_comment { bare.trim_start() } else { line };
-        let mut fields = bare.splitn(4, ':');
-        let (id, levels, action, command) = (
-            fields.next()?,
-            fields.next()?,
-            fields.next()?,
-            fields.next()?,
-        );
-        let action = action.trim();
-        let is_entry = !is_comment || (!id.contains(' ') && ACTIONS.contains(&action));
-        is_entry.then_some(InittabLine {
-            number,
-            id,
-            levels,
-            action,
-            command: command.trim(),
-            is_comment,
-        })
-    });
+    let lines = (1..)
+        .zip(text.split('\n'))
+        .filter_map(|(number, whole): (u32, &str)| {
+            let line = whole.trim_start();
+            let bare = line.trim_start_matches('#');
+            let is_comment = bare.len() < line.len();
+            // A sentence behind a `#` has blanks before its first colon, or no action that exists.
+            let bare = if is_comment { bare.trim_start() } else { line };
+            let mut fields = bare.splitn(4, ':');
+            let (id, levels, action, command) = (
+                fields.next()?,
+                fields.next()?,
+                fields.next()?,
+                fields.next()?,
+            );
+            let action = action.trim();
+            let is_entry = !is_comment || (!id.contains(' ') && ACTIONS.contains(&action));
+            is_entry.then_some(InittabLine {
+                number,
+                id,
+                levels,
+                action,
+                command: command.trim(),
+                is_comment,
+                has_return: whole.ends_with('\r'),
+            })
+        });
     lines.collect()
 }
 

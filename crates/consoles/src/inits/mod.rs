@@ -9,4 +9,5 @@ pub(crate) mod runit;
 pub(crate) mod sysconfig;
 pub(crate) mod systemd;
 pub(crate) mod sysvinit;
+pub(crate) mod unit_files;
 pub(crate) mod upstart;

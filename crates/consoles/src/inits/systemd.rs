@@ -2,9 +2,10 @@
 //! boot, and what logind starts when you switch to a virtual terminal. A mask beats all of them.
 
 use super::logind;
+use super::unit_files::{UnitConditions, conditions_of, exec_of, own_file};
 use crate::kernel_console::{KernelConsoles, command_words};
 use crate::prompt::{LoginPrompt, PromptStart, SetupReading, is_prompt_program};
-use crate::setup_tree::{SetupPlace, SetupTree, has_ending, numbered};
+use crate::setup_tree::{SetupPlace, SetupTree, has_ending};
 use crate::terminal_name::{is_virtual, terminal_in, virtual_number};
 
 /// Folders of units, the strongest first.
@@ -25,9 +26,12 @@ const GENERATED: &str = "/run/systemd/generator/getty.target.wants";
 /// Reads the login prompts.
 pub(crate) fn read(tree: &SetupTree<'_>, kernel: &KernelConsoles, line: &str) -> SetupReading {
     let mut reading = SetupReading::default();
-    wanted(tree, &mut reading);
+    let off = why_no_prompts(tree, line);
+    wanted(tree, line, off.as_deref(), &mut reading);
     generated(tree, kernel, line, &mut reading);
-    on_demand(tree, &mut reading);
+    if why_no_services(tree, line).is_none() {
+        on_demand(tree, &mut reading);
+    }
     if tree
         .text("/etc/default/console-setup")
         .is_some_and(|text| text.contains("ACTIVE_CONSOLES"))
@@ -98,41 +102,52 @@ pub(crate) fn mask_of(tree: &SetupTree<'_>, unit: &str) -> Option<String> {
     None
 }
 
-/// The command of a unit and its drop-ins: the last `ExecStart=`; an empty one clears those before it.
-pub(crate) fn exec_of(tree: &SetupTree<'_>, unit: &str) -> Option<(SetupPlace, String)> {
-    let template = unit
-        .split_once('@')
-        .map(|(kind, _)| format!("{kind}@.service"));
-    let names: Vec<&str> = std::iter::once(unit).chain(template.as_deref()).collect();
-    let own = names.iter().find_map(|name| {
-        let mut folders = UNIT_FOLDERS.iter().map(|folder| format!("{folder}/{name}"));
-        folders.find(|path| tree.text(path).is_some())
-    });
-    let mut files: Vec<String> = own.into_iter().collect();
-    for name in names.iter().rev() {
-        for folder in UNIT_FOLDERS.iter().rev() {
-            let parts = tree.names(&format!("{folder}/{name}.d")).into_iter();
-            files.extend(
-                parts
-                    .filter(|part| has_ending(part, "conf"))
-                    .map(|part| format!("{folder}/{name}.d/{part}")),
-            );
-        }
-    }
-    let mut exec = None;
-    for path in files {
-        for (number, line) in numbered(tree.text(&path).unwrap_or_default()) {
-            if let Some(command) = line.trim().strip_prefix("ExecStart=") {
-                let command = command.trim().to_owned();
-                exec = (!command.is_empty()).then(|| (SetupPlace::line(&path, number), command));
-            }
-        }
-    }
-    exec
+/// Targets that start no login prompt, whatever wants one.
+const WITHOUT_PROMPTS: &[&str] = &[
+    "rescue.target",
+    "emergency.target",
+    "runlevel1.target",
+    "halt.target",
+    "poweroff.target",
+    "reboot.target",
+];
+
+/// Why a boot starts no login prompt that is set up; nothing if it does.
+pub(crate) fn why_no_prompts(tree: &SetupTree<'_>, line: &str) -> Option<String> {
+    let mask = mask_of(tree, "getty.target");
+    mask.map(|mask| format!("{mask} masks getty.target"))
+        .or_else(|| why_no_services(tree, line))
 }
 
+/// Why a boot starts few services, and none that asks for a name; nothing if it is an ordinary one.
+fn why_no_services(tree: &SetupTree<'_>, line: &str) -> Option<String> {
+    let words = command_words(line);
+    let of_line = words.iter().rev().find_map(|word| match word.as_str() {
+        "single" | "s" | "S" | "1" | "rescue" => Some("rescue.target"),
+        "emergency" | "-b" => Some("emergency.target"),
+        "2" | "3" | "4" | "5" => Some("multi-user.target"),
+        other => other.strip_prefix("systemd.unit="),
+    });
+    if let Some(target) = of_line {
+        return WITHOUT_PROMPTS
+            .contains(&target)
+            .then(|| format!("the kernel's command line boots into {target}"));
+    }
+    let mut folders = UNIT_FOLDERS
+        .iter()
+        .map(|folder| format!("{folder}/default.target"));
+    let path = folders.find(|path| tree.exists(path))?;
+    let target = tree.link(&path)?.rsplit('/').next()?;
+    WITHOUT_PROMPTS
+        .contains(&target)
+        .then(|| format!("{path} boots into {target}"))
+}
+
+/// The folders of links that an ordinary boot follows and that [`why_no_prompts`] is about.
+const ORDINARY_WANTS: &[&str] = &["getty.target", "multi-user.target", "graphical.target"];
+
 /// Prompts that a target wants by a link.
-fn wanted(tree: &SetupTree<'_>, reading: &mut SetupReading) {
+fn wanted(tree: &SetupTree<'_>, line: &str, off: Option<&str>, reading: &mut SetupReading) {
     for folder in UNIT_FOLDERS {
         for wants in tree.names(folder) {
             if !has_ending(wants, "wants") && !has_ending(wants, "requires") {
@@ -150,8 +165,18 @@ fn wanted(tree: &SetupTree<'_>, reading: &mut SetupReading) {
                     }
                     _ => named,
                 };
-                if let Some(terminal) = terminal {
-                    add(tree, unit, &terminal, place, PromptStart::Boot, reading);
+                let Some(terminal) = terminal else { continue };
+                let target = wants.rsplit_once('.').map_or(wants, |(target, _)| target);
+                match off.filter(|_| ORDINARY_WANTS.contains(&target)) {
+                    Some(why) => reading.idle(terminal, place, why),
+                    None => add(
+                        tree,
+                        unit,
+                        &terminal,
+                        line,
+                        (place, PromptStart::Boot),
+                        reading,
+                    ),
                 }
             }
         }
@@ -162,8 +187,8 @@ fn add(
     tree: &SetupTree<'_>,
     unit: &str,
     terminal: &str,
-    place: SetupPlace,
-    start: PromptStart,
+    line: &str,
+    (place, start): (SetupPlace, PromptStart),
     reading: &mut SetupReading,
 ) {
     let is_there = |prompt: &LoginPrompt| prompt.terminal == terminal && prompt.by == unit;
@@ -182,6 +207,26 @@ fn add(
         return;
     }
     let exec = exec_of(tree, unit).map(|(_, command)| command);
+    if let Some(own) = own_file(tree, unit).filter(|_| exec.is_none()) {
+        reading.idle(
+            terminal,
+            place,
+            format!("{own} has no ExecStart= in [Service]"),
+        );
+        return;
+    }
+    let doubt = match conditions_of(tree, unit, terminal, line) {
+        UnitConditions::Hold => None,
+        UnitConditions::Unknown(told) => Some(format!("starts only if {told} holds")),
+        UnitConditions::Fail(told) => {
+            reading.idle(
+                terminal,
+                place,
+                format!("{unit} is skipped, as {told} does not hold"),
+            );
+            return;
+        }
+    };
     let autologin = exec.as_deref().and_then(|command| {
         let mut words = command.split_whitespace();
         words.find(|word| ["--autologin", "-a"].contains(word))?;
@@ -193,14 +238,14 @@ fn add(
     let remark = match autologin {
         Some(user) => Some(format!("logs {user} in without a password")),
         None if no_prompt => Some("whether this program asks for a name is unknown".to_owned()),
-        None => None,
+        None => doubt.clone(),
     };
     reading.prompts.push(LoginPrompt {
         terminal: terminal.to_owned(),
         by: unit.to_owned(),
         place,
         program: exec.unwrap_or_default(),
-        start: if no_prompt {
+        start: if no_prompt || doubt.is_some() {
             PromptStart::Unsure
         } else {
             start
@@ -219,14 +264,8 @@ fn generated(
     for unit in tree.names(GENERATED) {
         if let Some(terminal) = terminal_of_unit(unit) {
             let place = SetupPlace::file(format!("{GENERATED}/{unit}"));
-            add(
-                tree,
-                unit,
-                &terminal,
-                place,
-                PromptStart::Generated,
-                reading,
-            );
+            let start = (place, PromptStart::Generated);
+            add(tree, unit, &terminal, line, start, reading);
         }
     }
     let place = kernel.place.clone().unwrap_or_default();
@@ -238,22 +277,20 @@ fn generated(
         if reading.prompts.iter().any(is_there) || terminal == "console" {
             continue;
         }
-        match &off {
-            Some(why) => reading.idle(terminal, place.clone(), why.clone()),
-            None => add(
-                tree,
-                &unit,
-                terminal,
-                place.clone(),
-                PromptStart::Generated,
-                reading,
-            ),
+        if let Some(why) = &off {
+            reading.idle(terminal, place.clone(), why.clone());
+        } else {
+            let start = (place.clone(), PromptStart::Generated);
+            add(tree, &unit, terminal, line, start, reading);
         }
     }
 }
 
-/// Why the generator makes nothing; none if it works.
+/// Why the generator makes nothing, or nothing that is started; none if it works.
 pub(crate) fn why_no_generator(tree: &SetupTree<'_>, line: &str) -> Option<String> {
+    if let Some(why) = why_no_prompts(tree, line) {
+        return Some(why);
+    }
     let is_off = |word: &String| {
         word.strip_prefix("systemd.getty_auto=")
             .is_some_and(|value| ["0", "no", "false", "off", "n", "f"].contains(&value))

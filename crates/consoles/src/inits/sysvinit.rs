@@ -3,7 +3,7 @@
 //! An id has one to four characters; a line with a longer one is dropped, and so is a later line with
 //! the same id. An entry runs in the runlevels that it names, in all of them if it names none.
 
-use super::inittab::{InittabLine, inittab_lines};
+use super::inittab::{InittabLine, inittab_lines, spoilt_by_return};
 use crate::kernel_console::{KernelConsoles, command_words};
 use crate::prompt::{LoginPrompt, PromptStart, SetupReading, is_prompt_program};
 use crate::setup_tree::{SetupPlace, SetupTree, has_ending};
@@ -95,6 +95,10 @@ fn read_line(
     };
     if line.is_comment {
         reading.idle(terminal, place, "the line is a comment");
+        return;
+    }
+    if let Some(why) = spoilt_by_return(line) {
+        reading.idle(terminal, place, why);
         return;
     }
     if line.id.is_empty() || line.id.len() > LONGEST_ID {

@@ -33,6 +33,7 @@ pub(crate) fn request_of(line: &str) -> ConsoleRequest {
     ConsoleRequest {
         speed: value("--baud"),
         on_demand: value("--on-demand"),
+        may_lose_console: words.contains(&"--no-console"),
         ..ConsoleRequest::new(wish)
     }
 }

@@ -166,6 +166,9 @@ impl KeptFiles<'_> {
     fn text(&mut self, path: &str) {
         if let Some(text) = self.files.text(path) {
             self.put(path, SetupContent::Text(text));
+        } else if self.files.exists(path) && !self.files.is_folder(path) {
+            // It is there, and what it says is unknown.
+            self.put(path, SetupContent::Program(Vec::new()));
         }
     }
 

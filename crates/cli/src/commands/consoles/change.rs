@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use surefoot_consoles::{
     ChangeError, ConsoleChange, ConsoleError, ConsolePlan, ConsoleRequest, ConsoleWish,
-    PromptOutcome, TerminalList, plan_change, plan_consoles, wait_for_prompts,
+    PromptOutcome, TerminalList, check_programs, plan_change, plan_consoles, wait_for_prompts,
 };
 use surefoot_journal::{ChangeRequest, JournalEntry};
 use surefoot_report::escape;
@@ -47,7 +47,8 @@ struct StartArgs {
     /// The speed of the serial terminals that are named; without it the kernel's, else 115200
     #[arg(long, value_name = "SPEED", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
     baud: Option<u32>,
-    /// Set a prompt up on a terminal that does not exist here, for another place where this boots
+    /// Set a prompt up on a terminal that does not exist here, or with a program that is missing, for another
+    /// place where this boots
     #[arg(long)]
     missing: bool,
 }
@@ -86,6 +87,9 @@ pub(crate) struct SetConsolesArgs {
     /// Leave no terminal with a prompt, if that is what the list says
     #[arg(long)]
     none: bool,
+    /// Leave the kernel's consoles without a prompt, if the list names none of them
+    #[arg(long)]
+    no_console: bool,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -150,6 +154,7 @@ pub(super) fn set(args: &SetConsolesArgs, output: &Output) -> Result<Status, Fai
         on_demand: args.on_demand,
         may_be_missing: args.start.missing,
         may_leave_none: args.none,
+        may_lose_console: args.no_console,
         may_end_sessions: args.change.end_sessions,
         ..ConsoleRequest::new(wish)
     };
@@ -196,12 +201,15 @@ fn names(words: &[String]) -> Result<Vec<String>, Failure> {
 fn refused(error: &ConsoleError) -> Failure {
     let unchanged = "Nothing was changed.";
     match error {
-        ConsoleError::NoTerminal { .. } | ConsoleError::NoSerial => {
-            Failure::input(error.to_string())
-        }
+        ConsoleError::NoTerminal { .. }
+        | ConsoleError::NoSerial
+        | ConsoleError::Impossible { .. } => Failure::input(error.to_string()),
         ConsoleError::NoDevice { .. } => {
             Failure::refused(error.to_string()).hint("set it up all the same with --missing")
         }
+        ConsoleError::ConsoleLost { terminal } => Failure::refused(error.to_string()).hint(
+            format!("name {terminal} as well, or take its prompt with --no-console"),
+        ),
         ConsoleError::InUse { .. } => Failure::refused(error.to_string())
             .hint("log out there first, or end it with --end-sessions"),
         ConsoleError::NoneLeft => {
@@ -237,6 +245,17 @@ fn carry_out(
         None => super::live(),
     };
     let plan = plan_consoles(&host, request).map_err(|error| refused(&error))?;
+    let place = match &args.root {
+        Some(root) => root
+            .canonicalize()
+            .map_err(|error| Failure::io(format!("cannot find `{}`", root.display()), &error))?,
+        None => Path::new("/").to_owned(),
+    };
+    let starts_prompts = !matches!(request.wish, ConsoleWish::Remove(_));
+    if starts_prompts && !request.may_be_missing {
+        check_programs(&plan, &place)
+            .map_err(|error| of_change(&error).hint("set it up all the same with --missing"))?;
+    }
     let is_text = args.format == AnswerFormat::Text;
     if plan.edits.is_empty() {
         if is_text {
@@ -247,12 +266,6 @@ fn carry_out(
         }
         return Ok(Status::Clean);
     }
-    let place = match &args.root {
-        Some(root) => root
-            .canonicalize()
-            .map_err(|error| Failure::io(format!("cannot find `{}`", root.display()), &error))?,
-        None => Path::new("/").to_owned(),
-    };
     let title = format!("login prompts on {}", or_none(&plan.wanted));
     let change = plan_change(&plan, &place, &title, args.root.is_none(), journal.now())
         .map_err(|error| of_change(&error))?;

@@ -1,0 +1,91 @@
+//! What is refused although it could be done: each is a way to lock somebody out.
+
+use surefoot_host::Host;
+
+use super::{ConsoleError, ConsoleRequest, ConsoleWish};
+use crate::kernel_console::KernelConsoles;
+use crate::platform::SeenConsole;
+use crate::running::RunningPrompt;
+use crate::setup_tree::SetupTree;
+use crate::table::{ConsoleTable, TerminalPresence, presence};
+use crate::terminal_name::{is_virtual, why_impossible};
+
+/// Refuses terminals that no kernel has.
+pub(super) fn refuse_impossible(added: &[String]) -> Result<(), ConsoleError> {
+    for terminal in added {
+        if let Some(why) = why_impossible(terminal) {
+            return Err(ConsoleError::Impossible {
+                terminal: terminal.clone(),
+                why,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to take the prompt from a terminal where somebody is logged in: most init systems end what runs
+/// for a prompt together with it.
+pub(super) fn refuse_in_use(
+    table: &ConsoleTable,
+    removed: &[String],
+    request: &ConsoleRequest,
+) -> Result<(), ConsoleError> {
+    for terminal in removed.iter().filter(|_| !request.may_end_sessions) {
+        if let Some(RunningPrompt::InUse(program)) = table.row(terminal).map(|row| &row.running) {
+            return Err(ConsoleError::InUse {
+                terminal: terminal.clone(),
+                program: program.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to take the prompt from the kernel's consoles by not naming them: to whom the machine's last
+/// resort is lost, must have said so.
+pub(super) fn refuse_lost_console(
+    kernel: &KernelConsoles,
+    now: &[String],
+    wanted: &[String],
+    request: &ConsoleRequest,
+) -> Result<(), ConsoleError> {
+    let is_by_name = matches!(request.wish, ConsoleWish::Add(_) | ConsoleWish::Remove(_));
+    if is_by_name || request.may_lose_console || wanted.is_empty() {
+        return Ok(());
+    }
+    let is_console = |name: &String| {
+        let is_it = |console: &String| {
+            console == name || (console == "tty0" && is_virtual(name)) || name == "console"
+        };
+        kernel.active.iter().any(is_it)
+    };
+    let Some(lost) = now.iter().find(|name| is_console(name)) else {
+        return Ok(());
+    };
+    if wanted.iter().any(is_console) {
+        return Ok(());
+    }
+    let main = kernel.main.as_ref().filter(|main| now.contains(main));
+    Err(ConsoleError::ConsoleLost {
+        terminal: main.unwrap_or(lost).clone(),
+    })
+}
+
+/// Refuses terminals that this machine is known not to have.
+pub(super) fn refuse_missing(
+    host: &Host,
+    tree: &SetupTree<'_>,
+    seen: &SeenConsole,
+    added: &[String],
+    request: &ConsoleRequest,
+) -> Result<(), ConsoleError> {
+    for terminal in added.iter().filter(|_| !request.may_be_missing) {
+        if let TerminalPresence::No(why) = presence(host, tree, seen, terminal) {
+            return Err(ConsoleError::NoDevice {
+                terminal: terminal.clone(),
+                why,
+            });
+        }
+    }
+    Ok(())
+}

@@ -76,7 +76,7 @@ fn journal_tests() -> Outcome {
     run_command(command(&words).env("SUREFOOT_CRASH_POINTS", "all"), &shown)
 }
 
-/// A bisection killed at sixty moments.
+/// A bisection killed at sixty moments, and all scenes with real daemons.
 fn intervention_tests() -> Outcome {
     let words = [
         "cargo",
@@ -85,8 +85,10 @@ fn intervention_tests() -> Outcome {
         "surefoot",
         "--test",
         "bisect",
-        "kill",
+        "--test",
+        "bisect_daemons",
         "--",
+        "--include-ignored",
         "--nocapture",
     ];
     let shown = format!("SUREFOOT_BISECT_KILLS=60 {}", words.join(" "));

@@ -24,6 +24,17 @@ const NEEDED: &[(&str, &str)] = &[
     ("perl", "perl-base"),
     ("agetty", "util-linux"),
     ("systemctl", "systemd"),
+    ("curl", "curl"),
+    ("nginx", "nginx-light"),
+    ("apache2", "apache2-bin"),
+    ("haproxy", "haproxy"),
+    ("sshd", "openssh-server"),
+    ("ssh-keygen", "openssh-client"),
+    ("named", "bind9"),
+    ("dig", "bind9-dnsutils"),
+    ("php-fpm8.2", "php8.2-fpm"),
+    ("cgi-fcgi", "libfcgi-bin"),
+    ("mariadbd", "mariadb-server-core"),
 ];
 
 /// Packages that would replace a part of this machine if they were installed: they are unpacked beside it.

@@ -64,6 +64,9 @@ pub enum BisectError {
     /// The process that would put everything back is gone.
     #[error("the guard that puts everything back is gone, so the search ended")]
     GuardGone,
+    /// The person who waits has interrupted.
+    #[error("interrupted")]
+    Interrupted,
     /// The guard cannot be started.
     #[error("the guard that puts everything back cannot be started: {why}")]
     GuardFailed {

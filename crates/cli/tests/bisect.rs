@@ -288,6 +288,35 @@ fn what_another_program_writes_meanwhile_is_kept_and_ends_the_search() {
     assert_eq!(scene.state_of_file(), before);
 }
 
+#[test]
+fn an_interrupt_puts_everything_back_and_says_so() {
+    let scene = Scene::new();
+    scene.write("test.sh", &format!("sleep 0.1\n{TEST}"));
+    let before = scene.state_of_file();
+    let mut command = scene.command();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let child = child.expect("it starts");
+    let begun = Instant::now();
+    // Once the file is another one, the search is under way.
+    while scene.state_of_file().0 == before.0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no search began");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill").success());
+    let ran = ran(child.wait_with_output().expect("it ends"));
+    assert!(ran.out.contains("The search was interrupted."), "{ran:?}");
+    assert!(ran.out.contains("Everything is put back"), "{ran:?}");
+    assert_eq!(scene.state_of_file(), before);
+    assert!(scene.daemon_runs());
+    assert_eq!(scene.leftovers(), [""; 0]);
+}
+
 /// At how many moments it is killed: `SUREFOOT_BISECT_KILLS`, else a few.
 fn kills() -> u32 {
     let wanted = std::env::var("SUREFOOT_BISECT_KILLS").ok();

@@ -59,6 +59,8 @@ pub struct BisectSetting<'a> {
     pub watchdog: WatchdogStarter,
     /// Starts the guard.
     pub guard: GuardStarter,
+    /// Whether the person who waits has interrupted since this was last asked.
+    pub interrupted: fn() -> bool,
 }
 
 /// What the untouched configuration did.
@@ -102,6 +104,8 @@ pub struct BisectRun {
     pub took: Duration,
     /// Whether the time was over before the search was.
     pub time_over: bool,
+    /// Whether the search was interrupted.
+    pub interrupted: bool,
     /// What ended the search.
     pub failed: Option<BisectError>,
     /// How the machine was left; nothing if nothing was changed.
@@ -127,7 +131,8 @@ pub fn run_bisect(
         });
     }
     let mut progress = BisectProgress::default();
-    let (untouched, answer) = look_at_untouched(commands, &mut progress, watcher)?;
+    let (untouched, answer) =
+        look_at_untouched(commands, setting.interrupted, &mut progress, watcher)?;
     let mut run = BisectRun {
         said: String::from_utf8_lossy(&answer.output).trim().to_owned(),
         loaded,
@@ -137,6 +142,7 @@ pub fn run_bisect(
         progress,
         took: Duration::ZERO,
         time_over: false,
+        interrupted: false,
         failed: None,
         restored: None,
     };
@@ -150,6 +156,7 @@ pub fn run_bisect(
 /// Runs the test on the untouched configuration until it is clear what it says.
 fn look_at_untouched(
     commands: &TestCommands,
+    interrupted: fn() -> bool,
     progress: &mut BisectProgress,
     watcher: &mut dyn FnMut(&BisectProgress),
 ) -> Result<(UntouchedState, UntouchedAnswer), BisectError> {
@@ -160,6 +167,9 @@ fn look_at_untouched(
         let (outcome, end) = look_once(commands, answer.as_ref(), &mut no_log())?;
         progress.tests += 1;
         watcher(progress);
+        if interrupted() {
+            return Err(BisectError::Interrupted);
+        }
         if outcome == TestOutcome::Symptom || answer.is_none() {
             answer = Some(UntouchedAnswer {
                 status: end.status,
@@ -244,6 +254,7 @@ fn intervene(
             guard,
             repeats: steadiness.repeats,
             untouched,
+            interrupted: setting.interrupted,
             end: Instant::now() + options.within,
             in_force: BTreeMap::new(),
             progress: std::mem::take(&mut run.progress),
@@ -261,6 +272,10 @@ fn intervene(
             Err(TrialEnd::TimeOver) => {
                 run.answer = Some(partial);
                 run.time_over = true;
+            }
+            Err(TrialEnd::Interrupted) => {
+                run.answer = Some(partial);
+                run.interrupted = true;
             }
             Err(TrialEnd::Failed(error)) => run.failed = Some(error),
         }

@@ -56,6 +56,8 @@ fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
 pub(super) enum TrialEnd {
     /// The time is over.
     TimeOver,
+    /// The person who waits has enough.
+    Interrupted,
     /// Something is wrong.
     Failed(BisectError),
 }
@@ -95,6 +97,8 @@ pub(super) struct LiveTrial<'a> {
     pub(super) guard: GuardLink,
     pub(super) repeats: usize,
     pub(super) untouched: UntouchedAnswer,
+    /// Whether the person who waits has interrupted.
+    pub(super) interrupted: fn() -> bool,
     /// When the search must be over.
     pub(super) end: Instant,
     /// What the daemon runs with: the files that are not untouched.
@@ -258,9 +262,13 @@ impl LiveTrial<'_> {
     fn judge(&mut self) -> Result<TestOutcome, TrialEnd> {
         let (commands, untouched) = (self.commands, &self.untouched);
         let (guard, progress, end) = (&mut self.guard, &mut self.progress, self.end);
+        let interrupted = self.interrupted;
         repeat_test(self.repeats, || {
             if Instant::now() > end {
                 return Err(TrialEnd::TimeOver);
+            }
+            if interrupted() {
+                return Err(TrialEnd::Interrupted);
             }
             progress.tests += 1;
             let (outcome, _) = look_once(commands, Some(untouched), guard)?;
@@ -279,6 +287,9 @@ impl TestOracle for LiveTrial<'_> {
         }
         if Instant::now() > self.end {
             return Err(TrialEnd::TimeOver);
+        }
+        if (self.interrupted)() {
+            return Err(TrialEnd::Interrupted);
         }
         self.tell();
         let wanted: BTreeMap<usize, Vec<u8>> = self.tree.changed_files(edit).into_iter().collect();

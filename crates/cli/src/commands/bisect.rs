@@ -119,6 +119,7 @@ struct BisectAnswer<'a> {
     cost: &'a BisectProgress,
     seconds: f64,
     time_over: bool,
+    interrupted: bool,
     restored: Option<&'a RestoredState>,
 }
 
@@ -161,6 +162,7 @@ pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure>
             words,
         },
         watchdog,
+        interrupted: surefoot_sys::take_interrupt,
     };
     let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
     let run = run_bisect(&options, &setting, &mut |progress| {
@@ -248,6 +250,7 @@ fn conclude(args: &BisectArgs, run: &BisectRun, output: &Output) -> Result<Statu
             cost: &run.progress,
             seconds: (run.took.as_secs_f64() * 1000.0).round() / 1000.0,
             time_over: run.time_over,
+            interrupted: run.interrupted,
             restored: run.restored.as_ref(),
         };
         output.answer(&output.json_answer("bisect", &answer)?)?;
@@ -320,6 +323,9 @@ fn text(args: &BisectArgs, run: &BisectRun, named: Option<&NamedAnswer>) -> Stri
     }
     if let Some(named) = named {
         answer_text(&mut text, args, named);
+    }
+    if run.interrupted {
+        text.push_str("The search was interrupted.\n");
     }
     if run.time_over {
         text.push_str("The time was over before the search was (--within gives it more).\n");

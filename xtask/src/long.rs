@@ -88,11 +88,14 @@ fn intervention_tests() -> Outcome {
         "--test",
         "bisect_daemons",
         "--",
-        "--include-ignored",
         "--nocapture",
     ];
+    let variables = [
+        ("SUREFOOT_BISECT_KILLS", "60"),
+        ("SUREFOOT_BISECT_SCENES", "all"),
+    ];
     let shown = format!("SUREFOOT_BISECT_KILLS=60 {}", words.join(" "));
-    run_command(command(&words).env("SUREFOOT_BISECT_KILLS", "60"), &shown)
+    run_command(command(&words).envs(variables), &shown)
 }
 
 /// Twenty of each way in which the watchdog has to bring a file back.

@@ -113,20 +113,19 @@ fn mysql_a_line_of_an_included_file() {
     );
 }
 
+/// Scenes of half a minute: all of them if `SUREFOOT_BISECT_SCENES` is `all`, else the first.
 #[test]
-#[ignore = "half a minute; `cargo xtask long interventions` runs it"]
-fn php_fpm_two_lines_each_enough() {
+fn longer_scenes() {
     let places = ["conf/pool.d/office.conf:8", "conf/pool.d/office.conf:10"];
-    check("fpm_either", "1-minimal", "any", &places);
-}
-
-#[test]
-#[ignore = "half a minute; `cargo xtask long interventions` runs it"]
-fn bind_an_empty_zone() {
-    check(
-        "bind_empty_zone",
-        "1-minimal",
-        "one",
-        &["conf/private.conf:2"],
-    );
+    let scenes: [(&str, &str, &[&str]); 2] = [
+        // An empty zone hides what a wider one knows.
+        ("bind_empty_zone", "one", &["conf/private.conf:2"]),
+        // Two lines, each of which breaks an export off.
+        ("fpm_either", "any", &places),
+    ];
+    let all = std::env::var("SUREFOOT_BISECT_SCENES").is_ok_and(|word| word == "all");
+    let count = if all { scenes.len() } else { 1 };
+    for (scene, cause, culprits) in &scenes[..count] {
+        check(scene, "1-minimal", cause, culprits);
+    }
 }

@@ -9,6 +9,10 @@ use serde_json::Value;
 const LIMIT: &str = "200";
 
 /// Runs a scene and gives the answer of `surefoot bisect`.
+#[expect(
+    clippy::print_stdout,
+    reason = "what a scene costs is looked up in the output"
+)]
 fn play(scene: &str) -> Value {
     let folder = tempfile::tempdir().expect("a folder for scratch");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bisect_daemons");

@@ -432,7 +432,7 @@ always\t''
 never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -s n -l dry-run -d 'Say what would happen and send nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -l tree -d 'Stop everything below the targets as well'
-complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -l no-kill -d 'Send no KILL'
+complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -l no-kill -d 'Send no KILL: what has not ended after the grace is left, and told'
 complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -l kill -d 'Send KILL even to a daemon that it harms'
 complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -l all -d 'Stop several unrelated processes of one name'
 complete -c surefoot -n "__fish_surefoot_using_subcommand stop" -s y -l yes -d 'Stop also what is protected or would be started again'

@@ -16,6 +16,8 @@ pub struct ProcessDetail {
     pub process: Process,
     /// Its threads by number; the first thread has the process's own number.
     pub threads: Vec<ThreadState>,
+    /// Signals that it reads from a file (`signalfd`), as a mask: it blocks them so that they go there.
+    pub read_from_file: u64,
     /// The control group whose freezer holds it.
     pub frozen_by: Option<FrozenGroup>,
     /// The system call that its stuck thread waits in; none if it runs or may not be read.

@@ -111,7 +111,7 @@ impl StopExplanation {
         match self.plight.clone() {
             ProcessPlight::Plain | ProcessPlight::NamespaceInit => {}
             ProcessPlight::Stopped => self.why.push(
-                "it is stopped: TERM waits until CONT, KILL works at once".to_owned(),
+                "it is stopped (SIGSTOP, Ctrl-Z): TERM waits until CONT, KILL works at once".to_owned(),
             ),
             ProcessPlight::Zombie { parent } => self.say_zombie(parent, host),
             ProcessPlight::DeadLeader { living } => self.why.push(format!(
@@ -178,7 +178,7 @@ impl StopExplanation {
                 "it is a thread of the kernel: no signal ends it; it goes with what it serves (a module, a mount, a device) or at the next reboot".to_owned(),
             ),
             ProcessPlight::FirstProcess => {
-                self.why.push("it is process 1, which the kernel lets nothing end: the machine goes down with it".to_owned());
+                self.why.push("it is process 1: the kernel drops every signal for it that it has no handler for, KILL always; if it ends by itself, the machine (or this container) stops".to_owned());
                 self.advise("Shut the machine down", &["shutdown -r now".to_owned()]);
             }
         }
@@ -323,6 +323,9 @@ impl StopExplanation {
                     "it catches TERM, but a shell runs its trap only when its foreground command ends: {}",
                     named(host, child)
                 )),
+                None if mask_has(detail.read_from_file, TERM) => self.why.push(
+                    "it reads TERM from a signalfd: the program decides when to end".to_owned(),
+                ),
                 None => self.why.push("it catches TERM: the program decides when to end".to_owned()),
             },
             SignalHandling::Ignored => self.why.push("it ignores TERM: TERM vanishes".to_owned()),

@@ -10,7 +10,8 @@ use crate::explanation::{
 };
 use crate::manners::{DaemonManners, ProcessRestart, UnitState, manners_of, restart_of};
 use crate::plight::{
-    ProcessPlight, SignalOutcome, handling_of, is_namespace_init, outcome_of_request,
+    ProcessPlight, SignalHandling, SignalOutcome, handling_of, is_namespace_init,
+    outcome_of_request,
 };
 use crate::protection::protection_of;
 use crate::signal::{KILL, TERM};
@@ -201,10 +202,13 @@ fn plan_member(
     let host = inputs.host;
     let explanation = explain_process(detail, host, &inputs.sender);
     let manners = manners_of(detail);
-    let signal = options
-        .signal
-        .or(manners.map(|manners| manners.signal))
-        .unwrap_or(TERM);
+    let asked_for = options.signal.or(manners.map(|manners| manners.signal));
+    // What the kernel drops need not be waited for.
+    let is_dropped = is_namespace_init(detail)
+        && handling_of(detail, TERM) == SignalHandling::Default
+        && options.kill != Some(false);
+    let signal = asked_for.unwrap_or(if is_dropped { KILL } else { TERM });
+    let resume = explanation.plight == ProcessPlight::Stopped && signal != KILL;
     let hopeless = matches!(
         explanation.plight,
         ProcessPlight::Zombie { .. } | ProcessPlight::KernelThread | ProcessPlight::FirstProcess
@@ -212,11 +216,13 @@ fn plan_member(
     let outcome = if signal == KILL {
         explanation.on_kill
     } else {
-        outcome_of_request(
-            &explanation.plight,
-            handling_of(detail, signal),
-            is_namespace_init(detail),
-        )
+        // It is not stopped any more when CONT has followed.
+        let then = if resume {
+            &ProcessPlight::Plain
+        } else {
+            &explanation.plight
+        };
+        outcome_of_request(then, handling_of(detail, signal), is_namespace_init(detail))
     };
     let harmful = manners.is_some_and(|manners| manners.kill_harms);
     let unit = process
@@ -257,7 +263,7 @@ fn plan_member(
             .map(|parent| parent.pid),
         signal: (!hopeless).then_some(signal),
         outcome,
-        resume: explanation.plight == ProcessPlight::Stopped && signal != KILL,
+        resume,
         grace: options
             .grace
             .or(manners.map(|manners| manners.grace))
@@ -286,7 +292,8 @@ fn refusal_of(
     if let Some(why) = protection_of(pid, all, inputs.host, inputs.sender.pid) {
         // No `--yes` makes these two a sensible wish.
         if !options.yes || pid == 1 || pid == inputs.sender.pid {
-            return refuse(why, None);
+            let shut_down = (pid == 1).then(|| "shutdown -r now".to_owned());
+            return refuse(why, shut_down);
         }
     }
     if options.yes || !member.asked {

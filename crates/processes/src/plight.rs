@@ -161,6 +161,8 @@ pub fn handling_of(detail: &ProcessDetail, signal: u8) -> SignalHandling {
     };
     if mask_has(signals.ignored, signal) {
         SignalHandling::Ignored
+    } else if blocked && mask_has(detail.read_from_file, signal) {
+        SignalHandling::Caught
     } else if blocked {
         SignalHandling::Blocked
     } else if mask_has(signals.caught, signal) {

@@ -7,7 +7,9 @@ use surefoot_host::Host;
 /// Why a process is not stopped unless you insist.
 pub fn protection_of(pid: u32, all: &BTreeSet<u32>, host: &Host, me: u32) -> Option<String> {
     if pid == 1 {
-        return Some("it is process 1: the machine goes down with it".to_owned());
+        return Some(
+            "it is process 1, and the machine (or this container) stops with it".to_owned(),
+        );
     }
     if pid == me {
         return Some("it is this very surefoot".to_owned());

@@ -84,6 +84,13 @@ fn term_is_ignored_caught_or_blocked() {
         [ProgramDecides, Ends],
     );
     five_times("blocks", |_| {}, "plain", Blocked, [Waits, Ends]);
+    five_times(
+        "reads-signals",
+        |_| {},
+        "plain",
+        Caught,
+        [ProgramDecides, Ends],
+    );
     five_times("blocks-in-one", |_| {}, "plain", ByDefault, [Ends, Ends]);
 }
 

@@ -198,7 +198,14 @@ fn a_dead_leader_a_vfork_parent_and_a_namespace_init_are_ended() {
         .next()
         .expect("the init")
         .pid;
-    assert_eq!(ended(&stop(init, QUICK), init), (by(9), true));
+    // The kernel drops TERM for it: nothing is to be waited for.
+    let long = StopOptions {
+        grace: Some(60),
+        ..QUICK
+    };
+    let begun = Instant::now();
+    assert_eq!(ended(&stop(init, long), init), (by(9), true));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -399,4 +406,28 @@ fn what_is_foretold_for_an_ignored_signal_is_that_it_does_nothing() {
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(state(subject.pid), 'S');
     send(subject.pid, "KILL");
+}
+
+#[test]
+fn what_is_stopped_ends_by_term_as_cont_follows_and_that_is_foretold() {
+    for (kind, outcome, end) in [
+        ("plain", SignalOutcome::Ends, by(15)),
+        (
+            "catches",
+            SignalOutcome::ProgramDecides,
+            ProcessEnd::Exited { code: 7 },
+        ),
+    ] {
+        let subject = Subject::start(&[kind]);
+        subject.signal("STOP");
+        until("it is stopped", || state(subject.pid) == 'T');
+        let plan = plan(&StopTarget::Pid(subject.pid), QUICK);
+        let member = &plan.members[0];
+        assert!(member.resume, "{kind}");
+        assert_eq!(member.outcome, outcome, "{kind}");
+        // By itself TERM would wait.
+        assert_eq!(member.explanation.on_term, SignalOutcome::Waits, "{kind}");
+        let report = carry_out(&plan, std::process::id(), &mut |_| {}).expect("it is done");
+        assert_eq!(ended(&report, subject.pid), (end, false), "{kind}");
+    }
 }

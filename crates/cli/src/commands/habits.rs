@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use surefoot_processes::{signal_name, signal_number};
 
 /// The error with what to type instead, where that is known.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
@@ -28,6 +29,7 @@ fn tip_for(words: &[&str]) -> Option<String> {
     let after = words.get(command + 1..)?;
     match words[command] {
         "edit" => lost_dashes(after),
+        "stop" => signal_as_of_kill(after),
         _ => None,
     }
 }
@@ -56,9 +58,55 @@ fn lost_dashes(words: &[&str]) -> Option<String> {
     ))
 }
 
+/// `stop -9 PID`, `stop -KILL PID`, `stop -s HUP PID`: as `kill` and `pkill` take a signal.
+fn signal_as_of_kill(words: &[&str]) -> Option<String> {
+    let is_option = |word: &str| word.starts_with('-');
+    let at = words.iter().position(|word| {
+        *word == "-s"
+            || word
+                .strip_prefix('-')
+                .is_some_and(|it| signal_number(it).is_some())
+    })?;
+    let (name, behind) = match words[at] {
+        "-s" => (*words.get(at + 1)?, at + 2),
+        word => (&word[1..], at + 1),
+    };
+    let number = signal_number(name)?;
+    let rest = words[..at].iter().chain(words.get(behind..)?);
+    let targets: Vec<&str> = rest.filter(|word| !is_option(word)).copied().collect();
+    let targets = if targets.is_empty() {
+        "TARGET".to_owned()
+    } else {
+        targets.join(" ")
+    };
+    let name = signal_name(number);
+    Some(match number {
+        9 => format!(
+            "TERM goes first, and KILL by itself after the grace (10 s): surefoot stop {targets}; KILL at \
+             once: surefoot stop {targets} --signal KILL"
+        ),
+        _ => format!("the first signal is an option: surefoot stop {targets} --signal {name}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::tip_for;
+
+    #[test]
+    fn a_signal_as_kill_takes_it_is_named() {
+        for (line, wanted) in [
+            ("stop -9 812", "surefoot stop 812 --signal KILL"),
+            ("stop -KILL :80 812", "surefoot stop :80 812 --signal KILL"),
+            ("stop nginx -SIGQUIT", "surefoot stop nginx --signal QUIT"),
+            ("stop -s INT 812", "surefoot stop 812 --signal INT"),
+        ] {
+            let words: Vec<&str> = std::iter::once("surefoot").chain(line.split(' ')).collect();
+            let tip = tip_for(&words).expect(line);
+            assert!(tip.ends_with(wanted), "{line}: {tip}");
+        }
+        assert_eq!(tip_for(&["surefoot", "stop", "-x", "812"]), None);
+    }
 
     #[test]
     fn a_forgotten_pair_of_dashes_is_named() {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use surefoot_processes::{
-    EndedProcess, ProcessEnd, StopError, StopExplanation, StopMember, StopOptions, StopPlan,
-    StopReport, StopTarget, TargetError, carry_out, gather_stop_plan, signal_name, signal_number,
-    signal_page,
+    EndedProcess, ProcessEnd, ProcessPlight, StopError, StopExplanation, StopMember, StopOptions,
+    StopPlan, StopReport, StopTarget, TargetError, carry_out, gather_stop_plan, signal_name,
+    signal_number, signal_page,
 };
 use surefoot_report::escape;
 
@@ -69,7 +69,7 @@ pub(crate) struct StopArgs {
     /// Stop everything below the targets as well
     #[arg(long)]
     pub(crate) tree: bool,
-    /// Send no KILL
+    /// Send no KILL: what has not ended after the grace is left, and told
     #[arg(long, conflicts_with = "kill")]
     pub(crate) no_kill: bool,
     /// Send KILL even to a daemon that it harms
@@ -223,7 +223,7 @@ fn failure(error: &StopError) -> Failure {
 fn plan_text(plan: &StopPlan) -> String {
     let mut text = String::new();
     for member in plan.members.iter().filter(|member| member.asked) {
-        text.push_str(&member_text(member));
+        text.push_str(&member_text(member, plan.options));
     }
     let along: Vec<&StopMember> = plan.members.iter().filter(|member| !member.asked).collect();
     if !along.is_empty() {
@@ -255,9 +255,8 @@ fn plan_text(plan: &StopPlan) -> String {
             Some(command) => {
                 let _ = writeln!(text, "  the proper way:  {}", escape(command));
             }
-            None => text.push_str(
-                "  `--yes` does it nevertheless, save for process 1 and surefoot itself\n",
-            ),
+            None if refusal.pid == std::process::id() => {}
+            None => text.push_str("  `--yes` does it nevertheless\n"),
         }
     }
     if !plan.refusals.is_empty() {
@@ -266,7 +265,7 @@ fn plan_text(plan: &StopPlan) -> String {
     text
 }
 
-fn member_text(member: &StopMember) -> String {
+fn member_text(member: &StopMember, options: StopOptions) -> String {
     let mut text = format!(
         "{} (pid {}), {} old, user {}",
         escape(&member.name),
@@ -304,7 +303,12 @@ fn member_text(member: &StopMember) -> String {
             member.peers.join(", ")
         );
     }
-    if !member.children.is_empty() {
+    // Those of the first process of a namespace end with it.
+    let ends_all = matches!(
+        member.explanation.plight,
+        ProcessPlight::FirstProcess | ProcessPlight::NamespaceInit
+    );
+    if !member.children.is_empty() && !ends_all {
         let pids: Vec<String> = member
             .children
             .iter()
@@ -318,12 +322,20 @@ fn member_text(member: &StopMember) -> String {
         };
         let _ = writeln!(
             text,
-            "  its children are not stopped: {}{more} (`--tree` stops them, too)",
+            "  its children get no signal: {}{more} (`--tree` stops them, too)",
             pids.join(", ")
         );
     }
     if let Some(manners) = &member.manners {
         let _ = writeln!(text, "  {}", manners.why);
+    }
+    if let Some(restart) = member.restart.as_ref().filter(|_| options.yes) {
+        let _ = writeln!(
+            text,
+            "  {} will start it again; the proper way: {}",
+            escape(&restart.by),
+            escape(&restart.command)
+        );
     }
     if let Some(script) = member.script {
         let _ = writeln!(
@@ -332,11 +344,11 @@ fn member_text(member: &StopMember) -> String {
         );
     }
     text.push_str(&why_text(&member.explanation));
-    text.push_str(&will_text(member));
+    text.push_str(&will_text(member, options));
     text
 }
 
-fn will_text(member: &StopMember) -> String {
+fn will_text(member: &StopMember, options: StopOptions) -> String {
     let Some(signal) = member.signal else {
         return "  will: nothing, since no signal does anything\n".to_owned();
     };
@@ -353,9 +365,12 @@ fn will_text(member: &StopMember) -> String {
                 member.grace,
                 outcome(on_kill)
             ),
+            (false, _) if options.kill == Some(false) => {
+                write!(text, ", wait {} s, no KILL (`--no-kill`)", member.grace)
+            }
             (false, _) => write!(
                 text,
-                ", wait {} s, no KILL (`--kill` sends it)",
+                ", wait {} s, no KILL, which would harm it (`--kill` sends it)",
                 member.grace
             ),
         };

@@ -41,6 +41,9 @@ impl ProcessDetail {
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => detail.missing.push(format!("its threads: {error}")),
         }
+        if detail.process.signals.blocked != 0 {
+            detail.read_from_file = signals_read_from_files(&folder);
+        }
         let groups = fs::read_to_string(format!("{folder}/cgroup")).unwrap_or_default();
         detail.control_group = control_group::path_of(&groups);
         detail.frozen_by = control_group::frozen(&groups);
@@ -69,6 +72,32 @@ impl ProcessDetail {
         let stuck = all.iter().find(|thread| thread.state == 'D');
         stuck.or_else(|| all.iter().find(|thread| thread.state != 'Z'))
     }
+}
+
+/// The signals of all `signalfd`s of a process, as a mask.
+fn signals_read_from_files(folder: &str) -> u64 {
+    let mut all = 0;
+    for entry in fs::read_dir(format!("{folder}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let is_it = fs::read_link(entry.path())
+            .is_ok_and(|target| target.as_os_str() == "anon_inode:[signalfd]");
+        if !is_it {
+            continue;
+        }
+        let name = entry.file_name();
+        let told = fs::read_to_string(format!("{folder}/fdinfo/{}", name.to_string_lossy()));
+        let told = told.unwrap_or_default();
+        let masks = told
+            .lines()
+            .filter_map(|line| line.strip_prefix("sigmask:"));
+        all |= masks
+            .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .fold(0, |all, mask| all | mask);
+    }
+    all
 }
 
 impl ProcessIdentity {

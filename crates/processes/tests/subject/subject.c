@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -215,6 +216,16 @@ int main(int count, char **words)
 		sigprocmask(SIG_BLOCK, &set, 0);
 		second_thread();
 		ready(getpid());
+	} else if (!strcmp(kind, "reads-signals")) {
+		struct signalfd_siginfo told;
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, 0);
+		int file = signalfd(-1, &set, 0);
+		ready(getpid());
+		while (read(file, &told, sizeof told) != sizeof told)
+			;
+		_exit(7);
 	} else if (!strcmp(kind, "blocks-in-one")) {
 		second_thread();
 		sigemptyset(&set);

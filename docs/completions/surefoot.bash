@@ -350,7 +350,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__bisect)
-            opts="-v -q -h -V --test --syntax --reload --fix --same-output --as --within --test-limit --reload-limit --state-dir --format --schema --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --test --syntax --reload --changes --since --fix --same-output --as --within --test-limit --reload-limit --state-dir --format --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,6 +365,10 @@ _surefoot() {
                     return 0
                     ;;
                 --reload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

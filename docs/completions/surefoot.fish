@@ -542,6 +542,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l test -d 'Run this in a shell to see whether the symptom is there: 0 fine, 1 the symptom, else something else' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l syntax -d 'Run this in a shell to see whether the daemon would take the configuration; known by itself for nginx, Apache, `HAProxy`, BIND, sshd, PHP-FPM and Postfix in their usual places' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l reload -d 'Run this in a shell to make the daemon take the configuration; it must also start one that is down' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l since -d 'With --changes: only files that changed within so long, such as 2d; in git, since its last commit before' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l as -d 'The structure of the files, if their names and content do not tell it' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l within -d 'End the search after so long, and say what is known by then' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l test-limit -d 'How long one run of the test may take; a longer one counts as something else' -r
@@ -552,6 +553,7 @@ json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l changes -d 'Search whole files that changed, below CONFIG (else /etc), each with an earlier content: from the journal, git or etckeeper, the archive of its package, or a copy beside it such as FILE.dpkg-old and FILE~'
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l fix -d 'Show the smallest change that cures'
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l same-output -d 'Take only the same output as on the untouched configuration for the symptom, whatever the status'
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l schema -d 'Print the JSON Schema of what `--format json` writes, and test nothing'

@@ -25,6 +25,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("agetty", "util-linux"),
     ("systemctl", "systemd"),
     ("curl", "curl"),
+    ("git", "git"),
     ("nginx", "nginx-light"),
     ("apache2", "apache2-bin"),
     ("haproxy", "haproxy"),

@@ -1,10 +1,9 @@
 //! What a search found, in the words of files and lines: for people and for programs.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use similar::TextDiff;
 
+use crate::act::ChangedFiles;
 use crate::search::{BisectCause, BisectVerdict, SearchAnswer, TestOutcome};
 use crate::tree::{ConfigEdit, ConfigTree, UnitId};
 
@@ -13,7 +12,7 @@ use crate::tree::{ConfigEdit, ConfigTree, UnitId};
 pub struct NamedUnit {
     /// Its file.
     pub file: String,
-    /// Its first line.
+    /// Its first line; 0 if it is a whole file.
     pub line: usize,
     /// Its last line.
     pub last_line: usize,
@@ -71,10 +70,11 @@ pub struct NamedAnswer {
 pub fn name_unit(tree: &ConfigTree, id: UnitId) -> NamedUnit {
     let unit = tree.unit(id);
     let text = tree.text_of(id);
+    let is_whole = tree.files[unit.file].is_whole;
     NamedUnit {
         file: tree.files[unit.file].path.clone(),
-        line: unit.line,
-        last_line: unit.last_line,
+        line: if is_whole { 0 } else { unit.line },
+        last_line: if is_whole { 0 } else { unit.last_line },
         text: text
             .lines()
             .next()
@@ -85,8 +85,11 @@ pub fn name_unit(tree: &ConfigTree, id: UnitId) -> NamedUnit {
 }
 
 impl NamedUnit {
-    /// Where it is: `FILE:LINE`.
+    /// Where it is: `FILE:LINE`, or the file alone where it is a whole one.
     pub fn place(&self) -> String {
+        if self.line == 0 {
+            return self.file.clone();
+        }
         format!("{}:{}", self.file, self.line)
     }
 
@@ -162,20 +165,32 @@ pub fn describe_edit(tree: &ConfigTree, edit: &ConfigEdit) -> String {
     }
 }
 
+/// The change from now to an earlier content of whole files, as a unified diff.
+pub fn earlier_diff(changes: &ChangedFiles, tree: &ConfigTree, edit: &ConfigEdit) -> String {
+    let files = edit.deleted.iter().map(|unit| tree.unit(*unit).file);
+    let diffs = files.map(|file| {
+        let file = &changes.files[file];
+        unified_diff(&file.path.display().to_string(), &file.now, &file.earlier)
+    });
+    diffs.collect()
+}
+
+fn unified_diff(path: &str, before: &[u8], after: &[u8]) -> String {
+    let (before, after) = (
+        String::from_utf8_lossy(before),
+        String::from_utf8_lossy(after),
+    );
+    let diff = TextDiff::from_lines(&*before, &*after);
+    let mut unified = diff.unified_diff();
+    unified.context_radius(2).header(path, path).to_string()
+}
+
 /// The change of an edit as a unified diff.
 pub fn cure_diff(tree: &ConfigTree, edit: &ConfigEdit) -> String {
     let mut text = String::new();
     for (file, after) in tree.changed_files(edit) {
         let source = &tree.files[file];
-        let before = String::from_utf8_lossy(&source.text).into_owned();
-        let after = String::from_utf8_lossy(&after).into_owned();
-        let diff = TextDiff::from_lines(&before, &after);
-        let mut unified = diff.unified_diff();
-        let _ = write!(
-            text,
-            "{}",
-            unified.context_radius(2).header(&source.path, &source.path)
-        );
+        text.push_str(&unified_diff(&source.path, &source.text, &after));
     }
     text
 }

@@ -17,13 +17,13 @@ mod search;
 mod tree;
 
 pub use act::{
-    BisectOptions, BisectProgress, BisectRun, BisectSetting, ConfigIntervention, GuardOutcome,
-    GuardStarter, LoadedConfig, RestoredState, TestCommands, UntouchedState, guard_bisection,
-    load_config, run_bisect,
+    BisectOptions, BisectProgress, BisectRun, BisectSetting, ChangedFile, ChangedFiles,
+    ConfigIntervention, GuardOutcome, GuardStarter, LoadedConfig, RestoredState, TestCommands,
+    UntouchedState, gather_changes, guard_bisection, load_config, run_bisect, run_changes,
 };
 pub use answer::{
-    CauseKind, NamedAnswer, NamedUnit, ShownTest, cure_diff, describe_edit, name_answer, name_unit,
-    outcome_words,
+    CauseKind, NamedAnswer, NamedUnit, ShownTest, cure_diff, describe_edit, earlier_diff,
+    name_answer, name_unit, outcome_words,
 };
 pub use error::BisectError;
 pub use lens::{ConfigLens, ConfigNode, parse_config};

@@ -26,6 +26,8 @@ pub struct SourceFile {
     pub lens: ConfigLens,
     /// Whether it must stay as it is.
     pub is_fixed: bool,
+    /// Whether it stands for a file as a whole: leaving its one unit out means an earlier content.
+    pub is_whole: bool,
 }
 
 /// A statement or block with its place.
@@ -257,7 +259,12 @@ impl ConfigTree {
     /// Where a unit stands: file and line.
     pub fn place_of(&self, id: UnitId) -> String {
         let unit = self.unit(id);
-        format!("{}:{}", self.files[unit.file].path, unit.line)
+        let file = &self.files[unit.file];
+        if file.is_whole {
+            file.path.clone()
+        } else {
+            format!("{}:{}", file.path, unit.line)
+        }
     }
 
     /// A file as an edit makes it.

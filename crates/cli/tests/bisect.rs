@@ -34,7 +34,7 @@ server {
 
 /// The daemon needs `listen` to run, and `server` to be accepted.
 const RELOAD: &str = r#"
-cd "$(dirname "$0")"
+cd "$(dirname "$0")"; echo >> events
 [ -s pid ] && kill "$(cat pid)" 2> /dev/null
 grep -q listen conf/shop.conf || { echo "no listener" >&2; exit 1; }
 cp conf/shop.conf running
@@ -43,13 +43,13 @@ echo $! > pid
 "#;
 
 const SYNTAX: &str = r#"
-cd "$(dirname "$0")"
+cd "$(dirname "$0")"; echo >> events
 [ "$(grep -c '{' conf/shop.conf)" = "$(grep -c '}' conf/shop.conf)" ] && grep -q server conf/shop.conf
 "#;
 
 /// The header of the server is lost where a location has one of its own.
 const TEST: &str = r#"
-cd "$(dirname "$0")"
+cd "$(dirname "$0")"; echo >> events
 kill -0 "$(cat pid)" 2> /dev/null || { echo "no answer"; exit 2; }
 grep -q 'root' running || { echo "404"; exit 2; }
 grep -q 'header two' running && { echo "header lost"; exit 1; }
@@ -317,6 +317,58 @@ fn an_interrupt_puts_everything_back_and_says_so() {
     assert_eq!(scene.leftovers(), [""; 0]);
 }
 
+#[test]
+fn of_several_files_that_changed_the_one_is_named() {
+    let scene = Scene::new();
+    // Three files with earlier contents: a copy, a commit and an entry of the journal.
+    fs::create_dir(scene.path("etc")).expect("a folder");
+    let script = r#"
+        set -e
+        cd "$0/etc"
+        echo new > a.conf; echo old > a.conf.dpkg-old
+        echo old > b.conf; echo old > d.conf; git init -q .
+        git add b.conf d.conf
+        git -c user.name=t -c user.email=t@example.org commit -qm first
+        echo bad > b.conf
+        echo old > c.conf; "$1" edit -q --state-dir "$0/state" "$PWD/c.conf" -- sh -c 'echo new > "$0"'
+    "#;
+    let made = Command::new("bash")
+        .args(["-c", script])
+        .arg(scene.folder.path())
+        .arg(env!("CARGO_BIN_EXE_surefoot"))
+        .env("HOME", scene.folder.path())
+        .output()
+        .expect("bash");
+    assert!(made.status.success(), "{made:?}");
+    let mut command = program();
+    command
+        .args(["bisect", "--changes", "--fix", "-q", "--state-dir"])
+        .arg(scene.path("state"))
+        .arg(scene.path("etc"))
+        .args(["--test", "! grep -q bad b.conf"])
+        .current_dir(scene.path("etc"))
+        .env("HOME", scene.folder.path());
+    let ran = ran(command.stdin(Stdio::null()).output().expect("it runs"));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with("3 changed files with an earlier content"),
+        "{}",
+        ran.out
+    );
+    let named = format!("1-minimal: {} causes", scene.path("etc/b.conf").display());
+    assert!(ran.out.contains(&named), "{}", ran.out);
+    assert!(
+        ran.out.contains("changed since commit") && ran.out.contains("-bad\n+old\n"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        fs::read_to_string(scene.path("etc/b.conf")).ok().as_deref(),
+        Some("bad\n")
+    );
+}
+
 /// At how many moments it is killed: `SUREFOOT_BISECT_KILLS`, else a few.
 fn kills() -> u32 {
     let wanted = std::env::var("SUREFOOT_BISECT_KILLS").ok();
@@ -332,16 +384,28 @@ fn start(scene: &Scene) -> Child {
 #[test]
 fn a_kill_at_any_moment_leaves_the_file_as_it_was_and_the_daemon_running() {
     let scene = Scene::new();
-    let begun = Instant::now();
+    let events = || fs::metadata(scene.path("events")).map_or(0, |seen| seen.len());
+    let start_at = events();
     let whole = start(&scene).wait().expect("it ends");
     assert!(whole.success(), "{whole}");
-    let length = begun.elapsed();
+    // Each command of a search is an event: a kill follows one of them, at once or a little later.
+    let length = events() - start_at;
     let before = scene.state_of_file();
     let points = kills();
     let mut hit = 0;
     for point in 0..points {
+        let from = events();
         let mut child = start(&scene);
-        std::thread::sleep(length * (2 * point + 1) / (2 * points));
+        let wanted = 1 + length * u64::from(point) / u64::from(points);
+        let begun = Instant::now();
+        while events() < from + wanted && child.try_wait().expect("a child").is_none() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "point {point} is not reached"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(u64::from(point % 5) * 6));
         child.kill().expect("it can be killed");
         let ended = child.wait().expect("it ends");
         hit += u32::from(!ended.success());

@@ -118,11 +118,14 @@ journal() {
 bisect() {
     local word last= words=()
     printf 'one\ntwo\nthree\n' > searched.conf
+    command mkdir -p changed
+    cp searched.conf changed/a.conf
+    echo one > changed/a.conf~
     for word in "$@"; do
         case "$last" in
         --test) words+=('! grep -q two searched.conf') ;;
         --syntax|--reload) words+=(true) ;;
-        *) case "$word" in /etc/*) words+=(searched.conf) ;; *) words+=("$word") ;; esac ;;
+        *) case "$word" in /etc/*) words+=(searched.conf) ;; --changes) words+=(--changes changed) ;; *) words+=("$word") ;; esac ;;
         esac
         last=$word
     done

@@ -152,6 +152,7 @@ impl ConfigLoader {
             text,
             lens,
             is_fixed,
+            is_whole: false,
         };
         self.loaded.paths.push(real);
         let includes = self.loaded.tree.add_file(source, parent);

@@ -1,5 +1,6 @@
 //! The part that acts: reads files, puts candidates in force, runs tests, puts everything back.
 
+mod changes;
 mod guard;
 mod intervention;
 mod load;
@@ -8,8 +9,11 @@ mod run;
 mod shell;
 mod trial;
 
+pub use changes::{ChangedFile, ChangedFiles, gather_changes};
 pub use guard::{GuardOutcome, GuardStarter, guard_bisection};
 pub use intervention::ConfigIntervention;
 pub use load::{LoadedConfig, load_config};
-pub use run::{BisectOptions, BisectRun, BisectSetting, RestoredState, UntouchedState, run_bisect};
+pub use run::{
+    BisectOptions, BisectRun, BisectSetting, RestoredState, UntouchedState, run_bisect, run_changes,
+};
 pub use trial::{BisectProgress, TestCommands};

@@ -10,6 +10,7 @@ use surefoot_journal::{
     WatchdogStarter, look_at,
 };
 
+use super::changes::ChangedFiles;
 use super::guard::{GuardSlot, GuardStarter};
 use super::intervention::{ConfigIntervention, inode_of};
 use super::load::{LoadedConfig, load_config};
@@ -21,7 +22,7 @@ use crate::error::BisectError;
 use crate::lens::ConfigLens;
 use crate::repeat::{TestSteadiness, UntouchedLook, judge_untouched};
 use crate::search::{BisectSearch, SearchAnswer, TestOutcome};
-use crate::tree::UnitId;
+use crate::tree::{ConfigEdit, UnitId};
 
 /// How much longer than the search the watchdog waits.
 const AFTER_THE_END: Duration = Duration::from_secs(60);
@@ -121,6 +122,62 @@ pub fn run_bisect(
 ) -> Result<BisectRun, BisectError> {
     let begun = Instant::now();
     let loaded = load_config(&options.config, options.lens)?;
+    let originals = loaded.tree.files.iter().map(|file| file.text.clone());
+    let originals: Vec<Vec<u8>> = originals.collect();
+    let tree = loaded.tree.clone();
+    let render = |edit: &ConfigEdit| tree.changed_files(edit).into_iter().collect();
+    let subject = BisectSubject {
+        title: format!("bisect {}", options.config.display()),
+        originals: &originals,
+        render: &render,
+    };
+    bisect_subject(options, setting, loaded, &subject, begun, watcher)
+}
+
+/// Bisects whole files: leaving one out gives it its earlier content.
+pub fn run_changes(
+    options: &BisectOptions,
+    changes: &ChangedFiles,
+    setting: &BisectSetting<'_>,
+    watcher: &mut dyn FnMut(&BisectProgress),
+) -> Result<BisectRun, BisectError> {
+    let begun = Instant::now();
+    let loaded = LoadedConfig {
+        tree: changes.tree(),
+        paths: changes.files.iter().map(|file| file.path.clone()).collect(),
+        notes: changes.notes.clone(),
+    };
+    let originals: Vec<Vec<u8>> = changes.files.iter().map(|file| file.now.clone()).collect();
+    let tree = loaded.tree.clone();
+    let render = |edit: &ConfigEdit| {
+        let files = edit.deleted.iter().map(|unit| tree.unit(*unit).file);
+        files
+            .map(|file| (file, changes.files[file].earlier.clone()))
+            .collect()
+    };
+    let subject = BisectSubject {
+        title: format!("bisect the changes below {}", options.config.display()),
+        originals: &originals,
+        render: &render,
+    };
+    bisect_subject(options, setting, loaded, &subject, begun, watcher)
+}
+
+/// What is searched, as far as files and sections do not differ.
+struct BisectSubject<'a> {
+    title: String,
+    originals: &'a [Vec<u8>],
+    render: &'a dyn Fn(&ConfigEdit) -> BTreeMap<usize, Vec<u8>>,
+}
+
+fn bisect_subject(
+    options: &BisectOptions,
+    setting: &BisectSetting<'_>,
+    loaded: LoadedConfig,
+    subject: &BisectSubject<'_>,
+    begun: Instant,
+    watcher: &mut dyn FnMut(&BisectProgress),
+) -> Result<BisectRun, BisectError> {
     let commands = &options.commands;
     if let Some(end) = check_syntax(commands, &mut no_log())?
         && !end.is_success()
@@ -147,7 +204,9 @@ pub fn run_bisect(
         restored: None,
     };
     if let UntouchedState::Shown(steadiness) = run.untouched {
-        intervene(options, setting, steadiness, answer, &mut run, watcher)?;
+        intervene(
+            options, setting, subject, steadiness, answer, &mut run, watcher,
+        )?;
     }
     run.took = begun.elapsed();
     Ok(run)
@@ -199,6 +258,7 @@ fn look_at_untouched(
 fn intervene(
     options: &BisectOptions,
     setting: &BisectSetting<'_>,
+    subject: &BisectSubject<'_>,
     steadiness: TestSteadiness,
     untouched: UntouchedAnswer,
     run: &mut BisectRun,
@@ -216,7 +276,7 @@ fn intervene(
             why: "nothing in it may be left out",
         });
     }
-    let title = format!("bisect {}", options.config.display());
+    let title = subject.title.clone();
     let mut files = Vec::new();
     for (path, file) in run.loaded.paths.iter().zip(&tree.files) {
         let attributes = if file.is_fixed {
@@ -246,7 +306,8 @@ fn intervene(
     if let Some(guard) = slot.take() {
         let units = tree.ids().count().max(2);
         let mut trial = LiveTrial {
-            tree,
+            originals: subject.originals,
+            render: subject.render,
             commands,
             files,
             tag: entry.tag.clone(),

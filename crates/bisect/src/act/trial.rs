@@ -13,7 +13,7 @@ use super::shell::{CommandEnd, CommandLog, NoLog, run_shell};
 use crate::error::BisectError;
 use crate::repeat::repeat_test;
 use crate::search::{TestOracle, TestOutcome};
-use crate::tree::{ConfigEdit, ConfigTree};
+use crate::tree::ConfigEdit;
 
 /// The commands of a bisection.
 #[derive(Clone, Debug)]
@@ -87,7 +87,10 @@ pub(super) struct UntouchedAnswer {
 
 /// The daemon with its files.
 pub(super) struct LiveTrial<'a> {
-    pub(super) tree: &'a ConfigTree,
+    /// The untouched contents.
+    pub(super) originals: &'a [Vec<u8>],
+    /// What an edit makes of the files.
+    pub(super) render: &'a dyn Fn(&ConfigEdit) -> BTreeMap<usize, Vec<u8>>,
     pub(super) commands: &'a TestCommands,
     pub(super) files: Vec<TrialFile>,
     /// The word in the names beside the files.
@@ -166,7 +169,7 @@ impl LiveTrial<'_> {
                 continue;
             }
             self.check_own(number)?;
-            let bytes = content.map_or(&self.tree.files[number].text, |bytes| bytes);
+            let bytes = content.unwrap_or(&self.originals[number]);
             let file = &mut self.files[number];
             let Some(attributes) = &file.attributes else {
                 continue;
@@ -189,10 +192,7 @@ impl LiveTrial<'_> {
     /// Whether a file still is what was put there; what another program wrote is kept.
     fn check_own(&self, number: usize) -> Result<(), BisectError> {
         let file = &self.files[number];
-        let ours = file
-            .written
-            .as_ref()
-            .unwrap_or(&self.tree.files[number].text);
+        let ours = file.written.as_ref().unwrap_or(&self.originals[number]);
         let seen = look_at(&file.path)?;
         if inode_of(&file.path) == Some(file.inode) && seen.content.as_ref() == Some(ours) {
             return Ok(());
@@ -292,7 +292,7 @@ impl TestOracle for LiveTrial<'_> {
             return Err(TrialEnd::Interrupted);
         }
         self.tell();
-        let wanted: BTreeMap<usize, Vec<u8>> = self.tree.changed_files(edit).into_iter().collect();
+        let wanted = (self.render)(edit);
         self.put(&wanted)?;
         if let Some(end) = check_syntax(self.commands, &mut self.guard)?
             && !end.is_success()

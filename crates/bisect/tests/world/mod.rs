@@ -90,6 +90,7 @@ impl World {
                 text,
                 lens: ConfigLens::Nginx,
                 is_fixed: false,
+                is_whole: false,
             },
             None,
         );

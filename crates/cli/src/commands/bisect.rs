@@ -8,8 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use surefoot_bisect::{
     BisectError, BisectOptions, BisectProgress, BisectRun, BisectSetting, BisectVerdict,
-    ConfigLens, GuardStarter, LOOKS_WITHOUT, NamedAnswer, NamedUnit, RestoredState, TestCommands,
-    TestOutcome, UntouchedState, name_answer, outcome_words, run_bisect,
+    ChangedFiles, ConfigLens, GuardStarter, LOOKS_WITHOUT, NamedAnswer, NamedUnit, RestoredState,
+    TestCommands, TestOutcome, UntouchedState, earlier_diff, gather_changes, name_answer,
+    outcome_words, run_bisect, run_changes,
 };
 use surefoot_report::escape;
 
@@ -39,6 +40,7 @@ Examples:
       --syntax 'nginx -t' --reload 'nginx -s reload'
   sudo surefoot bisect /etc/haproxy --test 'sh pay.sh' --fix \\
       --syntax 'haproxy -c -f /etc/haproxy' --reload 'sh restart.sh'
+  sudo surefoot bisect --changes --since 2d --test 'sh login.sh'
 
 A test, hsts.sh: exit 0 is fine, 1 the symptom, anything else another fault:
   curl -sf localhost/site.css -D headers -o /dev/null || exit 2
@@ -53,7 +55,7 @@ Exit status:
   5  the daemon, or a file, is not as it was before")]
 pub(crate) struct BisectArgs {
     /// The main file of the configuration, or a folder of files
-    #[arg(value_name = "CONFIG", required_unless_present = "schema", value_hint = clap::ValueHint::AnyPath)]
+    #[arg(value_name = "CONFIG", required_unless_present_any = ["schema", "changes"], value_hint = clap::ValueHint::AnyPath)]
     config: Option<PathBuf>,
     /// Run this in a shell to see whether the symptom is there: 0 fine, 1 the symptom, else something else
     #[arg(long, value_name = "COMMAND", required_unless_present = "schema")]
@@ -65,6 +67,13 @@ pub(crate) struct BisectArgs {
     /// Run this in a shell to make the daemon take the configuration; it must also start one that is down
     #[arg(long, value_name = "COMMAND")]
     reload: Option<String>,
+    /// Search whole files that changed, below CONFIG (else /etc), each with an earlier content: from the journal,
+    /// git or etckeeper, the archive of its package, or a copy beside it such as FILE.dpkg-old and FILE~
+    #[arg(long)]
+    changes: bool,
+    /// With --changes: only files that changed within so long, such as 2d; in git, since its last commit before
+    #[arg(long, value_name = "TIME", value_parser = journal::parse_duration, requires = "changes")]
+    since: Option<u64>,
     /// Show the smallest change that cures
     #[arg(long)]
     fix: bool,
@@ -128,14 +137,18 @@ pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure>
         output.answer(include_str!("bisect.schema.json"))?;
         return Ok(Status::Clean);
     }
-    let (Some(config), Some(test)) = (&args.config, &args.test) else {
-        return Err(Failure::input("a configuration and a test are needed"));
+    let everything = PathBuf::from("/etc");
+    let config = match &args.config {
+        Some(config) => config,
+        None if args.changes => &everything,
+        None => return Err(Failure::input("a configuration is needed")),
     };
+    let test = args.test.clone().unwrap_or_default();
     let options = BisectOptions {
         config: config.clone(),
         lens: args.lens,
         commands: TestCommands {
-            test: test.clone(),
+            test,
             syntax: syntax_test(args, config)?,
             reload: args.reload.clone(),
             same_output: args.same_output,
@@ -165,12 +178,38 @@ pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure>
         interrupted: surefoot_sys::take_interrupt,
     };
     let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
-    let run = run_bisect(&options, &setting, &mut |progress| {
-        line.set(progress_words(progress));
-    });
+    let mut watch = |progress: &BisectProgress| line.set(progress_words(progress));
+    let untouched = |error: BisectError| failure(&error).left_unless("Nothing was changed.");
+    let (run, changes) = if args.changes {
+        let since = args
+            .since
+            .map(|ago| journal.now().seconds - ago.cast_signed());
+        let changes = gather_changes(config, since, &journal).map_err(untouched)?;
+        if changes.files.is_empty() {
+            return Err(no_changes(config, &changes));
+        }
+        let run = run_changes(&options, &changes, &setting, &mut watch).map_err(untouched)?;
+        (run, Some(changes))
+    } else {
+        let run = run_bisect(&options, &setting, &mut watch).map_err(untouched)?;
+        (run, None)
+    };
     drop(line);
-    let run = run.map_err(|error| failure(&error).left_unless("Nothing was changed."))?;
-    conclude(args, &run, output)
+    conclude(args, &run, changes.as_ref(), output)
+}
+
+fn no_changes(folder: &std::path::Path, changes: &ChangedFiles) -> Failure {
+    let what = format!(
+        "no file below {} is known to differ from an earlier content",
+        folder.display()
+    );
+    let mut failure = Failure::refused(what);
+    for note in &changes.notes {
+        failure = failure.because(note.clone());
+    }
+    failure
+        .hint("with --since, files that changed without an earlier content are named")
+        .left("Nothing was changed.")
 }
 
 /// The syntax test that is given, or the one that is known. A daemon is not reloaded without one.
@@ -230,12 +269,20 @@ fn failure(error: &BisectError) -> Failure {
     }
 }
 
-fn conclude(args: &BisectArgs, run: &BisectRun, output: &Output) -> Result<Status, Failure> {
+fn conclude(
+    args: &BisectArgs,
+    run: &BisectRun,
+    changes: Option<&ChangedFiles>,
+    output: &Output,
+) -> Result<Status, Failure> {
     let tree = &run.loaded.tree;
-    let named = run
-        .answer
-        .as_ref()
-        .map(|answer| name_answer(tree, answer, &run.makers));
+    let named = run.answer.as_ref().map(|answer| {
+        let mut named = name_answer(tree, answer, &run.makers);
+        if let Some(changes) = changes {
+            named.cure = earlier_diff(changes, tree, &answer.cure);
+        }
+        named
+    });
     if args.format == AnswerFormat::Json {
         let files = tree.files.iter().map(|file| SearchedFile {
             path: file.path.clone(),
@@ -290,12 +337,20 @@ fn text(args: &BisectArgs, run: &BisectRun, named: Option<&NamedAnswer>) -> Stri
     for note in &run.loaded.notes {
         let _ = writeln!(text, "note: {}", escape(note));
     }
+    let whole = run.loaded.tree.files.iter().filter(|file| file.is_whole);
+    let whole = whole.count();
+    if whole > 0 {
+        let _ = writeln!(
+            text,
+            "{whole} changed files with an earlier content were searched."
+        );
+    }
     let plain = run
         .loaded
         .tree
         .files
         .iter()
-        .filter(|file| file.lens == ConfigLens::Lines);
+        .filter(|file| file.lens == ConfigLens::Lines && !file.is_whole);
     for file in plain {
         let _ = writeln!(
             text,

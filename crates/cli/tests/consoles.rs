@@ -102,12 +102,20 @@ fn what_is_set_is_shown_and_undone_to_the_byte() {
 fn what_cannot_be_done_says_why_and_changes_nothing() {
     let folder = tree();
     let before = inittab(folder.path());
+    // A tree without a getty may be a part of a system: it is said, and no reason to refuse.
+    fs::remove_file(folder.path().join("root/sbin/getty")).expect("it can be removed");
+    let noted = consoles(folder.path(), &["set", "tty1,hvc0", "--dry-run"]);
+    assert_eq!(noted.status, 0, "{noted:?}");
+    let note = "note: /sbin/getty is not there; without it tty1 gets no login prompt";
+    assert!(noted.err.contains(note), "{noted:?}");
     for (words, status, told) in [
         (["set", "eth0"].as_slice(), 2, "`eth0` names no terminal"),
         (&["add", "3"], 2, "`surefoot consoles set 3`"),
         (&["remove", "tty1-tty2"], 1, "--none"),
         (&["set", "tty1", "--on-demand", "2"], 1, "only systemd"),
         (&["set", "tty1", "--baud", "1"], 2, "1 is not in"),
+        (&["add", "tty64"], 2, "tty64 cannot exist"),
+        (&["add", "ttyS99999"], 2, "no driver has a terminal"),
     ] {
         let told_by = consoles(folder.path(), words);
         assert_eq!(told_by.status, status, "{words:?}: {told_by:?}");

@@ -43,7 +43,7 @@ fn a_program_that_is_not_there_is_named() {
         assert!(
             error
                 .to_string()
-                .contains("getty is not there, so tty1 would get"),
+                .contains("getty is not there; without it tty1 gets"),
             "{name}: {error}"
         );
     }

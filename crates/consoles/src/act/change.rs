@@ -33,7 +33,7 @@ pub enum ChangeError {
         path: String,
     },
     /// The program that would ask for the name is missing.
-    #[error("{program} is not there, so {terminal} would get no login prompt; install it first")]
+    #[error("{program} is not there; without it {terminal} gets no login prompt")]
     NoProgram {
         /// The terminal.
         terminal: String,

@@ -244,7 +244,7 @@ fn carry_out(
         Some(root) => input::tree(root)?,
         None => super::live(),
     };
-    let plan = plan_consoles(&host, request).map_err(|error| refused(&error))?;
+    let mut plan = plan_consoles(&host, request).map_err(|error| refused(&error))?;
     let place = match &args.root {
         Some(root) => root
             .canonicalize()
@@ -252,9 +252,15 @@ fn carry_out(
         None => Path::new("/").to_owned(),
     };
     let starts_prompts = !matches!(request.wish, ConsoleWish::Remove(_));
-    if starts_prompts && !request.may_be_missing {
-        check_programs(&plan, &place)
-            .map_err(|error| of_change(&error).hint("set it up all the same with --missing"))?;
+    if starts_prompts
+        && !request.may_be_missing
+        && let Err(error) = check_programs(&plan, &place)
+    {
+        // A tree may be a part of a system, such as a disk whose /usr is another one.
+        if args.root.is_none() {
+            return Err(of_change(&error).hint("set it up all the same with --missing"));
+        }
+        plan.notes.push(error.to_string());
     }
     let is_text = args.format == AnswerFormat::Text;
     if plan.edits.is_empty() {

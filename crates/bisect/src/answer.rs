@@ -64,6 +64,8 @@ pub struct NamedAnswer {
     pub also_without: Vec<NamedUnit>,
     /// Whether the search came to its end.
     pub is_complete: bool,
+    /// What the test said instead, if an answer was found and did not hold when it was tested once more.
+    pub not_confirmed: Option<TestOutcome>,
 }
 
 /// Names a unit.
@@ -125,6 +127,7 @@ pub fn name_answer(tree: &ConfigTree, answer: &SearchAnswer, makers: &[UnitId]) 
         shown: shown.collect(),
         also_without: makers.iter().map(|id| name_unit(tree, *id)).collect(),
         is_complete: answer.is_complete,
+        not_confirmed: answer.untouched,
     }
 }
 
@@ -242,6 +245,13 @@ impl NamedAnswer {
                     .map(NamedUnit::place)
                     .unwrap_or_default()
             ),
+            CauseKind::Unknown if self.verdict == BisectVerdict::NotReproducible => {
+                "at the end of the search the untouched configuration did not show the symptom any more."
+                    .to_owned()
+            }
+            CauseKind::Unknown if self.not_confirmed.is_some() => {
+                "What was found did not cure when it was tested once more.".to_owned()
+            }
             CauseKind::Unknown => {
                 "No deletion and no move that was tested cures the symptom.".to_owned()
             }

@@ -51,6 +51,8 @@ pub struct ConfigUnit {
     pub is_block: bool,
     /// Whether it must stay.
     pub is_protected: bool,
+    /// Whether it goes with its block only.
+    pub goes_with_block: bool,
 }
 
 /// What is changed of a configuration.
@@ -143,6 +145,7 @@ impl ConfigTree {
                 .to_owned();
             let last = node.span.end.saturating_sub(1).max(node.start);
             let unit = ConfigUnit {
+                goes_with_block: self.files[file].lens.is_address(&node.word),
                 file,
                 span: node.span.clone(),
                 line: line_of(lines, node.start),

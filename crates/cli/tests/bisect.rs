@@ -263,6 +263,30 @@ fn a_daemon_that_does_not_come_back_is_told_loudly() {
 }
 
 #[test]
+fn a_daemon_that_does_not_follow_its_files_is_found_out() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    // Once it runs without the culprit, every reload fails in silence.
+    let stuck = "cd \"$(dirname \"$0\")\"; grep -q 'header two' running || exit 0\n";
+    scene.write("reload.sh", &format!("{stuck}{RELOAD}"));
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(
+        ran.out
+            .contains("not reproducible: at the end of the search"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.err
+            .contains("the reload does not bring the daemon back"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(scene.state_of_file(), before);
+}
+
+#[test]
 fn what_another_program_writes_meanwhile_is_kept_and_ends_the_search() {
     let scene = Scene::new();
     let before = scene.state_of_file();

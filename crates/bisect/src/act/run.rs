@@ -14,9 +14,10 @@ use super::changes::ChangedFiles;
 use super::guard::{GuardSlot, GuardStarter};
 use super::intervention::{ConfigIntervention, inode_of};
 use super::load::{LoadedConfig, load_config};
+use super::shell::run_shell;
 use super::trial::{
     BisectProgress, LiveTrial, TestCommands, TrialEnd, TrialFile, UntouchedAnswer, check_syntax,
-    look_once, no_log,
+    look_once, no_log, run_failed,
 };
 use crate::error::BisectError;
 use crate::lens::ConfigLens;
@@ -328,6 +329,7 @@ fn intervene(
         let answer = search.run();
         run.makers = search.makers.iter().copied().collect();
         let partial = search.partial();
+        let answer = answer.and_then(|answer| confirm(&mut trial, answer));
         match answer {
             Ok(answer) => run.answer = Some(answer),
             Err(TrialEnd::TimeOver) => {
@@ -356,10 +358,34 @@ fn intervene(
         if commands.reload.is_some() {
             run.progress.downtime += back.elapsed();
         }
-        restored.test = Some(look_again(commands, steadiness, &trial.untouched)?);
+        let mut outcome = look_again(commands, steadiness, &trial.untouched)?;
+        if outcome != TestOutcome::Symptom
+            && let Some(reload) = &commands.reload
+        {
+            // Once more: a daemon may need two tries to let go of what it had.
+            run_shell(reload, commands.reload_limit, &mut no_log())
+                .map_err(|source| run_failed(reload, source))?;
+            outcome = look_again(commands, steadiness, &trial.untouched)?;
+        }
+        restored.test = Some(outcome);
     }
     run.restored = Some(restored);
     Ok(())
+}
+
+/// Tests once more what the answer rests on: the untouched configuration, then the cure. A daemon that does not
+/// follow its files, as its reload failed in silence, is found out here.
+fn confirm(trial: &mut LiveTrial<'_>, answer: SearchAnswer) -> Result<SearchAnswer, TrialEnd> {
+    if answer.cure.is_empty() {
+        return Ok(answer);
+    }
+    let untouched = trial.try_out(&ConfigEdit::default())?;
+    let cured = trial.try_out(&answer.cure)?;
+    Ok(match (untouched, cured) {
+        (TestOutcome::Symptom, TestOutcome::Fine) => answer,
+        (TestOutcome::Symptom, other) => SearchAnswer::not_confirmed(other),
+        (other, _) => SearchAnswer::not_reproducible(other),
+    })
 }
 
 /// Whether the symptom is back.

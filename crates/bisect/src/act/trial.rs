@@ -285,6 +285,13 @@ impl TestOracle for LiveTrial<'_> {
             // It was looked at before anything was changed.
             return Ok(TestOutcome::Symptom);
         }
+        self.try_out(edit)
+    }
+}
+
+impl LiveTrial<'_> {
+    /// Puts a candidate in force and tests it, whatever is remembered of it.
+    pub(super) fn try_out(&mut self, edit: &ConfigEdit) -> Result<TestOutcome, TrialEnd> {
         if Instant::now() > self.end {
             return Err(TrialEnd::TimeOver);
         }

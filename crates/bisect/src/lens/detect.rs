@@ -44,7 +44,7 @@ fn by_content(text: &[u8]) -> ConfigLens {
     let headers = count(&|line| line.starts_with('[') && line.ends_with(']'));
     let braces = count(&|line| line.ends_with('{') || line.contains('{') && line.ends_with("};"));
     let ends = count(&|line| line.ends_with(';'));
-    let bind_ends = count(&|line| line.ends_with("};"));
+    let bind_ends = count(&|line| line == "};" || line.ends_with(" };"));
     let haproxy = count(&|line| {
         let word = line.split_whitespace().next().unwrap_or_default();
         ["global", "defaults", "frontend", "backend", "listen"].contains(&word)

@@ -92,6 +92,23 @@ impl ConfigLens {
     }
 }
 
+impl ConfigLens {
+    /// Whether a statement says where the daemon is reached. Without it the daemon takes its default, which may
+    /// be in the way of the real address ever after; so it only goes together with its block.
+    pub fn is_address(self, word: &str) -> bool {
+        let word = word.to_ascii_lowercase();
+        let words: &[&str] = match self {
+            Self::Nginx | Self::Apache => &["listen"],
+            Self::Haproxy => &["bind"],
+            Self::Bind => &["listen-on", "listen-on-v6"],
+            Self::Sshd => &["port", "listenaddress"],
+            Self::Ini | Self::Lines => &["listen", "port", "bind-address", "bind_address", "bind"],
+            Self::Yaml => &[],
+        };
+        words.contains(&&*word)
+    }
+}
+
 impl fmt::Display for ConfigLens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())

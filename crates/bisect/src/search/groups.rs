@@ -9,6 +9,46 @@ use super::{BisectSearch, StageEnd, TestOracle, TestOutcome};
 use crate::tree::UnitId;
 
 impl<O: TestOracle> BisectSearch<'_, O> {
+    /// How many statements of a list may be left out.
+    pub(super) fn count_leaves(&self, list: &[UnitId]) -> usize {
+        let counts = list.iter().map(|unit| {
+            let parts = self.parts(*unit);
+            self.count_leaves(&parts).max(1)
+        });
+        counts.sum()
+    }
+
+    /// Leaves each statement out alone; then, if none cures, each block, the inner ones first.
+    pub(super) fn by_single_units(&mut self, list: &[UnitId]) -> Result<(), StageEnd<O::Stop>> {
+        let mut blocks = Vec::new();
+        let mut waiting: VecDeque<UnitId> = list.iter().copied().collect();
+        while let Some(unit) = waiting.pop_front() {
+            let parts = self.parts(unit);
+            if parts.is_empty() {
+                self.try_unit(unit)?;
+            } else {
+                blocks.push(unit);
+                waiting.extend(parts);
+            }
+        }
+        // Breadth first: the last ones are the innermost.
+        while let (Some(block), true) = (blocks.pop(), self.cures.is_empty()) {
+            self.try_unit(block)?;
+        }
+        Ok(())
+    }
+
+    fn try_unit(&mut self, unit: UnitId) -> Result<(), StageEnd<O::Stop>> {
+        match self.without([unit])? {
+            TestOutcome::Fine => self.cures.push(unit),
+            TestOutcome::Symptom => {}
+            TestOutcome::Other | TestOutcome::Rejected => {
+                self.needed.insert(unit);
+            }
+        }
+        Ok(())
+    }
+
     /// Looks for single units that cure.
     pub(super) fn by_groups(&mut self, list: &[UnitId]) -> Result<(), StageEnd<O::Stop>> {
         if list.is_empty() {

@@ -29,6 +29,9 @@ use crate::tree::{ConfigEdit, ConfigTree, UnitId};
 pub use probdd::{ProbDdRun, run_probdd};
 pub use verdict::{BisectCause, BisectVerdict, ProofStep, SearchAnswer};
 
+/// So many statements are left out one by one.
+const SMALL: usize = 64;
+
 /// What a test says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,7 +137,13 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
         {
             return Ok(answer);
         }
-        self.by_groups(&roots)?;
+        // Where every third line or so is needed, which is usual, groups save nothing.
+        let is_small = self.count_leaves(&roots) <= SMALL;
+        if is_small {
+            self.by_single_units(&roots)?;
+        } else {
+            self.by_groups(&roots)?;
+        }
         if self.cures.is_empty() {
             if let Some(answer) = self.by_order()? {
                 return Ok(answer);
@@ -142,7 +151,9 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
             if let Some(answer) = self.by_several(&roots)? {
                 return Ok(answer);
             }
-            self.by_silent_groups(&roots)?;
+            if !is_small {
+                self.by_silent_groups(&roots)?;
+            }
         }
         if self.cures.is_empty() {
             if let Some(answer) = self.by_chance(&roots)? {
@@ -150,7 +161,9 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
             }
             return Ok(SearchAnswer::unsolved());
         }
-        self.unmask()?;
+        if !is_small {
+            self.unmask()?;
+        }
         self.judge_cures()
     }
 
@@ -186,6 +199,9 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
     fn may_go(&self, list: &[UnitId]) -> Vec<UnitId> {
         let mut units = Vec::new();
         for id in list {
+            if self.tree.unit(*id).goes_with_block {
+                continue;
+            }
             if !self.tree.must_stay(*id) {
                 units.push(*id);
             } else if !self.tree.unit(*id).is_protected {

@@ -100,7 +100,7 @@ impl SearchAnswer {
         }
     }
 
-    pub(super) fn not_reproducible(untouched: TestOutcome) -> Self {
+    pub(crate) fn not_reproducible(untouched: TestOutcome) -> Self {
         Self {
             untouched: Some(untouched),
             ..Self::new(
@@ -108,6 +108,15 @@ impl SearchAnswer {
                 BisectCause::Unknown,
                 ConfigEdit::default(),
             )
+        }
+    }
+
+    /// What was found did not cure when it was tested once more.
+    pub(crate) fn not_confirmed(cured: TestOutcome) -> Self {
+        Self {
+            proof: vec![],
+            untouched: Some(cured),
+            ..Self::unsolved()
         }
     }
 

@@ -316,6 +316,19 @@ fn conclude(
         let see = format!("See `surefoot changes show {}`.", restored.entry);
         return Err(failure.left(see));
     }
+    if let Some(restored) = &run.restored
+        && let Some(outcome) = restored
+            .test
+            .filter(|outcome| *outcome != TestOutcome::Symptom)
+    {
+        let what = format!(
+            "the files are as before, but the test says \"{}\" and not the symptom",
+            outcome_words(outcome)
+        );
+        return Err(Failure::half_done(what)
+            .because("the reload does not bring the daemon back, or it ran with another configuration before")
+            .hint("restart the daemon, and run the test"));
+    }
     if let Some(error) = &run.failed {
         return Err(failure(error).left_unless("The configuration is as it was before."));
     }
@@ -422,6 +435,14 @@ fn answer_text(text: &mut String, args: &BisectArgs, named: &NamedAnswer) {
     for unit in &named.culprits {
         unit_line(text, unit);
     }
+    if let Some(outcome) = named.not_confirmed {
+        let _ = writeln!(
+            text,
+            "The test said \"{}\" then. The daemon may not follow its files after a reload that failed in \
+             silence: give\na --reload that restarts it, and returns when the new configuration answers.",
+            outcome_words(outcome)
+        );
+    }
     if !named.shown.is_empty() {
         text.push_str("\nShown by these tests:\n");
     }
@@ -470,10 +491,7 @@ fn cost_text(text: &mut String, run: &BisectRun) {
     };
     let back = match restored.test {
         Some(TestOutcome::Symptom) => "the symptom is back, as it was.".to_owned(),
-        Some(outcome) => format!(
-            "the test now says \"{}\": the daemon did not run with these files before.",
-            outcome_words(outcome)
-        ),
+        Some(outcome) => format!("but the test now says \"{}\".", outcome_words(outcome)),
         None => String::new(),
     };
     let _ = writeln!(text, "Everything is put back; {back}");

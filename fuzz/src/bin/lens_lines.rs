@@ -1,0 +1,13 @@
+//! The lens of a configuration (lines): no panic, extents in order, printing gives back what was parsed.
+//!
+//! Seeds: .lines
+//! Dictionary: config_lenses
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use surefoot_bisect::ConfigLens;
+
+#[path = "../../../crates/bisect/tests/lens_check/mod.rs"]
+mod lens_check;
+
+fuzz_target!(|text: &[u8]| lens_check::check_lens(ConfigLens::Lines, text));

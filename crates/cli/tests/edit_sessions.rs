@@ -259,7 +259,10 @@ fn press_ctrl_c(place: &EditPlace, words: &[&str], times: usize) -> (Option<i32>
     let mut line = vec!["edit", "--state-dir", "STATE"];
     line.extend(words);
     let path = std::env::var("PATH").unwrap_or_default();
-    let surefoot = Command::new(env!("CARGO_BIN_EXE_surefoot"))
+    // What a script starts in the background ignores SIGINT, and so would all that it starts.
+    let surefoot = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(env!("CARGO_BIN_EXE_surefoot"))
         .args(place.words(&line))
         .env("PATH", format!("{}:{path}", place.scratch.path().display()))
         .env("SIGN", place.path("sign"))

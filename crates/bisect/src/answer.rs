@@ -135,9 +135,15 @@ pub fn name_answer(tree: &ConfigTree, answer: &SearchAnswer, makers: &[UnitId]) 
 pub fn describe_edit(tree: &ConfigTree, edit: &ConfigEdit) -> String {
     let mut words = Vec::new();
     if !edit.deleted.is_empty() {
+        let is_whole = |id: &UnitId| tree.files[tree.unit(*id).file].is_whole;
+        let word = if edit.deleted.iter().all(is_whole) {
+            "with the earlier content of"
+        } else {
+            "without"
+        };
         let places = edit.deleted.iter().map(|id| tree.place_of(*id));
         words.push(format!(
-            "without {}",
+            "{word} {}",
             places.collect::<Vec<_>>().join(" and ")
         ));
     }
@@ -221,6 +227,10 @@ impl NamedAnswer {
             " The search was not ended: there may be more."
         };
         let said = match self.cause {
+            CauseKind::One if self.culprits.iter().all(|unit| unit.line == 0) => format!(
+                "{} causes the symptom: with its earlier content all is fine.",
+                places("")
+            ),
             CauseKind::One => format!("{} causes the symptom: without it all is fine.", places("")),
             CauseKind::All => format!(
                 "{} cause the symptom together: without any one of them it is gone.",

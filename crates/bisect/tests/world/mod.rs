@@ -1,4 +1,5 @@
 //! Generated configurations with faults that are known, and a daemon that is made of rules.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

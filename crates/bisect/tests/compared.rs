@@ -16,7 +16,7 @@ fn ddmin<T: Clone + PartialEq>(all: Vec<T>, mut holds: impl FnMut(&[T]) -> bool)
         let size = left.len().div_ceil(parts);
         let chunks: Vec<Vec<T>> = left.chunks(size).map(<[T]>::to_vec).collect();
         if let Some(chunk) = chunks.iter().find(|chunk| holds(chunk)) {
-            left = chunk.clone();
+            left.clone_from(chunk);
             parts = 2;
             continue;
         }
@@ -70,7 +70,7 @@ fn by_lines(world: &mut World) -> Cost {
     let text = String::from_utf8(world.tree.files[0].text.clone()).expect("it is text");
     let lines: Vec<&str> = text.lines().collect();
     ddmin((0..lines.len()).collect(), |kept: &[usize]| {
-        let text = kept.iter().map(|at| format!("{}\n", lines[*at])).collect();
+        let text = kept.iter().flat_map(|at| [lines[*at], "\n"]).collect();
         ask(world, &mut memo, &mut cost, text)
     });
     cost

@@ -449,13 +449,21 @@ fn rest_text(report: &StopReport) -> String {
     for again in &report.restarted {
         let _ = writeln!(
             text,
-            "started again: {} (pid {}), by {} (pid {}), which has to be stopped first",
+            "started again: {} (pid {}), by {} (pid {}), {}",
             escape(&again.name),
             again.pid,
             escape(&again.by_name),
-            again.by
+            again.by,
+            match again.proper {
+                Some(_) => "which has to be told",
+                None => "which has to be stopped first",
+            }
         );
-        let _ = writeln!(text, "  surefoot stop {} --tree", again.by);
+        let command = match &again.proper {
+            Some(command) => escape(command).into_owned(),
+            None => format!("surefoot stop {} --tree", again.by),
+        };
+        let _ = writeln!(text, "  {command}");
     }
     for survivor in &report.survivors {
         let after = if survivor.killed { " after KILL" } else { "" };

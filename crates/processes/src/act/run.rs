@@ -56,6 +56,8 @@ pub struct RestartedProcess {
     pub by: u32,
     /// The parent's name.
     pub by_name: String,
+    /// The command that stops it for good, where one is known.
+    pub proper: Option<String>,
 }
 
 /// A process that ended.
@@ -443,6 +445,12 @@ impl StopRun<'_> {
         self.report
     }
 
+    /// Whether systemd starts it again, and was not asked to stop its unit.
+    fn has_keeper(&self, member: &StopMember) -> bool {
+        let is_stopped = |unit: &String| self.plan.units.contains(unit);
+        member.restart.is_some() && !member.unit.as_ref().is_some_and(is_stopped)
+    }
+
     /// Looks whether a parent starts again what has ended: for a moment, and longer where a script has
     /// waited for it.
     fn watch_for_restarts(&self) -> Vec<RestartedProcess> {
@@ -456,15 +464,19 @@ impl StopRun<'_> {
             .plan
             .members
             .iter()
-            .filter(|member| member.asked && member.parent > 1)
+            .filter(|member| member.asked && (member.parent > 1 || self.has_keeper(member)))
             .filter(|member| !all.contains(&member.parent) && !above.contains(&member.parent))
             .filter(ended)
             .collect();
         if watched.is_empty() {
             return Vec::new();
         }
-        let script = watched.iter().any(|member| member.script.is_some());
-        let patience = if script { AFTER_SCRIPT } else { AFTER_PARENT };
+        let is_kept = |member: &&StopMember| member.script.is_some() || member.restart.is_some();
+        let patience = if watched.iter().any(is_kept) {
+            AFTER_SCRIPT
+        } else {
+            AFTER_PARENT
+        };
         let begun = Instant::now();
         loop {
             let found = restarted(&watched);
@@ -499,6 +511,7 @@ fn restarted(watched: &[&StopMember]) -> Vec<RestartedProcess> {
                 .process(member.parent)
                 .map(|parent| parent.name.clone())
                 .unwrap_or_default(),
+            proper: member.restart.as_ref().map(|it| it.command.clone()),
         })
     };
     watched.iter().filter_map(|member| again(member)).collect()

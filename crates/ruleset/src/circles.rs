@@ -1,4 +1,4 @@
-//! Chains that jump in a circle: the kernel loads no such rules.
+//! Chains that jump in a circle: the kernel loads no such rules where packets could come to them.
 
 use surefoot_report::Problem;
 
@@ -14,7 +14,8 @@ enum Mark {
     Done,
 }
 
-/// One error for each rule that closes a circle, with the index of its text.
+/// One error for each rule that closes a circle, with the index of its text. The kernel looks for
+/// circles from the base chains on (`nft_table_validate`, `mark_source_chains`).
 pub(crate) fn find(table: &Table) -> Vec<(u16, Problem)> {
     let mut problems = Vec::new();
     let mut marks = vec![Mark::New; table.chains.len()];
@@ -22,7 +23,7 @@ pub(crate) fn find(table: &Table) -> Vec<(u16, Problem)> {
         .map(|chain| targets_of(table, chain))
         .collect();
     for start in 0..table.chains.len() {
-        if marks[start] != Mark::New {
+        if marks[start] != Mark::New || table.chains[start].base.is_none() {
             continue;
         }
         marks[start] = Mark::Open;
@@ -134,7 +135,12 @@ mod tests {
 
     #[test]
     fn a_verdict_map_can_close_a_circle() {
-        let text = "table ip t {\n\tchain a {\n\t\ttcp dport vmap { 22 : jump b }\n\t}\n\tchain b {\n\t\tgoto a\n\t}\n}\n";
-        assert_eq!(problems(text), ["jumps in a circle: a → b → a"]);
+        let circle =
+            "\tchain a {\n\t\ttcp dport vmap { 22 : jump b }\n\t}\n\tchain b {\n\t\tgoto a\n\t}\n";
+        let base = "\tchain i {\n\t\ttype filter hook input priority 0\n\t\tjump a\n\t}\n";
+        let called = format!("table ip t {{\n{circle}{base}}}\n");
+        assert_eq!(problems(&called), ["jumps in a circle: a → b → a"]);
+        let alone = format!("table ip t {{\n{circle}}}\n");
+        assert!(problems(&alone).is_empty(), "the kernel takes it");
     }
 }

@@ -343,7 +343,14 @@ impl<'t> StatementReader<'_, 't, '_> {
                 return None;
             } else {
                 let word = self.next()?.text;
-                let (addresses, ports) = split_target(word);
+                let (addresses, ports) = match self.peek() {
+                    // Behind a variable.
+                    Some(port) if port.starts_with(':') => {
+                        self.at += 1;
+                        (word, &port[1..])
+                    }
+                    _ => split_target(word),
+                };
                 if !addresses.is_empty() {
                     let kind = if addresses.contains(':') {
                         Type::Ip6

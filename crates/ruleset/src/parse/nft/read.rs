@@ -189,6 +189,19 @@ impl<'a> RulesetReader<'a> {
             into.push(token);
             return;
         };
+        // `$address:port`
+        let (name, rest) = name.split_at(name.find(':').unwrap_or(name.len()));
+        let rest = (!rest.is_empty()).then_some(NftToken {
+            text: rest,
+            span: Span {
+                start: token
+                    .span
+                    .end
+                    .saturating_sub(u32::try_from(rest.len()).unwrap_or(0)),
+                ..token.span
+            },
+            ..token
+        });
         match self.variables.get(name) {
             Some(value) if self.expanded + value.len() <= EXPANSION_LIMIT => {
                 self.expanded += value.len();
@@ -205,6 +218,7 @@ impl<'a> RulesetReader<'a> {
                 into.push(token);
             }
         }
+        into.extend(rest);
     }
 
     fn command(&mut self) {

@@ -4,16 +4,17 @@ use std::net::IpAddr;
 
 use surefoot_report::Problem;
 
-use super::super::names::{address_type, dscp_class, icmp, protocol_number, tcp_flags, tos_name};
+use super::super::names::{dscp_class, icmp, protocol_number, tcp_flags, tos_name};
 use super::super::syntax::{DumpRule, Extension, Given};
 use super::super::value::{
     Net, address_number, address_range, mac, mark, number_range, port_list, port_range, tidy,
 };
+use super::address_type::address_types;
 use super::{Lowering, field, masked, matched, not_later_fragment, opaque, opaque_option};
-use crate::model::{Backend, Field, Match, Range, Statement, ct_state, ct_status};
+use crate::model::{Backend, Family, Field, Match, Range, Statement, ct_state, ct_status};
 
 /// What an option means: conditions that must all hold, or a reason why it is not understood.
-type Meaning = Result<Vec<Match>, &'static str>;
+pub(super) type Meaning = Result<Vec<Match>, &'static str>;
 
 #[expect(clippy::unnecessary_wraps, reason = "reads well as the end of an arm")]
 fn one(of: Match) -> Meaning {
@@ -201,17 +202,8 @@ impl Lowering<'_> {
             ("iprange", "src-range") => self.address_range(given, Field::Ip4Src, Field::Ip6Src),
             ("iprange", _) => self.address_range(given, Field::Ip4Dst, Field::Ip6Dst),
             ("addrtype", name) => {
-                let types = word
-                    .split(',')
-                    .map(|word| address_type(word).map(Range::one));
-                let types: Option<Vec<Range>> = types.collect();
-                let types = tidy(types.ok_or("no list of address types")?);
-                let of = if name == "src-type" {
-                    Field::SrcAddressType
-                } else {
-                    Field::DstAddressType
-                };
-                one(field(of, negated, types))
+                let v6 = self.context.family == Family::Ip6;
+                address_types(word, name == "src-type", v6, negated)
             }
             ("set", _) => one(self.match_set(given)),
             ("owner", name) => {

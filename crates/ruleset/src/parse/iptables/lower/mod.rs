@@ -3,6 +3,7 @@
 //! The semantics are those of the kernel's `xt_*` modules. What is not modelled becomes opaque
 //! text; nothing is dropped.
 
+mod address_type;
 mod base;
 mod matches;
 mod sets;

@@ -1,5 +1,5 @@
 //! Rule sets that were once answered with confidence and wrongly: by every command that can be asked.
-//! What the kernel does with their like is in the kernel tests (rule sets 37 to 39).
+//! What the kernel does with their like is in the kernel tests (rule sets 37 to 43, and `refusals`).
 
 mod common;
 
@@ -279,4 +279,246 @@ fn a_table_that_is_declared_again_wakes_up() {
     assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
     let ran = rule_file(&format!("{rules}table ip t {{ }}\n")).ask("explain", SSH);
     assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+}
+
+const OPEN_CHAINS: &str = ":INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+
+#[test]
+fn what_output_does_to_a_packet_is_there_when_loopback_brings_it_in() {
+    let mark = format!(
+        "*mangle\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -o lo -p tcp --dport 80 -j MARK --set-mark 1\nCOMMIT\n*filter\n{OPEN_CHAINS}-A INPUT -i lo -m mark --mark 1 -j DROP\nCOMMIT\n"
+    );
+    let redirect = format!(
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080\nCOMMIT\n*filter\n{OPEN_CHAINS}-A INPUT -i lo -p tcp --dport 80 -j DROP\nCOMMIT\n"
+    );
+    let tracked = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING -i lo -m conntrack --ctstate NEW -j DROP\nCOMMIT\n";
+    let not_untracked = format!(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING -i lo -j CT --notrack\nCOMMIT\n*filter\n{}-A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT\nCOMMIT\n",
+        OPEN_CHAINS.replace("INPUT ACCEPT", "INPUT DROP")
+    );
+    for rules in [&mark, &redirect, tracked, &not_untracked] {
+        let file = rule_file(rules);
+        for way in [["in", "lo"], ["out", "lo"]] {
+            let packet = ["tcp", "from", "127.0.0.1:4000", "to", "127.0.0.1:80"];
+            let ran = file.ask("explain", &[&packet[..], &way, &["new"]].concat());
+            assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+            let sentence = format!("tcp to 127.0.0.1:80 {} lo is dropped", way[0]);
+            let ran = file.ask("prove", &[&sentence]);
+            assert_eq!(ran.status, 0, "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn what_routing_refuses_is_seen_by_the_chains_before_it() {
+    let file = rule_file(&format!(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING ! -i lo -s 127.0.0.0/8 -j DROP\nCOMMIT\n*filter\n{OPEN_CHAINS}COMMIT\n"
+    ));
+    file.calls_nothing_idle();
+    let ran = file.ask(
+        "find",
+        &["in eth0 from 127.0.0.1 state any is decided by raw PREROUTING:1"],
+    );
+    assert!(ran.out.starts_with("there is one"), "{ran:?}");
+}
+
+#[test]
+fn no_host_can_have_the_address_of_a_group() {
+    let file = rule_file(&format!("*filter\n{OPEN_CHAINS}COMMIT\n"));
+    let packet = [
+        "udp",
+        "from",
+        "224.0.0.5",
+        "to",
+        "192.0.2.1:53",
+        "in",
+        "eth0",
+    ];
+    let ran = file.ask("explain", &packet);
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+    let ran = file.ask("prove", &["udp to :53 is accepted"]);
+    assert_eq!(
+        ran.status, 0,
+        "what is no ordinary packet does not refute: {ran:?}"
+    );
+    let ran = file.ask("prove", &["udp from 224.0.0.5 to :53 in eth0 is dropped"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn it_is_unknown_whether_loopback_addresses_are_let_in_from_outside() {
+    let file = rule_file(
+        "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 127.0.0.1:2222\nCOMMIT\n",
+    );
+    let ran = file.ask("explain", SSH);
+    assert!(
+        ran.out.contains("\npossibly accepted or dropped\n"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("route_localnet"), "{ran:?}");
+}
+
+#[test]
+fn a_socket_may_be_known_at_input() {
+    let file = rule_file(&input_chain("accept", "meta skuid 0 counter drop"));
+    file.calls_nothing_idle();
+    let ran = file.ask("explain", &[SSH, &["established"]].concat());
+    assert!(!ran.out.contains("certainly"), "{ran:?}");
+}
+
+#[test]
+fn a_broadcast_frame_may_hold_a_packet_to_one_host() {
+    let file = rule_file(&format!(
+        "*filter\n{OPEN_CHAINS}-A INPUT -m addrtype --dst-type LOCAL -m pkttype --pkt-type broadcast -j DROP\nCOMMIT\n"
+    ));
+    file.calls_nothing_idle();
+    let ran = file.ask("prove", &["state any is accepted"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+}
+
+#[test]
+fn a_mark_may_send_a_packet_another_way() {
+    let file = rule_file(
+        "*mangle\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A OUTPUT -p udp --dport 53 -j MARK --set-mark 7\n-A POSTROUTING -o eth0 -p udp --dport 53 -j DROP\nCOMMIT\n",
+    );
+    let words = "udp from 10.0.1.1:4000 to 203.0.113.5:53 out eth1 new";
+    let words: Vec<&str> = words.split(' ').collect();
+    let ran = file.ask("explain", &words);
+    assert!(!ran.out.contains("certainly"), "{ran:?}");
+}
+
+#[test]
+fn a_type_of_ipv6_addresses_is_several_conditions() {
+    let file = rule_file(&format!(
+        "*filter\n{OPEN_CHAINS}-A INPUT -p tcp -m tcp --dport 22 -m addrtype --dst-type UNICAST -j DROP\n-A INPUT -p tcp -m tcp --dport 23 -m addrtype --dst-type UNICAST,MULTICAST -j DROP\nCOMMIT\n"
+    ));
+    for (port, end) in [("22", "dropped"), ("23", "accepted")] {
+        let to = format!("[2001:db8::1]:{port}");
+        let packet = ["tcp", "from", "2001:db8::9", "to", &to, "in", "eth0"];
+        let words = [
+            "firewall",
+            "explain",
+            "--rules-format",
+            "v6",
+            "--rules",
+            &file.path,
+        ];
+        let ran = run(&[&words[..], &packet].concat());
+        let expected = format!("\n{end}, certainly\n");
+        assert!(ran.out.contains(&expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_circle_that_no_packet_comes_to_is_loaded() {
+    let file = rule_file(
+        "table ip t {
+ chain u0 { tcp dport 22 jump u0; }
+ chain input { type filter hook input priority 0; policy drop; accept; }
+}
+",
+    );
+    let ran = file.ask("explain", SSH);
+    assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
+    for command in ["show", "check", "simplify"] {
+        let ran = run(&["firewall", command, &file.path]);
+        assert!(ran.status < 2, "{command}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_port_may_stand_behind_a_variable() {
+    let file = rule_file(
+        "define srv = 10.250.0.1
+table ip t {
+ chain n { type nat hook prerouting priority dstnat; tcp dport 22 dnat to $srv:2222; }
+ chain f { type filter hook forward priority 0; policy drop; ip daddr 10.250.0.1 tcp dport 2222 accept; }
+}
+",
+    );
+    let ran = file.ask("explain", &[SSH, &["out", "eth1"]].concat());
+    assert!(ran.out.contains("\naccepted, certainly\n"), "{ran:?}");
+}
+
+#[test]
+fn legacy_iptables_jumps_as_deep_as_there_are_chains() {
+    let mut rules = format!("# Generated by iptables-save v1.8.9 (legacy)\n*filter\n{OPEN_CHAINS}");
+    let chains: String = (1..=20).map(|at| format!(":C{at} - [0:0]\n")).collect();
+    rules += &chains;
+    rules += "-A INPUT -j C1\n";
+    for at in 1..20 {
+        rules += &format!("-A C{at} -j C{}\n", at + 1);
+    }
+    rules += "-A C20 -j DROP\nCOMMIT\n";
+    let ran = rule_file(&rules).ask("explain", SSH);
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+}
+
+#[test]
+fn a_service_behind_out_is_no_interface() {
+    let file = rule_file(&format!(
+        "*filter\n{OPEN_CHAINS}-A OUTPUT -o eth0 -p tcp -m tcp --dport 25 -j REJECT\nCOMMIT\n"
+    ));
+    let ran = file.ask("prove", &["out smtp is accepted"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let ran = file.ask("prove", &["out eth1 smtp is accepted"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn this_host_sees_no_fragments_of_ipv4() {
+    let file = rule_file(&format!(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING -s 203.0.113.7 -f -j DROP\nCOMMIT\n*filter\n{}-A INPUT -f -j ACCEPT\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n",
+        OPEN_CHAINS.replace("INPUT ACCEPT", "INPUT DROP")
+    ));
+    let fragment = |source: &str, protocol: &str| {
+        let words = format!("{protocol} from {source} to 192.0.2.1 in eth0 fragment");
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        file.ask("explain", &words)
+    };
+    let ran = fragment("203.0.113.7", "tcp");
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+    let ran = fragment("203.0.113.9", "tcp");
+    assert!(
+        ran.out.contains("\npossibly accepted or dropped\n"),
+        "{ran:?}"
+    );
+    let ran = fragment("203.0.113.9", "udp");
+    assert!(ran.out.contains("\ndropped, certainly\n"), "{ran:?}");
+    let ran = file.ask("prove", &["fragment in eth0 state any is accepted"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+}
+
+#[test]
+fn chains_before_the_reassembly_see_fragments() {
+    let file = rule_file(
+        "table ip early {
+ chain pre { type filter hook prerouting priority -450; policy accept; ip frag-off & 0x1fff != 0 counter drop; }
+}
+table ip filter {
+ chain input { type filter hook input priority 0; policy drop; ct state established,related accept; tcp dport 22 accept; }
+}
+",
+    );
+    file.calls_nothing_idle();
+    let ran = file.ask(
+        "find",
+        &["fragment in eth0 state any is decided by rule 1 of ip early pre"],
+    );
+    assert!(ran.out.starts_with("there is one"), "{ran:?}");
+    let ran = run(&["firewall", "simplify", &file.path]);
+    assert!(ran.out.contains("frag-off"), "{ran:?}");
+}
+
+#[test]
+fn a_difference_about_fragments_is_one() {
+    let plain = rule_file(&format!("*filter\n{OPEN_CHAINS}COMMIT\n"));
+    for (chain, status) in [("FORWARD", 1), ("INPUT", 0)] {
+        let file = rule_file(&format!(
+            "*filter\n{OPEN_CHAINS}-A {chain} -f -j DROP\nCOMMIT\n"
+        ));
+        let ran = run(&["firewall", "diff", &file.path, &plain.path]);
+        assert_eq!(ran.status, status, "{chain}: {ran:?}");
+    }
 }

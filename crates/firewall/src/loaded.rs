@@ -4,6 +4,7 @@
 //! part of it, so no question can be certain of rules of which some are missing: see [`WeakenedAnswer`].
 
 use surefoot_netfilter::Surroundings;
+use surefoot_netfilter::exact::name_interface;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Evaluation, RecordLevel, RuleIndex, evaluate};
 use surefoot_report::{Level, Problem, Unknown};
@@ -88,6 +89,14 @@ impl LoadedRules {
             surroundings: self.surroundings.clone(),
             from: self.from.clone(),
         }
+    }
+
+    /// Whether neither the host has an interface of this name, nor a rule speaks of one; false where the
+    /// host's interfaces are unknown.
+    pub fn lack_interface(&self, name: &str) -> bool {
+        let interfaces = self.surroundings.interfaces.as_ref();
+        interfaces.is_some_and(|all| all.iter().all(|one| one.name != name))
+            && !name_interface(&self.firewall, name)
     }
 
     /// Whether these are all rules: no mechanism kept silent, and no text was unreadable.

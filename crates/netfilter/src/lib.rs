@@ -9,8 +9,12 @@ pub mod boxes;
 pub mod exact;
 pub mod lookup;
 pub mod packet;
+mod refusals;
 pub mod semantics;
+mod stages;
 mod surroundings;
 pub mod traffic;
+mod truth;
+mod ways_back;
 
 pub use surroundings::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};

@@ -124,8 +124,16 @@ pub struct Referee {
 }
 
 impl Referee {
-    /// Makes a namespace with these interfaces and no rules.
+    /// Makes a namespace with these interfaces and no rules, where every packet gets as far as rules.
     pub fn new(ports: Vec<Port>) -> io::Result<Self> {
+        let referee = Self::on_plain_host(ports)?;
+        let_all_reach_rules(&referee.namespace, &referee.ports)?;
+        Ok(referee)
+    }
+
+    /// Makes a namespace with these interfaces and no rules, with the kernel's own settings and with
+    /// no routes but those of the interfaces' networks.
+    pub fn on_plain_host(ports: Vec<Port>) -> io::Result<Self> {
         let namespace = Namespace::new()?;
         let taps = namespace.within(|| {
             let open = |port: &Port| Ok((port.name.clone(), Tap::new(&port.name)?));
@@ -284,8 +292,27 @@ impl Referee {
     }
 }
 
-/// Addresses, routes and settings with which every packet gets as far as the rules.
+/// Brings the interfaces up with their addresses.
 fn configure(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
+    let mut links = "link set lo up\n".to_owned();
+    for port in ports {
+        let name = port.name.as_str();
+        let mac: Vec<String> = port.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mac = mac.join(":");
+        let _ = writeln!(links, "link set {name} address {mac} addrgenmode none");
+        let _ = writeln!(links, "link set {name} up");
+        for (address, length) in &port.addresses {
+            // Nobody else can have it; looking for one would take a second.
+            let alone = if address.is_ipv6() { " nodad" } else { "" };
+            let _ = writeln!(links, "address add {address}/{length} dev {name}{alone}");
+        }
+    }
+    namespace.feed(&["ip", "-batch", "-"], &links)?;
+    wait_for_addresses(namespace, ports)
+}
+
+/// Settings and routes with which every packet gets as far as the rules.
+fn let_all_reach_rules(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
     for (setting, value) in [
         ("net.ipv4.ip_forward", "1"),
         ("net.ipv6.conf.all.forwarding", "1"),
@@ -296,31 +323,20 @@ fn configure(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
     ] {
         namespace.set(setting, value)?;
     }
-    let mut links = "link set lo up\n".to_owned();
     // There is always something to flush.
     let mut routes = format!("route add local default dev lo table {INCOMING}\n");
     for (number, port) in ports.iter().enumerate() {
         let name = port.name.as_str();
-        let mac: Vec<String> = port.mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mac = mac.join(":");
         namespace.set(&format!("net.ipv4.conf.{}.rp_filter", path(name)), "0")?;
-        let _ = writeln!(links, "link set {name} address {mac} addrgenmode none");
-        let _ = writeln!(links, "link set {name} up");
-        for (address, length) in &port.addresses {
-            // Nobody else can have it; looking for one would take a second.
-            let alone = if address.is_ipv6() { " nodad" } else { "" };
-            let _ = writeln!(links, "address add {address}/{length} dev {name}{alone}");
-        }
         let own = 200 + number;
         let _ = writeln!(routes, "rule add pref 10 iif {name} lookup {INCOMING}");
         let _ = writeln!(routes, "rule add pref 10 oif {name} lookup {own}");
         let _ = writeln!(routes, "route add default dev {name} table {own}");
     }
-    namespace.feed(&["ip", "-batch", "-"], &links)?;
     for family in ["-4", "-6"] {
         namespace.feed(&["ip", family, "-batch", "-"], &routes)?;
     }
-    wait_for_addresses(namespace, ports)
+    Ok(())
 }
 
 /// Waits until packets to the IPv6 addresses are taken for this host's: the kernel makes their routes

@@ -78,8 +78,11 @@ impl NamedDecider {
                     kind: NamedKind::Policy,
                 }
             }
-            Decider::Kernel => Self {
-                name: "no rule".into(),
+            Decider::Refusal(_) | Decider::Kernel => Self {
+                name: match by {
+                    Decider::Refusal(why) => format!("no rule but the kernel: {why}"),
+                    _ => "no rule".into(),
+                },
                 text: String::new(),
                 comment: None,
                 place: None,

@@ -259,7 +259,7 @@ impl ObstacleSearch<'_> {
         match by {
             Decider::Rule(_) => true,
             Decider::Policy { .. } => self.want != WantedEnd::Reject,
-            Decider::Kernel => false,
+            Decider::Refusal(_) | Decider::Kernel => false,
         }
     }
 
@@ -277,7 +277,7 @@ impl ObstacleSearch<'_> {
                 Decider::Policy { table, chain } => {
                     supposed.policies.insert((*table, *chain), policy);
                 }
-                Decider::Kernel => {}
+                Decider::Refusal(_) | Decider::Kernel => {}
             }
         }
         evaluate_supposing(

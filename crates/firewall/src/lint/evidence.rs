@@ -154,7 +154,7 @@ impl LoadedRules {
                     .into_iter()
                     .collect()
             }
-            Decider::Kernel => Vec::new(),
+            Decider::Refusal(_) | Decider::Kernel => Vec::new(),
         }
     }
 }

@@ -9,8 +9,10 @@ use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
-use surefoot_netfilter::semantics::{Decider, End, Outcome};
-use surefoot_ruleset::model::{Field, Hook, RuleAt, Statement, Verdict, ct_state};
+use surefoot_netfilter::semantics::{
+    Assumptions, Decider, End, Outcome, RecordLevel, evaluate_supposing,
+};
+use surefoot_ruleset::model::{Field, Hook, Policy, RuleAt, Statement, Verdict, ct_state};
 
 pub(super) const PAGE: Page = Page {
     code: "FW003",
@@ -62,7 +64,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             if loaded.filters_at(hook_of(path), v6).is_empty() {
                 continue;
             }
-            let Some(outcome) = loaded.certain_end(&on_loopback(loaded, path, v6)) else {
+            let Some(outcome) = end_of_half(loaded, path, &on_loopback(loaded, path, v6)) else {
                 continue;
             };
             match outcome.end {
@@ -111,6 +113,34 @@ fn hook_of(path: PacketPath) -> Hook {
     } else {
         Hook::Input
     }
+}
+
+/// How one half of the way ends, out or in, if that is certain: as if the other half let all pass.
+fn end_of_half(loaded: &LoadedRules, path: PacketPath, packet: &Packet) -> Option<Outcome> {
+    let outward = |hook: Hook| matches!(hook, Hook::Output | Hook::Postrouting | Hook::Egress);
+    let mut supposed = Assumptions::default();
+    for (table, text) in loaded.firewall.tables.iter().enumerate() {
+        for (chain, text) in text.chains.iter().enumerate() {
+            let Some(base) = &text.base else { continue };
+            if outward(base.hook) == (path == PacketPath::Output) {
+                continue;
+            }
+            supposed.policies.insert((table, chain), Policy::Accept);
+            let rules = 0..text.rules.len();
+            let rules = rules.map(|rule| RuleAt { table, chain, rule });
+            supposed.without.extend(rules);
+        }
+    }
+    let evaluation = evaluate_supposing(
+        &loaded.firewall,
+        &loaded.index,
+        &loaded.surroundings,
+        packet,
+        RecordLevel::Nothing,
+        &supposed,
+    );
+    evaluation.certain()?;
+    evaluation.outcomes.into_iter().next()
 }
 
 fn on_loopback(loaded: &LoadedRules, path: PacketPath, v6: bool) -> Packet {
@@ -255,7 +285,7 @@ fn dropped_before(
         }
         let by = Decider::Rule(RuleAt { rule, ..accepts });
         let packet = packet.settle(&loaded.surroundings);
-        if loaded.certain_end(&packet).is_some_and(|end| end.by == by) {
+        if end_of_half(loaded, path, &packet).is_some_and(|end| end.by == by) {
             evidence.push(loaded.show_rule(RuleAt { rule, ..accepts }));
             if evidence.len() >= 4 {
                 break;

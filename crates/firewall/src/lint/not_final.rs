@@ -146,7 +146,7 @@ fn not_final_finding(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> O
             let table = loaded.firewall.tables.get(table)?;
             (table, table.chains.get(chain)?)
         }
-        Decider::Kernel => return None,
+        Decider::Refusal(_) | Decider::Kernel => return None,
     };
     let dropping = full_name(table, chain);
     let list = if table.backend.is_iptables() {

@@ -114,7 +114,9 @@ impl LoadedRules {
         let (table, chain) = match by {
             Decider::Rule(at) => (at.table, at.chain),
             Decider::Policy { table, chain } => (table, chain),
-            Decider::Kernel => return self.filters_at(hook, v6).first().copied(),
+            Decider::Refusal(_) | Decider::Kernel => {
+                return self.filters_at(hook, v6).first().copied();
+            }
         };
         let chains = &self.firewall.tables.get(table)?.chains;
         let leads = |(c, base): &(usize, &Chain)| {

@@ -177,7 +177,7 @@ fn passes_forward(loaded: &LoadedRules, by: Decider, nat: RuleAt, v6: bool) -> b
             .get(table)
             .and_then(|table| table.chains.get(chain))
             .is_some_and(|chain| is_filter(chain, Hook::Forward)),
-        Decider::Kernel => true,
+        Decider::Refusal(_) | Decider::Kernel => true,
     }
 }
 

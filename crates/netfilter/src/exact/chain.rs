@@ -6,8 +6,9 @@ use super::ends::OutcomeSets;
 use super::follow::{ChainSummary, Flows, SymbolicWalk};
 use super::lookup;
 use super::space::{UnknownAnswer, UnknownTopic};
-use super::state::PacketRewrite;
-use crate::semantics::{DEEPEST, DEEPEST_JUMP, End, rule_matters};
+use super::state::{InInterface, PacketRewrite};
+use crate::packet::PacketPath;
+use crate::semantics::{End, may_jump, rule_matters};
 use surefoot_ruleset::model::{
     Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, Statement, Verdict,
 };
@@ -20,12 +21,12 @@ pub(super) struct SummaryDepth {
 
 impl SummaryDepth {
     /// The depth of a chain that is called here; none if that is too deep.
-    fn one_deeper(self, goto: bool) -> Option<Self> {
+    fn one_deeper(self, goto: bool, backend: Backend) -> Option<Self> {
         let deeper = Self {
             jumps: self.jumps + u32::from(!goto),
             all: self.all + 1,
         };
-        (deeper.jumps <= DEEPEST_JUMP && deeper.all <= DEEPEST).then_some(deeper)
+        may_jump(backend, deeper.jumps, deeper.all).then_some(deeper)
     }
 }
 
@@ -149,6 +150,11 @@ impl<'a> SymbolicWalk<'a> {
         let table = &firewall.tables[t];
         let mut passage = ChainSummary {
             chain: (t, c),
+            by_loopback: match self.space.path {
+                PacketPath::Input => Some(state.input != InInterface::Packet),
+                PacketPath::Forward => Some(false),
+                PacketPath::Output => state.looped.then_some(true),
+            },
             ..ChainSummary::default()
         };
         let mut flows = Flows::from([(state.clone(), packets)]);
@@ -292,7 +298,7 @@ impl<'a> SymbolicWalk<'a> {
         let chains = self.firewall.tables[t].chains.len();
         let chain = usize::try_from(to.0).ok().filter(|to| *to < chains)?;
         let goto = matches!(verdict, Verdict::Goto(_));
-        let depth = depth.one_deeper(goto)?;
+        let depth = depth.one_deeper(goto, self.place.backend)?;
         Some(ChainCall { chain, goto, depth })
     }
 
@@ -526,7 +532,7 @@ impl<'a> SymbolicWalk<'a> {
             rest.on.push((state, packets));
             return Ok(());
         };
-        let Some(deeper) = depth.one_deeper(goto) else {
+        let Some(deeper) = depth.one_deeper(goto, self.place.backend) else {
             rest.ends.add(End::Unknown, packets);
             return Ok(());
         };

@@ -8,7 +8,7 @@ use super::state::{OutInterface, PacketRewrite};
 use super::word::BitVector;
 use crate::Surroundings;
 use crate::packet::{FieldValue, PacketInterface, address_type, to_address};
-use crate::semantics::own_address;
+use crate::semantics::{chosen_among, own_address};
 use surefoot_ruleset::model::{Effect, Field, Hook, Nat, NatKind, Range, RuleAt, ct_state};
 
 impl PacketSpace {
@@ -126,15 +126,14 @@ impl PacketSpace {
         let old_port = state.word(self, port)?;
         let mut packets = packets;
         let new_address = self.new_address(at, state, nat, (source, hook), surroundings)?;
-        if let (Some((first, last)), None, false) =
-            (nat.addresses, &nat.by_map, nat.kind == NatKind::Netmap)
+        if let Some((ranges, inside)) = chosen_among(nat, self.v6)
+            && new_address.as_constant().is_none()
         {
-            let range = Range {
-                lo: address_number(first),
-                hi: address_number(last),
-            };
-            let inside = self.store.vector_in(&new_address, &[range])?;
-            packets = self.store.and(packets, inside)?;
+            // What the kernel chooses; where it has no choice, that is not looked at.
+            let chosen = self.rewritten_word(at, address)?;
+            let such = self.store.vector_in(&chosen, &ranges)?;
+            let such = if inside { such } else { !such };
+            packets = self.store.and(packets, such)?;
         }
         let mut new_port = match nat.ports {
             _ if nat.by_map.is_some() => self.rewritten_word(at, port)?,

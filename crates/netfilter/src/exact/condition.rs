@@ -22,23 +22,10 @@ impl PacketSpace {
         state: &PacketRewrite,
         wanted: &Match,
     ) -> Result<Packets, Exhausted> {
-        let turned = |set: Packets, negated: bool| if negated { !set } else { set };
+        if let Some(packets) = self.plain_condition(state, wanted)? {
+            return Ok(packets);
+        }
         match wanted {
-            Match::Field {
-                operand,
-                negated,
-                ranges,
-            } => {
-                let word = state.word(self, operand.field)?.with_mask(operand.mask);
-                let inside = self.store.vector_in(&word, ranges)?;
-                self.store.and(word.there, turned(inside, *negated))
-            }
-            Match::InInterface { negated, names } => {
-                Ok(turned(PacketRewrite::input_is(self, names)?, *negated))
-            }
-            Match::OutInterface { negated, names } => {
-                Ok(turned(state.output_is(self, names)?, *negated))
-            }
             Match::Lookup(look) => {
                 // An ipset match on a field that the packet lacks is "not in the set", which a `!`
                 // turns round; nft gives the rule up before it asks.
@@ -64,7 +51,10 @@ impl PacketSpace {
                 }
                 Ok(turned(self.store.unite_all(sets)?, *negated))
             }
-            Match::Never => Ok(Packets::NONE),
+            Match::Field { .. }
+            | Match::InInterface { .. }
+            | Match::OutInterface { .. }
+            | Match::Never => Ok(Packets::NONE),
             Match::Opaque(opaque) if opaque.stateful => {
                 let topic = UnknownTopic::Words(opaque.text.clone());
                 self.ask_in(state, UnknownAnswer::Rule(here.at), &topic)
@@ -83,6 +73,35 @@ impl PacketSpace {
             }
         }
     }
+
+    /// The same, for a match that asks no set and knows no unknown answer; none for others.
+    pub(crate) fn plain_condition(
+        &mut self,
+        state: &PacketRewrite,
+        wanted: &Match,
+    ) -> Result<Option<Packets>, Exhausted> {
+        Ok(Some(match wanted {
+            Match::Field {
+                operand,
+                negated,
+                ranges,
+            } => {
+                let word = state.word(self, operand.field)?.with_mask(operand.mask);
+                let inside = self.store.vector_in(&word, ranges)?;
+                self.store.and(word.there, turned(inside, *negated))?
+            }
+            Match::InInterface { negated, names } => turned(state.input_is(self, names)?, *negated),
+            Match::OutInterface { negated, names } => {
+                turned(state.output_is(self, names)?, *negated)
+            }
+            Match::Never => Packets::NONE,
+            Match::Lookup(_) | Match::Any { .. } | Match::Opaque(_) => return Ok(None),
+        }))
+    }
+}
+
+fn turned(set: Packets, negated: bool) -> Packets {
+    if negated { !set } else { set }
 }
 
 /// Whether a match reads a transport header, which in `nf_tables` a later fragment may seem to have.

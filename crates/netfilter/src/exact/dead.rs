@@ -7,6 +7,7 @@ use super::{Budget, Exact, SymbolicQuestion};
 use crate::Surroundings;
 use crate::packet::PacketPath;
 use crate::semantics::sees;
+use crate::stages::LOOPBACK;
 use crate::traffic::Traffic;
 use surefoot_ruleset::model::{Firewall, Rule, RuleAt, Statement, Verdict};
 
@@ -225,9 +226,12 @@ impl Exact {
             let conditions: Vec<Packets> = conditions.map(|(_, holds)| *holds).collect();
             let wanted = self.space.store.unite_all(conditions)?;
             let wanted = self.space.store.and(wanted, self.space.world)?;
-            let here = if wanted.is_none() {
+            let (wanted, others) = self.brought_by_kernel(index, wanted)?;
+            let here = if wanted.is_none() && others.is_none() {
                 WhyDead::Impossible
-            } else if self.reaches_rule(index, at.rule, wanted) {
+            } else if !others.is_none() && !self.other_side_enters(index)
+                || self.reaches_rule(index, at.rule, wanted)
+            {
                 WhyDead::NeverSent
             } else {
                 self.hiders(firewall, index, at, wanted)?
@@ -238,6 +242,47 @@ impl Exact {
             }
         }
         Ok(why)
+    }
+
+    /// Of these packets those that the kernel brings where the chain is entered, and those that it
+    /// would bring elsewhere: loopback carries the ones, or the others. What it refuses is left out, and
+    /// fragments that it puts together, unless nothing else is left.
+    fn brought_by_kernel(
+        &mut self,
+        passage: usize,
+        packets: Packets,
+    ) -> Result<(Packets, Packets), Exhausted> {
+        let lo = self.space.names.letter_of(LOOPBACK);
+        let incoming = self.space.path != PacketPath::Output;
+        let block = self.space.interface_block(incoming);
+        let by_loopback = self.space.letters_condition(block, [lo])?;
+        let refused = self.space.surely_refused()?;
+        let mut brought = self.space.store.minus(packets, refused)?;
+        if self.space.puts_together() {
+            let fragments = self.space.fragments()?;
+            let whole = self.space.store.minus(brought, fragments)?;
+            brought = if whole.is_none() { brought } else { whole };
+        }
+        let here = match self.followed.passages[passage].by_loopback {
+            Some(true) => by_loopback,
+            Some(false) => !by_loopback,
+            None => Packets::ALL,
+        };
+        Ok((
+            self.space.store.and(brought, here)?,
+            self.space.store.minus(brought, here)?,
+        ))
+    }
+
+    /// Whether the chain is entered, too, by what loopback carries if this passage is one of others,
+    /// or by others.
+    fn other_side_enters(&self, passage: usize) -> bool {
+        let this = &self.followed.passages[passage];
+        let passages = self.followed.passages.iter().zip(&self.followed.entered);
+        let mut others = passages.filter(|(other, entered)| {
+            other.chain == this.chain && other.by_loopback != this.by_loopback && !entered.is_none()
+        });
+        others.next().is_some()
     }
 
     /// Whether packets come to the rule in its chain, whoever enters it.
@@ -383,6 +428,14 @@ mod tests {
             "-A INPUT -p tcp -j A\n-A A -p udp --dport 53 -j ACCEPT\n-A A -p tcp --dport 53 -j ACCEPT\n-A INPUT -i lo -o eth0 -j ACCEPT\n",
         );
         assert_eq!(dead(&text), ["INPUT:2 impossible", "A:1 never sent"]);
+    }
+
+    #[test]
+    fn loopback_and_the_rest_are_hidden_by_rules_of_their_own() {
+        let text = filter(
+            "-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n-A INPUT -p tcp -m multiport --dports 80,443 -j ACCEPT\n-A INPUT -p tcp --dport 80 -s 10.0.0.1 -j DROP\n",
+        );
+        assert_eq!(dead(&text), ["INPUT:4 by !1,!2,!3"]);
     }
 
     #[test]

@@ -9,13 +9,14 @@ use super::chain::SummaryDepth;
 use super::diagram::{Exhausted, Packets};
 use super::ends::OutcomeSets;
 use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
-use super::state::{OutInterface, PacketRewrite};
+use super::state::{InInterface, OutInterface, PacketRewrite, Rerouting};
 use crate::Surroundings;
 use crate::packet::{PacketPath, to_address};
 use crate::semantics::{
     BaseAt, ChainOrder, End, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable,
-    interface_to, sees,
+    interface_to, policy_may_route, sees,
 };
+use crate::stages::{ARRIVING, LOOPBACK, LOOPED, RefusalPoint, SENT, Stage, THROUGH, TO_HERE};
 use surefoot_ruleset::model::{
     Backend, Base, ChainKind, Field, Firewall, Hook, NamePattern, Policy, Range, Statement,
     Verdict, ct_state, ct_status,
@@ -59,6 +60,8 @@ pub(crate) struct WalkResult {
 pub(crate) struct ChainSummary {
     /// The chain, by table and index.
     pub(crate) chain: (usize, usize),
+    /// Whether the packets are those that loopback carries, or others; none if they may be both.
+    pub(crate) by_loopback: Option<bool>,
     /// The packets that come to each rule.
     pub(crate) reach: Vec<Packets>,
     /// The packets that each rule matches: those that reach it, and of these the ones for which
@@ -104,86 +107,193 @@ impl<'a> SymbolicWalk<'a> {
 
     /// Follows these packets to their ends.
     pub(crate) fn run(mut self, packets: Packets) -> Result<WalkResult, Exhausted> {
-        let start = Flows::from([(PacketRewrite::default(), packets)]);
-        if self.space.path == PacketPath::Output {
-            let flows = self.follow_established(start, Hook::Output)?;
-            let flows = self.follow_hook(Hook::Output, flows)?;
-            let mut routed = Flows::new();
-            for (mut state, packets) in flows {
-                if state.destination_rewritten {
-                    state.output = self.unknown_output(&state)?;
+        let start = PacketRewrite::default();
+        match self.space.path {
+            PacketPath::Output => self.follow(SENT, Flows::from([(start, packets)]))?,
+            PacketPath::Forward => self.follow(ARRIVING, Flows::from([(start, packets)]))?,
+            PacketPath::Input => {
+                let lo = self.space.names.letter_of(LOOPBACK);
+                let block = self.space.interface_block(true);
+                let by_loopback = self.space.letters_condition(block, [lo])?;
+                let sent = self.space.store.and(packets, by_loopback)?;
+                if !sent.is_none() {
+                    // It was sent before it came in.
+                    let mut start = start.clone();
+                    start.input = InInterface::None;
+                    start.output = OutInterface::Letter(lo);
+                    start.put_absent(&[Field::MacSrc, Field::MacDst]);
+                    self.follow(SENT, Flows::from([(start, sent)]))?;
                 }
-                self.join(&mut routed, state, packets)?;
+                let arrived = self.space.store.minus(packets, by_loopback)?;
+                if !arrived.is_none() {
+                    let mut start = start;
+                    start.put_absent(&[Field::Uid, Field::Gid]);
+                    self.follow(ARRIVING, Flows::from([(start, arrived)]))?;
+                }
             }
-            let flows = self.follow_hook(Hook::Postrouting, routed)?;
-            let flows = self.follow_hook(Hook::Egress, flows)?;
-            let flows = self.follow_bridge(flows, &[Hook::Output, Hook::Postrouting])?;
-            self.pass(flows);
-            return Ok(self.course);
         }
-        let start = self.follow_hook(Hook::Ingress, start)?;
-        let flows = self.follow_established(start, Hook::Prerouting)?;
-        let flows = self.at_prerouting(flows)?;
+        Ok(self.course)
+    }
+
+    fn follow(&mut self, stages: &[Stage], mut flows: Flows) -> Result<(), Exhausted> {
+        for stage in stages {
+            flows = match *stage {
+                Stage::Hook(hook) => self.follow_hook(hook, flows)?,
+                Stage::Connection(hook) => self.follow_established(flows, hook)?,
+                Stage::Refusals(point) => self.refuse(point, flows)?,
+                Stage::Reassembly if self.space.v6 => flows,
+                Stage::Reassembly => self.reassemble(flows)?,
+                Stage::Unrouted => self.without_output(flows)?,
+                Stage::Routing => return self.route(flows),
+                Stage::Rerouting => self.route_again(flows)?,
+                Stage::Hop => self.one_hop_less(flows)?,
+                Stage::Flowtable => self.follow_flowtable(flows)?,
+                Stage::Frames(hooks) => self.follow_bridge(flows, hooks)?,
+                Stage::Loopback => self.loop_back(flows)?,
+            };
+            if flows.is_empty() {
+                return Ok(());
+            }
+        }
+        self.pass(flows);
+        Ok(())
+    }
+
+    /// Takes out what the kernel drops besides the rules.
+    fn refuse(&mut self, point: RefusalPoint, flows: Flows) -> Result<Flows, Exhausted> {
+        let mut passed = Flows::new();
+        let refusals = self.space.refusals_at(point);
+        for (state, mut packets) in flows {
+            for refused in &refusals {
+                let such = self.space.refused_in(&state, refused)?;
+                let gone = self.space.store.and(packets, such)?;
+                self.end(End::Dropped, gone);
+                packets = self.space.store.minus(packets, such)?;
+            }
+            self.join(&mut passed, state, packets)?;
+        }
+        Ok(passed)
+    }
+
+    fn without_output(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let parts = flows.into_iter().map(|(mut state, packets)| {
+            state.output = OutInterface::None;
+            (state, packets)
+        });
+        self.gather_flows(parts.collect())
+    }
+
+    /// Sends the packets to this host or through it.
+    fn route(&mut self, flows: Flows) -> Result<(), Exhausted> {
         let (mut input, mut forward) = (Flows::new(), Flows::new());
-        for (state, packets) in flows {
+        for (mut state, packets) in flows {
+            state.output = if state.destination_rewritten {
+                self.out_interface(&state)?
+            } else {
+                OutInterface::Packet
+            };
             let (here, through) = self.split_by_route(&state, packets)?;
             if !here.is_none() {
                 let mut state = state.clone();
                 state.output = OutInterface::None;
+                // The socket of a packet may be found before the input hook (`tcp_v4_early_demux`).
+                state.restore(Field::Uid);
+                state.restore(Field::Gid);
                 self.join(&mut input, state, here)?;
             }
-            if !through.is_none() {
-                self.join(&mut forward, state, through)?;
-            }
+            self.join(&mut forward, state, through)?;
         }
-        let input = self.follow_hook(Hook::Input, input)?;
-        let input = self.follow_bridge(input, &[Hook::Prerouting, Hook::Input])?;
-        self.pass(input);
-        self.follow_forward(forward)?;
-        Ok(self.course)
+        if !input.is_empty() {
+            self.follow(TO_HERE, input)?;
+        }
+        if !forward.is_empty() {
+            self.follow(THROUGH, forward)?;
+        }
+        Ok(())
     }
 
-    fn follow_forward(&mut self, flows: Flows) -> Result<(), Exhausted> {
-        let (setting, hops) = if self.space.v6 {
-            ("net.ipv6.conf.all.forwarding", Field::HopLimit)
-        } else {
-            ("net.ipv4.ip_forward", Field::Ttl)
-        };
-        let value = self.surroundings.sysctls.get(setting);
-        if value.is_some_and(|value| value.trim() == "0") {
-            for packets in flows.into_values() {
-                self.end(End::Dropped, packets);
+    fn route_again(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let mut routed = Flows::new();
+        for (mut state, packets) in flows {
+            if state.destination_rewritten {
+                state.output = self.unknown_output(&state)?;
             }
-            return Ok(());
+            self.join(&mut routed, state, packets)?;
         }
+        Ok(routed)
+    }
+
+    /// Behind a chain of type route, and iptables' mangle OUTPUT, packets are routed again if rules
+    /// there have changed what routing may ask for (`ip_route_me_harder`).
+    fn route_changed(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let mut routed = Flows::new();
+        for (mut state, packets) in flows {
+            let by_policy = policy_may_route(self.surroundings);
+            let stay = match state.take_rerouting() {
+                Some(Rerouting::ByDestination) => Packets::NONE,
+                // The table of local addresses is asked first.
+                Some(Rerouting::ByPolicy) if by_policy && self.space.path == PacketPath::Output => {
+                    let kind = state.word(self.space, Field::DstAddressType)?;
+                    self.space.store.vector_in(&kind, &[Range::one(2)])?
+                }
+                _ => Packets::ALL,
+            };
+            let here = self.space.store.and(packets, stay)?;
+            self.join(&mut routed, state.clone(), here)?;
+            let leave = self.space.store.minus(packets, stay)?;
+            if !leave.is_none() {
+                state.output = self.unknown_output(&state)?;
+                self.join(&mut routed, state, leave)?;
+            }
+        }
+        Ok(routed)
+    }
+
+    /// Routing takes one off the time to live.
+    fn one_hop_less(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let hops = if self.space.v6 {
+            Field::HopLimit
+        } else {
+            Field::Ttl
+        };
         let mut later = Flows::new();
         for (mut state, packets) in flows {
-            // What has no hop left is dropped by routing (`ip_forward`, `ip6_forward`).
             let word = state.word(self.space, hops)?;
-            let last = self
-                .space
-                .store
-                .vector_in(&word, &[Range { lo: 0, hi: 1 }])?;
-            let dies = self.space.store.and(packets, last)?;
-            self.end(End::Dropped, dies);
-            let lives = self.space.store.minus(packets, last)?;
             let word = self.space.store.less_one(&word)?;
             state.put(hops, word);
-            self.join(&mut later, state, lives)?;
+            self.join(&mut later, state, packets)?;
         }
-        let later = self.follow_flowtable(later)?;
-        let flows = self.follow_hook(Hook::Forward, later)?;
-        let flows = self.follow_hook(Hook::Postrouting, flows)?;
-        let flows = self.follow_hook(Hook::Egress, flows)?;
-        let around = [
-            Hook::Prerouting,
-            Hook::Input,
-            Hook::Output,
-            Hook::Postrouting,
-        ];
-        let flows = self.follow_bridge(flows, &around)?;
-        self.pass(flows);
-        Ok(())
+        Ok(later)
+    }
+
+    /// What was sent by the loopback interface comes in again; the rest has left.
+    fn loop_back(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let (mut looped, mut left) = (Flows::new(), Flows::new());
+        let lo = self.space.names.letter_of(LOOPBACK);
+        let names = [NamePattern {
+            text: LOOPBACK.into(),
+            prefix: false,
+        }];
+        for (mut state, packets) in flows {
+            let by_loopback = if let OutInterface::Unknown(_) = state.output {
+                let kind = state.word(self.space, Field::DstAddressType)?;
+                self.space.store.vector_in(&kind, &[Range::one(2)])?
+            } else {
+                state.output_is(self.space, &names)?
+            };
+            let leave = self.space.store.minus(packets, by_loopback)?;
+            self.join(&mut left, state.clone(), leave)?;
+            let stay = self.space.store.and(packets, by_loopback)?;
+            state.input = InInterface::Letter(lo);
+            state.output = OutInterface::None;
+            state.looped = true;
+            state.put_absent(&[Field::Uid, Field::Gid]);
+            self.join(&mut looped, state, stay)?;
+        }
+        if !looped.is_empty() {
+            self.follow(LOOPED, looped)?;
+        }
+        Ok(left)
     }
 
     /// Frames that come or leave by a bridge meet rules that are not followed.
@@ -230,25 +340,6 @@ impl<'a> SymbolicWalk<'a> {
             self.join(&mut rest, state, meets)?;
         }
         Ok(rest)
-    }
-
-    /// The outgoing interface is not yet known at prerouting.
-    fn at_prerouting(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
-        let mut before = Flows::new();
-        for (mut state, packets) in flows {
-            state.output = OutInterface::None;
-            self.join(&mut before, state, packets)?;
-        }
-        let mut after = Flows::new();
-        for (mut state, packets) in self.follow_hook(Hook::Prerouting, before)? {
-            state.output = if state.destination_rewritten {
-                self.out_interface(&state)?
-            } else {
-                OutInterface::Packet
-            };
-            self.join(&mut after, state, packets)?;
-        }
-        Ok(after)
     }
 
     /// The interface by which a packet with a new destination leaves, where the routes tell.
@@ -405,9 +496,14 @@ impl<'a> SymbolicWalk<'a> {
         if order == ChainOrder::Open {
             flows = self.set_aside_unknown(flows)?;
         }
+        let mut whole = !matches!(hook, Hook::Prerouting | Hook::Output) || !self.space.tracking;
         for base in bases {
             if flows.is_empty() {
                 break;
+            }
+            if !whole && !base.sees_fragments {
+                flows = self.reassemble(flows)?;
+                whole = true;
             }
             self.place = WalkPlace {
                 hook,
@@ -416,7 +512,8 @@ impl<'a> SymbolicWalk<'a> {
             };
             let elsewhere;
             (flows, elsewhere) = self.on_device(base, flows)?;
-            flows = if base.early {
+            let looped = flows.keys().any(|state| state.looped);
+            flows = if base.early && !looped {
                 let hidden = self.track_connection(flows, true)?;
                 let flows = self.base_chain(base, hidden)?;
                 self.track_connection(flows, false)?
@@ -430,11 +527,35 @@ impl<'a> SymbolicWalk<'a> {
             } else {
                 self.base_chain(base, flows)?
             };
+            if base.kind == ChainKind::Route && hook == Hook::Output {
+                flows = self.route_changed(flows)?;
+            }
             if !elsewhere.is_empty() {
                 flows = self.gather_flows(flows.into_iter().chain(elsewhere).collect())?;
             }
         }
-        Ok(flows)
+        if whole {
+            Ok(flows)
+        } else {
+            self.reassemble(flows)
+        }
+    }
+
+    /// Takes out the fragments: what becomes of the packets that they are parts of is another
+    /// question.
+    fn reassemble(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
+        let fragments = self.space.fragments()?;
+        if !self.space.store.sets_meet(self.space.world, fragments) {
+            return Ok(flows);
+        }
+        let mut whole = Flows::new();
+        for (state, packets) in flows {
+            let parts = self.space.store.and(packets, fragments)?;
+            self.end(End::Unknown, parts);
+            let rest = self.space.store.minus(packets, fragments)?;
+            self.join(&mut whole, state, rest)?;
+        }
+        Ok(whole)
     }
 
     /// Which packets pass a device that the chain is hooked to, and which do not; other chains
@@ -460,7 +581,7 @@ impl<'a> SymbolicWalk<'a> {
                 self.space
                     .ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Own)?
             } else if base.hook == Hook::Ingress {
-                PacketRewrite::input_is(self.space, &names)?
+                state.input_is(self.space, &names)?
             } else {
                 state.output_is(self.space, &names)?
             };
@@ -508,7 +629,7 @@ impl<'a> SymbolicWalk<'a> {
                 Hook::Prerouting | Hook::Output => state.destination_rewritten,
                 _ => state.source_rewritten,
             };
-            if fixed {
+            if fixed || state.looped {
                 later.insert(state, packets);
                 continue;
             }

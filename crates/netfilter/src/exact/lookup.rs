@@ -118,7 +118,7 @@ impl SymbolicKey {
                     space.store.vector_in(word, &[*range])?
                 }
                 (SymbolicPart::Input, Component::Name(name)) => {
-                    PacketRewrite::input_is(space, std::slice::from_ref(name))?
+                    state.input_is(space, std::slice::from_ref(name))?
                 }
                 (SymbolicPart::Output, Component::Name(name)) => {
                     state.output_is(space, std::slice::from_ref(name))?

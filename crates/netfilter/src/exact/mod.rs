@@ -38,6 +38,7 @@ pub use cube_words::address_words;
 pub use cubes::{Cube, CubeLimit, InterfaceChoice};
 pub use dead::{DeadRule, HidingRule, RuleSurvey, WhyDead, dead_rules};
 pub use diagram::{Exhausted, Packets};
+pub use names::name_interface;
 pub use reach::ReachCell;
 pub use reach::ReachedService;
 pub use space::UnknownAnswer;
@@ -164,7 +165,8 @@ pub struct SymbolicQuestion<'a> {
     /// More packets whose interface names the answer tells apart.
     pub and_about: &'a [&'a Traffic],
     /// Whether packets are meant, too, that people leave out: those that come with a mark, as
-    /// sockets, `tc` and programs in the kernel can set one, and those with no hop left to go on.
+    /// sockets, `tc` and programs in the kernel can set one, and those that the kernel refuses whatever
+    /// the rules say.
     pub marked: bool,
     /// How much it may cost.
     pub budget: Budget,
@@ -192,7 +194,7 @@ impl Exact {
         )?;
         let state = PacketRewrite::default();
         let about = space.packets_about(question.firewall, &state, question.about)?;
-        space.world = space.store.and(space.world, about)?;
+        space.narrow_world(about, question.marked)?;
         space.find_common()?;
         let followed = FollowedQuestion::new(&mut space, question.firewall, question.surroundings)?;
         space.forget_common();

@@ -151,6 +151,12 @@ impl InterfaceClasses {
         (names, except)
     }
 
+    /// Whether some pattern other than that of all names speaks of a name.
+    pub(crate) fn speaks_of(&self, name: &str) -> bool {
+        let letter = self.letter_of(name);
+        self.all_others() != Some(letter)
+    }
+
     /// The letter of all names that no pattern speaks of.
     pub(crate) fn all_others(&self) -> Option<usize> {
         let other = |letter: &InterfaceClass| letter.others && letter.text.is_empty();
@@ -170,6 +176,11 @@ impl InterfaceClasses {
             .take(self.letters.len() + 1)
             .find(|name| self.letter_of(name) == letter)
     }
+}
+
+/// Whether the rules speak of an interface by its name, or by how it begins.
+pub fn name_interface(firewall: &Firewall, name: &str) -> bool {
+    InterfaceClasses::new(&[firewall], []).speaks_of(name)
 }
 
 fn of_match(wanted: &Match, add: &mut impl FnMut(&NamePattern)) {

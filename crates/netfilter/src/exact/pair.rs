@@ -20,9 +20,9 @@ pub struct RulePair {
     new: FollowedQuestion,
     /// The packets that both accept as the same packets, over what is unknown, too.
     alike: Packets,
-    /// Whether later fragments were left out: what `nf_tables` reads in place of the header that
-    /// they lack hangs on their data.
-    pub without_fragments: bool,
+    /// Whether it is unknown what becomes of some later fragments: what `nf_tables` reads in place of
+    /// the header that they lack hangs on their data.
+    pub unknown_fragments: bool,
 }
 
 /// Packets whose fate differs.
@@ -97,11 +97,8 @@ impl RulePair {
             question.budget,
         )?;
         let about = space.packets_about(question.old, &PacketRewrite::default(), question.about)?;
-        space.world = space.store.and(space.world, about)?;
-        let fragments = space.later_fragments()?;
-        let whole = space.store.minus(space.world, fragments)?;
-        let without_fragments = whole != space.world;
-        space.world = whole;
+        space.narrow_world(about, false)?;
+        space.leave_out_loopback()?;
         space.find_common()?;
         space.twins = Some(SharedUnknowns::new(question.old, question.new));
         let mut old = FollowedQuestion::new(&mut space, question.old, question.surroundings)?;
@@ -109,6 +106,12 @@ impl RulePair {
             twins.turn_to_second();
         }
         let mut new = FollowedQuestion::new(&mut space, question.new, question.surroundings)?;
+        let fragments = space.later_fragments()?;
+        let mut unknown_fragments = false;
+        for side in [&mut old, &mut new] {
+            let unknown = side.end(&mut space, End::Unknown)?;
+            unknown_fragments |= space.store.sets_meet(unknown, fragments);
+        }
         let alike = accepted_alike(&mut space, &mut old, &mut new)?;
         space.forget_common();
         Ok(Self {
@@ -116,7 +119,7 @@ impl RulePair {
             old,
             new,
             alike,
-            without_fragments,
+            unknown_fragments,
         })
     }
 

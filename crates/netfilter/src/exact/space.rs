@@ -16,7 +16,9 @@ use super::word::BitVector;
 use super::world::tcp_options;
 use crate::Surroundings;
 use crate::packet::PacketPath;
+use crate::refusals::{KernelRefusals, Refusal, RefusedPackets};
 use crate::semantics::tracks_connections;
+use crate::stages::{LOOPBACK, RefusalPoint};
 use surefoot_ruleset::model::{Field, Firewall, NamePattern, Range, RuleAt, ct_state};
 
 /// Contiguous variables that hold one number, its highest bit first.
@@ -54,6 +56,8 @@ pub(crate) enum UnknownTopic {
     Flowtable,
     /// Whether something outside the rules switches connection tracking on.
     Tracking,
+    /// Whether a setting or a route has the kernel refuse packets.
+    Refusal,
     /// How NAT rewrote a connection when it began.
     Earlier,
     /// Where routing sends what was rewritten, which device a chain is hooked to, which of two base
@@ -95,6 +99,13 @@ pub(crate) struct PacketSpace {
     pub(crate) tracking: bool,
     /// Where they do not, whether something else has.
     switched_on: Option<Packets>,
+    /// What the kernel drops besides the rules.
+    refusals: KernelRefusals,
+    /// Whether refusals are followed that hang on unknown facts: only if the packets that are asked
+    /// about are no others.
+    unsure_refusals: bool,
+    /// The unknown answers on which they hang.
+    refusal_answers: BTreeMap<Refusal, Packets>,
     /// The types of source and destination, where they follow from the address.
     pub(crate) types: [Option<BitVector>; 2],
     /// The packets that exist.
@@ -226,6 +237,9 @@ impl PacketSpace {
             routed: HashMap::new(),
             switched_on: None,
             tracking: firewalls.iter().any(|one| tracks_connections(one, v6)),
+            refusals: KernelRefusals::new(v6, surroundings, None),
+            unsure_refusals: false,
+            refusal_answers: BTreeMap::new(),
             types: [None, None],
             world: Packets::ALL,
             callers: Vec::new(),
@@ -235,8 +249,106 @@ impl PacketSpace {
             space.type_of(true, surroundings)?,
             space.type_of(false, surroundings)?,
         ];
-        space.world = space.feasible_packets(surroundings, marked)?;
+        space.world = space.feasible_packets(marked)?;
         Ok(space)
+    }
+
+    /// Leaves only these packets, and if people ask, of these the ordinary ones: what the kernel
+    /// refuses counts where nothing else is asked about.
+    pub(crate) fn narrow_world(&mut self, about: Packets, all: bool) -> Result<(), Exhausted> {
+        self.world = self.store.and(self.world, about)?;
+        if all {
+            return Ok(());
+        }
+        let sure = self.surely_refused()?;
+        let rest = self.store.minus(self.world, sure)?;
+        let unsure = self.refused_by(false)?;
+        let ordinary = self.store.minus(rest, unsure)?;
+        self.unsure_refusals = ordinary.is_none();
+        if !rest.is_none() {
+            self.world = rest;
+        }
+        if self.puts_together() {
+            // They are put together before most rules, and the whole packets are among these.
+            let fragments = self.fragments()?;
+            let whole = self.store.minus(self.world, fragments)?;
+            if !whole.is_none() {
+                self.world = whole;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what this host sends itself, unless nothing else is asked about: it is among the
+    /// packets that come in by the loopback interface.
+    pub(crate) fn leave_out_loopback(&mut self) -> Result<(), Exhausted> {
+        if self.path != PacketPath::Output {
+            return Ok(());
+        }
+        let lo = self.names.letter_of(LOOPBACK);
+        let by_loopback = self.letters_condition(self.output, [lo])?;
+        let rest = self.store.minus(self.world, by_loopback)?;
+        if !rest.is_none() {
+            self.world = rest;
+        }
+        Ok(())
+    }
+
+    /// The packets that the kernel refuses, as they come in.
+    pub(crate) fn surely_refused(&mut self) -> Result<Packets, Exhausted> {
+        self.refused_by(true)
+    }
+
+    fn refused_by(&mut self, sure: bool) -> Result<Packets, Exhausted> {
+        let refusals = self.refusals.on_way(self.path);
+        let refusals: Vec<_> = refusals.filter(|one| one.sure == sure).cloned().collect();
+        let state = PacketRewrite::default();
+        let mut parts = Vec::new();
+        for refused in &refusals {
+            parts.push(self.condition_of(&state, refused)?);
+        }
+        self.store.unite_all(parts)
+    }
+
+    /// What the kernel refuses at a point, as far as it is followed.
+    pub(crate) fn refusals_at(&self, point: RefusalPoint) -> Vec<RefusedPackets> {
+        let refusals = self.refusals.at(point).iter();
+        let followed = refusals.filter(|one| one.sure || self.unsure_refusals);
+        followed.cloned().collect()
+    }
+
+    /// The packets in this state that the kernel refuses so.
+    pub(crate) fn refused_in(
+        &mut self,
+        state: &PacketRewrite,
+        refused: &RefusedPackets,
+    ) -> Result<Packets, Exhausted> {
+        let such = self.condition_of(state, refused)?;
+        if refused.sure {
+            return Ok(such);
+        }
+        let answer = if let Some(known) = self.refusal_answers.get(&refused.why) {
+            *known
+        } else {
+            let answer = self.ask_unknown(UnknownAnswer::Kernel, &UnknownTopic::Refusal)?;
+            self.refusal_answers.insert(refused.why, answer);
+            answer
+        };
+        self.store.and(such, answer)
+    }
+
+    fn condition_of(
+        &mut self,
+        state: &PacketRewrite,
+        refused: &RefusedPackets,
+    ) -> Result<Packets, Exhausted> {
+        let mut such = Packets::ALL;
+        for wanted in &refused.when {
+            if let Some(packets) = self.plain_condition(state, wanted)? {
+                such = self.store.and(such, packets)?;
+            }
+        }
+        Ok(such)
     }
 
     /// Looks for bits that all packets have in common. A question about one port makes constants of
@@ -457,6 +569,23 @@ impl PacketSpace {
         }
     }
 
+    /// Whether fragments are put together before most rules of this way see them.
+    pub(crate) fn puts_together(&self) -> bool {
+        self.tracking || !self.v6 && self.path == PacketPath::Input
+    }
+
+    /// The packets that are fragments, the first ones too.
+    pub(crate) fn fragments(&mut self) -> Result<Packets, Exhausted> {
+        let later = self.later_fragments()?;
+        if self.v6 {
+            return Ok(later);
+        }
+        // An offset, or that more fragments follow.
+        let word = self.word(Field::Ip4FragmentOffset)?.with_mask(Some(0x3fff));
+        let unfragmented = self.store.vector_in(&word, &[Range::one(0)])?;
+        self.store.or(later, !unfragmented)
+    }
+
     /// The packets that are fragments, but not the first.
     pub(crate) fn later_fragments(&mut self) -> Result<Packets, Exhausted> {
         self.field_is(Field::IsLaterFragment, 1)
@@ -528,10 +657,10 @@ impl PacketSpace {
                 return Ok(Packets::NONE);
             }
             Field::Uid | Field::Gid => {
-                return if self.path == PacketPath::Output {
-                    self.store.bit(self.socket)
-                } else {
+                return if self.path == PacketPath::Forward {
                     Ok(Packets::NONE)
+                } else {
+                    self.store.bit(self.socket)
                 };
             }
             _ => return Ok(Packets::ALL),

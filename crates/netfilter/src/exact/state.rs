@@ -6,20 +6,47 @@ use super::diagram::{Exhausted, Packets};
 use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
 use super::word::BitVector;
 use crate::packet::Packet;
+use crate::semantics::ROUTED_BY;
 use surefoot_ruleset::model::{Field, NamePattern, ct_state, ct_status};
 
 /// The changes; a field without one is as it came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PacketRewrite {
     changed: BTreeMap<Field, BitVector>,
+    pub(crate) input: InInterface,
     pub(crate) output: OutInterface,
     /// Whether conntrack has not yet seen the packet.
     pub(crate) hidden: bool,
     untracked: bool,
+    /// Whether the packets have come in again by the loopback interface.
+    pub(crate) looped: bool,
     pub(crate) destination_rewritten: bool,
     pub(crate) source_rewritten: bool,
     /// Bits of the connection's status that NAT has set.
     status: u32,
+    /// What rules had changed, of what routing may ask for, when the packets were last routed.
+    routed: Vec<(Field, BitVector)>,
+}
+
+/// Why packets may take another way than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rerouting {
+    /// They go to another destination.
+    ByDestination,
+    /// Rules of policy routing may ask for what has changed.
+    ByPolicy,
+}
+
+/// The incoming interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum InInterface {
+    /// The packet's own.
+    #[default]
+    Packet,
+    /// None: it is made here.
+    None,
+    /// The letter of this name.
+    Letter(usize),
 }
 
 /// The outgoing interface.
@@ -117,6 +144,40 @@ impl PacketRewrite {
         Ok(())
     }
 
+    /// What rules have changed since the packets were routed, of what routing may ask for; from here on
+    /// they are routed by it.
+    pub(crate) fn take_rerouting(&mut self) -> Option<Rerouting> {
+        let changed = self.changed.iter();
+        let changed = changed.filter(|(field, _)| ROUTED_BY.contains(field));
+        let now: Vec<_> = changed
+            .map(|(field, word)| (*field, word.clone()))
+            .collect();
+        let before = std::mem::replace(&mut self.routed, now);
+        let gone = before.iter().filter(|one| !self.routed.contains(one));
+        let new = self.routed.iter().filter(|one| !before.contains(one));
+        let fields: Vec<Field> = gone.chain(new).map(|(field, _)| *field).collect();
+        let destination = |field: &Field| matches!(field, Field::Ip4Dst | Field::Ip6Dst);
+        if fields.iter().any(destination) {
+            Some(Rerouting::ByDestination)
+        } else if fields.is_empty() {
+            None
+        } else {
+            Some(Rerouting::ByPolicy)
+        }
+    }
+
+    /// The packets do not have these fields from here on.
+    pub(crate) fn put_absent(&mut self, fields: &[Field]) {
+        for field in fields {
+            self.put(*field, BitVector::absent_vector());
+        }
+    }
+
+    /// The packets have the field as they came in.
+    pub(crate) fn restore(&mut self, field: Field) {
+        self.changed.remove(&field);
+    }
+
     /// The packet has no connection from here on.
     pub(crate) fn stop_tracking(&mut self) {
         self.untracked = true;
@@ -145,12 +206,24 @@ impl PacketRewrite {
 
     /// The packets whose incoming interface has one of these names.
     pub(crate) fn input_is(
+        &self,
         space: &mut PacketSpace,
         names: &[NamePattern],
     ) -> Result<Packets, Exhausted> {
         let letters = letters_fitting(space, names);
-        let block = space.interface_block(true);
-        space.letters_condition(block, letters)
+        let letter = match self.input {
+            InInterface::Packet => {
+                let block = space.interface_block(true);
+                return space.letters_condition(block, letters);
+            }
+            InInterface::None => space.names.letter_of(""),
+            InInterface::Letter(letter) => letter,
+        };
+        Ok(if letters.contains(&letter) {
+            Packets::ALL
+        } else {
+            Packets::NONE
+        })
     }
 
     /// The packets whose outgoing interface has one of these names.

@@ -51,11 +51,7 @@ const ACK: u128 = 16;
 
 impl PacketSpace {
     /// The packets that exist.
-    pub(crate) fn feasible_packets(
-        &mut self,
-        surroundings: &Surroundings,
-        marked: bool,
-    ) -> Result<Packets, Exhausted> {
+    pub(crate) fn feasible_packets(&mut self, marked: bool) -> Result<Packets, Exhausted> {
         let unmarked = if marked {
             Packets::ALL
         } else {
@@ -64,8 +60,8 @@ impl PacketSpace {
         let conditions = [
             unmarked,
             self.feasible_interfaces()?,
-            self.feasible_routes(surroundings)?,
-            self.feasible_headers(marked)?,
+            self.feasible_routes()?,
+            self.feasible_headers()?,
             self.feasible_states()?,
             self.feasible_fragments()?,
         ];
@@ -96,65 +92,24 @@ impl PacketSpace {
         Ok(allowed)
     }
 
-    /// What the way says of the addresses.
-    fn feasible_routes(&mut self, surroundings: &Surroundings) -> Result<Packets, Exhausted> {
-        let to_here = self.field_in(Field::DstAddressType, &HERE)?;
-        let mut allowed = match self.path {
-            PacketPath::Input => to_here,
+    /// What the way says of the addresses, and of the frame.
+    fn feasible_routes(&mut self) -> Result<Packets, Exhausted> {
+        let by_route = match self.path {
+            PacketPath::Input => self.field_in(Field::DstAddressType, &HERE)?,
             // Multicast and directed broadcasts can be forwarded (`ip_mr_input`, `bc_forwarding`).
             PacketPath::Forward => {
                 let own = [Range::one(2), Range::one(4)];
                 !self.field_in(Field::DstAddressType, &own)?
             }
             // A socket may send from any address (`IP_TRANSPARENT`, raw sockets).
-            PacketPath::Output => Packets::ALL,
+            PacketPath::Output => return Ok(Packets::ALL),
         };
-        if self.path != PacketPath::Output {
-            // The rest was for another machine: `eth_type_trans`, `ip_rcv_core`.
-            let unicast = self.field_in(Field::DstAddressType, &[Range { lo: 1, hi: 2 }])?;
-            let mine = self.field_is(Field::PacketType, 0)?;
-            let fits = self.store.if_then_else(unicast, mine, Packets::ALL)?;
-            allowed = self.store.and(allowed, fits)?;
-            let known = self.field_in(Field::PacketType, &[Range { lo: 0, hi: 2 }])?;
-            allowed = self.store.and(allowed, known)?;
-            if self.loopback_is_kept_in(surroundings) {
-                let fits = self.loopback_by_lo()?;
-                allowed = self.store.and(allowed, fits)?;
-            }
-        }
-        Ok(allowed)
-    }
-
-    /// Whether routing refuses loopback addresses from other interfaces: always with IPv6
-    /// (`ip6_rcv_core`), with IPv4 unless `route_localnet` says otherwise.
-    fn loopback_is_kept_in(&self, surroundings: &Surroundings) -> bool {
-        let mut settings = surroundings
-            .sysctls
-            .iter()
-            .filter(|(name, _)| name.ends_with(".route_localnet"))
-            .peekable();
-        self.v6 || settings.peek().is_some() && settings.all(|(_, value)| value.trim() == "0")
-    }
-
-    fn loopback_by_lo(&mut self) -> Result<Packets, Exhausted> {
-        let range = if self.v6 {
-            Range::one(1)
-        } else {
-            Range {
-                lo: 0x7f00_0000,
-                hi: 0x7fff_ffff,
-            }
-        };
-        let source = self.field_in(self.address_field(true), &[range])?;
-        let destination = self.field_in(self.address_field(false), &[range])?;
-        let loopback = self.store.or(source, destination)?;
-        let lo = self.names.letter_of("lo");
-        let by_lo = self.letters_condition(self.interface_block(true), [lo])?;
-        self.store.or(!loopback, by_lo)
+        let frames = self.field_in(Field::PacketType, &[Range { lo: 0, hi: 3 }])?;
+        self.store.and(by_route, frames)
     }
 
     /// What headers say of each other.
-    fn feasible_headers(&mut self, last_hops: bool) -> Result<Packets, Exhausted> {
+    fn feasible_headers(&mut self) -> Result<Packets, Exhausted> {
         let mut allowed = if self.v6 {
             // 40 bytes of header, 65,535 behind it.
             self.field_in(Field::Length, &[Range { lo: 40, hi: 65_575 }])?
@@ -171,30 +126,17 @@ impl PacketSpace {
             let fits = self.store.or(extended, same)?;
             allowed = self.store.and(allowed, fits)?;
         }
-        if self.path == PacketPath::Forward && !last_hops {
-            // With one hop left routing drops it before the forward hook (`ip_forward`); only
-            // prerouting sees it.
-            let field = if self.v6 { Field::HopLimit } else { Field::Ttl };
-            let lives = self.field_in(field, &[Range { lo: 2, hi: 255 }])?;
-            allowed = self.store.and(allowed, lives)?;
-        }
         Ok(allowed)
     }
 
     fn feasible_fragments(&mut self) -> Result<Packets, Exhausted> {
-        let whole = self.field_is(Field::IsLaterFragment, 0)?;
         if self.v6 {
-            return Ok(if self.tracking { whole } else { Packets::ALL });
+            return Ok(Packets::ALL);
         }
+        let whole = self.field_is(Field::IsLaterFragment, 0)?;
         let word = self.word(Field::Ip4FragmentOffset)?.with_mask(Some(0x1fff));
         let first = self.store.vector_in(&word, &[Range::one(0)])?;
-        let differ = self.store.symmetric_difference(whole, first)?;
-        if !self.tracking {
-            return Ok(!differ);
-        }
-        let word = self.word(Field::Ip4FragmentOffset)?.with_mask(Some(0x3fff));
-        let unfragmented = self.store.vector_in(&word, &[Range::one(0)])?;
-        self.store.and(whole, unfragmented)
+        Ok(!self.store.symmetric_difference(whole, first)?)
     }
 
     /// Which packets conntrack takes for which state.

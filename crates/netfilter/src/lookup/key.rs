@@ -54,6 +54,11 @@ impl FieldSlots {
         Some(slot)
     }
 
+    /// Whether some rule asks for the field.
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.of.contains_key(&field)
+    }
+
     /// What the packet has in the slots.
     pub(super) fn read_packet(&self, way: usize, packet: &Packet) -> PacketKey {
         let mut key = PacketKey {

@@ -9,6 +9,7 @@
 
 mod compile;
 mod key;
+mod refusal_test;
 mod run;
 mod step;
 mod tree;
@@ -16,15 +17,19 @@ mod tree;
 use compile::{CompiledChain, RuleCompiler};
 use key::FieldSlots;
 pub use key::PacketKey;
+use refusal_test::RefusalTest;
 use run::KeyRun;
 
 use crate::Surroundings;
-use crate::packet::{FieldValue, Packet, PacketPath};
+use crate::packet::{FieldValue, Packet, PacketInterface, PacketPath};
 use crate::semantics::{
     BaseAt, ChainOrder, Decider, End, LoadOrder, RuleIndex, base_chains, bridge_chains,
     can_do_nothing, has_flowtable, sees,
 };
-use surefoot_ruleset::model::{ChainKind, Field, Firewall, Hook, Policy, ct_state, ct_status};
+use crate::stages::{ARRIVING, LOOPBACK, SENT, Stage, THROUGH, TO_HERE};
+use surefoot_ruleset::model::{
+    Chain, ChainKind, Effect, Field, Firewall, Hook, Policy, Rule, Statement, ct_state, ct_status,
+};
 
 /// The rules of all ways, ready for packets to be looked up.
 #[derive(Clone, Debug)]
@@ -37,6 +42,7 @@ pub struct CompiledRules {
 struct CompiledWay {
     /// Whether all that packets can meet is followed here.
     whole: bool,
+    refusals: RefusalTest,
     nat: bool,
     slots: FieldSlots,
     chains: Vec<CompiledChain>,
@@ -53,8 +59,6 @@ enum HookStage {
     Routed,
     /// Routing takes one off the time to live.
     Hop,
-    /// Nothing is forwarded.
-    NoForwarding,
 }
 
 /// A base chain, as a hook calls it.
@@ -106,7 +110,9 @@ impl CompiledRules {
             PacketPath::Output => 2,
         } + if packet.is_v6() { 3 } else { 0 };
         let way = &self.ways[place];
-        if !way.whole || packet.get(Field::IsLaterFragment) == FieldValue::Known(1) {
+        let fragment = packet.get(Field::IsLaterFragment) == FieldValue::Known(1)
+            || matches!(packet.known(Field::Ip4FragmentOffset), Some(part) if part & 0x3fff != 0);
+        if !way.whole || fragment || goes_by_loopback(packet) || way.refusals.may_refuse(packet) {
             return None;
         }
         let old = !matches!(
@@ -137,7 +143,7 @@ impl CompiledWay {
     ) -> Self {
         let mut compiler = RuleCompiler::new(firewall, v6);
         let mut stages = Vec::new();
-        let mut sure = true;
+        let (mut sure, mut followed) = (true, true);
         let loaded = LoadOrder {
             listed: surroundings.live,
             as_read: true,
@@ -158,47 +164,40 @@ impl CompiledWay {
                 )));
             }
         };
-        match path {
-            PacketPath::Output => {
-                stages.push(HookStage::Routed);
-                hook(Hook::Output, &mut stages);
-                hook(Hook::Postrouting, &mut stages);
-                hook(Hook::Egress, &mut stages);
-            }
-            PacketPath::Input => {
-                hook(Hook::Ingress, &mut stages);
-                hook(Hook::Prerouting, &mut stages);
-                hook(Hook::Input, &mut stages);
-            }
-            PacketPath::Forward => {
-                hook(Hook::Ingress, &mut stages);
-                hook(Hook::Prerouting, &mut stages);
-                stages.push(HookStage::Routed);
-                let setting = if v6 {
-                    "net.ipv6.conf.all.forwarding"
-                } else {
-                    "net.ipv4.ip_forward"
-                };
-                let forwards = surroundings.sysctls.get(setting);
-                if forwards.is_some_and(|value| value.trim() == "0") {
-                    stages.push(HookStage::NoForwarding);
-                }
-                stages.push(HookStage::Hop);
-                hook(Hook::Forward, &mut stages);
-                hook(Hook::Postrouting, &mut stages);
-                hook(Hook::Egress, &mut stages);
+        let tables: &[&[Stage]] = match path {
+            PacketPath::Output => &[SENT],
+            PacketPath::Input => &[ARRIVING, TO_HERE],
+            PacketPath::Forward => &[ARRIVING, THROUGH],
+        };
+        if path == PacketPath::Output {
+            stages.push(HookStage::Routed);
+        }
+        for stage in tables.iter().copied().flatten() {
+            match *stage {
+                Stage::Hook(one) => hook(one, &mut stages),
+                Stage::Routing if path == PacketPath::Forward => stages.push(HookStage::Routed),
+                Stage::Hop => stages.push(HookStage::Hop),
+                Stage::Flowtable => followed &= !has_flowtable(firewall, v6),
+                Stage::Frames(hooks) => followed &= !bridge_chains(firewall, hooks),
+                // What NAT rewrites, what is refused, fragments and what goes by loopback, the evaluator follows.
+                Stage::Connection(_)
+                | Stage::Refusals(_)
+                | Stage::Reassembly
+                | Stage::Unrouted
+                | Stage::Routing
+                | Stage::Rerouting
+                | Stage::Loopback => {}
             }
         }
-        let around = [
-            Hook::Prerouting,
-            Hook::Input,
-            Hook::Output,
-            Hook::Postrouting,
-        ];
-        let flowtable = path == PacketPath::Forward && has_flowtable(firewall, v6);
         let tables = firewall.tables.iter().enumerate();
+        // Before the input hook the kernel may find the socket of a packet.
+        let asks_sockets = [Field::Uid, Field::Gid]
+            .iter()
+            .any(|field| compiler.slots.has(*field));
+        let finds_sockets = path == PacketPath::Input && asks_sockets;
         Self {
-            whole: sure && !bridge_chains(firewall, &around) && !flowtable,
+            whole: sure && followed && !finds_sockets && !routes_again(firewall, path, v6),
+            refusals: RefusalTest::new(path, v6, surroundings),
             nat: tables
                 .filter(|(_, table)| sees(table, v6))
                 .any(|(at, _)| index.has_nat(at)),
@@ -208,6 +207,42 @@ impl CompiledWay {
             stages,
         }
     }
+}
+
+/// Whether it was sent to this host itself.
+fn goes_by_loopback(packet: &Packet) -> bool {
+    let by = match packet.path {
+        PacketPath::Input => &packet.input,
+        PacketPath::Output => &packet.output,
+        PacketPath::Forward => return false,
+    };
+    matches!(by, PacketInterface::Named(name) if name == LOOPBACK)
+}
+
+/// Whether rules may have packets that this host sends routed again.
+fn routes_again(firewall: &Firewall, path: PacketPath, v6: bool) -> bool {
+    let changes = |rule: &Rule| {
+        rule.statements.iter().any(|statement| {
+            matches!(
+                statement,
+                Statement::Effect(
+                    Effect::SetMark { .. }
+                        | Effect::CopyMark { .. }
+                        | Effect::Set { .. }
+                        | Effect::Forget { .. }
+                )
+            )
+        })
+    };
+    let routes = |chain: &Chain| {
+        let base = chain.base.as_ref();
+        base.is_some_and(|base| base.kind == ChainKind::Route && base.hook == Hook::Output)
+    };
+    path == PacketPath::Output
+        && firewall.tables.iter().any(|table| {
+            let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            sees(table, v6) && table.chains.iter().any(routes) && rules.into_iter().any(changes)
+        })
 }
 
 impl CompiledBase {

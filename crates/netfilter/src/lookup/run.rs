@@ -2,10 +2,11 @@
 
 use super::compile::{CompiledChain, CompiledRule};
 use super::key::{HOPS, PacketKey, SeenFields};
-use super::step::{CompiledAction, CompiledStep, Truth, element_fits};
+use super::step::{CompiledAction, CompiledStep, element_fits};
 use super::{CompiledBase, CompiledWay, HookStage, NatStage};
-use crate::semantics::{DEEPEST, DEEPEST_JUMP, Decider, End};
-use surefoot_ruleset::model::{Policy, RuleAt, ct_state};
+use crate::semantics::{Decider, End, may_jump};
+use crate::truth::Truth;
+use surefoot_ruleset::model::{Backend, Policy, RuleAt, ct_state};
 
 /// A packet on its way.
 pub(super) struct KeyRun<'a> {
@@ -50,13 +51,9 @@ impl<'a> KeyRun<'a> {
         for stage in &way.stages {
             match stage {
                 HookStage::Routed => self.seen.output = &self.key.output,
-                HookStage::NoForwarding => return Some((End::Dropped, Decider::Kernel)),
                 HookStage::Hop => {
                     if let Ok(Some(hops)) = self.seen.number(HOPS) {
-                        if hops <= 1 {
-                            return Some((End::Dropped, Decider::Kernel));
-                        }
-                        self.seen.put(HOPS, Some(hops - 1));
+                        self.seen.put(HOPS, Some(hops.saturating_sub(1)));
                     }
                 }
                 HookStage::Base(base) => match self.run_base(base) {
@@ -166,7 +163,8 @@ impl<'a> KeyRun<'a> {
             all: from.all + 1,
             ..from
         };
-        if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
+        // The evaluator knows which backends go deeper.
+        if !may_jump(Backend::Nft, deeper.jumps, deeper.all) {
             return Err(AskEvaluator);
         }
         self.run_chain(deeper)

@@ -2,6 +2,7 @@
 
 use super::key::SeenFields;
 use crate::packet::PacketInterface;
+use crate::truth::{Truth, has_name};
 use surefoot_ruleset::model::{Component, NamePattern, Range, ct_state};
 
 /// One step of a rule: small, as a look-up reads many.
@@ -106,28 +107,6 @@ pub(super) enum CompiledAction {
     Ask,
 }
 
-/// The answer of a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
-    No,
-    Yes,
-    Maybe,
-}
-
-impl Truth {
-    fn of(answer: bool) -> Self {
-        if answer { Self::Yes } else { Self::No }
-    }
-
-    fn turned(self, negated: bool) -> Self {
-        match self {
-            Self::No if negated => Self::Yes,
-            Self::Yes if negated => Self::No,
-            other => other,
-        }
-    }
-}
-
 impl CompiledStep {
     /// The answer, if this is a test.
     #[inline]
@@ -191,32 +170,11 @@ impl CompiledTest {
                 if parts.iter().any(lacks) {
                     return Truth::of(*lacking);
                 }
-                let mut answer = Truth::No;
-                for element in elements {
-                    match element_fits(seen, parts, element) {
-                        Truth::No => {}
-                        Truth::Maybe => answer = Truth::Maybe,
-                        Truth::Yes => {
-                            answer = Truth::Yes;
-                            break;
-                        }
-                    }
-                }
-                answer.turned(*negated)
+                let fits = elements.iter().map(|one| element_fits(seen, parts, one));
+                Truth::any(fits).turned(*negated)
             }
             Self::Any { negated, of } => {
-                let mut answer = Truth::No;
-                for one in of {
-                    match one.test(seen) {
-                        Some(Truth::Yes) => {
-                            answer = Truth::Yes;
-                            break;
-                        }
-                        Some(Truth::Maybe) => answer = Truth::Maybe,
-                        Some(Truth::No) | None => {}
-                    }
-                }
-                answer.turned(*negated)
+                Truth::any(of.iter().filter_map(|one| one.test(seen))).turned(*negated)
             }
             Self::Never => Truth::No,
             Self::Open => Truth::Maybe,
@@ -269,22 +227,6 @@ pub(super) struct UnknownValue;
 fn holds_number(ranges: &[Range], number: u128) -> bool {
     let at = ranges.partition_point(|range| range.hi < number);
     ranges.get(at).is_some_and(|range| range.lo <= number)
-}
-
-fn has_name(interface: &PacketInterface, names: &[NamePattern]) -> Truth {
-    let name = match interface {
-        PacketInterface::Named(name) => name,
-        PacketInterface::None => "",
-        PacketInterface::Unknown => {
-            let all = |name: &NamePattern| name.prefix && name.text.is_empty();
-            return if names.iter().any(all) {
-                Truth::Yes
-            } else {
-                Truth::Maybe
-            };
-        }
-    };
-    Truth::of(names.iter().any(|pattern| pattern.matches(name)))
 }
 
 /// Whether the packet's parts are those of an element.

@@ -4,6 +4,8 @@ use surefoot_ruleset::model::{Base, Chain, ChainKind, Family, Firewall, Hook, Po
 
 /// `NF_IP_PRI_CONNTRACK`: at hooks where packets begin, earlier chains see no connection.
 const CONNTRACK: i32 = -200;
+/// `NF_IP_PRI_CONNTRACK_DEFRAG`: where connections are tracked, later chains see whole packets.
+const DEFRAGMENTATION: i32 = -400;
 /// `NF_IP_PRI_NAT_DST`, where all nat chains that rewrite destinations run.
 const NAT_DESTINATION: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC`, where all nat chains that rewrite sources run.
@@ -14,6 +16,8 @@ const NAT_SOURCE: i32 = 100;
 pub struct BaseAt {
     /// Whether it runs before connection tracking.
     pub(crate) early: bool,
+    /// Whether it runs before fragments are put together, if they are.
+    pub(crate) sees_fragments: bool,
     pub(crate) table: usize,
     pub(crate) chain: usize,
     pub(crate) kind: ChainKind,
@@ -69,6 +73,19 @@ pub fn is_before_tracking(base: &Base) -> Option<bool> {
     (priority != CONNTRACK).then_some(priority < CONNTRACK)
 }
 
+/// Whether a base chain runs before fragments are put together, where connections are tracked; none
+/// if the order of registration tells.
+fn is_before_reassembly(base: &Base) -> Option<bool> {
+    match base.hook {
+        Hook::Ingress => Some(true),
+        Hook::Prerouting | Hook::Output => {
+            let (priority, _) = ranks(base);
+            (priority != DEFRAGMENTATION).then_some(priority < DEFRAGMENTATION)
+        }
+        _ => Some(false),
+    }
+}
+
 /// The base chains of a hook in the order of their calls.
 pub fn base_chains(
     firewall: &Firewall,
@@ -89,11 +106,13 @@ pub fn base_chains(
                 && base.hook == hook
             {
                 let early = is_before_tracking(base);
-                if early.is_none() && !chain.rules.is_empty() {
+                let sees_fragments = is_before_reassembly(base);
+                if (early.is_none() || sees_fragments.is_none()) && !chain.rules.is_empty() {
                     order = ChainOrder::Unknown;
                 }
                 bases.push(BaseAt {
                     early: early.unwrap_or(loaded.as_read),
+                    sees_fragments: sees_fragments.unwrap_or(loaded.as_read),
                     table: t,
                     chain: c,
                     kind: base.kind,

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::Decider;
 use super::matching::always_there;
 use crate::packet::{FieldValue, Packet, PacketInterface};
+use crate::truth::Truth;
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range};
 
@@ -24,6 +25,10 @@ pub(crate) struct Flow {
     pub(crate) rewritten: RewrittenEnds,
     /// Whether a rule said that it is not to be tracked.
     pub(crate) untracked: bool,
+    /// Whether it has come in again by the loopback interface.
+    pub(crate) looped: bool,
+    /// What it was last routed by.
+    pub(crate) routed: RoutedBy,
     /// Static matches that were assumed to hold, or not to.
     assumed: Vec<(Match, bool)>,
     /// What is left of a field that is not known but there.
@@ -51,13 +56,15 @@ const MOST_ASSUMED: usize = 64;
 
 impl Flow {
     pub(crate) fn new(packet: &Packet) -> Self {
-        Self {
+        let mut flow = Self {
             values: packet.values().clone(),
             input: packet.input.clone(),
             output: packet.output.clone(),
             decided: None,
             rewritten: RewrittenEnds::default(),
             untracked: false,
+            looped: false,
+            routed: [FieldValue::Unknown; ROUTED_BY.len()],
             assumed: loopback_assumed(packet),
             left: packet
                 .among()
@@ -65,7 +72,9 @@ impl Flow {
                 .map(|(field, ranges)| (*field, PossibleValues(ranges.clone())))
                 .collect(),
             hangs: BTreeSet::new(),
-        }
+        };
+        flow.routed = routed_by(&flow);
+        flow
     }
 
     pub(crate) fn get(&self, field: Field) -> FieldValue {
@@ -84,6 +93,32 @@ impl Flow {
         }
         self.left.remove(&field);
         self.assumed.retain(|(wanted, _)| !looks_at(wanted, field));
+    }
+
+    /// Makes a fragment the packet that it is a part of; whether it was one.
+    pub(crate) fn become_whole(&mut self) -> bool {
+        // An offset, or that more fragments follow.
+        const PART: u128 = 0x3fff;
+        let later = self.get(Field::IsLaterFragment) == FieldValue::Known(1);
+        let offset = self.get(Field::Ip4FragmentOffset);
+        if !later && !matches!(offset, FieldValue::Known(offset) if offset & PART != 0) {
+            return false;
+        }
+        self.put(Field::IsLaterFragment, FieldValue::Known(0));
+        if let FieldValue::Known(offset) = offset {
+            self.put(Field::Ip4FragmentOffset, FieldValue::Known(offset & !PART));
+        }
+        self.put(Field::Length, FieldValue::Unknown);
+        if later {
+            for field in transport_fields(self) {
+                self.put(*field, FieldValue::Unknown);
+            }
+            if self.get(Field::L4Proto) == FieldValue::Known(6) {
+                self.values
+                    .retain(|field, _| !matches!(field, Field::TcpOption(_)));
+            }
+        }
+        true
     }
 
     pub(crate) fn assumed_answer(&self, wanted: &Match) -> Option<bool> {
@@ -128,6 +163,7 @@ impl Flow {
             && self.output == other.output
             && self.rewritten == other.rewritten
             && self.untracked == other.untracked
+            && self.routed == other.routed
     }
 
     fn join(&mut self, other: Self) {
@@ -138,6 +174,48 @@ impl Flow {
             .collect();
         self.hangs.extend(other.hangs);
     }
+}
+
+/// The fields of the transport header that a packet of the flow's protocol has.
+pub(super) fn transport_fields(flow: &Flow) -> &'static [Field] {
+    let v6 = flow.get(Field::NfProto) == FieldValue::Known(10);
+    match flow.get(Field::L4Proto) {
+        FieldValue::Known(1) if !v6 => &[Field::IcmpType, Field::IcmpCode],
+        FieldValue::Known(58) if v6 => &[Field::Icmp6Type, Field::Icmp6Code],
+        FieldValue::Known(6) => &[
+            Field::SrcPort,
+            Field::DstPort,
+            Field::TcpFlags,
+            Field::SetSrcPort,
+            Field::SetDstPort,
+        ],
+        FieldValue::Known(33) => &[Field::SrcPort, Field::DstPort],
+        FieldValue::Known(17 | 132 | 136) => &[
+            Field::SrcPort,
+            Field::DstPort,
+            Field::SetSrcPort,
+            Field::SetDstPort,
+        ],
+        _ => &[],
+    }
+}
+
+/// What routing may ask for.
+pub(crate) const ROUTED_BY: [Field; 7] = [
+    Field::Mark,
+    Field::Tos,
+    Field::TrafficClass,
+    Field::Ip4Src,
+    Field::Ip6Src,
+    Field::Ip4Dst,
+    Field::Ip6Dst,
+];
+
+/// The values of what routing may ask for, the destinations last.
+pub(crate) type RoutedBy = [FieldValue; ROUTED_BY.len()];
+
+pub(crate) fn routed_by(flow: &Flow) -> RoutedBy {
+    ROUTED_BY.map(|field| flow.get(field))
 }
 
 /// What is known of `-i lo` where the interface is not.
@@ -222,8 +300,7 @@ impl PossibleValues {
     }
 
     /// Whether what is left lies in the ranges.
-    pub(crate) fn compare(&self, ranges: &[Range]) -> super::matching::Truth {
-        use super::matching::Truth;
+    pub(crate) fn compare(&self, ranges: &[Range]) -> Truth {
         let inside = intersect_ranges(&self.0, ranges);
         if inside.is_empty() {
             Truth::No

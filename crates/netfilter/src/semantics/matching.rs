@@ -2,38 +2,27 @@
 
 use super::flow::Flow;
 use super::lookup::{ElementFound, find_element};
-use crate::packet::{FieldValue, PacketInterface};
-use surefoot_ruleset::model::{
-    Field, Firewall, KeyPart, Lookup, Match, NamePattern, Operand, SetRef, Table,
-};
-
-/// The answer of a match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Truth {
-    /// It does not hold.
-    No,
-    /// It holds.
-    Yes,
-    /// Not known.
-    Maybe,
-}
-
-impl Truth {
-    fn of(answer: bool) -> Self {
-        if answer { Self::Yes } else { Self::No }
-    }
-
-    fn turned(self, negated: bool) -> Self {
-        match self {
-            Self::No if negated => Self::Yes,
-            Self::Yes if negated => Self::No,
-            other => other,
-        }
-    }
-}
+use crate::packet::FieldValue;
+use crate::truth::{Truth, has_name};
+use surefoot_ruleset::model::{Field, Firewall, KeyPart, Lookup, Match, Operand, SetRef, Table};
 
 /// Whether the match holds for the flow.
 pub(crate) fn test_match(firewall: &Firewall, table: &Table, flow: &Flow, wanted: &Match) -> Truth {
+    if let Some(answer) = flow.assumed_answer(wanted) {
+        return Truth::of(answer);
+    }
+    match wanted {
+        Match::Lookup(lookup) => look_up(firewall, table, flow, lookup),
+        Match::Any { negated, of } => {
+            let answers = of.iter().map(|one| test_match(firewall, table, flow, one));
+            Truth::any(answers).turned(*negated)
+        }
+        plain => test_plain_match(flow, plain),
+    }
+}
+
+/// The same of a match that no set and no list of others belongs to; one of these is unknown.
+pub(crate) fn test_plain_match(flow: &Flow, wanted: &Match) -> Truth {
     if let Some(answer) = flow.assumed_answer(wanted) {
         return Truth::of(answer);
     }
@@ -53,25 +42,10 @@ pub(crate) fn test_match(firewall: &Firewall, table: &Table, flow: &Flow, wanted
                 None => Truth::Maybe,
             },
         },
-        Match::InInterface { negated, names } => name_in(&flow.input, names).turned(*negated),
-        Match::OutInterface { negated, names } => name_in(&flow.output, names).turned(*negated),
-        Match::Lookup(lookup) => look_up(firewall, table, flow, lookup),
-        Match::Any { negated, of } => {
-            let mut answer = Truth::No;
-            for one in of {
-                match test_match(firewall, table, flow, one) {
-                    Truth::Yes => {
-                        answer = Truth::Yes;
-                        break;
-                    }
-                    Truth::Maybe => answer = Truth::Maybe,
-                    Truth::No => {}
-                }
-            }
-            answer.turned(*negated)
-        }
+        Match::InInterface { negated, names } => has_name(&flow.input, names).turned(*negated),
+        Match::OutInterface { negated, names } => has_name(&flow.output, names).turned(*negated),
         Match::Never => Truth::No,
-        Match::Opaque(_) => Truth::Maybe,
+        Match::Lookup(_) | Match::Any { .. } | Match::Opaque(_) => Truth::Maybe,
     }
 }
 
@@ -81,21 +55,6 @@ pub(crate) fn operand_value(flow: &Flow, operand: Operand) -> FieldValue {
         (FieldValue::Known(number), Some(mask)) => FieldValue::Known(number & mask),
         (value, _) => value,
     }
-}
-
-fn name_in(interface: &PacketInterface, names: &[NamePattern]) -> Truth {
-    let name = match interface {
-        PacketInterface::Named(name) => name,
-        PacketInterface::None => "",
-        PacketInterface::Unknown => {
-            return if names.iter().any(|name| name.prefix && name.text.is_empty()) {
-                Truth::Yes
-            } else {
-                Truth::Maybe
-            };
-        }
-    };
-    Truth::of(names.iter().any(|pattern| pattern.matches(name)))
 }
 
 fn look_up(firewall: &Firewall, table: &Table, flow: &Flow, lookup: &Lookup) -> Truth {

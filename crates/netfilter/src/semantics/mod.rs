@@ -15,19 +15,23 @@ mod route;
 mod rule;
 mod tracking;
 mod walk;
+mod way;
 
 pub use bases::{
     BaseAt, ChainOrder, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable,
     is_before_tracking, sees,
 };
+pub(crate) use flow::ROUTED_BY;
 pub use index::RuleIndex;
 pub use lookup::resolve_set;
-pub(crate) use nat::own_address;
-pub(crate) use route::interface_to;
+pub(crate) use nat::{chosen_among, own_address};
+pub(crate) use route::{interface_to, policy_may_route};
 pub(crate) use rule::rule_matters;
 pub(crate) use tracking::tracks_connections;
-pub(crate) use walk::{DEEPEST, DEEPEST_JUMP};
+pub(crate) use walk::may_jump;
 pub use walk::{evaluate, evaluate_supposing};
+
+pub use crate::refusals::Refusal;
 
 use crate::packet::{FieldValue, PacketInterface};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +49,9 @@ pub enum Decider {
         /// Index of the chain in its table.
         chain: usize,
     },
-    /// No rule: routing, or the absence of rules.
+    /// The kernel besides the rules: it refuses such packets.
+    Refusal(Refusal),
+    /// Nothing: no rule stood in the way, or it is unknown what did.
     Kernel,
 }
 

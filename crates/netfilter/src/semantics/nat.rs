@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::flow::Flow;
 use crate::Surroundings;
 use crate::packet::{FieldValue, PacketInterface, address_type};
-use surefoot_ruleset::model::{Field, Hook, Nat, NatKind, ct_status};
+use surefoot_ruleset::model::{Field, Hook, Match, Nat, NatKind, Range, ct_status};
 
 /// Rewrites the flow as the target says.
 pub(crate) fn rewrite_addresses(
@@ -94,6 +94,14 @@ pub(crate) fn rewrite_addresses(
         _ => FieldValue::Unknown,
     };
     flow.put(address, new_address);
+    if let (FieldValue::Unknown, Some((ranges, inside))) = (new_address, chosen_among(nat, v6)) {
+        let wanted = Match::Field {
+            operand: address.into(),
+            negated: false,
+            ranges,
+        };
+        flow.assume_answer(&wanted, inside);
+    }
     flow.put(kind, address_kind);
     flow.put(port, new_port);
     if flow.get(set_port) != FieldValue::Absent && new_port != FieldValue::Absent {
@@ -117,6 +125,32 @@ pub(crate) fn rewrite_addresses(
         }
         (Some(true), Some(true), _) | (Some(false), ..) | (_, Some(false), _) => {}
         _ => flow.put(Field::CtStatus, FieldValue::Unknown),
+    }
+}
+
+/// Among which addresses the kernel chooses, or among which not, where the rule does not name the one.
+pub(crate) fn chosen_among(nat: &Nat, v6: bool) -> Option<(Vec<Range>, bool)> {
+    if nat.by_map.is_some() || nat.kind == NatKind::Netmap {
+        return None;
+    }
+    match nat.addresses {
+        Some((first, last)) => {
+            let range = Range {
+                lo: address_number(first),
+                hi: address_number(last),
+            };
+            Some((vec![range], true))
+        }
+        // That of an interface: not none, loopback, a group, or all.
+        None if !v6 && matches!(nat.kind, NatKind::Masquerade | NatKind::Redirect) => {
+            let never = [
+                (0, 0),
+                (0x7f00_0000, 0x7fff_ffff),
+                (0xe000_0000, 0xffff_ffff),
+            ];
+            Some((never.map(|(lo, hi)| Range { lo, hi }).to_vec(), false))
+        }
+        None => None,
     }
 }
 

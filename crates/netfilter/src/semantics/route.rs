@@ -8,19 +8,25 @@ use crate::packet::covers;
 /// The interface by which the host reaches an address, where its routes leave no doubt: they are
 /// known, and no table of policy routing could say otherwise.
 pub(crate) fn interface_to(address: IpAddr, surroundings: &Surroundings) -> Option<&str> {
-    let routes = surroundings.routes.as_ref()?;
-    // `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`.
-    if routes
-        .iter()
-        .any(|route| !(253..=255).contains(&route.table))
-    {
+    if policy_may_route(surroundings) {
         return None;
     }
+    let routes = surroundings.routes.as_ref()?;
     let best = routes
         .iter()
         .filter(|route| covers(route.destination, address))
         .max_by_key(|route| (route.destination.1, std::cmp::Reverse(route.metric)))?;
     (best.kind == 1).then_some(best.interface.as_deref())?
+}
+
+/// Whether rules of policy routing may look at more than the destination: the routes are unknown, or
+/// there are tables other than `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN` and `RT_TABLE_LOCAL`.
+pub(crate) fn policy_may_route(surroundings: &Surroundings) -> bool {
+    surroundings.routes.as_ref().is_none_or(|routes| {
+        routes
+            .iter()
+            .any(|route| !(253..=255).contains(&route.table))
+    })
 }
 
 #[cfg(test)]

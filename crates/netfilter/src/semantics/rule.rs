@@ -2,11 +2,12 @@
 
 use super::flow::{Flow, merge_flows};
 use super::lookup::{ElementFound, find_element};
-use super::matching::{Truth, test_match};
+use super::matching::test_match;
 use super::nat::rewrite_addresses;
-use super::walk::{DEEPEST, DEEPEST_JUMP, MOST_FLOWS, PacketWalk, WalkRest};
+use super::walk::{MOST_FLOWS, PacketWalk, WalkRest, may_jump};
 use super::{Decider, End, EventKind, FieldRewrite, ObservedField, ObservedMatch, RecordLevel};
 use crate::packet::FieldValue;
+use crate::truth::Truth;
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{
     ChainId, Effect, ElementValue, Field, KeyPart, Match, Rule, Statement, Verdict, ct_state,
@@ -338,7 +339,8 @@ impl PacketWalk<'_> {
             jumps: depth.jumps + u32::from(!goto),
             all: depth.all + 1,
         };
-        if deeper.jumps > DEEPEST_JUMP || deeper.all > DEEPEST {
+        let backend = self.firewall.tables[at.table].backend;
+        if !may_jump(backend, deeper.jumps, deeper.all) {
             self.note("jumps are nested deeper than the kernel allows, or in a loop: it would not load these rules".into());
             for flow in &flows {
                 self.end(flow, End::Unknown, Decider::Rule(at));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Decider, End, Evaluation, RecordLevel, RuleIndex, evaluate};
 use crate::Surroundings;
-use crate::packet::{Packet, PacketPath};
+use crate::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_ruleset::model::{Backend, Family, Field, ct_state};
 use surefoot_ruleset::{Format, Input, load};
 
@@ -57,7 +57,7 @@ fn check(chains: &str, rules: &str, end: Option<End>, rule: Option<usize>) {
     assert_eq!(evaluation.certain(), end, "{:?}", evaluation.outcomes);
     let by = match evaluation.outcomes.first().unwrap().by {
         Decider::Rule(at) => Some(at.rule + 1),
-        Decider::Policy { .. } | Decider::Kernel => None,
+        Decider::Policy { .. } | Decider::Refusal(_) | Decider::Kernel => None,
     };
     assert_eq!(by, rule);
 }
@@ -120,7 +120,7 @@ fn a_limit_leaves_the_answer_open_only_if_it_matters() {
 
 #[test]
 fn filter_sees_the_destination_that_nat_wrote() {
-    let text = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 127.0.0.1:2222\nCOMMIT\n\
+    let text = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 22 -j REDIRECT --to-ports 2222\nCOMMIT\n\
                 *filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 2222 -j ACCEPT\nCOMMIT\n";
     assert_eq!(follow(text, &packet()).certain(), Some(End::Accepted));
 }
@@ -132,8 +132,9 @@ fn a_loop_of_jumps_is_unknown() {
 
 #[test]
 fn nf_tables_may_read_ports_in_a_later_fragment_and_ip_tables_does_not() {
-    let rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
-    let fragment = packet().with(Field::IsLaterFragment, 1_u8);
+    let rules = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    let mut fragment = packet().with(Field::IsLaterFragment, 1_u8);
+    (fragment.path, fragment.output) = (PacketPath::Forward, PacketInterface::named("eth1"));
     let fragment = fragment.settle(&Surroundings::default());
     let ask = |backend| {
         let loaded = load(vec![Input {
@@ -320,7 +321,7 @@ fn each_member_of_a_list_makes_its_own_key() {
     assert_eq!(loaded.problems, []);
     let by = |interface: &str| {
         let mut packet = packet();
-        packet.input = crate::packet::PacketInterface::named(interface);
+        packet.input = PacketInterface::named(interface);
         evaluate(
             &loaded.firewall,
             &RuleIndex::new(&loaded.firewall),

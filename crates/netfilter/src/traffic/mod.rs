@@ -120,7 +120,7 @@ impl Traffic {
     }
 
     /// The interface names that it speaks of.
-    pub(crate) fn names(&self) -> Vec<NamePattern> {
+    pub fn names(&self) -> Vec<NamePattern> {
         let parts = self
             .conditions
             .iter()

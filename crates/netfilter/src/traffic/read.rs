@@ -5,7 +5,7 @@ use surefoot_report::{Problem, Span};
 use super::ends::{field_part, list_items, ports_part, read_ends};
 use super::{ConditionPart, Traffic, TrafficCondition};
 use crate::packet::PacketPath;
-use crate::packet::words::{icmp_type, protocol_number, service, state_number};
+use crate::packet::words::{icmp_type, protocol_number, reads_as_interface, service, state_number};
 use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range, ct_state};
 
 /// A word and its place.
@@ -346,7 +346,7 @@ impl<'a> SentenceReader<'a> {
         } else {
             next
         };
-        if is_word(&name.lower()) {
+        if is_word(&name.lower()) || !reads_as_interface(&name.text) {
             return None;
         }
         self.take()

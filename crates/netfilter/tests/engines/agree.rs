@@ -17,7 +17,7 @@ use surefoot_netfilter::lookup::CompiledRules;
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, RecordLevel, RuleIndex, evaluate};
 use surefoot_netfilter::traffic::Traffic;
-use surefoot_netfilter::{Interface, Surroundings};
+use surefoot_netfilter::{Interface, Route, Surroundings};
 use surefoot_ruleset::model::{Family, Firewall, RuleAt};
 use surefoot_ruleset::{Input, load};
 
@@ -186,15 +186,39 @@ fn a_router() -> Surroundings {
             interface("eth0", &[("192.0.2.1", 24), ("2001:db8::1", 64)]),
             interface("eth1", &[("10.0.0.1", 8)]),
         ]),
-        routes: Some(Vec::new()),
+        routes: Some(vec![
+            route("192.0.2.0", 24, "eth0"),
+            route("10.0.0.0", 8, "eth1"),
+            route("198.51.100.0", 24, "eth0"),
+        ]),
         sysctls: [
             ("net.ipv4.ip_forward", "1"),
             ("net.ipv6.conf.all.forwarding", "1"),
             ("net.ipv4.conf.all.route_localnet", "0"),
+            ("net.ipv4.conf.eth0.route_localnet", "0"),
+            ("net.ipv4.conf.eth1.route_localnet", "1"),
+            ("net.ipv4.conf.all.accept_local", "0"),
+            ("net.ipv4.conf.eth0.accept_local", "0"),
+            ("net.ipv4.conf.all.rp_filter", "0"),
+            ("net.ipv4.conf.eth0.rp_filter", "1"),
+            ("net.ipv4.conf.eth1.rp_filter", "2"),
+            ("net.ipv4.conf.eth1.forwarding", "0"),
+            ("net.ipv4.conf.all.drop_unicast_in_l2_multicast", "0"),
+            ("net.ipv4.conf.eth1.drop_unicast_in_l2_multicast", "1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
         ..Surroundings::default()
+    }
+}
+
+fn route(network: &str, length: u8, interface: &str) -> Route {
+    Route {
+        destination: (network.parse().unwrap(), length),
+        interface: Some(interface.to_owned()),
+        table: 254,
+        metric: 0,
+        kind: 1,
     }
 }
 

@@ -329,6 +329,8 @@ fn surroundings(ports: &[Port]) -> Surroundings {
     let sysctls = [
         ("net.ipv4.ip_forward", "1"),
         ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv4.conf.all.accept_local", "1"),
+        ("net.ipv4.conf.all.route_localnet", "1"),
     ];
     Surroundings {
         interfaces: Some(interfaces),

@@ -72,7 +72,8 @@ fn compare(
         .collect::<Result<_, String>>()?;
     let (end, by) = decided(firewall, seen, &steps);
     let fits = |outcome: &surefoot_netfilter::semantics::Outcome| {
-        outcome.end == End::Unknown || outcome.end == end && by.is_none_or(|by| outcome.by == by)
+        outcome.end == End::Unknown
+            || outcome.end == end && by.is_none_or(|by| seen_decider(outcome.by) == by)
     };
     let open = evaluation
         .events
@@ -289,6 +290,14 @@ fn decided(firewall: &Firewall, seen: &Observation, steps: &[Place]) -> (End, Op
         _ => End::Dropped,
     };
     (end, Some(place.decider()))
+}
+
+/// A decider as far as it is seen: why the kernel drops a packet itself, it does not say.
+fn seen_decider(by: Decider) -> Decider {
+    match by {
+        Decider::Refusal(_) => Decider::Kernel,
+        other => other,
+    }
 }
 
 /// What accepted it, by the rule that [`surefoot_netfilter::semantics::Outcome::by`] tells of. The

@@ -76,6 +76,7 @@ pub(super) fn run(args: &ExplainPacketArgs, output: &Output) -> Result<Status, F
         None => from_words(&args.packet)?,
     };
     let rules = super::rules(&args.rules, output)?;
+    super::check_packet(&rules, &packet)?;
     let answer = ask::explain(&rules, &packet, args.all || output.verbose());
     output.answer(&match args.format {
         AnswerFormat::Text => answer.text(output.style(), output.width()),

@@ -14,6 +14,11 @@ mod why_not;
 
 use clap::Subcommand;
 
+use surefoot_firewall::LoadedRules;
+use surefoot_netfilter::packet::words::did_you_mean;
+use surefoot_netfilter::packet::{Packet, PacketInterface};
+use surefoot_netfilter::traffic::Traffic;
+
 use super::Status;
 use crate::args::RulesArgs;
 use crate::error::Failure;
@@ -67,7 +72,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
 }
 
 /// Says what of a machine's rules is not known, as an answer about them hangs on it.
-fn remark_on_gaps(rules: &surefoot_firewall::LoadedRules, output: &Output) {
+fn remark_on_gaps(rules: &LoadedRules, output: &Output) {
     for unknown in rules.unknowns() {
         output.remark(&format!(
             "unknown: {} ({})\n",
@@ -78,6 +83,43 @@ fn remark_on_gaps(rules: &surefoot_firewall::LoadedRules, output: &Output) {
 }
 
 /// The rules that a question is about.
-fn rules(args: &RulesArgs, output: &Output) -> Result<surefoot_firewall::LoadedRules, Failure> {
+fn rules(args: &RulesArgs, output: &Output) -> Result<LoadedRules, Failure> {
     crate::input::rules(&args.rules, args.rules_format, &args.facts, output)
+}
+
+/// Refuses a packet that comes or leaves by an interface that nothing knows.
+fn check_packet(rules: &LoadedRules, packet: &Packet) -> Result<(), Failure> {
+    for interface in [&packet.input, &packet.output] {
+        if let PacketInterface::Named(name) = interface {
+            check_interface(rules, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses packets of an interface that nothing knows.
+fn check_traffic(rules: &LoadedRules, traffic: &Traffic) -> Result<(), Failure> {
+    let names = traffic.names();
+    let whole = names.iter().filter(|name| !name.prefix);
+    whole
+        .map(|name| check_interface(rules, &name.text))
+        .collect()
+}
+
+fn check_interface(rules: &LoadedRules, name: &str) -> Result<(), Failure> {
+    if !rules.lack_interface(name) {
+        return Ok(());
+    }
+    let known = rules.surroundings.interfaces.iter().flatten();
+    let known: Vec<&str> = known.map(|interface| interface.name.as_str()).collect();
+    let what = format!(
+        "{} has no interface `{}`, and no rule names one",
+        rules.subject,
+        name.escape_debug()
+    );
+    let failure = Failure::input(what);
+    Err(match did_you_mean(name, known.iter().copied()) {
+        Some(hint) => failure.hint(hint),
+        None => failure.hint(format!("the interfaces are: {}", known.join(", "))),
+    })
 }

@@ -105,6 +105,9 @@ const POLICY: &str = "/etc/surefoot/firewall.policy";
 pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> {
     let (source, assertions) = assertions(args, output)?;
     let rules = super::rules(&args.rules, output)?;
+    for assertion in &assertions {
+        super::check_traffic(&rules, &assertion.traffic)?;
+    }
     let mut proofs: Vec<Proof> = Vec::new();
     for assertion in &assertions {
         let proof = ask::prove(&rules, assertion, Budget::default())
@@ -148,6 +151,7 @@ pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> 
     let assertion =
         Assertion::parse(&source.text).map_err(|problem| unread(&source, &[problem], output))?;
     let rules = super::rules(&args.rules, output)?;
+    super::check_traffic(&rules, &assertion.traffic)?;
     let search = ask::find(&rules, &assertion, Budget::default())
         .map_err(|problem| unread(&source, &[problem], output))?;
     output.answer(&match args.format {

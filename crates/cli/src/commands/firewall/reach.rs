@@ -51,6 +51,7 @@ pub(crate) enum ReachFormat {
 pub(super) fn run(args: &ReachArgs, output: &Output) -> Result<Status, Failure> {
     let about = diff::about(Some(&args.packets.join(" ")), output)?;
     let rules = super::rules(&args.rules, output)?;
+    super::check_traffic(&rules, &about)?;
     let progress = Progress::new(output.quiet());
     progress.step("following all packets");
     let all = ask::reach(&rules, &about, Budget::default());

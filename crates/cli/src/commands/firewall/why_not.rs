@@ -48,6 +48,7 @@ pub(crate) enum Want {
 pub(super) fn run(args: &WhyNotArgs, output: &Output) -> Result<Status, Failure> {
     let packet = explain::from_words(&args.packet)?;
     let rules = super::rules(&args.rules, output)?;
+    super::check_packet(&rules, &packet)?;
     let want = match args.want {
         Want::Accept => ask::WantedEnd::Accept,
         Want::Drop => ask::WantedEnd::Drop,

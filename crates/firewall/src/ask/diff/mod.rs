@@ -282,9 +282,9 @@ impl DiffQuestion<'_> {
                 "limits, counters and sets that packets change are taken to give the same answer where the same rule stands in both".into(),
             );
         }
-        if pair.without_fragments {
+        if pair.unknown_fragments {
             difference.note(
-                "later fragments were not compared: what is read from them in place of the header that they lack depends on their data".into(),
+                "some later fragments were not compared: what is read from them in place of the header that they lack depends on their data".into(),
             );
         }
         Ok(())

@@ -59,7 +59,7 @@ pub(super) fn insertions(
                 chain,
                 changed.tables[table].chains[chain].rules.len(),
             ),
-            Decider::Kernel => return Vec::new(),
+            Decider::Refusal(_) | Decider::Kernel => return Vec::new(),
         };
         let (table, chain) = (
             &changed.tables[table_at],

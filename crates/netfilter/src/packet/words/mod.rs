@@ -34,6 +34,8 @@ mod services;
 mod vocabulary;
 mod way;
 
+pub use nearest::did_you_mean;
+
 use super::Packet;
 
 /// Reads a packet from words.
@@ -116,7 +118,7 @@ pub(crate) fn icmp_type(text: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)
 }
 
 /// Whether a name reads back as that of an interface behind `in` and `out`.
-pub(super) fn reads_as_interface(name: &str) -> bool {
+pub(crate) fn reads_as_interface(name: &str) -> bool {
     read::can_be_a_name(name)
 }
 

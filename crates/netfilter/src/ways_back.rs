@@ -1,0 +1,222 @@
+//! Where the routes of IPv4 send packets, address by address: what the reverse-path filter asks of a
+//! source (`fib_validate_source`).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::Route;
+use surefoot_ruleset::model::Range;
+
+/// Where a packet to an address goes by one of the routing tables.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WayBack {
+    /// By this interface.
+    By(String),
+    /// By one of several.
+    Several,
+    /// To this host itself, which has the address on this interface.
+    Here(String),
+    /// To no single host: to all of a network, for example.
+    ToMany,
+    /// Nowhere.
+    None,
+}
+
+/// `RT_TABLE_LOCAL`, `RT_TABLE_MAIN` and `RT_TABLE_DEFAULT`, which every host asks in this order.
+const COMMON: [u32; 3] = [255, 254, 253];
+
+/// Ranges of addresses but 0.0.0.0, or the one address, with the ways on which the routing tables
+/// send packets there: one of the common tables, and one of every other table with a route there, as
+/// rules of policy routing may choose it.
+pub(crate) fn ways_back(routes: &[Route], only: Option<u128>) -> Vec<(Range, BTreeSet<WayBack>)> {
+    let mut tables: BTreeMap<u32, Vec<(Range, &Route)>> = BTreeMap::new();
+    let mut starts = BTreeSet::from([1]);
+    let last = u128::from(u32::MAX);
+    for route in routes {
+        let Some(range) = covered(route) else {
+            continue;
+        };
+        if only.is_some_and(|only| !range.contains(only)) {
+            continue;
+        }
+        tables.entry(route.table).or_default().push((range, route));
+        starts.extend([range.lo.max(1), range.hi + 1]);
+    }
+    let pieces: Vec<Range> = match only {
+        Some(0) => Vec::new(),
+        Some(only) => vec![Range::one(only)],
+        None => {
+            starts.retain(|start| *start <= last);
+            let ends = starts.iter().skip(1).map(|start| start - 1).chain([last]);
+            let pieces = starts.iter().zip(ends);
+            pieces.map(|(lo, hi)| Range { lo: *lo, hi }).collect()
+        }
+    };
+    let sweep = |(table, routes)| (table, TableSweep::new(routes));
+    let mut sweeps: BTreeMap<u32, TableSweep> = tables.into_iter().map(sweep).collect();
+    pieces
+        .into_iter()
+        .map(|piece| (piece, ways_to(&mut sweeps, piece.lo)))
+        .collect()
+}
+
+fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<WayBack> {
+    let mut ways = BTreeSet::new();
+    let mut common = None;
+    for table in COMMON {
+        if let Some(sweep) = sweeps.get_mut(&table) {
+            let best = sweep.best(address);
+            common = common.or(best);
+        }
+    }
+    ways.insert(common.unwrap_or(WayBack::None));
+    let others = sweeps.iter_mut();
+    let others = others.filter(|(table, _)| !COMMON.contains(table));
+    ways.extend(others.filter_map(|(_, sweep)| sweep.best(address)));
+    ways
+}
+
+/// The addresses that an IPv4 route is for.
+fn covered(route: &Route) -> Option<Range> {
+    let (IpAddr::V4(network), length) = route.destination else {
+        return None;
+    };
+    let size = 1_u128 << (32 - u32::from(length.min(32)));
+    let lo = u128::from(network.to_bits()) & !(size - 1);
+    Some(Range {
+        lo,
+        hi: lo + size - 1,
+    })
+}
+
+/// One table, asked for ascending addresses. Its networks lie in one another or apart.
+struct TableSweep<'a> {
+    /// By their first addresses, the wider ones first, of one network the lowest metric first.
+    routes: Vec<(Range, &'a Route)>,
+    next: usize,
+    /// The routes to the networks around the address, the narrowest last.
+    around: Vec<(Range, &'a Route)>,
+}
+
+impl<'a> TableSweep<'a> {
+    fn new(mut routes: Vec<(Range, &'a Route)>) -> Self {
+        routes.sort_by_key(|(range, route)| (range.lo, Reverse(range.hi), route.metric));
+        Self {
+            routes,
+            next: 0,
+            around: Vec::new(),
+        }
+    }
+
+    /// The way of the longest prefix with the lowest metric.
+    fn best(&mut self, address: u128) -> Option<WayBack> {
+        while let Some((range, route)) = self.routes.get(self.next)
+            && range.lo <= address
+        {
+            self.next += 1;
+            if range.hi >= address {
+                self.around.retain(|(other, _)| other.hi >= address);
+                self.around.push((*range, route));
+            }
+        }
+        self.around.retain(|(range, _)| range.hi >= address);
+        let (narrowest, _) = self.around.last()?;
+        let same = self.around.iter().filter(|(range, _)| range == narrowest);
+        let metric = same.clone().map(|(_, route)| route.metric).min()?;
+        let ways: BTreeSet<WayBack> = same
+            .filter(|(_, route)| route.metric == metric)
+            .map(|(_, route)| way_of(route))
+            .collect();
+        if ways.len() > 1 {
+            return Some(WayBack::Several);
+        }
+        ways.into_iter().next()
+    }
+}
+
+fn way_of(route: &Route) -> WayBack {
+    // `RTN_UNICAST`, `RTN_LOCAL`.
+    match (&route.interface, route.kind) {
+        (Some(name), 1) => WayBack::By(name.clone()),
+        (Some(name), 2) => WayBack::Here(name.clone()),
+        (None, 1 | 2) => WayBack::Several,
+        // `RTN_BROADCAST`, `RTN_ANYCAST`, `RTN_MULTICAST`.
+        (_, 3..=5) => WayBack::ToMany,
+        _ => WayBack::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(destination: &str, length: u8, name: Option<&str>, table: u32, kind: u8) -> Route {
+        Route {
+            destination: (destination.parse().unwrap(), length),
+            interface: name.map(str::to_owned),
+            table,
+            metric: 0,
+            kind,
+        }
+    }
+
+    fn some_routes() -> Vec<Route> {
+        vec![
+            route("0.0.0.0", 0, Some("eth0"), 254, 1),
+            route("10.0.0.0", 8, Some("eth1"), 254, 1),
+            route("10.1.0.0", 16, None, 254, 6),
+            route("192.0.2.1", 32, Some("eth0"), 255, 2),
+            route("10.2.0.0", 16, Some("tun0"), 100, 1),
+        ]
+    }
+
+    fn ways(routes: &[Route], address: [u8; 4]) -> Vec<WayBack> {
+        let number = u128::from(u32::from_be_bytes(address));
+        let all = ways_back(routes, None);
+        let piece = all
+            .iter()
+            .find(|(range, _)| range.contains(number))
+            .unwrap();
+        let one = ways_back(routes, Some(number));
+        assert_eq!(one[0].1, piece.1, "asked of one address");
+        piece.1.iter().cloned().collect()
+    }
+
+    fn by(name: &str) -> WayBack {
+        WayBack::By(name.to_owned())
+    }
+
+    #[test]
+    fn the_narrowest_network_of_a_table_decides() {
+        let routes = some_routes();
+        assert_eq!(ways(&routes, [198, 51, 100, 7]), [by("eth0")]);
+        assert_eq!(ways(&routes, [10, 0, 0, 1]), [by("eth1")]);
+        assert_eq!(ways(&routes, [10, 1, 255, 255]), [WayBack::None]);
+        assert_eq!(ways(&routes, [11, 0, 0, 0]), [by("eth0")]);
+    }
+
+    #[test]
+    fn policy_routing_may_choose_another_table() {
+        assert_eq!(
+            ways(&some_routes(), [10, 2, 0, 1]),
+            [by("eth1"), by("tun0")]
+        );
+    }
+
+    #[test]
+    fn without_a_route_there_is_no_way() {
+        assert_eq!(
+            ways(&some_routes()[1..], [198, 51, 100, 7]),
+            [WayBack::None]
+        );
+        assert_eq!(ways(&[], [198, 51, 100, 7]), [WayBack::None]);
+    }
+
+    #[test]
+    fn equal_routes_by_two_interfaces_leave_it_open() {
+        let mut routes = some_routes();
+        routes.push(route("10.0.0.0", 8, Some("eth2"), 254, 1));
+        assert_eq!(ways(&routes, [10, 0, 0, 1]), [WayBack::Several]);
+    }
+}

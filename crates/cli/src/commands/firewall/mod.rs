@@ -100,10 +100,8 @@ fn check_packet(rules: &LoadedRules, packet: &Packet) -> Result<(), Failure> {
 /// Refuses packets of an interface that nothing knows.
 fn check_traffic(rules: &LoadedRules, traffic: &Traffic) -> Result<(), Failure> {
     let names = traffic.names();
-    let whole = names.iter().filter(|name| !name.prefix);
-    whole
-        .map(|name| check_interface(rules, &name.text))
-        .collect()
+    let mut whole = names.iter().filter(|name| !name.prefix);
+    whole.try_for_each(|name| check_interface(rules, &name.text))
 }
 
 fn check_interface(rules: &LoadedRules, name: &str) -> Result<(), Failure> {

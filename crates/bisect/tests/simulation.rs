@@ -5,7 +5,8 @@ mod world;
 use std::collections::BTreeSet;
 
 use surefoot_bisect::{
-    BisectCause, BisectSearch, BisectVerdict, SearchAnswer, TestOutcome, UnitId,
+    BisectCause, BisectSearch, BisectVerdict, ConfigEdit, ConfigLens, ConfigTree, SearchAnswer,
+    SourceFile, TestOracle, TestOutcome, UnitId,
 };
 use world::{Chance, Daemon, Fault, World};
 
@@ -137,4 +138,47 @@ fn faults_of_all_kinds_are_solved_or_called_unsolved() {
         );
         assert!(solved * 10 >= runs * 9, "{kind}: {solved} of {runs}");
     }
+}
+
+/// A daemon that must never see a server without its address, or be without its pid file.
+struct AddressWatch<'a>(&'a ConfigTree);
+
+impl TestOracle for AddressWatch<'_> {
+    type Stop = std::convert::Infallible;
+
+    fn test(&mut self, edit: &ConfigEdit) -> Result<TestOutcome, Self::Stop> {
+        let text = String::from_utf8(self.0.render(0, edit)).expect("it is text");
+        let servers = text.matches("server {").count();
+        assert_eq!(servers, text.matches("listen").count(), "{text}");
+        assert!(text.contains("pid "), "{text}");
+        Ok(if servers < 2 {
+            TestOutcome::Other
+        } else if text.contains("bad") {
+            TestOutcome::Symptom
+        } else {
+            TestOutcome::Fine
+        })
+    }
+}
+
+#[test]
+fn an_address_goes_with_its_block_only_and_a_pid_file_never() {
+    let text = "pid /run/x;\nhttp {\n  server {\n    listen 80;\n    root a;\n  }\n  server {\n    listen 81;\n    \
+                bad b;\n  }\n}\n";
+    let mut tree = ConfigTree::default();
+    tree.add_file(
+        SourceFile {
+            path: "nginx.conf".to_owned(),
+            text: text.as_bytes().to_vec(),
+            lens: ConfigLens::Nginx,
+            is_fixed: false,
+            is_whole: false,
+        },
+        None,
+    );
+    let mut watch = AddressWatch(&tree);
+    let answer = BisectSearch::new(&tree, &mut watch, 1000, 1).run();
+    let answer = answer.unwrap_or_else(|never| match never {});
+    let culprit = named(&answer).into_iter().next().expect("one");
+    assert_eq!(tree.text_of(culprit), "bad b;");
 }

@@ -438,8 +438,8 @@ fn answer_text(text: &mut String, args: &BisectArgs, named: &NamedAnswer) {
     if let Some(outcome) = named.not_confirmed {
         let _ = writeln!(
             text,
-            "The test said \"{}\" then. The daemon may not follow its files after a reload that failed in \
-             silence: give\na --reload that restarts it, and returns when the new configuration answers.",
+            "The test said \"{}\" then. It may miss the symptom at times; or the daemon does not follow its files, as \
+             a\nreload failed in silence: give a --reload that restarts it, and returns when it answers again.",
             outcome_words(outcome)
         );
     }

@@ -53,6 +53,26 @@ pub enum BisectError {
         /// Where what was written is kept.
         kept: PathBuf,
     },
+    /// The folder of a file was moved or removed during the search.
+    #[error("{} is another folder than at the start of the search, or gone", path.display())]
+    FolderMoved {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another program removed a file during the search, or put something else in its place.
+    #[error("{} was removed by another program during the search", path.display())]
+    FileGone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What the way back needs cannot be written.
+    #[error("cannot write into {}", path.display())]
+    Keep {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The daemon does not come back, even with the untouched configuration.
     #[error("the daemon does not come back with the untouched configuration: `{command}` {how}")]
     DaemonGone {

@@ -167,6 +167,11 @@ impl<'a> EntryRoom<'a> {
         self.giving_up
     }
 
+    /// Whether a person says that a folder which is not there is gone for good.
+    pub fn gives_up_anywhere(&self) -> bool {
+        self.giving_up == GivingUp::Anywhere
+    }
+
     pub(crate) fn set_giving_up(&mut self, giving_up: GivingUp) {
         self.giving_up = giving_up;
     }

@@ -1,11 +1,12 @@
 //! The change by which candidates come into force: an armed entry of the journal that is always taken back.
 //!
 //! Each file is replaced by a copy of itself, and the file itself, inode and all, waits under a name beside
-//! it. Candidates replace the copy. The way back is one rename, which needs no space and brings back
+//! it. Candidates replace the copy. The way back is one swap of names, which needs no space and brings back
 //! content, mode, owner, times and attributes, as nothing ever touched them. The watchdog, the guard and the
 //! next start can all go that way, with nothing but the entry.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,8 @@ use surefoot_journal::{
     JournalError, Storage, UnixMoment, WantedFile, look_at,
 };
 
-use super::shell::{NoLog, run_shell};
+use super::shell::{NoLog, run_shell_in};
+use super::way_back::FileWayBack;
 
 /// A configuration under intervention.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,18 +25,31 @@ pub struct ConfigIntervention {
     title: String,
     files: Vec<InterventionFile>,
     /// Tells the daemon that its files are back.
-    reload: Option<String>,
+    reload: Option<ReloadCommand>,
     #[serde(skip)]
     contents: Vec<Vec<u8>>,
 }
 
+/// How the daemon is told: as in the search, whichever process does it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ReloadCommand {
+    /// What a shell runs.
+    pub(super) command: String,
+    /// The working folder.
+    pub(super) folder: PathBuf,
+    /// How long it may take.
+    pub(super) limit: Duration,
+}
+
 /// A file that candidates replace.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct InterventionFile {
-    path: PathBuf,
-    before: FileState,
+pub(super) struct InterventionFile {
+    pub(super) path: PathBuf,
+    pub(super) before: FileState,
     /// The inode by which the file itself is known.
-    inode: u64,
+    pub(super) inode: u64,
+    /// Device and inode of its folder.
+    pub(super) folder: Option<(u64, u64)>,
 }
 
 impl ConfigIntervention {
@@ -45,7 +60,7 @@ impl ConfigIntervention {
     pub(super) fn plan(
         title: String,
         paths: &[PathBuf],
-        reload: Option<String>,
+        reload: Option<ReloadCommand>,
     ) -> Result<Self, JournalError> {
         let mut change = Self {
             title,
@@ -65,6 +80,7 @@ impl ConfigIntervention {
                 path: path.clone(),
                 before: seen.state,
                 inode,
+                folder: folder_of(path),
             });
             change.contents.push(content);
         }
@@ -72,62 +88,25 @@ impl ConfigIntervention {
         Ok(change)
     }
 
-    /// Puts the files back, as far as they are not.
+    /// Puts the files back, as far as they are not. One that cannot be put back does not keep the others.
     fn put_back(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        let mut failed = Ok(());
         for (number, file) in self.files.iter().enumerate() {
-            let aside = room.name_beside(&file.path, number);
-            let storage = room.storage();
-            remove_if_there(storage, &room.name_beside(&file.path, fresh_name(number)))?;
-            if inode_of(&file.path) == Some(file.inode) {
-                remove_if_there(storage, &aside)?;
-            } else if inode_of(&aside) == Some(file.inode) {
-                storage
-                    .rename_over(&aside, &file.path)
-                    .map_err(|error| failed("put back", &file.path, error))?;
-            } else {
-                self.write_anew(room, number)?;
-            }
-            if let Some(folder) = file.path.parent() {
-                storage
-                    .sync_folder(folder)
-                    .map_err(|error| failed("sync", folder, error))?;
-            }
+            let back = FileWayBack { room, number, file }.go();
+            failed = failed.and(back);
         }
-        Ok(())
-    }
-
-    /// The file itself is gone: one like it is made of what the vault keeps.
-    fn write_anew(&self, room: &EntryRoom<'_>, number: usize) -> Result<(), JournalError> {
-        let file = &self.files[number];
-        let FileState::Regular {
-            content,
-            attributes,
-        } = &file.before
-        else {
-            return Ok(());
-        };
-        let bytes = room.vault.fetch(content)?;
-        let fresh = room.name_beside(&file.path, fresh_name(number));
-        write_like(room.storage(), &fresh, &bytes, attributes)?;
-        room.storage()
-            .set_times(&fresh, attributes.times)
-            .and_then(|()| room.storage().rename_over(&fresh, &file.path))
-            .map_err(|error| failed("put back", &file.path, error))?;
-        room.warn(format!(
-            "{} itself was gone; a file like it was made",
-            file.path.display()
-        ));
-        Ok(())
+        failed
     }
 
     /// Tells the daemon; what goes wrong is for a person to know.
     fn run_reload(&self, room: &EntryRoom<'_>) {
         let Some(reload) = &self.reload else { return };
+        let command = &reload.command;
         let mut how = String::new();
         for _ in 0..2 {
-            match run_shell(reload, room.command_limit(), &mut NoLog) {
+            match run_shell_in(Some(&reload.folder), command, reload.limit, &mut NoLog) {
                 Ok(end) if end.is_success() => {
-                    room.note(format!("ran `{reload}`"));
+                    room.note(format!("ran `{command}`"));
                     return;
                 }
                 Ok(end) => how = end.describe(),
@@ -135,7 +114,7 @@ impl ConfigIntervention {
             }
         }
         room.warn(format!(
-            "the files are back, but the daemon may not run: `{reload}` {how}"
+            "the files are back, but the daemon may not run: `{command}` {how}"
         ));
     }
 }
@@ -179,7 +158,13 @@ pub(super) fn inode_of(path: &Path) -> Option<u64> {
     Some(seen.st_ino)
 }
 
-fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), JournalError> {
+/// Device and inode of the folder of a file.
+pub(super) fn folder_of(path: &Path) -> Option<(u64, u64)> {
+    let seen = rustix::fs::stat(path.parent()?).ok()?;
+    Some((seen.st_dev, seen.st_ino))
+}
+
+pub(super) fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), JournalError> {
     match storage.remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(failed("remove", path, error))
@@ -188,7 +173,7 @@ fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), JournalErro
     }
 }
 
-fn failed(action: &'static str, path: &Path, source: std::io::Error) -> JournalError {
+pub(super) fn failed(action: &'static str, path: &Path, source: std::io::Error) -> JournalError {
     JournalError::Io {
         action,
         path: path.to_owned(),
@@ -243,9 +228,12 @@ impl Change for ConfigIntervention {
                 continue;
             };
             let bytes = room.vault.fetch(content)?;
-            write_like(storage, &aside, &bytes, attributes)?;
+            // A name that is only ever given to a whole content: half of one would pass for another program's.
+            let fresh = room.name_beside(&file.path, fresh_name(number));
+            write_like(storage, &fresh, &bytes, attributes)?;
             storage
-                .swap_names(&aside, &file.path)
+                .rename_over(&fresh, &aside)
+                .and_then(|()| storage.swap_names(&aside, &file.path))
                 .map_err(|error| failed("swap", &file.path, error))?;
             if let Some(folder) = file.path.parent() {
                 storage
@@ -280,11 +268,12 @@ impl Change for ConfigIntervention {
     }
 
     fn clean_up(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
-        // Nothing of an intervention stays, whatever becomes of its entry.
-        if self.verify(room)? == ChangeStanding::Before {
-            return Ok(());
+        // Nothing of an intervention stays, whatever becomes of its entry. Where the file itself does not
+        // wait any more the way back is behind us, and what has its name is no matter of this entry.
+        for (number, file) in self.files.iter().enumerate() {
+            FileWayBack { room, number, file }.finish()?;
         }
-        self.put_back(room)
+        Ok(())
     }
 
     fn load(&self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {

@@ -1,5 +1,6 @@
 //! The part that acts: reads files, puts candidates in force, runs tests, puts everything back.
 
+mod candidates;
 mod changes;
 mod guard;
 mod intervention;
@@ -8,6 +9,7 @@ mod pattern;
 mod run;
 mod shell;
 mod trial;
+mod way_back;
 
 pub use changes::{ChangedFile, ChangedFiles, gather_changes};
 pub use guard::{GuardOutcome, GuardStarter, guard_bisection};

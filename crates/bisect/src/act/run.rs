@@ -12,7 +12,7 @@ use surefoot_journal::{
 
 use super::changes::ChangedFiles;
 use super::guard::{GuardSlot, GuardStarter};
-use super::intervention::{ConfigIntervention, inode_of};
+use super::intervention::{ConfigIntervention, ReloadCommand, folder_of, inode_of};
 use super::load::{LoadedConfig, load_config};
 use super::shell::run_shell;
 use super::trial::{
@@ -289,10 +289,15 @@ fn intervene(
             path: path.clone(),
             attributes,
             inode: 0,
+            folder: folder_of(path),
             written: None,
         });
     }
-    let change = ConfigIntervention::plan(title, &changeable, commands.reload.clone())?;
+    let reload = commands.reload.as_ref();
+    let reload = reload
+        .map(|command| planned_reload(command, commands.reload_limit))
+        .transpose()?;
+    let change = ConfigIntervention::plan(title, &changeable, reload)?;
     let slot = GuardSlot::default();
     let entry = arm(options, setting, change, &slot)?;
     let number = entry.number;
@@ -312,7 +317,7 @@ fn intervene(
             commands,
             files,
             tag: entry.tag.clone(),
-            kept: setting.journal.entry_folder(number),
+            vault: setting.journal.entry_folder(number).join("vault"),
             guard,
             repeats: steadiness.repeats,
             untouched,
@@ -350,7 +355,12 @@ fn intervene(
         run.failed = Some(BisectError::GuardGone);
     }
     let back = Instant::now();
-    let (_, warnings) = setting.session.roll_back(number)?;
+    let (_, mut warnings) = setting.session.roll_back(number)?;
+    if let Some(BisectError::ChangedMeanwhile { kept, .. }) = &run.failed {
+        // It is the error that is told, and the file is back.
+        let kept = kept.display().to_string();
+        warnings.retain(|warning| !warning.ends_with(&kept));
+    }
     restored.warnings = warnings;
     if let Some(mut trial) = searched {
         trial.settle_disturbance();
@@ -398,6 +408,22 @@ fn look_again(
 ) -> Result<TestOutcome, BisectError> {
     crate::repeat::repeat_test(steadiness.repeats, || {
         look_once(commands, Some(untouched), &mut no_log()).map(|(outcome, _)| outcome)
+    })
+}
+
+/// The reload as every process can run it that puts the files back.
+fn planned_reload(command: &str, limit: Duration) -> Result<ReloadCommand, BisectError> {
+    let folder = std::env::current_dir().map_err(|source| BisectError::Read {
+        path: PathBuf::from("."),
+        source,
+    })?;
+    if folder.to_str().is_none() {
+        return Err(BisectError::StrangeName { path: folder });
+    }
+    Ok(ReloadCommand {
+        command: command.to_owned(),
+        folder,
+        limit,
     })
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -81,15 +82,29 @@ impl CommandLog for NoLog {
 /// Waits for a line before it becomes the command; without one it ends.
 const GATE: &str = "read -r go || exit 125; exec sh -c \"$1\" </dev/null";
 
-/// Runs a command.
+/// Runs a command in this process's working folder.
 pub(super) fn run_shell(
+    command: &str,
+    limit: Duration,
+    log: &mut dyn CommandLog,
+) -> io::Result<CommandEnd> {
+    run_shell_in(None, command, limit, log)
+}
+
+/// Runs a command in a folder.
+pub(super) fn run_shell_in(
+    folder: Option<&Path>,
     command: &str,
     limit: Duration,
     log: &mut dyn CommandLog,
 ) -> io::Result<CommandEnd> {
     let output = File::from(rustix::fs::memfd_create("surefoot", MemfdFlags::CLOEXEC)?);
     let begun = Instant::now();
-    let mut child = Command::new("sh")
+    let mut shell = Command::new("sh");
+    if let Some(folder) = folder {
+        shell.current_dir(folder);
+    }
+    let mut child = shell
         .args(["-c", GATE, "sh", command])
         .process_group(0)
         .stdin(Stdio::piped())

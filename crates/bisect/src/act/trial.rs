@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use surefoot_journal::{FileAttributes, RealStorage, Storage as _, look_at};
+use surefoot_journal::{FileAttributes, FileState, RealStorage, Storage as _, look_at};
 
+use super::candidates::{keep_foreign, remember_candidate};
 use super::guard::GuardLink;
-use super::intervention::{fresh_name, inode_of, write_like};
+use super::intervention::{folder_of, fresh_name, inode_of, write_like};
 use super::shell::{CommandEnd, CommandLog, NoLog, run_shell};
 use crate::error::BisectError;
 use crate::repeat::repeat_test;
@@ -75,6 +76,8 @@ pub(super) struct TrialFile {
     pub(super) attributes: Option<FileAttributes>,
     /// The inode that we put there last.
     pub(super) inode: u64,
+    /// Device and inode of its folder.
+    pub(super) folder: Option<(u64, u64)>,
     /// What we wrote last; nothing is the untouched content.
     pub(super) written: Option<Vec<u8>>,
 }
@@ -95,8 +98,8 @@ pub(super) struct LiveTrial<'a> {
     pub(super) files: Vec<TrialFile>,
     /// The word in the names beside the files.
     pub(super) tag: String,
-    /// Where what another program wrote is kept.
-    pub(super) kept: PathBuf,
+    /// Where candidates are remembered, and what another program wrote is kept.
+    pub(super) vault: PathBuf,
     pub(super) guard: GuardLink,
     pub(super) repeats: usize,
     pub(super) untouched: UntouchedAnswer,
@@ -178,6 +181,13 @@ impl LiveTrial<'_> {
             let fresh = file.path.with_file_name(name);
             write_like(&RealStorage, &fresh, bytes, attributes)?;
             file.inode = inode_of(&fresh).unwrap_or_default();
+            if let FileState::Regular { content, .. } = look_at(&fresh)?.state {
+                let list = &self.vault;
+                remember_candidate(list, number, &content).map_err(|source| BisectError::Keep {
+                    path: list.clone(),
+                    source,
+                })?;
+            }
             RealStorage
                 .rename_over(&fresh, &file.path)
                 .map_err(|source| BisectError::Read {
@@ -197,12 +207,21 @@ impl LiveTrial<'_> {
         if inode_of(&file.path) == Some(file.inode) && seen.content.as_ref() == Some(ours) {
             return Ok(());
         }
-        let kept = self.kept.join(format!("foreign-{number}"));
-        let content = seen.content.unwrap_or_default();
-        std::fs::write(&kept, content).map_err(|source| BisectError::Read {
-            path: kept.clone(),
-            source,
-        })?;
+        if folder_of(&file.path) != file.folder {
+            return Err(BisectError::FolderMoved {
+                path: file.path.parent().unwrap_or(&file.path).to_owned(),
+            });
+        }
+        let Some(content) = seen.content else {
+            return Err(BisectError::FileGone {
+                path: file.path.clone(),
+            });
+        };
+        let kept =
+            keep_foreign(&self.vault, number, &content).map_err(|source| BisectError::Keep {
+                path: self.vault.clone(),
+                source,
+            })?;
         Err(BisectError::ChangedMeanwhile {
             path: file.path.clone(),
             kept,

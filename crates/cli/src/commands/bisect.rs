@@ -254,7 +254,9 @@ fn failure(error: &BisectError) -> Failure {
         BisectError::Read { path, source } => {
             return Failure::io(format!("cannot read {}", path.display()), source);
         }
-        BisectError::ChangedMeanwhile { .. } => Failure::refused(error.to_string()),
+        BisectError::ChangedMeanwhile { .. }
+        | BisectError::FolderMoved { .. }
+        | BisectError::FileGone { .. } => Failure::refused(error.to_string()),
         BisectError::DaemonGone { .. } => Failure::half_done(error.to_string()),
         _ => Failure::input(error.to_string()),
     };

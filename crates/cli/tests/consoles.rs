@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use common::{Ran, program, ran};
@@ -96,6 +97,39 @@ fn what_is_set_is_shown_and_undone_to_the_byte() {
         .expect("the program was built");
     assert!(undone.status.success(), "{undone:?}");
     assert_eq!(inittab(folder.path()), before);
+}
+
+#[test]
+fn the_only_working_prompt_is_not_given_up() {
+    let folder = tree();
+    let before = inittab(folder.path());
+    let getty = folder.path().join("root/sbin/getty");
+    let mode = |mode| fs::set_permissions(&getty, fs::Permissions::from_mode(mode));
+    mode(0o644).expect("its mode can be set");
+    let refused = consoles(folder.path(), &["set", "tty2"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    let told =
+        "/sbin/getty cannot be started: it is not executable; tty2 would get no login prompt";
+    assert!(refused.err.contains(told), "{refused:?}");
+    assert!(refused.err.contains("--missing"), "{refused:?}");
+    mode(0o755).expect("its mode can be set");
+    let grub = folder.path().join("root/etc/default/grub");
+    fs::create_dir_all(grub.parent().expect("it is in a folder")).expect("it can be made");
+    let line = "GRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200n8\"\n";
+    fs::write(&grub, line).expect("it can be written");
+    let added = consoles(folder.path(), &["add", "ttyS0"]);
+    assert_eq!(added.status, 0, "{added:?}");
+    let with_serial = inittab(folder.path());
+    assert_ne!(with_serial, before);
+    let refused = consoles(folder.path(), &["set", "tty1"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    let told = "name ttyS0 as well, or take its prompt with --no-console";
+    assert!(refused.err.contains(told), "{refused:?}");
+    assert_eq!(inittab(folder.path()), with_serial);
+    let meant = consoles(folder.path(), &["set", "tty1", "--no-console"]);
+    assert_eq!(meant.status, 0, "{meant:?}");
+    let note = "note: ttyS0 loses its login prompt, and it is the kernel's console";
+    assert!(meant.err.contains(note), "{meant:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use surefoot_report::{
 
 use crate::init_system::InitSystem;
 use crate::kernel_console::ACTIVE;
+use crate::last_resort::serves;
 use crate::platform::PromptNeed;
 use crate::prompt::{LoginPrompt, PromptStart};
 use crate::root_login::RootLogin;
@@ -208,16 +209,15 @@ fn of_prompt(prompt: &LoginPrompt) -> Evidence {
     )
 }
 
-/// Whether somebody can log on at a console: by a prompt on it, on `/dev/console`, or, where it is a
-/// virtual terminal, on any of those.
+/// Whether you can log in at a console. On a virtual terminal a prompt that is started on demand will do.
 fn is_served(table: &ConsoleTable, console: &str) -> bool {
     table.terminals.iter().any(|row| {
-        let at_boot = row.starts_at_boot();
-        (row.terminal == console && at_boot)
-            || (row.terminal == "console"
-                && at_boot
-                && table.kernel.main.as_deref() == Some(console))
-            || (is_virtual(console) && is_virtual(&row.terminal) && !row.prompts.is_empty())
+        let has_prompt = if is_virtual(console) && is_virtual(&row.terminal) {
+            !row.prompts.is_empty()
+        } else {
+            row.starts_at_boot()
+        };
+        has_prompt && serves(&table.kernel, console, &row.terminal)
     })
 }
 

@@ -11,6 +11,7 @@ mod findings;
 mod init_system;
 mod inits;
 mod kernel_console;
+mod last_resort;
 mod platform;
 mod prompt;
 mod raspberry;

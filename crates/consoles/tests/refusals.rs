@@ -3,14 +3,16 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use common::{Layout, all_layouts};
 use surefoot_consoles::{
-    ConsoleError, ConsolePlan, ConsoleRequest, ConsoleTable, ConsoleWish, InitSystem,
+    ConsoleError, ConsolePlan, ConsoleRequest, ConsoleTable, ConsoleWish, InitSystem, TerminalList,
     check_programs, plan_consoles,
 };
-use surefoot_host::Host;
+use surefoot_host::{Host, Platform, SetupContent};
 
 fn layout(name: &str) -> Layout {
     let mut layouts = all_layouts();
@@ -33,7 +35,8 @@ fn a_program_that_is_not_there_is_named() {
         for program in ["agetty", "getty", "mingetty"] {
             let path = root.join("sbin").join(program);
             fs::create_dir_all(root.join("sbin")).expect("it can be made");
-            fs::write(path, "").expect("it can be written");
+            fs::write(&path, "#!/bin/sh\n").expect("it can be written");
+            make_executable(&path, true);
         }
         check_programs(&plan, root).expect("all are there");
         for program in ["agetty", "getty", "mingetty"] {
@@ -47,6 +50,153 @@ fn a_program_that_is_not_there_is_named() {
             "{name}: {error}"
         );
     }
+}
+
+fn make_executable(path: &Path, is_executable: bool) {
+    let mode = if is_executable { 0o755 } else { 0o644 };
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode can be set");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let root = folder.path();
+    layout("debian-7").write_below(root);
+    let host = Host::at(root, 0);
+    let plan = plan(&host, ConsoleWish::Add(vec!["tty3".to_owned()])).expect("it is planned");
+    let getty = root.join("sbin/getty");
+    fs::write(&getty, "#!/bin/sh\n").expect("it can be written");
+    let refused = |words: &str| {
+        let error = check_programs(&plan, root).expect_err(words).to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    make_executable(&getty, false);
+    refused("/sbin/getty cannot be started: it is not executable; tty1 would get no login prompt");
+    make_executable(&getty, true);
+    check_programs(&plan, root).expect("it can be started");
+    fs::write(&getty, "").expect("it can be written");
+    refused("/sbin/getty cannot be started: it is empty");
+    fs::remove_file(&getty).expect("it can be removed");
+    fs::create_dir(&getty).expect("it can be made");
+    refused("/sbin/getty cannot be started: it is no file");
+    fs::remove_dir(&getty).expect("it can be removed");
+    // A link leads below the root, to a file that is judged.
+    std::os::unix::fs::symlink("/sbin/agetty", &getty).expect("it can be linked");
+    refused("/sbin/getty is not there");
+    let agetty = root.join("sbin/agetty");
+    fs::write(&agetty, "#!/bin/sh\n").expect("it can be written");
+    make_executable(&agetty, false);
+    refused("it is not executable");
+    make_executable(&agetty, true);
+    check_programs(&plan, root).expect("what the link leads to can be started");
+}
+
+/// Without the line whose id is there already, which would start a prompt when the first of them goes.
+fn without_twin(text: &str) -> String {
+    text.replace("1:2345:respawn:/sbin/getty 38400 tty9\n", "")
+}
+
+/// A layout whose kernel writes to the screen and to ttyS0, both with a prompt.
+fn with_serial_console(name: &str, words: &str) -> Host {
+    let mut layout = layout(name);
+    for file in &mut layout.files {
+        let SetupContent::Text(text) = &mut file.content else {
+            continue;
+        };
+        *text = match file.path.as_str() {
+            "/boot/grub/grub.cfg" => text
+                .replace(" console=hvc0", "")
+                .replace(" ro ", &format!(" ro {words} ")),
+            "/etc/inittab" => {
+                let text = text.replace("#T0:23:", "T0:23:");
+                without_twin(&text).replace("hvc0:2345", "#vc0:2345")
+            }
+            _ => continue,
+        };
+    }
+    layout.host()
+}
+
+#[test]
+fn a_last_resort_keeps_its_prompt_unless_that_is_said() {
+    let screen_first = "console=tty0 console=ttyS0,115200n8";
+    let screen_last = "console=ttyS0,115200n8 console=tty0";
+    for name in ["debian-12", "debian-7"] {
+        for (words, list, lost) in [
+            (screen_first, "tty1", Some("ttyS0")),
+            (screen_first, "tty1,hvc0", Some("ttyS0")),
+            (screen_first, "tty1-tty6", Some("ttyS0")),
+            (screen_first, "tty1,ttyS0", None),
+            (screen_first, "ttyS0", None),
+            (screen_first, "1", None),
+            // NEEDED says yes to it, since the kernel writes there.
+            (screen_last, "tty1", Some("ttyS0")),
+            (screen_last, "ttyS0", Some("tty1")),
+            (screen_last, "tty2,ttyS0", None),
+        ] {
+            let host = with_serial_console(name, words);
+            let wish = match TerminalList::parse(&[list.to_owned()]).expect("a list") {
+                TerminalList::Count(count) => ConsoleWish::Count(count),
+                TerminalList::Names(names) => ConsoleWish::Set(names),
+            };
+            let table = ConsoleTable::of(&host);
+            assert!(table.started().contains(&"ttyS0"), "{name}");
+            let mut request = ConsoleRequest::new(wish);
+            let answer = plan_consoles(&host, &request);
+            let Some(lost) = lost else {
+                let plan = answer.unwrap_or_else(|error| panic!("{name}: set {list}: {error}"));
+                assert!(plan.wanted.contains(&"ttyS0".to_owned()), "{name} {list}");
+                continue;
+            };
+            let error = match answer {
+                Ok(plan) => panic!("{name}: {words}: set {list}: {:?} goes", plan.removed),
+                Err(error) => error,
+            };
+            assert!(
+                matches!(&error, ConsoleError::ConsoleLost { terminal, .. } if terminal == lost),
+                "{name}: {words}: set {list}: {error}"
+            );
+            request.may_lose_console = true;
+            let plan = plan_consoles(&host, &request).expect("it is meant");
+            let told = format!("{lost} loses its login prompt, and ");
+            let is_told = plan.notes.iter().any(|note| note.starts_with(&told));
+            assert!(is_told, "{name}: set {list}: {:?}", plan.notes);
+        }
+    }
+}
+
+#[test]
+fn the_screen_of_a_machine_keeps_a_prompt() {
+    let mut layout = layout("debian-7");
+    for file in &mut layout.files {
+        if let SetupContent::Text(text) = &mut file.content {
+            *text = without_twin(text);
+        }
+    }
+    let mut host = layout.host();
+    host.consoles.platform = Some(Platform {
+        has_screen: Some(true),
+        ..Platform::default()
+    });
+    let set = |host: &Host, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned());
+        plan(host, ConsoleWish::Set(names.collect()))
+    };
+    let error = set(&host, &["hvc0"]).expect_err("the screen is left dark");
+    assert!(
+        error
+            .to_string()
+            .starts_with("tty1 would have no login prompt, and there is a screen"),
+        "{error}"
+    );
+    set(&host, &["tty4", "hvc0"]).expect("one prompt on the screen is enough");
+    let of_name = plan(&host, ConsoleWish::Remove(vec!["hvc0".to_owned()])).expect("it is named");
+    let note = "hvc0 loses its login prompt, and it is the kernel's console";
+    assert!(
+        of_name.notes.iter().any(|told| told == note),
+        "{:?}",
+        of_name.notes
+    );
 }
 
 #[test]

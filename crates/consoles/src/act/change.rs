@@ -1,5 +1,7 @@
 //! A change of login prompts as the journal makes it: files, and what tells the init system.
 
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +42,16 @@ pub enum ChangeError {
         /// The program.
         program: String,
     },
+    /// The program that would ask for the name cannot be started.
+    #[error("{program} cannot be started: {why}; {terminal} would get no login prompt")]
+    SpoiltProgram {
+        /// The terminal.
+        terminal: String,
+        /// The program.
+        program: String,
+        /// Why it cannot be started.
+        why: &'static str,
+    },
     /// The journal refuses.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -58,21 +70,44 @@ impl ConsoleChange {
     pub const KIND: &'static str = "login prompts";
 }
 
-/// Refuses a plan whose login prompts would be asked by a program that is not there.
+/// Refuses a plan whose login prompts would be asked by a program that is not there or cannot be started.
 pub fn check_programs(plan: &ConsolePlan, root: &Path) -> Result<(), ChangeError> {
     for (terminal, program) in &plan.programs {
         let place = place_below(root, program, true);
         // A tree that has no such folder is a part of a system, such as a copy of /etc.
         let folder = program.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let has_folder = place_below(root, folder, true).is_some_and(|folder| folder.is_dir());
-        if has_folder && !place.is_some_and(|place| place.is_file()) {
+        if !has_folder {
+            continue;
+        }
+        let Some(found) = place.and_then(|place| place.metadata().ok()) else {
             return Err(ChangeError::NoProgram {
                 terminal: terminal.clone(),
                 program: program.clone(),
             });
+        };
+        if let Some(why) = why_not_started(&found) {
+            return Err(ChangeError::SpoiltProgram {
+                terminal: terminal.clone(),
+                program: program.clone(),
+                why,
+            });
         }
     }
     Ok(())
+}
+
+/// Why what is at the place of a program cannot be started; nothing if it can.
+fn why_not_started(found: &Metadata) -> Option<&'static str> {
+    if !found.is_file() {
+        Some("it is no file")
+    } else if found.permissions().mode() & 0o111 == 0 {
+        Some("it is not executable")
+    } else if found.len() == 0 {
+        Some("it is empty")
+    } else {
+        None
+    }
 }
 
 /// Makes a change of a plan. What runs is told only if this is the running machine.

@@ -36,14 +36,15 @@ pub enum ConsoleError {
         /// Why not.
         why: &'static str,
     },
-    /// The kernel's console would have no prompt.
+    /// A terminal that is a last resort would lose its prompt.
     #[error(
-        "{terminal} is the kernel's console and would have no login prompt; when all else fails it is the \
-         one that is left"
+        "{terminal} would have no login prompt, and {why}; when all else fails it is the one that is left"
     )]
     ConsoleLost {
         /// The terminal.
         terminal: String,
+        /// Why it is a last resort.
+        why: String,
     },
     /// A terminal that would lose its prompt is in use.
     #[error("{terminal} is in use ({program}), and taking the prompt away may end that session")]

@@ -22,6 +22,7 @@ use surefoot_host::Host;
 use crate::init_system::InitSystem;
 use crate::inits::logind;
 use crate::kernel_console::KernelConsoles;
+use crate::last_resort::{LostResort, lost_resorts};
 use crate::platform::SeenConsole;
 use crate::prompt::{IdleEntry, LoginPrompt, PromptStart, program_of};
 use crate::root_login::RootLogin;
@@ -152,7 +153,8 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
     }
     refuse_impossible(&added)?;
     refuse_in_use(&table, &removed, request)?;
-    refuse_lost_console(&kernel, &now, &wanted, request)?;
+    let lost = lost_resorts(&table, &now, &wanted);
+    refuse_lost_console(&lost, &wanted, request)?;
     refuse_missing(host, &tree, &table.seen, &added, request)?;
     let mut work = EditWork {
         draft: SetupDraft::new(files),
@@ -184,6 +186,10 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
     let after = after_edit(host, &work.draft);
     check_reached(&after, &table, &wanted, &removed)?;
     tell(&mut work, &table, &after, &wanted, request);
+    for LostResort { terminal, why } in &lost {
+        work.notes
+            .push(format!("{terminal} loses its login prompt, and {why}"));
+    }
     let prompts = wanted
         .iter()
         .filter_map(|name| after.row(name))

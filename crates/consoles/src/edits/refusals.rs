@@ -3,12 +3,12 @@
 use surefoot_host::Host;
 
 use super::{ConsoleError, ConsoleRequest, ConsoleWish};
-use crate::kernel_console::KernelConsoles;
+use crate::last_resort::LostResort;
 use crate::platform::SeenConsole;
 use crate::running::RunningPrompt;
 use crate::setup_tree::SetupTree;
 use crate::table::{ConsoleTable, TerminalPresence, presence};
-use crate::terminal_name::{is_virtual, why_impossible};
+use crate::terminal_name::why_impossible;
 
 /// Refuses terminals that no kernel has.
 pub(super) fn refuse_impossible(added: &[String]) -> Result<(), ConsoleError> {
@@ -41,33 +41,22 @@ pub(super) fn refuse_in_use(
     Ok(())
 }
 
-/// Refuses to take the prompt from the kernel's consoles by not naming them: to whom the machine's last
-/// resort is lost, must have said so.
+/// Refuses to take the prompt from a last resort by not naming it: to whom it is lost must have said so.
 pub(super) fn refuse_lost_console(
-    kernel: &KernelConsoles,
-    now: &[String],
+    lost: &[LostResort],
     wanted: &[String],
     request: &ConsoleRequest,
 ) -> Result<(), ConsoleError> {
     let is_by_name = matches!(request.wish, ConsoleWish::Add(_) | ConsoleWish::Remove(_));
+    let Some(first) = lost.first() else {
+        return Ok(());
+    };
     if is_by_name || request.may_lose_console || wanted.is_empty() {
         return Ok(());
     }
-    let is_console = |name: &String| {
-        let is_it = |console: &String| {
-            console == name || (console == "tty0" && is_virtual(name)) || name == "console"
-        };
-        kernel.active.iter().any(is_it)
-    };
-    let Some(lost) = now.iter().find(|name| is_console(name)) else {
-        return Ok(());
-    };
-    if wanted.iter().any(is_console) {
-        return Ok(());
-    }
-    let main = kernel.main.as_ref().filter(|main| now.contains(main));
     Err(ConsoleError::ConsoleLost {
-        terminal: main.unwrap_or(lost).clone(),
+        terminal: first.terminal.clone(),
+        why: first.why.clone(),
     })
 }
 

@@ -47,8 +47,8 @@ struct StartArgs {
     /// The speed of the serial terminals that are named; without it the kernel's, else 115200
     #[arg(long, value_name = "SPEED", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
     baud: Option<u32>,
-    /// Set a prompt up on a terminal that does not exist here, or with a program that is missing, for another
-    /// place where this boots
+    /// Set a prompt up on a terminal that does not exist here, or with a program that is missing or
+    /// cannot be started, for another place where this boots
     #[arg(long)]
     missing: bool,
 }
@@ -87,7 +87,7 @@ pub(crate) struct SetConsolesArgs {
     /// Leave no terminal with a prompt, if that is what the list says
     #[arg(long)]
     none: bool,
-    /// Leave the kernel's consoles without a prompt, if the list names none of them
+    /// Leave the kernel's console, and others that are needed, without a prompt
     #[arg(long)]
     no_console: bool,
     #[command(flatten)]
@@ -207,7 +207,7 @@ fn refused(error: &ConsoleError) -> Failure {
         ConsoleError::NoDevice { .. } => {
             Failure::refused(error.to_string()).hint("set it up all the same with --missing")
         }
-        ConsoleError::ConsoleLost { terminal } => Failure::refused(error.to_string()).hint(
+        ConsoleError::ConsoleLost { terminal, .. } => Failure::refused(error.to_string()).hint(
             format!("name {terminal} as well, or take its prompt with --no-console"),
         ),
         ConsoleError::InUse { .. } => Failure::refused(error.to_string())
@@ -256,8 +256,8 @@ fn carry_out(
         && !request.may_be_missing
         && let Err(error) = check_programs(&plan, &place)
     {
-        // A tree may be a part of a system, such as a disk whose /usr is another one.
-        if args.root.is_none() {
+        // A tree may be a part of a system, such as a disk whose /usr is another one; what is there counts.
+        if args.root.is_none() || matches!(error, ChangeError::SpoiltProgram { .. }) {
             return Err(of_change(&error).hint("set it up all the same with --missing"));
         }
         plan.notes.push(error.to_string());

@@ -381,9 +381,9 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l missing -d 'Set a prompt up on a terminal that does not exist here, or with a program that is missing, for another place where this boots'
+complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l missing -d 'Set a prompt up on a terminal that does not exist here, or with a program that is missing or cannot be started, for another place where this boots'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l none -d 'Leave no terminal with a prompt, if that is what the list says'
-complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l no-console -d 'Leave the kernel\'s consoles without a prompt, if the list names none of them'
+complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l no-console -d 'Leave the kernel\'s console, and others that are needed, without a prompt'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -l end-sessions -d 'Take the prompt from a terminal although somebody is logged in there'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from set" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
@@ -398,7 +398,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -l missing -d 'Set a prompt up on a terminal that does not exist here, or with a program that is missing, for another place where this boots'
+complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -l missing -d 'Set a prompt up on a terminal that does not exist here, or with a program that is missing or cannot be started, for another place where this boots'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -l end-sessions -d 'Take the prompt from a terminal although somebody is logged in there'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'

@@ -540,8 +540,8 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l test -d 'Run this in a shell to see whether the symptom is there: 0 fine, 1 the symptom, else something else' -r
-complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l syntax -d 'Run this in a shell to see whether the daemon would take the configuration; known by itself for nginx, Apache, `HAProxy`, BIND, sshd, PHP-FPM and Postfix in their usual places' -r
-complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l reload -d 'Run this in a shell to make the daemon take the configuration; it must also start one that is down' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l syntax -d 'Run this in a shell to see whether the daemon would take the configuration; known by itself for nginx, Apache, HAProxy, BIND, sshd, PHP-FPM and Postfix in their usual places' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l reload -d 'Run this in a shell to make the daemon take the configuration; it must start one that is down, and return when the new configuration answers (a short delay, as of nginx, is measured and waited for)' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l since -d 'With --changes: only files that changed within so long, such as 2d; in git, since its last commit before' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l as -d 'The structure of the files, if their names and content do not tell it' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand bisect" -l within -d 'End the search after so long, and say what is known by then' -r

@@ -28,7 +28,7 @@ pub enum CauseKind {
     One,
     /// Several that are all needed for the symptom.
     All,
-    /// Several of which each is enough.
+    /// Several that must all go: with any one of them left the symptom stays.
     Any,
     /// Several that must go together.
     Together,
@@ -125,7 +125,11 @@ pub fn name_answer(tree: &ConfigTree, answer: &SearchAnswer, makers: &[UnitId]) 
         culprits: units.iter().map(|id| name_unit(tree, *id)).collect(),
         cure: cure_diff(tree, &answer.cure),
         shown: shown.collect(),
-        also_without: makers.iter().map(|id| name_unit(tree, *id)).collect(),
+        also_without: if cause == CauseKind::Unknown {
+            vec![]
+        } else {
+            makers.iter().map(|id| name_unit(tree, *id)).collect()
+        },
         is_complete: answer.is_complete,
         not_confirmed: answer.untouched,
     }
@@ -237,7 +241,7 @@ impl NamedAnswer {
                 places(" and ")
             ),
             CauseKind::Any => format!(
-                "Each of {} is enough for the symptom: all of them must go.",
+                "With any one of {} left the symptom stays: all of them must go.",
                 places(" and ")
             ),
             CauseKind::Together => format!(

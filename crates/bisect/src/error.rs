@@ -45,6 +45,14 @@ pub enum BisectError {
         /// What it wrote.
         said: String,
     },
+    /// The reload fails before anything is changed.
+    #[error("the reload `{command}` fails with the untouched configuration: it {how}")]
+    ReloadOfUntouched {
+        /// The command.
+        command: String,
+        /// How it ended and what it wrote.
+        how: String,
+    },
     /// Another program changed a file during the search.
     #[error("{} was changed by another program; its content is kept as {}", path.display(), kept.display())]
     ChangedMeanwhile {
@@ -110,6 +118,10 @@ impl BisectError {
             }
             Self::SyntaxOfUntouched { .. } => {
                 "mend that first, or give another test with --syntax".to_owned()
+            }
+            Self::ReloadOfUntouched { .. } => {
+                "give a --reload that ends with 0 and starts a daemon that is down; see the daemon's log"
+                    .to_owned()
             }
             Self::DaemonGone { command, .. } => {
                 format!(

@@ -157,7 +157,7 @@ fn the_line_is_named_and_everything_is_put_back() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let place = format!("{}:8", scene.config().display());
     assert!(
-        ran.out.starts_with(&format!("1-minimal: {place} causes")),
+        ran.out.starts_with(&format!("cause: {place} causes")),
         "{}",
         ran.out
     );
@@ -274,13 +274,62 @@ fn a_daemon_is_not_reloaded_without_a_syntax_test() {
 fn a_daemon_that_does_not_come_back_is_told_loudly() {
     let scene = Scene::new();
     let before = scene.state_of_file();
-    scene.write("reload.sh", "echo 'cannot bind :80' >&2; exit 1");
+    let once = "cd \"$(dirname \"$0\")\"; [ -e once ] || exec touch once\n";
+    let fails = format!("{once}echo 'cannot bind :80' >&2; exit 1");
+    scene.write("reload.sh", &fails);
     let ran = scene.run(&[]);
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.err.contains("the daemon may not run"), "{}", ran.err);
     assert!(ran.err.contains("cannot bind :80"), "{}", ran.err);
     assert_eq!(scene.state_of_file(), before);
     assert_eq!(scene.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_reload_that_fails_from_the_start_changes_nothing() {
+    let scene = Scene::new();
+    let before = scene.state_of_file();
+    scene.write("reload.sh", "echo one; echo two; exit 1");
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("ended with 1: one | two") && ran.err.contains("give a --reload"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("Nothing was changed."), "{}", ran.err);
+    assert_eq!(scene.state_of_file(), before);
+}
+
+#[test]
+fn a_reload_that_returns_before_it_is_seen_is_waited_for() {
+    let scene = Scene::new();
+    let late = RELOAD.replace(
+        "cp conf/shop.conf running",
+        "cp conf/shop.conf next; (sleep 0.15; mv next running) < /dev/null > /dev/null 2>&1 &",
+    );
+    scene.write("reload.sh", &late);
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.contains("shop.conf:8 causes"), "{}", ran.out);
+}
+
+#[test]
+fn a_folder_of_the_whole_system_is_refused() {
+    for folder in ["/", "/etc"] {
+        let scene = Scene::new();
+        let mut command = program();
+        command.args(["bisect", folder, "--test", "exit 1", "--state-dir"]);
+        command.arg(scene.path("state"));
+        let ran = ran(command.stdin(Stdio::null()).output().expect("it runs"));
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(
+            ran.err.contains("a folder of the whole system")
+                && ran.err.contains("give the main file"),
+            "{}",
+            ran.err
+        );
+    }
 }
 
 #[test]
@@ -401,7 +450,7 @@ fn of_several_files_that_changed_the_one_is_named() {
         "{}",
         ran.out
     );
-    let named = format!("1-minimal: {} causes", scene.path("etc/b.conf").display());
+    let named = format!("cause: {} causes", scene.path("etc/b.conf").display());
     assert!(ran.out.contains(&named), "{}", ran.out);
     assert!(
         ran.out.contains("changed since commit") && ran.out.contains("-bad\n+old\n"),

@@ -17,6 +17,28 @@ const LARGEST_FILE: usize = 8 << 20;
 /// Folders whose files belong to packages and are no configuration.
 const NOT_OURS: &[&str] = &["/usr/", "/lib/", "/proc/", "/sys/", "/dev/"];
 
+/// Folders in which the files of everything are.
+const SYSTEM_FOLDERS: &[&str] = &[
+    "/",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/local",
+    "/usr/local/etc",
+    "/var",
+    "/var/lib",
+    "/var/log",
+];
+
 /// A configuration that was read.
 #[derive(Debug)]
 pub struct LoadedConfig {
@@ -182,6 +204,17 @@ impl ConfigLoader {
 }
 
 fn main_files(config: &Path) -> Result<Vec<PathBuf>, BisectError> {
+    let real = std::fs::canonicalize(config);
+    if real.is_ok_and(|real| {
+        SYSTEM_FOLDERS
+            .iter()
+            .any(|folder| real == Path::new(folder))
+    }) {
+        return Err(BisectError::NoConfiguration {
+            path: config.to_owned(),
+            why: "it is a folder of the whole system",
+        });
+    }
     let failed = |source| BisectError::Read {
         path: config.to_owned(),
         source,

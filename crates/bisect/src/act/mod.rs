@@ -7,6 +7,7 @@ mod intervention;
 mod load;
 mod pattern;
 mod run;
+mod settle;
 mod shell;
 mod trial;
 mod way_back;

@@ -14,7 +14,8 @@ use super::changes::ChangedFiles;
 use super::guard::{GuardSlot, GuardStarter};
 use super::intervention::{ConfigIntervention, ReloadCommand, folder_of, inode_of};
 use super::load::{LoadedConfig, load_config};
-use super::shell::run_shell;
+use super::settle::{ReloadSettling, wait_for_symptom};
+use super::shell::{run_shell, shorten};
 use super::trial::{
     BisectProgress, LiveTrial, TestCommands, TrialEnd, TrialFile, UntouchedAnswer, check_syntax,
     look_once, no_log, run_failed,
@@ -192,7 +193,7 @@ fn bisect_subject(
     let (untouched, answer) =
         look_at_untouched(commands, setting.interrupted, &mut progress, watcher)?;
     let mut run = BisectRun {
-        said: String::from_utf8_lossy(&answer.output).trim().to_owned(),
+        said: shown_lines(&answer.output),
         loaded,
         untouched,
         answer: None,
@@ -211,6 +212,13 @@ fn bisect_subject(
     }
     run.took = begun.elapsed();
     Ok(run)
+}
+
+/// Some lines of what a test wrote.
+fn shown_lines(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines = text.trim().lines().take(6).map(shorten);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the test on the untouched configuration until it is clear what it says.
@@ -298,6 +306,16 @@ fn intervene(
         .map(|command| planned_reload(command, commands.reload_limit))
         .transpose()?;
     let change = ConfigIntervention::plan(title, &changeable, reload)?;
+    if let Some(reload) = &commands.reload {
+        let end = run_shell(reload, commands.reload_limit, &mut no_log())
+            .map_err(|source| run_failed(reload, source))?;
+        if !end.is_success() {
+            return Err(BisectError::ReloadOfUntouched {
+                command: reload.clone(),
+                how: end.describe(),
+            });
+        }
+    }
     let slot = GuardSlot::default();
     let entry = arm(options, setting, change, &slot)?;
     let number = entry.number;
@@ -326,6 +344,7 @@ fn intervene(
             in_force: BTreeMap::new(),
             progress: std::mem::take(&mut run.progress),
             disturbed_since: None,
+            settling: ReloadSettling::default(),
             // A search of one culprit; what the daemon needs costs more.
             guess: units.ilog2() as usize + 4,
             watcher,
@@ -368,14 +387,15 @@ fn intervene(
         if commands.reload.is_some() {
             run.progress.downtime += back.elapsed();
         }
-        let mut outcome = look_again(commands, steadiness, &trial.untouched)?;
+        let mut look = || look_again(commands, steadiness, &trial.untouched);
+        let mut outcome = wait_for_symptom(commands, &mut look)?;
         if outcome != TestOutcome::Symptom
             && let Some(reload) = &commands.reload
         {
             // Once more: a daemon may need two tries to let go of what it had.
             run_shell(reload, commands.reload_limit, &mut no_log())
                 .map_err(|source| run_failed(reload, source))?;
-            outcome = look_again(commands, steadiness, &trial.untouched)?;
+            outcome = wait_for_symptom(commands, &mut look)?;
         }
         restored.test = Some(outcome);
     }

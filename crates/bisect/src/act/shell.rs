@@ -12,11 +12,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::fs::MemfdFlags;
+use rustix::fs::{FallocateFlags, MemfdFlags};
 use rustix::process::{Pid, Signal};
 
 /// How much of what a command wrote is kept.
 const LONGEST_OUTPUT: u64 = 64 << 10;
+
+/// How much of a line is shown.
+const LONGEST_LINE: usize = 200;
 
 /// How a command ended.
 #[derive(Clone, Debug)]
@@ -52,12 +55,21 @@ impl CommandEnd {
         }
     }
 
-    /// The last lines of what it wrote.
+    /// The last lines of what it wrote, in one.
     pub(super) fn last_lines(&self, most: usize) -> String {
         let text = String::from_utf8_lossy(&self.output);
         let lines: Vec<&str> = text.trim().lines().collect();
         let from = lines.len().saturating_sub(most);
-        lines[from..].join("\n")
+        let lines = lines[from..].iter().map(|line| shorten(line));
+        lines.collect::<Vec<_>>().join(" | ")
+    }
+}
+
+/// The beginning of a line that may be of any length.
+pub(super) fn shorten(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 
@@ -120,7 +132,7 @@ pub(super) fn run_shell_in(
         end_group(&mut child)?;
         return Err(error);
     }
-    let status = wait_until(&mut child, begun + limit)?;
+    let status = wait_until(&mut child, begun + limit, &output)?;
     log.ended()?;
     let length = output.metadata()?.len();
     let kept = length.min(LONGEST_OUTPUT);
@@ -134,9 +146,21 @@ pub(super) fn run_shell_in(
     })
 }
 
-fn wait_until(child: &mut Child, end: Instant) -> io::Result<Option<std::process::ExitStatus>> {
+fn wait_until(
+    child: &mut Child,
+    end: Instant,
+    output: &File,
+) -> io::Result<Option<std::process::ExitStatus>> {
     let mut pause = Duration::from_micros(500);
+    let mut dropped = 0;
     loop {
+        // Only the end is kept: what is far behind it takes no memory.
+        let old = output.metadata()?.len().saturating_sub(LONGEST_OUTPUT);
+        if old > dropped + LONGEST_OUTPUT {
+            let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            rustix::fs::fallocate(output, how, 0, old)?;
+            dropped = old;
+        }
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
@@ -173,7 +197,16 @@ mod tests {
         );
         let end = end.expect("it runs");
         assert_eq!((end.status, end.was_late), (Some(3), false));
-        assert_eq!(end.describe(), "ended with 3: a\nb");
+        assert_eq!(end.describe(), "ended with 3: a | b");
+    }
+
+    #[test]
+    fn of_what_a_command_wrote_the_end_is_kept() {
+        let write = "head -c 30000000 /dev/zero; sleep 0.1; echo; echo end; printf '%0999d' 0";
+        let end = run_shell(write, Duration::from_secs(20), &mut NoLog).expect("it runs");
+        assert_eq!(end.output.len() as u64, LONGEST_OUTPUT);
+        let said = end.last_lines(2);
+        assert_eq!(said, format!("end | {}…", "0".repeat(LONGEST_LINE)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use surefoot_journal::{FileAttributes, FileState, RealStorage, Storage as _, loo
 use super::candidates::{keep_foreign, remember_candidate};
 use super::guard::GuardLink;
 use super::intervention::{folder_of, fresh_name, inode_of, write_like};
+use super::settle::ReloadSettling;
 use super::shell::{CommandEnd, CommandLog, NoLog, run_shell};
 use crate::error::BisectError;
 use crate::repeat::repeat_test;
@@ -112,6 +113,8 @@ pub(super) struct LiveTrial<'a> {
     pub(super) progress: BisectProgress,
     /// Since when the daemon answers otherwise.
     pub(super) disturbed_since: Option<Instant>,
+    /// How long after a reload the daemon answers as before.
+    pub(super) settling: ReloadSettling,
     pub(super) guess: usize,
     pub(super) watcher: &'a mut dyn FnMut(&BisectProgress),
 }
@@ -278,6 +281,37 @@ impl LiveTrial<'_> {
         (self.watcher)(&self.progress);
     }
 
+    /// Waits until the daemon answers with what it was given: a reload may return before.
+    fn settle_reload(&mut self) -> Result<(), TrialEnd> {
+        if self.commands.reload.is_none() {
+            return Ok(());
+        }
+        if let Some(pause) = self.settling.known_pause(self.repeats) {
+            std::thread::sleep(pause);
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut watch = self.settling.watch();
+        loop {
+            let at = begun.elapsed();
+            let outcome = self.judge_once()?;
+            if watch.is_settled(at, outcome) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.settling.learn(&watch);
+        Ok(())
+    }
+
+    /// One look.
+    fn judge_once(&mut self) -> Result<TestOutcome, TrialEnd> {
+        let repeats = std::mem::replace(&mut self.repeats, 1);
+        let outcome = self.judge();
+        self.repeats = repeats;
+        outcome
+    }
+
     fn judge(&mut self) -> Result<TestOutcome, TrialEnd> {
         let (commands, untouched) = (self.commands, &self.untouched);
         let (guard, progress, end) = (&mut self.guard, &mut self.progress, self.end);
@@ -332,9 +366,12 @@ impl LiveTrial<'_> {
             && !end.is_success()
         {
             self.recover()?;
+            self.settling.last = None;
             return Ok(TestOutcome::Other);
         }
+        self.settle_reload()?;
         let outcome = self.judge()?;
+        self.settling.last = Some(outcome);
         if outcome == TestOutcome::Other {
             self.disturbed_since = Some(Instant::now());
         }

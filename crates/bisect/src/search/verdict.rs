@@ -39,7 +39,7 @@ pub enum BisectCause {
         /// The units.
         units: Vec<UnitId>,
     },
-    /// Several of which each alone is enough: all must go.
+    /// Several that must all go: with any one of them left, and the others gone, the symptom stays.
     Any {
         /// The units.
         units: Vec<UnitId>,

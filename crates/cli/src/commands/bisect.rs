@@ -60,11 +60,16 @@ pub(crate) struct BisectArgs {
     /// Run this in a shell to see whether the symptom is there: 0 fine, 1 the symptom, else something else
     #[arg(long, value_name = "COMMAND", required_unless_present = "schema")]
     test: Option<String>,
-    /// Run this in a shell to see whether the daemon would take the configuration; known by itself for nginx,
-    /// Apache, `HAProxy`, BIND, sshd, PHP-FPM and Postfix in their usual places
-    #[arg(long, value_name = "COMMAND")]
+    // The help shows backticks, and a comment with this name needs them.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        help = "Run this in a shell to see whether the daemon would take the configuration; known by itself for \
+                nginx, Apache, HAProxy, BIND, sshd, PHP-FPM and Postfix in their usual places"
+    )]
     syntax: Option<String>,
-    /// Run this in a shell to make the daemon take the configuration; it must also start one that is down
+    /// Run this in a shell to make the daemon take the configuration; it must start one that is down, and return
+    /// when the new configuration answers (a short delay, as of nginx, is measured and waited for)
     #[arg(long, value_name = "COMMAND")]
     reload: Option<String>,
     /// Search whole files that changed, below CONFIG (else /etc), each with an earlier content: from the journal,
@@ -178,7 +183,8 @@ pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure>
         interrupted: surefoot_sys::take_interrupt,
     };
     let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
-    let mut watch = |progress: &BisectProgress| line.set(progress_words(progress));
+    let reloads = args.reload.is_some();
+    let mut watch = |progress: &BisectProgress| line.set(progress_words(progress, reloads));
     let untouched = |error: BisectError| failure(&error).left_unless("Nothing was changed.");
     let (run, changes) = if args.changes {
         let since = args
@@ -234,18 +240,29 @@ fn syntax_test(args: &BisectArgs, config: &std::path::Path) -> Result<Option<Str
     }
 }
 
-fn progress_words(progress: &BisectProgress) -> String {
+fn progress_words(progress: &BisectProgress, reloads: bool) -> String {
     let left = match progress.left {
         Some(left) => format!("about {left} left"),
         None => "unknown how many are left".to_owned(),
     };
     format!(
-        "{} restarts, {left}; {} tests, {} refused by the syntax test; {:.1} s of downtime",
-        progress.restarts,
-        progress.tests,
+        "{}, {left}; {}, {} refused by the syntax test; {:.1} s of downtime",
+        tried(progress, reloads),
+        counted(progress.tests, "test"),
         progress.rejected,
         progress.downtime.as_secs_f64()
     )
+}
+
+/// How many candidates were in force.
+fn tried(progress: &BisectProgress, reloads: bool) -> String {
+    let what = if reloads { "reload" } else { "candidate" };
+    counted(progress.restarts, what)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 fn failure(error: &BisectError) -> Failure {
@@ -401,7 +418,7 @@ fn text(args: &BisectArgs, run: &BisectRun, named: Option<&NamedAnswer>) -> Stri
         text.push_str("The time was over before the search was (--within gives it more).\n");
     }
     if run.answer.is_some() {
-        cost_text(&mut text, run);
+        cost_text(&mut text, run, args.reload.is_some());
     }
     text
 }
@@ -426,16 +443,32 @@ fn not_shown(text: &mut String, run: &BisectRun, outcome: TestOutcome) {
 }
 
 fn answer_text(text: &mut String, args: &BisectArgs, named: &NamedAnswer) {
-    let verdict = match named.verdict {
-        BisectVerdict::OneMinimal => "1-minimal",
-        BisectVerdict::Sufficient => "sufficient",
-        BisectVerdict::Order => "an order",
-        BisectVerdict::NotReproducible => "not reproducible",
-        BisectVerdict::NotSolved => "not solved",
+    let (word, shown) = match named.verdict {
+        BisectVerdict::OneMinimal => (
+            "cause",
+            "1-minimal: this change cures, and no part of it does.",
+        ),
+        BisectVerdict::Sufficient => (
+            "cause",
+            "sufficient: this change cures; a part of it may do so as well.",
+        ),
+        BisectVerdict::Order => ("cause", "an order: a move cures."),
+        BisectVerdict::NotReproducible => ("not reproducible", ""),
+        BisectVerdict::NotSolved => ("not solved", ""),
     };
-    let _ = writeln!(text, "{verdict}: {}", escape(&named.sentence()));
+    let _ = writeln!(text, "{word}: {}", escape(&named.sentence()));
     for unit in &named.culprits {
         unit_line(text, unit);
+    }
+    if !shown.is_empty() {
+        let _ = writeln!(text, "{shown}");
+    }
+    if named.verdict == BisectVerdict::NotSolved && named.not_confirmed.is_none() {
+        text.push_str(
+            "A value, a missing line, or the place of a line in or outside of a block may be the cause. Next steps:\n  \
+             --as lines: take each line by itself, where blocks were taken as a whole\n  \
+             surefoot bisect --changes --since 2d: compare with earlier contents of the files\n",
+        );
     }
     if let Some(outcome) = named.not_confirmed {
         let _ = writeln!(
@@ -477,14 +510,14 @@ fn unit_line(text: &mut String, unit: &NamedUnit) {
     );
 }
 
-fn cost_text(text: &mut String, run: &BisectRun) {
+fn cost_text(text: &mut String, run: &BisectRun, reloads: bool) {
     let cost = &run.progress;
     let _ = writeln!(
         text,
-        "\n{} restarts, {} candidates refused by the syntax test, {} tests in {:.1} s; at most {:.1} s of downtime.",
-        cost.restarts,
+        "\n{}, {} refused by the syntax test, {} in {:.1} s; at most {:.1} s of downtime.",
+        tried(cost, reloads),
         cost.rejected,
-        cost.tests,
+        counted(cost.tests, "test"),
         run.took.as_secs_f64(),
         cost.downtime.as_secs_f64()
     );

@@ -139,15 +139,7 @@ impl FindAnswer {
         if !scopes.is_empty() {
             out.write_wrapped(2, None, &format!("looked at: {}", scopes.join("; ")));
         }
-        for note in &self.notes {
-            out.write_listed("note: ", Paint::Faint, note);
-        }
-        let mut text = out.finish();
-        if let Some(packet) = &self.packet {
-            text.push('\n');
-            text.push_str(&packet.text(style, width));
-        }
-        text
+        out.finish_with(self.packet.as_ref(), &self.notes)
     }
 }
 

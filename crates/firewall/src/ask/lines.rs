@@ -2,6 +2,7 @@
 
 use surefoot_report::{Paint, Place, Style, escape, wrap};
 
+use super::explain::Explanation;
 use super::name::NamedDecider;
 use super::phrase::shortened;
 use surefoot_netfilter::packet::PacketPath;
@@ -107,6 +108,21 @@ impl AnswerLines {
 
     pub(super) fn finish(self) -> String {
         self.text
+    }
+
+    /// The packet that shows the answer, then what the answer takes for granted.
+    pub(super) fn finish_with(mut self, packet: Option<&Explanation>, notes: &[String]) -> String {
+        if let Some(packet) = packet {
+            self.blank();
+            self.text.push_str(&packet.text(self.style, self.width));
+            if !notes.is_empty() {
+                self.blank();
+            }
+        }
+        for note in notes {
+            self.write_listed("note: ", Paint::Faint, note);
+        }
+        self.finish()
     }
 
     /// The packet that is asked about, and what is taken for granted.

@@ -151,6 +151,14 @@ impl InterfaceClasses {
         (names, except)
     }
 
+    /// The letters of single names.
+    pub(crate) fn named(&self) -> impl Iterator<Item = usize> + '_ {
+        let letters = self.letters.iter().enumerate();
+        letters
+            .filter(|(_, letter)| !letter.others && !letter.text.is_empty())
+            .map(|(at, _)| at)
+    }
+
     /// Whether some pattern other than that of all names speaks of a name.
     pub(crate) fn speaks_of(&self, name: &str) -> bool {
         let letter = self.letter_of(name);

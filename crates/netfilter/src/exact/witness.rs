@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::diagram::{Exhausted, Packets, Variable};
 use super::space::{PacketSpace, STATES, VariableBlock};
 use crate::packet::{FieldValue, Packet, PacketInterface, PacketPath};
+use crate::stages::LOOPBACK;
 use surefoot_ruleset::model::{Field, Range, ct_state};
 
 /// What a packet has in the bits that its set leaves open, in the order of preference: a new TCP
@@ -36,7 +37,7 @@ impl PacketSpace {
 
     /// The bits of one packet of the set that are on, as ordinary as it can be.
     pub(crate) fn ordinary_packet(&mut self, packets: Packets) -> Option<BTreeSet<Variable>> {
-        let mut left = packets;
+        let mut left = self.prefer_interfaces(packets);
         for (field, number) in LIKELY {
             let Some(block) = self.block_of(*field) else {
                 continue;
@@ -46,6 +47,31 @@ impl PacketSpace {
         let bits = self.store.one(left)?;
         let on = bits.into_iter().filter(|(_, on)| *on);
         Some(on.map(|(variable, _)| variable).collect())
+    }
+
+    /// The packets by an interface that has a name in the rules or on the host, if there are any; else
+    /// those by any but the loopback interface.
+    fn prefer_interfaces(&mut self, packets: Packets) -> Packets {
+        let lo = self.names.letter_of(LOOPBACK);
+        let named: Vec<usize> = self.names.named().filter(|letter| *letter != lo).collect();
+        let others: Vec<usize> = (0..self.names.letter_count())
+            .filter(|letter| *letter != lo)
+            .collect();
+        let mut left = packets;
+        for input in [true, false] {
+            let block = self.interface_block(input);
+            for letters in [&others, &named] {
+                let letters = letters.iter().copied();
+                let fits = self.letters_condition(block, letters);
+                let narrowed = fits.and_then(|fits| self.store.and(left, fits));
+                if let Ok(narrowed) = narrowed
+                    && !narrowed.is_none()
+                {
+                    left = narrowed;
+                }
+            }
+        }
+        left
     }
 
     /// The packets with this number, if there are any; else those with as many of its bits as there

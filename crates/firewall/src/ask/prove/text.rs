@@ -40,14 +40,6 @@ impl Proof {
             out.write_wrapped(4, None, &rule.name);
             out.named_below(6, rule);
         }
-        for note in &self.notes {
-            out.write_listed("note: ", Paint::Faint, note);
-        }
-        let mut text = out.finish();
-        if let Some(witness) = &self.witness {
-            text.push('\n');
-            text.push_str(&witness.text(style, width));
-        }
-        text
+        out.finish_with(self.witness.as_ref(), &self.notes)
     }
 }

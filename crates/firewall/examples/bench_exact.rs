@@ -17,7 +17,7 @@ use std::time::Instant;
 use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{DiffSide, diff, reach};
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, SymbolicQuestion, dead_rules};
+use surefoot_netfilter::exact::{AskedPackets, Budget, Exact, SymbolicQuestion, dead_rules};
 use surefoot_netfilter::packet::PacketPath;
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::Traffic;
@@ -102,7 +102,7 @@ fn all_steps(text: &str) -> Vec<(&'static str, f64)> {
             path,
             about: &Traffic::default(),
             and_about: &[],
-            marked: false,
+            packets: AskedPackets::Ordinary,
             budget: Budget::default(),
         })
         .unwrap();

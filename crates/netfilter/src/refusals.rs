@@ -39,6 +39,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether a list of packets tells apart what is refused so.
+    pub(crate) fn is_told(self) -> bool {
+        matches!(
+            self,
+            Self::ForeignFrame | Self::LoopbackOutside | Self::NotForwarding | Self::NoHopLeft
+        )
+    }
+
     /// The settings that decide whether the kernel does so with what comes in by an interface, in
     /// words; none if none does.
     pub fn settings(self, v6: bool, interface: Option<&str>) -> Option<String> {

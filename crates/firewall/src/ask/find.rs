@@ -8,7 +8,9 @@ use surefoot_report::{Paint, Problem, Style};
 use super::explain::{Explanation, explain_witness};
 use super::lines::AnswerLines;
 use super::prove::{PacketScope, named_are_there, packets_claimed, scopes_of};
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, SymbolicQuestion, asked_fields};
+use surefoot_netfilter::exact::{
+    AskedPackets, Budget, Exact, Exhausted, SymbolicQuestion, asked_fields,
+};
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::{Assertion, Traffic};
@@ -94,7 +96,7 @@ fn look_in_scope(
         path: scope.way,
         about: &assertion.traffic,
         and_about: &becomes,
-        marked: false,
+        packets: AskedPackets::Ordinary,
         budget,
     })?;
     let wanted = packets_claimed(&mut exact, &rules.firewall, claim)?;

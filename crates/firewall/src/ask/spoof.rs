@@ -16,7 +16,9 @@ use surefoot_report::{Paint, Style};
 use super::lines::{AnswerLines, path_words};
 use super::phrase::shortened;
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, SymbolicQuestion, address_words};
+use surefoot_netfilter::exact::{
+    AskedPackets, Budget, Exact, Exhausted, SymbolicQuestion, address_words,
+};
 use surefoot_netfilter::packet::{PacketPath, covers, to_address};
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::Traffic;
@@ -153,7 +155,7 @@ fn spoof_at_interface(
             path: way,
             about: &about,
             and_about: &[],
-            marked: false,
+            packets: AskedPackets::ForWords,
             budget,
         };
         match accepted_packets(question, most) {

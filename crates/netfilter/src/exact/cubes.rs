@@ -504,7 +504,7 @@ impl CubesFound {
 mod tests {
     use super::*;
     use crate::Surroundings;
-    use crate::exact::{Budget, Exact, PacketRewrite, SymbolicQuestion};
+    use crate::exact::{AskedPackets, Budget, Exact, PacketRewrite, SymbolicQuestion};
     use crate::packet::PacketPath;
     use crate::semantics::End;
     use crate::traffic::Traffic;
@@ -527,7 +527,7 @@ mod tests {
             path: PacketPath::Input,
             about: &Traffic::default(),
             and_about: &[],
-            marked: false,
+            packets: AskedPackets::Ordinary,
             budget: Budget::default(),
         })
         .unwrap();

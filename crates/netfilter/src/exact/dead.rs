@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagram::{Exhausted, Packets};
-use super::{Budget, Exact, SymbolicQuestion};
+use super::{AskedPackets, Budget, Exact, SymbolicQuestion};
 use crate::Surroundings;
 use crate::packet::PacketPath;
 use crate::semantics::sees;
@@ -88,7 +88,7 @@ impl<'a> RuleSurvey<'a> {
                     path,
                     about: &Traffic::default(),
                     and_about: &[],
-                    marked: true,
+                    packets: AskedPackets::All,
                     budget,
                 })?;
                 exact.followed.find_entered(&mut exact.space)?;

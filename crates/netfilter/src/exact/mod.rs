@@ -149,6 +149,19 @@ impl FollowedQuestion {
     }
 }
 
+/// Which packets a question means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedPackets {
+    /// All that rules can meet: also those that come with a mark, as sockets, `tc` and programs in the
+    /// kernel can set one, and those that the kernel refuses whatever the rules say.
+    All,
+    /// Without a mark, and what the kernel refuses only if nothing else is asked about.
+    Ordinary,
+    /// The same for an answer that lists packets: sources and frames that the kernel refuses are not
+    /// told apart, as each list would have to name them.
+    ForWords,
+}
+
 /// What to follow.
 #[derive(Clone, Copy, Debug)]
 pub struct SymbolicQuestion<'a> {
@@ -164,10 +177,8 @@ pub struct SymbolicQuestion<'a> {
     pub about: &'a Traffic,
     /// More packets whose interface names the answer tells apart.
     pub and_about: &'a [&'a Traffic],
-    /// Whether packets are meant, too, that people leave out: those that come with a mark, as
-    /// sockets, `tc` and programs in the kernel can set one, and those that the kernel refuses whatever
-    /// the rules say.
-    pub marked: bool,
+    /// Which packets are meant.
+    pub packets: AskedPackets,
     /// How much it may cost.
     pub budget: Budget,
 }
@@ -188,13 +199,13 @@ impl Exact {
             &[question.firewall],
             question.surroundings,
             (question.v6, question.path),
-            question.marked,
+            question.packets == AskedPackets::All,
             &names,
             question.budget,
         )?;
         let state = PacketRewrite::default();
         let about = space.packets_about(question.firewall, &state, question.about)?;
-        space.narrow_world(about, question.marked)?;
+        space.narrow_world(about, question.packets)?;
         space.find_common()?;
         let followed = FollowedQuestion::new(&mut space, question.firewall, question.surroundings)?;
         space.forget_common();

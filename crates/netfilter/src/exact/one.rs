@@ -30,7 +30,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::Surroundings;
-    use crate::exact::{Budget, Exact, SymbolicQuestion};
+    use crate::exact::{AskedPackets, Budget, Exact, SymbolicQuestion};
     use crate::packet::{Packet, PacketInterface, PacketPath};
     use crate::semantics::End;
     use crate::traffic::Traffic;
@@ -61,7 +61,7 @@ mod tests {
             path: PacketPath::Input,
             about: &Traffic::default(),
             and_about: &[],
-            marked: false,
+            packets: AskedPackets::Ordinary,
             budget: Budget::default(),
         })
         .unwrap();

@@ -5,7 +5,7 @@ use super::space::{PacketSpace, UnknownAnswer};
 use super::state::PacketRewrite;
 use super::twins::SharedUnknowns;
 use super::word::BitVector;
-use super::{Budget, Cube, FollowedQuestion};
+use super::{AskedPackets, Budget, Cube, FollowedQuestion};
 use crate::Surroundings;
 use crate::packet::{Packet, PacketPath};
 use crate::semantics::End;
@@ -97,7 +97,7 @@ impl RulePair {
             question.budget,
         )?;
         let about = space.packets_about(question.old, &PacketRewrite::default(), question.about)?;
-        space.narrow_world(about, false)?;
+        space.narrow_world(about, AskedPackets::ForWords)?;
         space.leave_out_loopback()?;
         space.find_common()?;
         space.twins = Some(SharedUnknowns::new(question.old, question.new));

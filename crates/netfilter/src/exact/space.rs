@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::Budget;
 use super::diagram::{Diagrams, Exhausted, Packets, Variable};
 use super::names::InterfaceClasses;
 use super::state::PacketRewrite;
 use super::twins::{AskedUnknown, SharedUnknowns};
 use super::word::BitVector;
 use super::world::tcp_options;
+use super::{AskedPackets, Budget};
 use crate::Surroundings;
 use crate::packet::PacketPath;
 use crate::refusals::{KernelRefusals, Refusal, RefusedPackets};
@@ -101,6 +101,8 @@ pub(crate) struct PacketSpace {
     switched_on: Option<Packets>,
     /// What the kernel drops besides the rules.
     refusals: KernelRefusals,
+    /// Whether all refusals are followed, or only those that a list of packets tells.
+    all_refusals: bool,
     /// Whether refusals are followed that hang on unknown facts: only if the packets that are asked
     /// about are no others.
     unsure_refusals: bool,
@@ -238,6 +240,7 @@ impl PacketSpace {
             switched_on: None,
             tracking: firewalls.iter().any(|one| tracks_connections(one, v6)),
             refusals: KernelRefusals::new(v6, surroundings, None),
+            all_refusals: true,
             unsure_refusals: false,
             refusal_answers: BTreeMap::new(),
             types: [None, None],
@@ -255,10 +258,18 @@ impl PacketSpace {
 
     /// Leaves only these packets, and if people ask, of these the ordinary ones: what the kernel
     /// refuses counts where nothing else is asked about.
-    pub(crate) fn narrow_world(&mut self, about: Packets, all: bool) -> Result<(), Exhausted> {
+    pub(crate) fn narrow_world(
+        &mut self,
+        about: Packets,
+        asked: AskedPackets,
+    ) -> Result<(), Exhausted> {
         self.world = self.store.and(self.world, about)?;
-        if all {
+        if asked == AskedPackets::All {
             return Ok(());
+        }
+        if asked == AskedPackets::ForWords {
+            self.all_refusals = false;
+            self.leave_out_frames_to_all()?;
         }
         let sure = self.surely_refused()?;
         let rest = self.store.minus(self.world, sure)?;
@@ -275,6 +286,18 @@ impl PacketSpace {
             if !whole.is_none() {
                 self.world = whole;
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves out packets to one host in frames to all, unless nothing else is asked about.
+    fn leave_out_frames_to_all(&mut self) -> Result<(), Exhausted> {
+        let unicast = self.field_in(Field::DstAddressType, &[Range { lo: 1, hi: 2 }])?;
+        let mine = self.field_is(Field::PacketType, 0)?;
+        let to_all = self.store.minus(unicast, mine)?;
+        let rest = self.store.minus(self.world, to_all)?;
+        if !rest.is_none() && self.path != PacketPath::Output {
+            self.world = rest;
         }
         Ok(())
     }
@@ -301,7 +324,9 @@ impl PacketSpace {
 
     fn refused_by(&mut self, sure: bool) -> Result<Packets, Exhausted> {
         let refusals = self.refusals.on_way(self.path);
-        let refusals: Vec<_> = refusals.filter(|one| one.sure == sure).cloned().collect();
+        let meant =
+            |one: &&RefusedPackets| one.sure == sure && (self.all_refusals || one.why.is_told());
+        let refusals: Vec<_> = refusals.filter(meant).cloned().collect();
         let state = PacketRewrite::default();
         let mut parts = Vec::new();
         for refused in &refusals {
@@ -313,7 +338,9 @@ impl PacketSpace {
     /// What the kernel refuses at a point, as far as it is followed.
     pub(crate) fn refusals_at(&self, point: RefusalPoint) -> Vec<RefusedPackets> {
         let refusals = self.refusals.at(point).iter();
-        let followed = refusals.filter(|one| one.sure || self.unsure_refusals);
+        let followed = refusals.filter(|one| {
+            (one.sure || self.unsure_refusals) && (self.all_refusals || one.why.is_told())
+        });
         followed.cloned().collect()
     }
 

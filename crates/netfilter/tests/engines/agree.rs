@@ -12,7 +12,9 @@
 use std::collections::BTreeSet;
 use std::path::Path as File;
 
-use surefoot_netfilter::exact::{Budget, Exact, Exhausted, Packets, SymbolicQuestion};
+use surefoot_netfilter::exact::{
+    AskedPackets, Budget, Exact, Exhausted, Packets, SymbolicQuestion,
+};
 use surefoot_netfilter::lookup::CompiledRules;
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, RecordLevel, RuleIndex, evaluate};
@@ -70,7 +72,7 @@ pub(crate) fn compare(file: &File, tally: &mut Tally) {
                     path,
                     about: &Traffic::default(),
                     and_about: &[],
-                    marked: true,
+                    packets: AskedPackets::All,
                     budget: Budget::default(),
                 };
                 let place = format!("{name}, {path:?}{}", if v6 { ", IPv6" } else { "" });

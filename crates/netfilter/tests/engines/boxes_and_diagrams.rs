@@ -11,7 +11,7 @@ use std::path::{Path as File, PathBuf};
 
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::boxes::{Budget, dead_rules};
-use surefoot_netfilter::exact::{self, Exact, Exhausted, SymbolicQuestion};
+use surefoot_netfilter::exact::{self, AskedPackets, Exact, Exhausted, SymbolicQuestion};
 use surefoot_netfilter::packet::PacketPath;
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::RuleAt;
@@ -39,7 +39,7 @@ fn compare(name: &str, text: &str) -> Result<usize, Exhausted> {
                 path,
                 about: &Traffic::default(),
                 and_about: &[],
-                marked: true,
+                packets: AskedPackets::All,
                 budget: exact::Budget::default(),
             })?;
             for at in &dead {

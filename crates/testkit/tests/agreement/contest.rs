@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use surefoot_netfilter::Surroundings;
-use surefoot_netfilter::exact::{Budget, Exact, SymbolicQuestion};
+use surefoot_netfilter::exact::{AskedPackets, Budget, Exact, SymbolicQuestion};
 use surefoot_netfilter::lookup::CompiledRules;
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{End, RuleIndex};
@@ -133,7 +133,7 @@ impl AtOnce {
             path: packet.path,
             about: &Traffic::default(),
             and_about: &[],
-            marked: false,
+            packets: AskedPackets::Ordinary,
             budget: Budget {
                 nodes: 1 << 22,
                 steps: 1 << 27,

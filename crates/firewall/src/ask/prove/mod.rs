@@ -13,7 +13,8 @@ use surefoot_report::Problem;
 use super::explain::{Explanation, explain_witness};
 use super::name::NamedDecider;
 use surefoot_netfilter::exact::{
-    Budget, Exact, Exhausted, Packets, SymbolicQuestion, UnknownAnswer, asked_fields, set_problem,
+    AskedPackets, Budget, Exact, Exhausted, Packets, SymbolicQuestion, UnknownAnswer, asked_fields,
+    set_problem,
 };
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{End, RecordLevel, sees};
@@ -238,7 +239,7 @@ impl ProofQuestion<'_> {
             path: self.scope.way,
             about: &self.assertion.traffic,
             and_about: &becomes,
-            marked: false,
+            packets: AskedPackets::Ordinary,
             budget: self.budget,
         })?;
         if exact.world().is_none() {

@@ -13,7 +13,8 @@ use super::lines::AnswerLines;
 use super::phrase::shortened;
 use super::prove::{PacketScope, scopes_of};
 use surefoot_netfilter::exact::{
-    Budget, Cube, CubeLimit, Exact, Exhausted, ReachCell, ReachedService, SymbolicQuestion,
+    AskedPackets, Budget, Cube, CubeLimit, Exact, Exhausted, ReachCell, ReachedService,
+    SymbolicQuestion,
 };
 use surefoot_netfilter::packet::value_words;
 use surefoot_netfilter::packet::words::port_name;
@@ -93,7 +94,7 @@ fn reach_in_scope(
         path: scope.way,
         about,
         and_about: &[],
-        marked: false,
+        packets: AskedPackets::ForWords,
         budget,
     })?;
     let Some(matrix) = exact.reach_matrix()? else {

@@ -10,7 +10,7 @@ use std::path::Path;
 use common::{Layout, all_layouts};
 use surefoot_consoles::{
     ConsoleError, ConsolePlan, ConsoleRequest, ConsoleTable, ConsoleWish, InitSystem, TerminalList,
-    check_programs, plan_consoles,
+    check_programs, console_table_text, plan_consoles,
 };
 use surefoot_host::{Host, Platform, SetupContent};
 
@@ -197,6 +197,30 @@ fn the_screen_of_a_machine_keeps_a_prompt() {
         "{:?}",
         of_name.notes
     );
+}
+
+#[test]
+fn single_user_is_no_runlevel_for_login_prompts() {
+    for (levels, told) in [
+        ("2345", "no terminal has a login prompt there"),
+        ("12345", "login prompts there: tty1"),
+    ] {
+        let mut layout = layout("debian-7");
+        for file in &mut layout.files {
+            if let SetupContent::Text(text) = &mut file.content {
+                *text = without_twin(text)
+                    .replace("id:2:initdefault", "id:1:initdefault")
+                    .replace("1:2345:respawn", &format!("1:{levels}:respawn"));
+            }
+        }
+        let host = layout.host();
+        let shown = console_table_text(&ConsoleTable::of(&host));
+        let what = format!("the default runlevel is 1, which is single user; {told}");
+        assert!(shown.contains(&what), "{shown}");
+        let error = plan(&host, ConsoleWish::Set(vec!["tty2".to_owned()])).expect_err("none");
+        assert!(error.to_string().starts_with(&what), "{error}");
+        assert!(error.to_string().contains("such as 2"), "{error}");
+    }
 }
 
 #[test]

@@ -179,7 +179,6 @@ impl StopExplanation {
             ),
             ProcessPlight::FirstProcess => {
                 self.why.push("it is process 1: the kernel drops every signal for it that it has no handler for, KILL always; if it ends by itself, the machine (or this container) stops".to_owned());
-                self.advise("Shut the machine down", &["shutdown -r now".to_owned()]);
             }
         }
         if is_namespace_init(detail) && !matches!(self.plight, ProcessPlight::Zombie { .. }) {

@@ -292,7 +292,8 @@ fn refusal_of(
     if let Some(why) = protection_of(pid, all, inputs.host, inputs.sender.pid) {
         // No `--yes` makes these two a sensible wish.
         if !options.yes || pid == 1 || pid == inputs.sender.pid {
-            let shut_down = (pid == 1).then(|| "shutdown -r now".to_owned());
+            let shut_down =
+                (pid == 1 && takes_shutdown(member)).then(|| "shutdown -h now".to_owned());
             return refuse(why, shut_down);
         }
     }
@@ -316,6 +317,15 @@ fn refusal_of(
         format!("{} would start it again", restart.by),
         Some(restart.command.clone()),
     )
+}
+
+/// Whether process 1 is an init that `shutdown` speaks with. In a container it may be any program.
+fn takes_shutdown(first: &StopMember) -> bool {
+    ["init", "systemd", "upstart"].contains(&first.name.as_str())
+        && !first
+            .exe
+            .as_ref()
+            .is_some_and(|exe| exe.ends_with("/busybox"))
 }
 
 fn owned<'a>(

@@ -25,7 +25,8 @@ const SHOWN: usize = 8;
 /// What will happen is said before a signal is sent: who it is, what it serves, whether TERM is caught,
 /// ignored or blocked, whether something will start it again. Then it gets TERM or the daemon's own
 /// signal, CONT if it is stopped, and KILL after the grace. Each signal goes through a file
-/// descriptor of the process, so that no other process with its number can get it.
+/// descriptor of the process, so that no other process with its number can get it. The command that a
+/// shell waits for is stopped along with the shell, which handles its signal only after that.
 ///
 /// Process 1, the shells and the ssh daemon above this command, the last login, and what a supervisor
 /// would start again are refused without `--yes`.
@@ -136,7 +137,7 @@ pub(super) fn run(args: &StopArgs, output: &Output) -> Result<Status, Failure> {
         gather_stop_plan(&targets, options, input::now(), me).map_err(|error| failure(&error))?;
     let text = args.format == AnswerFormat::Text;
     if text {
-        output.answer(&plan_text(&plan))?;
+        output.answer(&plan_text(&plan, args.dry_run))?;
     }
     let answer = |report: Option<&StopReport>| -> Result<(), Failure> {
         let plan = &plan;
@@ -220,7 +221,7 @@ fn failure(error: &StopError) -> Failure {
     }
 }
 
-fn plan_text(plan: &StopPlan) -> String {
+fn plan_text(plan: &StopPlan, dry_run: bool) -> String {
     let mut text = String::new();
     for member in plan.members.iter().filter(|member| member.asked) {
         text.push_str(&member_text(member, plan.options));
@@ -238,7 +239,21 @@ fn plan_text(plan: &StopPlan) -> String {
             String::new()
         };
         let names = names.collect::<Vec<_>>().join(", ");
-        let _ = writeln!(text, "stopped along with it: {}{more}", escape(&names));
+        let mood = if dry_run || !plan.refusals.is_empty() {
+            "would"
+        } else {
+            "will"
+        };
+        let why = match along.len() {
+            _ if plan.options.tree => "",
+            1 => ": a shell waits for it",
+            _ => ": a shell waits for each",
+        };
+        let _ = writeln!(
+            text,
+            "{mood} be stopped along with it: {}{more}{why}",
+            escape(&names)
+        );
     }
     for unit in &plan.units {
         let _ = writeln!(text, "systemd stops {}", escape(unit));
@@ -255,7 +270,7 @@ fn plan_text(plan: &StopPlan) -> String {
             Some(command) => {
                 let _ = writeln!(text, "  the proper way:  {}", escape(command));
             }
-            None if refusal.pid == std::process::id() => {}
+            None if refusal.pid == 1 || refusal.pid == std::process::id() => {}
             None => text.push_str("  `--yes` does it nevertheless\n"),
         }
     }
@@ -415,20 +430,31 @@ fn ended_text(ended: &EndedProcess) -> String {
     )
 }
 
+/// What ended beside the targets, and by which signal if it was the same for all.
+fn along_text(report: &StopReport) -> String {
+    let along: Vec<&EndedProcess> = report.ended.iter().filter(|ended| !ended.asked).collect();
+    let Some(first) = along.first() else {
+        return String::new();
+    };
+    let what = match along.len() {
+        1 => "1 child".to_owned(),
+        count => format!("{count} children"),
+    };
+    let killed = along.iter().filter(|ended| ended.killed).count();
+    let how = match first.end {
+        ProcessEnd::Killed { signal, .. } if along.iter().all(|it| it.end == first.end) => {
+            format!(", by {}", signal_name(signal))
+        }
+        _ if killed == along.len() => ", by KILL".to_owned(),
+        _ if killed > 0 => format!(", {killed} of them by KILL"),
+        _ => String::new(),
+    };
+    format!("{what} ended too{how}\n")
+}
+
 fn rest_text(report: &StopReport) -> String {
     let mut text = String::new();
-    let along = report.ended.iter().filter(|ended| !ended.asked).count();
-    if along > 0 {
-        let killed = report
-            .ended
-            .iter()
-            .filter(|ended| !ended.asked && ended.killed)
-            .count();
-        let _ = writeln!(
-            text,
-            "ended along with it: {along}, {killed} of them by KILL"
-        );
-    }
+    text.push_str(&along_text(report));
     for unit in &report.units {
         let _ = writeln!(text, "stopped: {}", escape(unit));
     }

@@ -48,6 +48,18 @@ pub(super) fn edit(
             });
         }
     }
+    if kind == InittabKind::System {
+        let tree = work.draft.tree();
+        let reading = sysvinit::read(&tree, work.kernel, work.line);
+        let single = sysvinit::single_user(sysvinit::default_level(&tree), &reading);
+        if let Some(why) = single.filter(|_| !wish.added.is_empty()) {
+            return Err(ConsoleError::InTheWay {
+                what: format!(
+                    "{why}; choose an ordinary runlevel first, such as 2 in the line `initdefault` of {INITTAB}"
+                ),
+            });
+        }
+    }
     for terminal in wish.removed {
         for path in &paths {
             comment_out(work, path, kind, terminal, 0);

@@ -23,6 +23,9 @@ pub(crate) fn read(tree: &SetupTree<'_>, kernel: &KernelConsoles, line: &str) ->
             read_line(&path, &line, level, &mut ids, &mut reading);
         }
     }
+    if let Some(what) = single_user(level, &reading) {
+        reading.remark(SetupPlace::file("/etc/inittab"), what);
+    }
     // Newer versions add prompts for `console=` if they are told to.
     let words = command_words(line);
     if words.iter().any(|word| word == "init.autocon=1") {
@@ -65,6 +68,24 @@ pub(crate) fn default_level(tree: &SetupTree<'_>) -> Option<char> {
         .iter()
         .find(|line| !line.is_comment && line.action == "initdefault")?;
     line.levels.chars().next()
+}
+
+/// That the default runlevel is single user, and which terminals have a prompt in it; nothing if it is not.
+pub(crate) fn single_user(level: Option<char>, reading: &SetupReading) -> Option<String> {
+    let level = level.filter(|level| ['1', 'S', 's'].contains(level))?;
+    let names: Vec<&str> = reading
+        .prompts
+        .iter()
+        .map(|prompt| prompt.terminal.as_str())
+        .collect();
+    let which = if names.is_empty() {
+        "no terminal has a login prompt there".to_owned()
+    } else {
+        format!("login prompts there: {}", names.join(", "))
+    };
+    Some(format!(
+        "the default runlevel is {level}, which is single user; {which}"
+    ))
 }
 
 /// The terminal of a line, if it asks for a name there: that of a getty, or of a program that gets a

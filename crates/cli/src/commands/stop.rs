@@ -26,7 +26,7 @@ const SHOWN: usize = 8;
 /// ignored or blocked, whether something will start it again. Then it gets TERM or the daemon's own
 /// signal, CONT if it is stopped, and KILL after the grace. Each signal goes through a file
 /// descriptor of the process, so that no other process with its number can get it. The command that a
-/// shell waits for is stopped along with the shell, which handles its signal only after that.
+/// shell waits for is stopped along with the shell, whose traps run only after it.
 ///
 /// Process 1, the shells and the ssh daemon above this command, the last login, and what a supervisor
 /// would start again are refused without `--yes`.

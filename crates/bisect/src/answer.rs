@@ -34,6 +34,8 @@ pub enum CauseKind {
     Together,
     /// An order of two.
     Order,
+    /// One that stands in a block and should not (both are named), or a block with a header that should go.
+    Place,
     /// None was found.
     Unknown,
 }
@@ -113,6 +115,10 @@ pub fn name_answer(tree: &ConfigTree, answer: &SearchAnswer, makers: &[UnitId]) 
         BisectCause::Any { units } => (CauseKind::Any, units.clone()),
         BisectCause::Together { units } => (CauseKind::Together, units.clone()),
         BisectCause::Order { first, second, .. } => (CauseKind::Order, vec![*first, *second]),
+        BisectCause::Place { unit, block } => (
+            CauseKind::Place,
+            std::iter::once(*unit).chain(*block).collect(),
+        ),
         BisectCause::Unknown => (CauseKind::Unknown, vec![]),
     };
     let shown = answer.proof.iter().map(|step| ShownTest {
@@ -150,6 +156,14 @@ pub fn describe_edit(tree: &ConfigTree, edit: &ConfigEdit) -> String {
             "{word} {}",
             places.collect::<Vec<_>>().join(" and ")
         ));
+    }
+    for id in &edit.unwrapped {
+        let place = tree.place_of(*id);
+        words.push(format!("without the header {place}, with what is below it"));
+    }
+    for id in &edit.lifted {
+        let place = tree.place_of(*id);
+        words.push(format!("{place} moved out of its block"));
     }
     for (first, order) in &edit.orders {
         let siblings = tree.siblings(*first);
@@ -258,6 +272,15 @@ impl NamedAnswer {
                     .get(1)
                     .map(NamedUnit::place)
                     .unwrap_or_default()
+            ),
+            CauseKind::Place if self.culprits.len() == 2 => format!(
+                "{} stands in the block {}: outside of it all is fine.",
+                self.culprits[0].place(),
+                self.culprits[1].place()
+            ),
+            CauseKind::Place => format!(
+                "the header {} takes what stands below it: without the header all is fine.",
+                places("")
             ),
             CauseKind::Unknown if self.verdict == BisectVerdict::NotReproducible => {
                 "at the end of the search the untouched configuration did not show the symptom any more."

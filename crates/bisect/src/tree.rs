@@ -62,6 +62,10 @@ pub struct ConfigEdit {
     pub deleted: BTreeSet<UnitId>,
     /// New orders of siblings, by the first of them as they stand in the file.
     pub orders: BTreeMap<UnitId, Vec<UnitId>>,
+    /// Blocks of which the header goes and the content stays.
+    pub unwrapped: BTreeSet<UnitId>,
+    /// What is moved out of its block, to the place before it.
+    pub lifted: BTreeSet<UnitId>,
 }
 
 impl ConfigEdit {
@@ -69,7 +73,23 @@ impl ConfigEdit {
     pub fn without(units: impl IntoIterator<Item = UnitId>) -> Self {
         Self {
             deleted: units.into_iter().collect(),
-            orders: BTreeMap::new(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the header of a block away and leaves what is in it.
+    pub fn unwrapping(block: UnitId) -> Self {
+        Self {
+            unwrapped: BTreeSet::from([block]),
+            ..Self::default()
+        }
+    }
+
+    /// Moves units out of their block.
+    pub fn lifting(units: impl IntoIterator<Item = UnitId>) -> Self {
+        Self {
+            lifted: units.into_iter().collect(),
+            ..Self::default()
         }
     }
 
@@ -91,7 +111,7 @@ impl ConfigEdit {
 
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.deleted.is_empty() && self.orders.is_empty()
+        *self == Self::default()
     }
 }
 
@@ -248,7 +268,7 @@ impl ConfigTree {
         let deleted = edit.deleted.iter().copied();
         ConfigEdit {
             deleted: deleted.filter(|id| !goes_with_another(id)).collect(),
-            orders: edit.orders.clone(),
+            ..edit.clone()
         }
     }
 
@@ -270,6 +290,16 @@ impl ConfigTree {
         }
     }
 
+    /// Before which unit something stands that is moved out of its block: the block, or where a header takes all
+    /// that follows, the first one with a header.
+    fn place_outside(&self, id: UnitId) -> Option<UnitId> {
+        let block = self.unit(id).parent?;
+        let beside = self.siblings(block);
+        let is_headed = self.files[self.unit(block).file].lens.is_headed();
+        let first = beside.into_iter().find(|unit| self.unit(*unit).is_block);
+        first.filter(|_| is_headed).or(Some(block))
+    }
+
     /// A file as an edit makes it.
     pub fn render(&self, file: usize, edit: &ConfigEdit) -> Vec<u8> {
         let mut out = Vec::new();
@@ -285,6 +315,8 @@ impl ConfigTree {
         let deleted = edit.deleted.iter();
         let touched: BTreeSet<usize> = deleted
             .chain(edit.orders.keys())
+            .chain(&edit.unwrapped)
+            .chain(&edit.lifted)
             .map(|id| self.unit(*id).file)
             .collect();
         touched
@@ -308,12 +340,32 @@ impl ConfigTree {
             let place = &self.unit(*slot).span;
             out.extend_from_slice(&text[at..place.start]);
             at = place.end;
+            for unit in edit
+                .lifted
+                .iter()
+                .filter(|unit| self.place_outside(**unit) == Some(*slot))
+            {
+                out.extend_from_slice(&text[self.unit(*unit).span.clone()]);
+                end_line(out);
+            }
+            if edit.lifted.contains(chosen) {
+                continue;
+            }
             if edit.deleted.contains(chosen) {
                 continue;
             }
             let unit = self.unit(*chosen);
             let inner = self.in_file(&unit.children, unit.file);
-            if inner.is_empty() {
+            let ends = (inner.first(), inner.last());
+            if let (Some(first), Some(last)) = ends
+                && edit.unwrapped.contains(chosen)
+            {
+                let content = self.unit(*first).span.start..self.unit(*last).span.end;
+                self.emit(out, text, content, &inner, edit);
+                if text[place.clone()].last() == Some(&b'\n') {
+                    end_line(out);
+                }
+            } else if inner.is_empty() {
                 out.extend_from_slice(&text[unit.span.clone()]);
             } else {
                 self.emit(out, text, unit.span.clone(), &inner, edit);
@@ -324,6 +376,12 @@ impl ConfigTree {
             }
         }
         out.extend_from_slice(&text[at..range.end]);
+    }
+}
+
+fn end_line(out: &mut Vec<u8>) {
+    if out.last().is_some_and(|last| *last != b'\n') {
+        out.push(b'\n');
     }
 }
 

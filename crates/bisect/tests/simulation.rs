@@ -32,7 +32,7 @@ fn named(answer: &SearchAnswer) -> BTreeSet<UnitId> {
         | BisectCause::Any { units }
         | BisectCause::Together { units } => units.iter().copied().collect(),
         BisectCause::Order { first, second, .. } => [*first, *second].into(),
-        BisectCause::Unknown => BTreeSet::new(),
+        BisectCause::Place { .. } | BisectCause::Unknown => BTreeSet::new(),
     }
 }
 

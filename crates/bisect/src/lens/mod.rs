@@ -109,6 +109,13 @@ impl ConfigLens {
     }
 }
 
+impl ConfigLens {
+    /// Whether a header takes all lines up to the next one, and a block has no end of its own.
+    pub fn is_headed(self) -> bool {
+        matches!(self, Self::Haproxy | Self::Ini | Self::Sshd)
+    }
+}
+
 impl fmt::Display for ConfigLens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())

@@ -9,6 +9,7 @@
 //! 3. *Several at once* (`several`): what keeps the symptom is left out for good, until what is left cures or
 //!    nothing more can go; that finds lines of which each alone is enough.
 //! 4. *Orders* (`order`): siblings change places.
+//! 5. *Scopes* (`scope`): a line is moved out of its block, a header goes and its content stays.
 //!
 //! No stage believes that the test is monotone: an answer is given only with the outcomes that show it.
 
@@ -17,6 +18,7 @@ mod minimise;
 mod order;
 mod prefix;
 mod probdd;
+mod scope;
 mod several;
 mod verdict;
 
@@ -156,6 +158,9 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
             }
         }
         if self.cures.is_empty() {
+            if let Some(answer) = self.by_scope()? {
+                return Ok(answer);
+            }
             if let Some(answer) = self.by_chance(&roots)? {
                 return Ok(answer);
             }

@@ -58,6 +58,13 @@ pub enum BisectCause {
         /// Whether leaving one of them out cures as well.
         deletion_cures: Option<UnitId>,
     },
+    /// A unit stands in a block and should not, or a block has a header that should go.
+    Place {
+        /// The unit, or the block with the header.
+        unit: UnitId,
+        /// The block around the unit; nothing if it is the header that should go.
+        block: Option<UnitId>,
+    },
     /// Unknown.
     Unknown,
 }
@@ -253,6 +260,23 @@ impl<O: TestOracle> BisectSearch<'_, O> {
         };
         let mut answer = SearchAnswer::new(BisectVerdict::Order, cause, edit.clone());
         answer.proof = self.remembered([ConfigEdit::default(), edit]);
+        answer
+    }
+
+    /// The answer of a unit that cures outside of its block, or of a block without its header.
+    pub(super) fn judge_place(
+        &self,
+        unit: UnitId,
+        block: Option<UnitId>,
+        edit: ConfigEdit,
+    ) -> SearchAnswer {
+        let verdict = match block {
+            Some(_) => BisectVerdict::Order,
+            None => BisectVerdict::OneMinimal,
+        };
+        let cause = BisectCause::Place { unit, block };
+        let mut answer = SearchAnswer::new(verdict, cause, edit.clone());
+        answer.proof = self.remembered([ConfigEdit::default(), ConfigEdit::without([unit]), edit]);
         answer
     }
 

@@ -465,7 +465,7 @@ fn answer_text(text: &mut String, args: &BisectArgs, named: &NamedAnswer) {
     }
     if named.verdict == BisectVerdict::NotSolved && named.not_confirmed.is_none() {
         text.push_str(
-            "A value, a missing line, or the place of a line in or outside of a block may be the cause. Next steps:\n  \
+            "A value or a missing line may be the cause. Next steps:\n  \
              --as lines: take each line by itself, where blocks were taken as a whole\n  \
              surefoot bisect --changes --since 2d: compare with earlier contents of the files\n",
         );

@@ -86,8 +86,11 @@ impl Scene {
     }
 
     fn command(&self) -> Command {
+        self.with_words(program())
+    }
+
+    fn with_words(&self, mut command: Command) -> Command {
         let script = |name: &str| format!("sh {}", self.path(name).display());
-        let mut command = program();
         command
             .arg("bisect")
             .arg(self.config())
@@ -387,8 +390,13 @@ fn an_interrupt_puts_everything_back_and_says_so() {
     let scene = Scene::new();
     scene.write("test.sh", &format!("sleep 0.1\n{TEST}"));
     let before = scene.state_of_file();
-    let mut command = scene.command();
-    let child = command
+    // What a script starts in the background ignores SIGINT, and so would all that it starts.
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=INT")
+        .arg(env!("CARGO_BIN_EXE_surefoot"));
+    let child = scene
+        .with_words(command)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();

@@ -6,7 +6,9 @@
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::name_interface;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{Evaluation, RecordLevel, RuleIndex, evaluate};
+use surefoot_netfilter::semantics::{
+    Assumptions, Evaluation, RecordLevel, RuleIndex, evaluate, evaluate_supposing,
+};
 use surefoot_report::{Level, Problem, Unknown};
 use surefoot_ruleset::model::{Family, Firewall, Table};
 use surefoot_ruleset::{Input, Loaded, load};
@@ -148,6 +150,23 @@ impl LoadedRules {
             &self.surroundings,
             packet,
             record,
+        )
+    }
+
+    /// What becomes of a packet under the rules as they would be.
+    pub(crate) fn evaluate_supposing(
+        &self,
+        packet: &Packet,
+        record: RecordLevel,
+        supposed: &Assumptions,
+    ) -> Evaluation {
+        evaluate_supposing(
+            &self.firewall,
+            &self.index,
+            &self.surroundings,
+            packet,
+            record,
+            supposed,
         )
     }
 

@@ -179,7 +179,7 @@ impl HostSettings<'_> {
     /// was sent.
     fn routed(&self) -> Vec<RefusedPackets> {
         let mut refused = Vec::new();
-        let nobody = [
+        let no_host = [
             Range {
                 lo: 0xe000_0000,
                 hi: 0xefff_ffff,
@@ -188,9 +188,9 @@ impl HostSettings<'_> {
         ];
         refused.push(sure(
             Refusal::ImpossibleAddress,
-            vec![from_outside(), field(Field::Ip4Src, nobody)],
+            vec![from_outside(), field(Field::Ip4Src, no_host)],
         ));
-        // Who asks for an address sends from none, to all or to a group.
+        // A host that asks for an address sends from none, to all or to a group.
         let none = [Range::one(0)];
         let some = Range {
             lo: 1,
@@ -329,6 +329,16 @@ impl HostSettings<'_> {
         Some(others.map(|interface| interface.name.as_str()).collect())
     }
 
+    /// The interfaces whose own setting is known and such.
+    fn interfaces_where(&self, setting: &str, such: impl Fn(&str) -> bool) -> Vec<&str> {
+        let mut names = self.interfaces().unwrap_or_default();
+        names.retain(|name| {
+            let value = self.interface_setting(&setting_name(name), setting);
+            value.is_some_and(&such)
+        });
+        names
+    }
+
     /// Where a setting that is on if it is for `all` or for the interface is off: conditions on the
     /// interface, each with whether that is certain.
     fn where_off(&self, setting: &str) -> Vec<(Option<Match>, bool)> {
@@ -340,18 +350,12 @@ impl HostSettings<'_> {
         let Some(names) = self.interfaces() else {
             return vec![(None, false)];
         };
-        let value = |name: &&&str| self.interface_setting(&setting_name(name), setting);
-        let on: Vec<&str> = names
-            .iter()
-            .filter(|name| value(name).is_some_and(|value| value != "0"))
-            .copied()
-            .collect();
+        let value = |name: &&str| self.interface_setting(&setting_name(name), setting);
         let unknown: Vec<&str> = names
-            .iter()
+            .into_iter()
             .filter(|name| value(name).is_none())
-            .copied()
             .collect();
-        let mut both = on;
+        let mut both = self.interfaces_where(setting, |value| value != "0");
         both.extend(&unknown);
         let mut conditions = vec![((!both.is_empty()).then(|| input(true, &both)), true)];
         if !unknown.is_empty() {
@@ -449,15 +453,8 @@ impl HostSettings<'_> {
         let where_on = match all {
             None => vec![(None, false)],
             Some(value) if self.v6 || value == "0" => {
-                let names = self.interfaces().unwrap_or_default();
-                let on: Vec<&str> = names
-                    .into_iter()
-                    .filter(|name| {
-                        let name = setting_name(name);
-                        let value = self.interface_setting(&name, "drop_unicast_in_l2_multicast");
-                        value.is_some_and(|value| value != "0")
-                    })
-                    .collect();
+                let setting = "drop_unicast_in_l2_multicast";
+                let on = self.interfaces_where(setting, |value| value != "0");
                 if on.is_empty() {
                     return Vec::new();
                 }
@@ -488,15 +485,7 @@ impl HostSettings<'_> {
         if self.v6 {
             return match self.setting("net.ipv6.conf.all.forwarding") {
                 Some("0") => {
-                    let names = self.interfaces().unwrap_or_default();
-                    let forced: Vec<&str> = names
-                        .into_iter()
-                        .filter(|name| {
-                            let name = setting_name(name);
-                            let value = self.interface_setting(&name, "force_forwarding");
-                            value.is_some_and(|value| value != "0")
-                        })
-                        .collect();
+                    let forced = self.interfaces_where("force_forwarding", |value| value != "0");
                     refused((!forced.is_empty()).then(|| input(true, &forced)))
                 }
                 _ => Vec::new(),
@@ -506,14 +495,7 @@ impl HostSettings<'_> {
             Some(value) => value == "0",
             None => return Vec::new(),
         };
-        let names = self.interfaces().unwrap_or_default();
-        let others: Vec<&str> = names
-            .into_iter()
-            .filter(|name| {
-                let value = self.interface_setting(&setting_name(name), "forwarding");
-                value.is_some_and(|value| (value == "0") != off)
-            })
-            .collect();
+        let others = self.interfaces_where("forwarding", |value| (value == "0") != off);
         match (off, others.is_empty()) {
             (true, true) => refused(None),
             (true, false) => refused(Some(input(true, &others))),

@@ -89,17 +89,9 @@ impl<O: TestOracle> BisectSearch<'_, O> {
         if at == last || self.ask(&class.moved(at, last))? != TestOutcome::Fine {
             return Ok(None);
         }
-        let (mut low, mut high) = (at, last);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if self.ask(&class.moved(at, middle))? == TestOutcome::Fine {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        let edit = class.moved(at, high);
-        Ok(Some((class.members[at], class.members[high], edit)))
+        let place = self.nearest_cure(class, at, last)?;
+        let edit = class.moved(at, place);
+        Ok(Some((class.members[at], class.members[place], edit)))
     }
 
     /// The shortest way to the front that cures.
@@ -111,17 +103,28 @@ impl<O: TestOracle> BisectSearch<'_, O> {
         if at == 0 || self.ask(&class.moved(at, 0))? != TestOutcome::Fine {
             return Ok(None);
         }
-        let (mut low, mut high) = (0, at);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
+        let place = self.nearest_cure(class, at, 0)?;
+        let edit = class.moved(at, place);
+        Ok(Some((class.members[place], class.members[at], edit)))
+    }
+
+    /// The place nearest to a unit's own, towards one that is known to cure, that cures.
+    fn nearest_cure(
+        &mut self,
+        class: &OrderClass,
+        at: usize,
+        cures: usize,
+    ) -> Result<usize, StageEnd<O::Stop>> {
+        let (mut symptom, mut fine) = (at, cures);
+        while symptom.abs_diff(fine) > 1 {
+            let middle = usize::midpoint(symptom, fine);
             if self.ask(&class.moved(at, middle))? == TestOutcome::Fine {
-                low = middle;
+                fine = middle;
             } else {
-                high = middle;
+                symptom = middle;
             }
         }
-        let edit = class.moved(at, low);
-        Ok(Some((class.members[low], class.members[at], edit)))
+        Ok(fine)
     }
 
     fn class_of(&self, unit: UnitId, siblings: Vec<UnitId>) -> OrderClass {
@@ -211,20 +214,12 @@ impl<O: TestOracle> BisectSearch<'_, O> {
         at: usize,
         behind: usize,
     ) -> Result<Option<FoundOrder>, StageEnd<O::Stop>> {
-        let (mut low, mut high) = (at, behind);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if self.ask(&class.moved(at, middle))? == TestOutcome::Fine {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        let edit = class.moved(at, high);
+        let place = self.nearest_cure(class, at, behind)?;
+        let edit = class.moved(at, place);
         if self.ask(&edit)? != TestOutcome::Fine {
             return Ok(None);
         }
-        Ok(Some((class.members[at], class.members[high], edit)))
+        Ok(Some((class.members[at], class.members[place], edit)))
     }
 }
 

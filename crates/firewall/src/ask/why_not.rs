@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::name::NamedDecider;
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{
-    Assumptions, Decider, End, Evaluation, EventKind, RecordLevel, evaluate_supposing,
+    Assumptions, Decider, End, Evaluation, EventKind, RecordLevel,
 };
 use surefoot_ruleset::model::{Effect, Firewall, Policy, RuleAt, Statement, Verdict};
 
@@ -280,13 +280,7 @@ impl ObstacleSearch<'_> {
                 Decider::Refusal(_) | Decider::Kernel => {}
             }
         }
-        evaluate_supposing(
-            &self.rules.firewall,
-            &self.rules.index,
-            &self.rules.surroundings,
-            self.packet,
-            RecordLevel::Mattered,
-            &supposed,
-        )
+        self.rules
+            .evaluate_supposing(self.packet, RecordLevel::Mattered, &supposed)
     }
 }

@@ -9,9 +9,7 @@ use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
-use surefoot_netfilter::semantics::{
-    Assumptions, Decider, End, Outcome, RecordLevel, evaluate_supposing,
-};
+use surefoot_netfilter::semantics::{Assumptions, Decider, End, Outcome, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Policy, RuleAt, Statement, Verdict, ct_state};
 
 pub(super) const PAGE: Page = Page {
@@ -131,14 +129,7 @@ fn end_of_half(loaded: &LoadedRules, path: PacketPath, packet: &Packet) -> Optio
             supposed.without.extend(rules);
         }
     }
-    let evaluation = evaluate_supposing(
-        &loaded.firewall,
-        &loaded.index,
-        &loaded.surroundings,
-        packet,
-        RecordLevel::Nothing,
-        &supposed,
-    );
+    let evaluation = loaded.evaluate_supposing(packet, RecordLevel::Nothing, &supposed);
     evaluation.certain()?;
     evaluation.outcomes.into_iter().next()
 }

@@ -7,9 +7,7 @@ use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use super::probe::{TCP, as_the_rule_asks, is_filter, reaches_chain, stranger_addresses};
 use crate::LoadedRules;
 use surefoot_netfilter::packet::Packet;
-use surefoot_netfilter::semantics::{
-    Assumptions, Decider, End, EventKind, Outcome, RecordLevel, evaluate_supposing,
-};
+use surefoot_netfilter::semantics::{Assumptions, Decider, End, EventKind, Outcome, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Match, NatKind, Rule, RuleAt, Statement, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -184,14 +182,7 @@ fn passes_forward(loaded: &LoadedRules, by: Decider, nat: RuleAt, v6: bool) -> b
 fn shut_without(loaded: &LoadedRules, packet: &Packet, nat: RuleAt) -> bool {
     let mut supposed = Assumptions::default();
     supposed.without.insert(nat);
-    let evaluation = evaluate_supposing(
-        &loaded.firewall,
-        &loaded.index,
-        &loaded.surroundings,
-        packet,
-        RecordLevel::Nothing,
-        &supposed,
-    );
+    let evaluation = loaded.evaluate_supposing(packet, RecordLevel::Nothing, &supposed);
     matches!(evaluation.certain(), Some(End::Dropped | End::Rejected))
 }
 

@@ -324,8 +324,7 @@ impl PacketSpace {
 
     fn refused_by(&mut self, sure: bool) -> Result<Packets, Exhausted> {
         let refusals = self.refusals.on_way(self.path);
-        let meant =
-            |one: &&RefusedPackets| one.sure == sure && (self.all_refusals || one.why.is_told());
+        let meant = |one: &&RefusedPackets| one.sure == sure && self.follows(one);
         let refusals: Vec<_> = refusals.filter(meant).cloned().collect();
         let state = PacketRewrite::default();
         let mut parts = Vec::new();
@@ -338,10 +337,13 @@ impl PacketSpace {
     /// What the kernel refuses at a point, as far as it is followed.
     pub(crate) fn refusals_at(&self, point: RefusalPoint) -> Vec<RefusedPackets> {
         let refusals = self.refusals.at(point).iter();
-        let followed = refusals.filter(|one| {
-            (one.sure || self.unsure_refusals) && (self.all_refusals || one.why.is_told())
-        });
+        let followed =
+            refusals.filter(|one| (one.sure || self.unsure_refusals) && self.follows(one));
         followed.cloned().collect()
+    }
+
+    fn follows(&self, refused: &RefusedPackets) -> bool {
+        self.all_refusals || refused.why.is_told()
     }
 
     /// The packets in this state that the kernel refuses so.

@@ -1,6 +1,7 @@
 //! The walk through base chains, rules and jumps.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::flow::{DecidedBy, Flow, merge_flows, transport_fields};
 use super::index::{FlowHull, RuleBlock, RuleIndex};
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::Surroundings;
 use crate::packet::{FieldValue, Packet};
+use crate::refusals::KernelRefusals;
 use surefoot_ruleset::model::RuleAt;
 use surefoot_ruleset::model::{Backend, ChainKind, Field, Firewall, Hook, Policy};
 
@@ -66,6 +68,7 @@ pub fn evaluate_supposing(
             packet,
             record,
             supposed,
+            refusals: None,
             mixed: false,
             as_read,
             order_unknown: false,
@@ -111,6 +114,8 @@ pub(super) struct PacketWalk<'a> {
     pub(super) packet: &'a Packet,
     pub(super) record: RecordLevel,
     pub(super) supposed: &'a Assumptions,
+    /// What the kernel refuses besides the rules, once it has been asked.
+    pub(super) refusals: Option<Rc<KernelRefusals>>,
     /// Whether several flows look at the rule, so that one that fails tells something, too.
     pub(super) mixed: bool,
     /// Whether what was read first is taken to have been loaded first.

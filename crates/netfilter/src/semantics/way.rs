@@ -1,5 +1,8 @@
 //! What each stage of the way does to one packet.
 
+use std::cell::LazyCell;
+use std::rc::Rc;
+
 use super::bases::{
     BaseAt, ChainOrder, LoadOrder, base_chains, bridge_chains, can_do_nothing, has_flowtable, sees,
 };
@@ -159,10 +162,8 @@ impl PacketWalk<'_> {
     /// be as in an ordinary one; what rules have made unknown may be anything.
     fn refuse(&mut self, point: RefusalPoint, flows: Vec<Flow>) -> Vec<Flow> {
         let v6 = self.packet.is_v6();
-        let source = if v6 { Field::Ip6Src } else { Field::Ip4Src };
-        let source = self.packet.known(source);
-        let refusals = KernelRefusals::new(v6, self.surroundings, source);
-        let unchanged = Flow::new(self.packet);
+        let refusals = self.refusals();
+        let unchanged = LazyCell::new(|| Flow::new(self.packet));
         let mut passed = Vec::new();
         'flows: for flow in flows {
             for refused in refusals.at(point) {
@@ -211,6 +212,17 @@ impl PacketWalk<'_> {
             self.note_forwarding(v6);
         }
         passed
+    }
+
+    /// What the kernel refuses from the packet's source, found out once.
+    fn refusals(&mut self) -> Rc<KernelRefusals> {
+        let (packet, surroundings) = (self.packet, self.surroundings);
+        let refusals = self.refusals.get_or_insert_with(|| {
+            let v6 = packet.is_v6();
+            let source = if v6 { Field::Ip6Src } else { Field::Ip4Src };
+            Rc::new(KernelRefusals::new(v6, surroundings, packet.known(source)))
+        });
+        Rc::clone(refusals)
     }
 
     fn note_forwarding(&mut self, v6: bool) {

@@ -27,18 +27,7 @@ pub(crate) fn run(name: &str) -> Outcome {
         "crash-points" => journal_tests(),
         "fuzz" => fuzz::all(600),
         "interventions" => intervention_tests(),
-        "stop" => {
-            release_tests(
-                "surefoot-processes",
-                &["--test", "stopping", "--test", "states", "--test", "frozen"],
-                ("SUREFOOT_STOP_TREE", "1000"),
-            )?;
-            release_tests(
-                "surefoot-processes",
-                &["--test", "storm", "--", "--nocapture"],
-                ("SUREFOOT_STORM_FORKS", "100000"),
-            )
-        }
+        "stop" => stop_tests(),
         "throughput" => release_tests(
             "surefoot-throughput",
             &["foreign_clients", "own_client"],
@@ -74,6 +63,44 @@ fn journal_tests() -> Outcome {
     ];
     let shown = format!("SUREFOOT_CRASH_POINTS=all {}", words.join(" "));
     run_command(command(&words).env("SUREFOOT_CRASH_POINTS", "all"), &shown)
+}
+
+/// Every state of a process twenty times, trees of a thousand, and a storm of forks in a small space of numbers.
+/// The time goes into the kernel's work and the tests' waits, which an optimised build would not shorten.
+fn stop_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot-processes",
+        "--test",
+        "states",
+        "--test",
+        "frozen",
+        "--test",
+        "mixed",
+        "--test",
+        "stopping",
+        "--test",
+        "storm",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ];
+    let variables = [
+        ("SUREFOOT_STOP_RUNS", "20"),
+        ("SUREFOOT_STOP_TREE", "1000"),
+        ("SUREFOOT_STOP_MIXED", "200"),
+        ("SUREFOOT_STORM_FORKS", "100000"),
+    ];
+    let chosen =
+        variables.map(|(name, number)| (name, std::env::var(name).unwrap_or(number.to_owned())));
+    let shown: Vec<String> = chosen
+        .iter()
+        .map(|(name, number)| format!("{name}={number}"))
+        .collect();
+    let shown = format!("{} {}", shown.join(" "), words.join(" "));
+    run_command(command(&words).envs(chosen), &shown)
 }
 
 /// A bisection killed at sixty moments, and all scenes with real daemons.

@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use subject::{Subject, explained, send, state, until};
+use subject::{Subject, explained, runs, send, state, tell_progress, until};
 use surefoot_processes::{
     ProcessPlight, SignalOutcome, StopOptions, StopTarget, WaitCause, carry_out, gather_stop_plan,
 };
 
-/// As often each state is made.
-const RUNS: usize = 5;
-
 fn has_ended(pid: u32) -> bool {
     matches!(state(pid), 'Z' | 'X' | '-')
+}
+
+/// Says that a state was told rightly each time; a test ends at the first time that it was not.
+fn tell_rightly(state: &str) {
+    let runs = runs();
+    tell_progress(&format!("{state}: told and freed, {runs} of {runs}"));
 }
 
 /// A control group of the test's own, removed with this value.
@@ -97,7 +100,7 @@ impl Drop for MountedHierarchy {
 #[test]
 fn the_freezer_of_version_one_keeps_kill_away_until_it_thaws() {
     let mount = MountedHierarchy::find_or_mount("cgroup", "freezer");
-    for run in 0..RUNS {
+    for run in 0..runs() {
         let group = OwnGroup::make(&mount.path, &format!("one{run}"));
         let subject = Subject::start(&["plain"]);
         group.write("cgroup.procs", &subject.pid.to_string());
@@ -130,6 +133,7 @@ fn the_freezer_of_version_one_keeps_kill_away_until_it_thaws() {
         assert!(status.success());
         until("the end", || has_ended(subject.pid));
     }
+    tell_rightly("frozen-v1");
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn the_freezer_of_version_two_lets_deadly_signals_through() {
         ("plain", SignalOutcome::Ends),
         ("catches", SignalOutcome::Waits),
     ] {
-        for run in 0..RUNS {
+        for run in 0..runs() {
             let group = OwnGroup::make(&mount.path, &format!("two{kind}{run}"));
             let subject = Subject::start(&[kind]);
             group.write("cgroup.procs", &subject.pid.to_string());
@@ -165,6 +169,7 @@ fn the_freezer_of_version_two_lets_deadly_signals_through() {
                 until("the end", || has_ended(subject.pid));
             }
         }
+        tell_rightly(&format!("frozen-v2, {kind}"));
     }
 }
 
@@ -263,7 +268,7 @@ impl Drop for OwnMount {
 
 #[test]
 fn a_fuse_daemon_that_is_silent_is_named_with_the_way_to_cut_it_off() {
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let folder = tempfile::tempdir().expect("a folder for scratch");
         let point = folder.path().join("on");
         std::fs::create_dir(&point).expect("it is made");
@@ -304,12 +309,13 @@ fn a_fuse_daemon_that_is_silent_is_named_with_the_way_to_cut_it_off() {
         assert!(status.expect("a shell").success(), "{script}");
         until("the end", || has_ended(subject.pid));
     }
+    tell_rightly("silent FUSE daemon");
 }
 
 #[test]
 fn a_frozen_file_system_is_named_with_the_file_and_the_way_to_thaw_it() {
     let file_system = OwnFileSystem::make();
-    for run in 0..RUNS {
+    for run in 0..runs() {
         let file = file_system.point().join(format!("file{run}"));
         let path = file.to_str().expect("text");
         let mut subject = Subject::start(&["write", path]);
@@ -346,4 +352,5 @@ fn a_frozen_file_system_is_named_with_the_file_and_the_way_to_thaw_it() {
         assert!(status.success(), "{command}");
         until("the end", || has_ended(subject.pid));
     }
+    tell_rightly("frozen file system");
 }

@@ -6,11 +6,8 @@ mod subject;
 use std::process::Command;
 use std::time::Duration;
 
-use subject::{Subject, explained, send, state, until};
+use subject::{Subject, explained, runs, send, state, tell_progress, until};
 use surefoot_processes::{SignalHandling, SignalOutcome, StopExplanation};
-
-/// As often each state is made.
-const RUNS: usize = 5;
 
 #[track_caller]
 fn told(
@@ -47,14 +44,14 @@ fn holds(pid: u32, name: &str, foretold: SignalOutcome) {
 }
 
 #[track_caller]
-fn five_times(
+fn again_and_again(
     kind: &str,
     prepare: impl Fn(&Subject),
     word: &str,
     term: SignalHandling,
     outcomes: [SignalOutcome; 2],
 ) {
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let subject = Subject::start(&[kind]);
         prepare(&subject);
         told(&explained(subject.pid), word, term, outcomes);
@@ -63,6 +60,13 @@ fn five_times(
             holds(subject.pid, "KILL", outcomes[1]);
         }
     }
+    tell_rightly(kind, word);
+}
+
+/// Says that a state was told rightly each time; a test ends at the first time that it was not.
+fn tell_rightly(kind: &str, word: &str) {
+    let runs = runs();
+    tell_progress(&format!("{kind}: told as {word}, {runs} of {runs}"));
 }
 
 use SignalHandling::{Blocked, Caught, Default as ByDefault, Ignored};
@@ -70,28 +74,28 @@ use SignalOutcome::{Ends, Nothing, ProgramDecides, Unknown, Waits};
 
 #[test]
 fn a_plain_process_ends_on_term() {
-    five_times("plain", |_| {}, "plain", ByDefault, [Ends, Ends]);
+    again_and_again("plain", |_| {}, "plain", ByDefault, [Ends, Ends]);
 }
 
 #[test]
 fn term_is_ignored_caught_or_blocked() {
-    five_times("ignores", |_| {}, "plain", Ignored, [Nothing, Ends]);
-    five_times(
+    again_and_again("ignores", |_| {}, "plain", Ignored, [Nothing, Ends]);
+    again_and_again(
         "catches-only",
         |_| {},
         "plain",
         Caught,
         [ProgramDecides, Ends],
     );
-    five_times("blocks", |_| {}, "plain", Blocked, [Waits, Ends]);
-    five_times(
+    again_and_again("blocks", |_| {}, "plain", Blocked, [Waits, Ends]);
+    again_and_again(
         "reads-signals",
         |_| {},
         "plain",
         Caught,
         [ProgramDecides, Ends],
     );
-    five_times("blocks-in-one", |_| {}, "plain", ByDefault, [Ends, Ends]);
+    again_and_again("blocks-in-one", |_| {}, "plain", ByDefault, [Ends, Ends]);
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn a_stopped_process_takes_term_after_cont_and_kill_at_once() {
         subject.signal("STOP");
         until("the stop", || state(subject.pid) == 'T');
     };
-    five_times("plain", stop, "stopped", ByDefault, [Waits, Ends]);
+    again_and_again("plain", stop, "stopped", ByDefault, [Waits, Ends]);
     let subject = Subject::start(&["plain"]);
     stop(&subject);
     subject.signal("TERM");
@@ -110,7 +114,7 @@ fn a_stopped_process_takes_term_after_cont_and_kill_at_once() {
 
 #[test]
 fn a_zombie_takes_no_signal_and_its_parent_is_named() {
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let subject = Subject::start(&["zombie"]);
         let explanation = explained(subject.pid);
         assert_eq!(explanation.plight.word(), "zombie");
@@ -126,13 +130,14 @@ fn a_zombie_takes_no_signal_and_its_parent_is_named() {
         send(subject.pid, "KILL");
         assert_eq!(state(subject.pid), 'Z');
     }
+    tell_rightly("zombie", "zombie");
 }
 
 #[test]
 fn a_dead_leader_is_no_zombie() {
     let wait = |subject: &Subject| until("the leader's end", || state(subject.pid) == 'Z');
     for signal in ["TERM", "KILL"] {
-        for _ in 0..RUNS {
+        for _ in 0..runs() {
             let subject = Subject::start(&["dead-leader"]);
             wait(&subject);
             told(
@@ -148,6 +153,7 @@ fn a_dead_leader_is_no_zombie() {
             send(subject.pid, signal);
             until("the end of its threads", || threads() < 2);
         }
+        tell_rightly(&format!("dead leader, {signal}"), "dead-leader");
     }
 }
 
@@ -155,7 +161,7 @@ fn a_dead_leader_is_no_zombie() {
 fn a_vfork_parent_is_in_d_and_can_be_killed() {
     let wait = |subject: &Subject| until("state D", || state(subject.pid) == 'D');
     for signal in ["TERM", "KILL"] {
-        for _ in 0..RUNS {
+        for _ in 0..runs() {
             let subject = Subject::start(&["vfork-parent"]);
             wait(&subject);
             let explanation = explained(subject.pid);
@@ -166,6 +172,7 @@ fn a_vfork_parent_is_in_d_and_can_be_killed() {
             until("the end", || has_ended(subject.pid));
             send(child, "KILL");
         }
+        tell_rightly(&format!("parent in vfork, {signal}"), "vfork-parent");
     }
 }
 
@@ -173,7 +180,7 @@ fn a_vfork_parent_is_in_d_and_can_be_killed() {
 fn a_stopped_tracer_keeps_signals_away() {
     // KILL waits only if the tracer wants to see the end, which nothing shows beforehand.
     for (kind, comes_of_kill) in [("traced", Ends), ("traced-to-the-end", Waits)] {
-        for _ in 0..RUNS {
+        for _ in 0..runs() {
             let subject = Subject::start(&[kind]);
             until("the tracer's stop", || state(subject.child.id()) == 'T');
             told(
@@ -188,12 +195,13 @@ fn a_stopped_tracer_keeps_signals_away() {
             subject.signal("KILL");
             until("the end", || has_ended(subject.pid));
         }
+        tell_rightly(kind, "traced");
     }
 }
 
 #[test]
 fn the_first_process_of_a_namespace_drops_term() {
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let mut outside = Command::new("unshare");
         outside
             .args(["-p", "-f", "--kill-child", "--"])
@@ -215,6 +223,7 @@ fn the_first_process_of_a_namespace_drops_term() {
         holds(init, "TERM", Nothing);
         holds(init, "KILL", Ends);
     }
+    tell_rightly("first of a namespace", "namespace-init");
 }
 
 #[test]
@@ -228,7 +237,7 @@ fn kernel_threads_and_process_one_are_told() {
         .iter()
         .flatten()
         .filter(|process| process.kernel)
-        .take(RUNS)
+        .take(runs())
     {
         let explanation = explained(thread.pid);
         told(

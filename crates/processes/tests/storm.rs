@@ -3,11 +3,11 @@
 
 mod subject;
 
-use std::io::Write as _;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use subject::Subject;
+use subject::{Subject, number_of, tell_progress};
 use surefoot_host::ProcessIdentity;
 use surefoot_processes::{StopOptions, StopPlan, StopTarget, carry_out, gather_stop_plan};
 
@@ -17,6 +17,9 @@ const FORKS: usize = 10_000;
 /// How long the storm may last.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// After how many forks the test says how far it is.
+const TELL_EVERY: usize = 10_000;
+
 /// How many processes end between their plans and what is made of these, each time.
 const VICTIMS: usize = 8;
 
@@ -25,21 +28,28 @@ fn in_a_storm_of_forks_no_signal_goes_to_another_process() {
     let scratch = tempfile::tempdir().expect("a folder for scratch");
     let hits = scratch.path().join("hits");
     let this = std::env::current_exe().expect("the test program has a name");
-    let output = Command::new("unshare")
+    let mut output = Command::new("unshare")
         .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
         .arg(this)
         .args(["--exact", "inside", "--nocapture"])
         .env("STORM_HITS", &hits)
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("unshare is there");
+    let mut errors = String::new();
+    let lines = BufReader::new(output.stderr.take().expect("it has one"));
+    for line in lines.lines().map_while(Result::ok) {
+        tell_progress(&line);
+        errors.push_str(&line);
+        errors.push('\n');
+    }
+    let output = output.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let line = errors.lines().find(|line| line.starts_with("storm: "));
     assert!(
-        output.status.success() && line.is_some(),
+        output.status.success() && errors.lines().any(|line| line.starts_with("storm: ")),
         "this test needs root, for a PID namespace: {said}\n{errors}"
     );
-    let _ = writeln!(std::io::stderr(), "{}", line.unwrap_or_default());
     let hits = std::fs::read(&hits).expect("the storm has made it");
     assert_eq!(hits.len(), 0, "TERM went to processes that were not meant");
 }
@@ -50,10 +60,7 @@ fn inside() {
     let Ok(hits) = std::env::var("STORM_HITS") else {
         return;
     };
-    let wanted = std::env::var("SUREFOOT_STORM_FORKS").ok();
-    let wanted = wanted
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(FORKS);
+    let wanted = number_of("SUREFOOT_STORM_FORKS").unwrap_or(FORKS);
     let counted = format!("{hits}-count");
     let mut storm = Subject::start(&["storm", &hits, &counted]);
     let forks = || -> usize {
@@ -61,7 +68,7 @@ fn inside() {
         text.trim().parse().unwrap_or(0)
     };
     let begun = Instant::now();
-    let (mut reused, mut stopped) = (0, 0);
+    let (mut reused, mut stopped, mut told) = (0, 0, 0);
     while forks() < wanted || reused < VICTIMS {
         assert!(
             begun.elapsed() < PATIENCE,
@@ -90,11 +97,16 @@ fn inside() {
         let report = report.expect("it is carried out");
         assert!(report.ended[0].after.is_some(), "{report:?}");
         stopped += 1;
+        let forks = forks();
+        if forks >= told + TELL_EVERY {
+            told = forks;
+            tell_progress(&format!("the storm goes on: {forks} forks of {wanted}"));
+        }
     }
     let forks = forks();
-    let line =
-        format!("storm: {forks} forks, {reused} plans for numbers used again, {stopped} stopped\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    tell_progress(&format!(
+        "storm: {forks} forks, {reused} plans for numbers used again, {stopped} stopped"
+    ));
 }
 
 fn plan(pid: u32) -> StopPlan {

@@ -10,6 +10,24 @@ use std::time::{Duration, Instant};
 use surefoot_host::{Host, LiveOptions, ProcessDetail};
 use surefoot_processes::{SignalSender, StopExplanation, explain_process};
 
+/// How often each state is made in an ordinary run; `SUREFOOT_STOP_RUNS` says otherwise.
+const RUNS: usize = 5;
+
+/// How often each state is made.
+pub(crate) fn runs() -> usize {
+    number_of("SUREFOOT_STOP_RUNS").unwrap_or(RUNS)
+}
+
+/// A number that the environment asks for.
+pub(crate) fn number_of(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Says how far a test is, past what the test program keeps to itself.
+pub(crate) fn tell_progress(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
 /// The program, compiled once for a run of tests.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();

@@ -18,6 +18,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("processes", &["host", "report", "sys"]),
     ("consoles", &["host", "journal", "report"]),
     ("bisect", &["journal"]),
+    // It reads configurations with the lenses of `bisect`, and offers a bisection where one is at fault.
+    ("diagnose", &["bisect", "host", "journal", "sys"]),
     (
         "check",
         &[
@@ -37,6 +39,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "bisect",
             "check",
             "consoles",
+            "diagnose",
             "firewall",
             "host",
             "netfilter",
@@ -170,6 +173,7 @@ fn source_file(shown: &str, text: &str, breaches: &mut Vec<String>) {
     let thinks = [
         "crates/bisect/src/",
         "crates/consoles/src/",
+        "crates/diagnose/src/",
         "crates/processes/src/",
     ]
     .iter()

@@ -1,0 +1,20 @@
+//! The daemon and the cause behind a symptom.
+//!
+//! What was seen of a chain of daemons is a [`Scene`]: hops, edges, and observations of each. The rules of
+//! [`CAUSE_RULES`] go from observations to causes, and [`diagnose_scene`] weighs them: a cause that no observation
+//! connects with the symptom is not named, and where nothing is left the answer is *unknown*. All of this is pure;
+//! only `act` looks at the machine.
+
+mod chain;
+mod observation;
+mod rules;
+mod verdict;
+
+pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
+pub use observation::{
+    CertificateFacts, ConfigFacts, ConnectOutcome, HopFacts, ListenerFacts, LogLine, NameFacts,
+    PidFileFacts, ProbeFacts, ProcessFacts, ReplyOutcome, Scene, ShownSymptom, SocketFile,
+    StorageFacts, SymptomOutcome,
+};
+pub use rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect};
+pub use verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, diagnose_scene};

@@ -1,0 +1,150 @@
+//! The rules from observations to causes: one table, each with its evidence and the next command.
+
+mod answer;
+mod config;
+mod process;
+mod reach;
+mod storage;
+mod words;
+
+use serde::Serialize;
+
+use crate::observation::Scene;
+
+/// How sure a cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CauseCertainty {
+    /// It may be; nothing speaks against it.
+    Possible,
+    /// What was seen speaks for it, and nothing for another.
+    Likely,
+    /// It was seen.
+    Certain,
+}
+
+/// What a fault does to requests that meet it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultEffect {
+    /// They fail at once.
+    Fails,
+    /// They wait.
+    Hangs,
+    /// They fail or wait.
+    Either,
+    /// They are answered, wrongly.
+    Misleads,
+}
+
+/// What a rule found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleMatch {
+    /// The fault, in a sentence.
+    pub what: String,
+    /// What shows it.
+    pub evidence: Vec<String>,
+    /// What to do next, as commands.
+    pub next: Vec<String>,
+    /// How sure it can be at most; none is certain.
+    pub at_most: Option<CauseCertainty>,
+    /// Another hop that is to blame than the one at which it was seen.
+    pub blames: Option<usize>,
+    /// Whether something written while the symptom was shown says that it is the reason.
+    pub is_witnessed: bool,
+}
+
+/// A way from observations to a cause.
+pub struct CauseRule {
+    /// Its name, in JSON.
+    pub word: &'static str,
+    /// What the fault does.
+    pub effect: FaultEffect,
+    /// Whether a fault further behind may be the reason for it; then that one is named.
+    pub is_symptom_of_others: bool,
+    /// Finds it at a hop.
+    find: fn(&Scene, usize) -> Option<RuleMatch>,
+}
+
+impl std::fmt::Debug for CauseRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word)
+    }
+}
+
+impl CauseRule {
+    /// Looks whether it holds at a hop.
+    pub(crate) fn find(&self, scene: &Scene, hop: usize) -> Option<RuleMatch> {
+        (self.find)(scene, hop)
+    }
+}
+
+const fn cause(
+    word: &'static str,
+    effect: FaultEffect,
+    find: fn(&Scene, usize) -> Option<RuleMatch>,
+) -> CauseRule {
+    CauseRule {
+        word,
+        effect,
+        is_symptom_of_others: false,
+        find,
+    }
+}
+
+const fn symptom(
+    word: &'static str,
+    effect: FaultEffect,
+    find: fn(&Scene, usize) -> Option<RuleMatch>,
+) -> CauseRule {
+    CauseRule {
+        word,
+        effect,
+        is_symptom_of_others: true,
+        find,
+    }
+}
+
+use FaultEffect::{Either, Fails, Hangs, Misleads};
+
+/// All rules, the most telling first: of several that hold at a hop the first is shown.
+pub static CAUSE_RULES: &[CauseRule] = &[
+    cause("stopped-process", Hangs, process::stopped),
+    cause("out-of-memory", Fails, process::out_of_memory),
+    cause("broken-configuration", Fails, config::broken),
+    cause("stale-pid-file", Fails, config::stale_pid_file),
+    cause("port-taken", Either, config::port_taken),
+    cause("wrong-address", Fails, reach::wrong_address),
+    cause("socket-permission", Fails, reach::socket_permission),
+    cause("unresolved-name", Either, reach::unresolved),
+    cause("stale-address", Misleads, reach::stale_address),
+    cause("not-running", Fails, reach::not_running),
+    cause("refused-on-the-way", Fails, reach::rejected),
+    cause("connection-limit", Either, reach::connection_limit),
+    cause("dropped-on-the-way", Hangs, reach::dropped),
+    cause("open-files-limit", Fails, process::open_files_limit),
+    cause("certificate", Fails, answer::certificate),
+    cause("storage-full", Fails, storage::full),
+    cause("complaint", Fails, answer::complaint),
+    cause("memory-limit", Fails, answer::memory_limit),
+    cause("log", Either, words::fresh_words),
+    cause("silent-peer", Hangs, answer::silent_peer),
+    symptom("workers-exhausted", Hangs, answer::workers_exhausted),
+    symptom("queue-full", Hangs, reach::queue_full),
+    symptom("hung", Hangs, answer::hung),
+];
+
+/// The command that starts or restarts what serves a hop.
+fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
+    let facts = &scene.hops[hop];
+    match (&facts.unit, &facts.program) {
+        (Some(unit), _) => format!("systemctl {verb} {unit}"),
+        (None, Some(program)) => format!("systemctl {verb} {program}"),
+        (None, None) => match &facts.address {
+            Some(address) => match address.port() {
+                Some(port) => format!("grep -rnw {port} /etc --include='*.conf' --include='*.cnf'"),
+                None => format!("ls -l {address}"),
+            },
+            None => "systemctl --failed".to_owned(),
+        },
+    }
+}

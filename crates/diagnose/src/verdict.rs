@@ -1,0 +1,380 @@
+//! From what the rules find to an answer: what bears on the symptom, in which order, and how sure.
+//!
+//! A fault that was seen is not yet the cause. It is one if the chain leads to it, if nothing that was seen speaks
+//! against it, and if what it does to requests is what the symptom shows.
+
+use serde::Serialize;
+
+use crate::chain::EdgeSource;
+use crate::observation::{HopFacts, Scene, SymptomOutcome};
+use crate::rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect, RuleMatch};
+
+/// What a fault has to do with the symptom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CauseBearing {
+    /// It causes it.
+    Causes,
+    /// It follows from another fault that is named.
+    Follows,
+    /// It weakens the system and does not cause the symptom: another serves in its place.
+    Degrades,
+    /// It is there, and nothing connects it with the symptom.
+    Latent,
+}
+
+/// A fault with its evidence and the next commands.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamedCause {
+    /// The daemon, by its place in the list of hops.
+    pub hop: usize,
+    /// The name of the daemon, with its address.
+    pub daemon: String,
+    /// The name of the rule.
+    pub rule: &'static str,
+    /// How sure it is.
+    pub certainty: CauseCertainty,
+    /// What it has to do with the symptom.
+    pub bearing: CauseBearing,
+    /// The fault, in a sentence.
+    pub what: String,
+    /// What shows it.
+    pub evidence: Vec<String>,
+    /// Why it is no more certain, or does not bear on the symptom.
+    pub reservation: Option<String>,
+    /// What to do next.
+    pub next: Vec<String>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct SceneDiagnosis {
+    /// Whether a cause is named, or it is unknown, or there is no symptom.
+    pub verdict: DiagnosisVerdict,
+    /// The faults, those that cause the symptom first.
+    pub causes: Vec<NamedCause>,
+    /// Why the cause is unknown, where it is.
+    pub unknown: Option<String>,
+}
+
+/// Whether there is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiagnosisVerdict {
+    /// The first of the causes is the answer.
+    Named,
+    /// What was seen does not name one.
+    Unknown,
+    /// There is no symptom; a fault that is listed weakens the system.
+    Degraded,
+    /// There is no symptom and no fault.
+    Healthy,
+}
+
+/// Applies all rules to a scene and weighs what they find.
+pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
+    let mut found: Vec<(usize, &CauseRule, NamedCause)> = Vec::new();
+    for hop in 0..scene.hops.len() {
+        for rule in CAUSE_RULES {
+            if let Some(matched) = rule.find(scene, hop) {
+                found.push((hop, rule, weigh(scene, hop, rule, matched)));
+                // The first that holds is the most telling, unless it may not be the reason.
+                if found.last().is_some_and(|(_, _, cause)| {
+                    cause.certainty > CauseCertainty::Possible
+                        && cause.bearing != CauseBearing::Latent
+                }) {
+                    break;
+                }
+            }
+        }
+    }
+    let roots: Vec<usize> = found
+        .iter()
+        .filter(|(_, rule, cause)| {
+            !rule.is_symptom_of_others
+                && cause.bearing == CauseBearing::Causes
+                && cause.certainty > CauseCertainty::Possible
+        })
+        .map(|(hop, _, _)| *hop)
+        .collect();
+    let silent: Vec<usize> = found
+        .iter()
+        .filter(|(_, rule, cause)| {
+            rule.is_symptom_of_others && cause.bearing == CauseBearing::Causes
+        })
+        .map(|(hop, _, _)| *hop)
+        .collect();
+    let mut causes: Vec<(usize, NamedCause)> = Vec::new();
+    for (hop, rule, mut cause) in found {
+        if rule.is_symptom_of_others && cause.bearing == CauseBearing::Causes {
+            let behind = scene.behind(hop);
+            let reason = roots
+                .iter()
+                .chain(&silent)
+                .find(|other| **other != hop && behind.contains(other));
+            if let Some(reason) = reason {
+                cause.bearing = CauseBearing::Follows;
+                cause.reservation = Some(format!("it waits for {}", scene.hops[*reason].title()));
+            }
+        }
+        let rank = CAUSE_RULES
+            .iter()
+            .position(|other| other.word == rule.word)
+            .unwrap_or(0);
+        if !is_repeated(&causes, &cause) {
+            causes.push((rank, cause));
+        }
+    }
+    causes.sort_by(|(rank_a, a), (rank_b, b)| {
+        (a.bearing, std::cmp::Reverse(a.certainty), *rank_a, a.hop).cmp(&(
+            b.bearing,
+            std::cmp::Reverse(b.certainty),
+            *rank_b,
+            b.hop,
+        ))
+    });
+    let mut causes: Vec<NamedCause> = causes.into_iter().map(|(_, cause)| cause).collect();
+    let (verdict, unknown) = conclude(scene, &causes);
+    if verdict == DiagnosisVerdict::Unknown {
+        for cause in &mut causes {
+            cause.certainty = cause.certainty.min(CauseCertainty::Possible);
+        }
+    }
+    SceneDiagnosis {
+        verdict,
+        causes,
+        unknown,
+    }
+}
+
+/// Whether the same fault of the same daemon is listed already.
+fn is_repeated(causes: &[(usize, NamedCause)], cause: &NamedCause) -> bool {
+    causes
+        .iter()
+        .any(|(_, other)| other.hop == cause.hop && other.what == cause.what)
+}
+
+fn conclude(scene: &Scene, causes: &[NamedCause]) -> (DiagnosisVerdict, Option<String>) {
+    let is_asked = scene.symptom.outcome.is_wrong();
+    let bearing: Vec<&NamedCause> = causes
+        .iter()
+        .filter(|cause| cause.bearing == CauseBearing::Causes)
+        .collect();
+    if !is_asked {
+        let verdict = if causes.is_empty() {
+            DiagnosisVerdict::Healthy
+        } else {
+            DiagnosisVerdict::Degraded
+        };
+        let unknown = match &scene.symptom.outcome {
+            SymptomOutcome::Unknown(why) => Some(why.clone()),
+            _ => None,
+        };
+        return (verdict, unknown);
+    }
+    let Some(first) = bearing.first() else {
+        return (DiagnosisVerdict::Unknown, Some(nothing_found(scene)));
+    };
+    if first.certainty == CauseCertainty::Certain {
+        return (DiagnosisVerdict::Named, None);
+    }
+    let rivals = bearing
+        .iter()
+        .filter(|other| other.certainty == first.certainty)
+        .filter(|other| other.rule != first.rule || !is_mate(scene, first.hop, other.hop))
+        .count();
+    if first.certainty == CauseCertainty::Likely && rivals == 0 {
+        return (DiagnosisVerdict::Named, None);
+    }
+    let why = if rivals > 0 {
+        "several faults were seen, and nothing tells which of them causes the symptom".to_owned()
+    } else {
+        "a fault was seen, and nothing shows that it causes the symptom".to_owned()
+    };
+    (DiagnosisVerdict::Unknown, Some(why))
+}
+
+fn is_mate(scene: &Scene, one: usize, other: usize) -> bool {
+    one == other || scene.pool_mates(one).contains(&other)
+}
+
+fn nothing_found(scene: &Scene) -> String {
+    let all_answer = scene.hops.iter().all(HopFacts::is_good);
+    match scene.symptom.outcome {
+        SymptomOutcome::WrongContent if all_answer => {
+            "every hop answers; what the answer holds depends on data and code that surefoot does not judge"
+                .to_owned()
+        }
+        _ if all_answer => "every hop that was found answers as it should".to_owned(),
+        _ => "nothing that was seen of the hops is a known fault".to_owned(),
+    }
+}
+
+/// How strongly a hop is connected with the front.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum LinkStrength {
+    /// Text that looks like an address.
+    Weak,
+    /// A configuration that names several.
+    OneOfSeveral,
+    /// The only one that a configuration names, or a connection that was seen at another time.
+    Sole,
+    /// A connection, or a line of a log, while the symptom was shown.
+    Seen,
+}
+
+fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> NamedCause {
+    let hop = matched.blames.unwrap_or(at);
+    let mut certainty = matched.at_most.unwrap_or(CauseCertainty::Certain);
+    let mut bearing = CauseBearing::Causes;
+    let mut reservation = None;
+    let mut latent = |words: String, bearing: &mut CauseBearing| {
+        if *bearing == CauseBearing::Causes {
+            *bearing = CauseBearing::Latent;
+            reservation = Some(words);
+        }
+    };
+    if !scene.symptom.outcome.is_wrong() {
+        latent("there is no symptom now".to_owned(), &mut bearing);
+    }
+    if serving_mate(scene, at, rule) && !matched.is_witnessed {
+        bearing = CauseBearing::Degrades;
+    }
+    if let Some(why) = contradiction(scene, at, rule.effect, matched.is_witnessed) {
+        latent(why, &mut bearing);
+    }
+    if bearing == CauseBearing::Causes {
+        let strength = if matched.is_witnessed || at == 0 {
+            LinkStrength::Seen
+        } else {
+            link_strength(scene, at)
+        };
+        let most = match strength {
+            LinkStrength::Seen | LinkStrength::Sole => CauseCertainty::Certain,
+            LinkStrength::OneOfSeveral | LinkStrength::Weak => CauseCertainty::Likely,
+        };
+        if most < certainty {
+            certainty = most;
+            reservation =
+                Some("no connection to it was seen while the symptom was shown".to_owned());
+        }
+        // What refuses at once does not make a request wait, unless it is tried again.
+        if scene.is_slow() && rule.effect == FaultEffect::Fails && !matched.is_witnessed && at != 0
+        {
+            certainty = certainty.min(CauseCertainty::Likely);
+        }
+    }
+    NamedCause {
+        hop,
+        daemon: scene.hops[hop].title(),
+        rule: rule.word,
+        certainty,
+        bearing,
+        what: matched.what,
+        evidence: matched.evidence,
+        reservation,
+        next: matched.next,
+    }
+}
+
+/// Whether another hop serves in its place: one that answers and does not have the same fault.
+fn serving_mate(scene: &Scene, hop: usize, rule: &CauseRule) -> bool {
+    scene
+        .pool_mates(hop)
+        .into_iter()
+        .any(|mate| is_connected(&scene.hops[mate]) && rule.find(scene, mate).is_none())
+}
+
+fn is_connected(facts: &HopFacts) -> bool {
+    let probe = facts.probe.as_ref();
+    probe.is_some_and(|probe| {
+        probe.connect == crate::ConnectOutcome::Connected
+            && probe.reply != crate::ReplyOutcome::Silent
+    })
+}
+
+/// What was seen that speaks against a fault as the cause.
+fn contradiction(
+    scene: &Scene,
+    hop: usize,
+    effect: FaultEffect,
+    is_witnessed: bool,
+) -> Option<String> {
+    if is_witnessed {
+        return None;
+    }
+    let is_client_error =
+        matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if status < 500);
+    let misleads = effect == FaultEffect::Misleads;
+    if is_client_error && !misleads {
+        return Some("the answer does not say that a server failed".to_owned());
+    }
+    let is_answered = !matches!(
+        scene.symptom.outcome,
+        SymptomOutcome::Silent | SymptomOutcome::TestFailed(_)
+    );
+    if effect == FaultEffect::Hangs && is_answered && !scene.is_slow() {
+        return Some("the answer came at once, so nothing waited for it".to_owned());
+    }
+    let mut callers = scene.edges_to(hop).map(|edge| edge.from).peekable();
+    callers.peek()?;
+    let all_well = callers.all(|caller| {
+        let facts = &scene.hops[caller];
+        let replayed = facts.probe.as_ref().is_some_and(|probe| probe.is_replay);
+        caller != 0 && replayed && facts.is_good()
+    });
+    (all_well && !misleads)
+        .then(|| "what uses it answers the same request well when it is asked directly".to_owned())
+}
+
+/// The best of the ways from the front to a hop, each as strong as its weakest edge.
+fn link_strength(scene: &Scene, hop: usize) -> LinkStrength {
+    let mut best: Vec<Option<LinkStrength>> = vec![None; scene.hops.len()];
+    if let Some(front) = best.first_mut() {
+        *front = Some(LinkStrength::Seen);
+    }
+    for _ in 0..scene.hops.len() {
+        for edge in &scene.edges {
+            let Some(Some(before)) = best.get(edge.from).copied() else {
+                continue;
+            };
+            let strength = edge
+                .sources
+                .iter()
+                .map(|source| strength_of(scene, edge.from, edge.to, source))
+                .max()
+                .unwrap_or(LinkStrength::Weak)
+                .min(before);
+            if let Some(slot) = best.get_mut(edge.to) {
+                *slot = (*slot).max(Some(strength));
+            }
+        }
+    }
+    best.get(hop)
+        .copied()
+        .flatten()
+        .unwrap_or(LinkStrength::Weak)
+}
+
+fn strength_of(scene: &Scene, from: usize, to: usize, source: &EdgeSource) -> LinkStrength {
+    match source {
+        EdgeSource::Socket {
+            during_symptom: true,
+            ..
+        }
+        | EdgeSource::Log { .. } => LinkStrength::Seen,
+        EdgeSource::Program { .. } => LinkStrength::Weak,
+        EdgeSource::Socket { .. } | EdgeSource::Config { .. } | EdgeSource::Environment { .. } => {
+            let mates = scene.pool_mates(to);
+            let others = scene
+                .edges_from(from)
+                .filter(|edge| edge.to != to && !mates.contains(&edge.to))
+                .count();
+            if others == 0 {
+                LinkStrength::Sole
+            } else {
+                LinkStrength::OneOfSeveral
+            }
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! The rules over recorded observations: a web server, a balancer, two applications, a database and a cache, with
+//! one fault each. No fault may be named that is not there.
+
+use surefoot_diagnose::{
+    CauseBearing, ChainEdge, ConfigFacts, ConnectOutcome, DiagnosisVerdict, EdgeSource, HopAddress,
+    HopFacts, HopProtocol, ListenerFacts, LogLine, NameFacts, PidFileFacts, ProbeFacts,
+    ProcessFacts, ReplyOutcome, Scene, ShownSymptom, SocketFile, StorageFacts, SymptomOutcome,
+    diagnose_scene,
+};
+
+const NGINX: usize = 0;
+const APACHE: usize = 1;
+const APP: usize = 2;
+const APP2: usize = 3;
+const DB: usize = 4;
+const REDIS: usize = 5;
+
+fn tcp(port: u16) -> HopAddress {
+    HopAddress::Tcp(([127, 0, 0, 1], port).into())
+}
+
+fn hop(name: &str, port: u16, protocol: HopProtocol, pid: u32) -> HopFacts {
+    let process = |pid, is_master| ProcessFacts {
+        pid,
+        name: name.to_owned(),
+        state: 'S',
+        uid: 33,
+        open_files: Some(12),
+        open_files_limit: Some(1024),
+        is_master,
+        ..ProcessFacts::default()
+    };
+    HopFacts {
+        address: Some(tcp(port)),
+        protocol,
+        program: Some(name.to_owned()),
+        processes: vec![process(pid, true), process(pid + 1, false)],
+        listener: Some(ListenerFacts {
+            waiting: 0,
+            most: 128,
+            file: None,
+        }),
+        probe: Some(ProbeFacts {
+            connect: ConnectOutcome::Connected,
+            reply: ReplyOutcome::Good("ok".to_owned()),
+            ..ProbeFacts::default()
+        }),
+        is_here: true,
+        ..HopFacts::default()
+    }
+}
+
+fn edge(from: usize, to: usize, pool: Option<&str>) -> ChainEdge {
+    let source = if from == APP || from == APP2 {
+        EdgeSource::Environment {
+            pid: 30,
+            variable: "DATABASE_URL".to_owned(),
+        }
+    } else {
+        EdgeSource::Config {
+            place: "/etc/x.conf:3".to_owned(),
+            text: "proxy_pass".to_owned(),
+        }
+    };
+    ChainEdge {
+        from,
+        to,
+        sources: vec![source],
+        pool: pool.map(str::to_owned),
+        verifies_certificate: false,
+        by_name: None,
+    }
+}
+
+/// All is well, and the front shows `status` after `millis`.
+fn world(outcome: SymptomOutcome, millis: u64) -> Scene {
+    Scene {
+        symptom: ShownSymptom {
+            question: "GET http://127.0.0.1/".to_owned(),
+            outcome,
+            millis,
+            answer: String::new(),
+        },
+        hops: vec![
+            hop("nginx", 80, HopProtocol::Http, 10),
+            hop("apache2", 8080, HopProtocol::Http, 20),
+            hop("python3", 3001, HopProtocol::Http, 30),
+            hop("python3", 3002, HopProtocol::Http, 40),
+            hop("mariadbd", 3306, HopProtocol::Mysql, 50),
+            hop("redis-server", 6379, HopProtocol::Redis, 60),
+        ],
+        edges: vec![
+            edge(NGINX, APACHE, None),
+            edge(APACHE, APP, Some("apps")),
+            edge(APACHE, APP2, Some("apps")),
+            edge(APP, DB, None),
+            edge(APP2, DB, None),
+            edge(APP, REDIS, None),
+            edge(APP2, REDIS, None),
+        ],
+        now: 1_700_000_000,
+        ..Scene::default()
+    }
+}
+
+fn complain(scene: &mut Scene, hops: &[usize]) {
+    for at in hops {
+        probe(scene, *at).reply = ReplyOutcome::Complaint {
+            code: "500".to_owned(),
+            text: "500 Internal Server Error".to_owned(),
+        };
+        probe(scene, *at).is_replay = true;
+    }
+}
+
+fn probe(scene: &mut Scene, hop: usize) -> &mut ProbeFacts {
+    scene.hops[hop].probe.get_or_insert_default()
+}
+
+fn end(scene: &mut Scene, hop: usize) {
+    scene.hops[hop].listener = None;
+    scene.hops[hop].processes.clear();
+    *probe(scene, hop) = ProbeFacts {
+        connect: ConnectOutcome::Refused,
+        ..ProbeFacts::default()
+    };
+}
+
+fn hang(scene: &mut Scene, hop: usize) {
+    probe(scene, hop).reply = ReplyOutcome::Silent;
+}
+
+fn stop(scene: &mut Scene, hop: usize) {
+    hang(scene, hop);
+    for process in &mut scene.hops[hop].processes {
+        process.state = 'T';
+    }
+    scene.hops[hop].listener = Some(ListenerFacts {
+        waiting: 3,
+        most: 128,
+        file: None,
+    });
+}
+
+fn log(scene: &mut Scene, hop: usize, text: &str) {
+    scene.hops[hop].logs.push(LogLine {
+        file: "/var/log/x.log".to_owned(),
+        text: text.to_owned(),
+        is_fresh: true,
+    });
+}
+
+#[track_caller]
+fn named(scene: &Scene, hop: usize, rule: &str) {
+    let answer = diagnose_scene(scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Named, "{answer:#?}");
+    let first = &answer.causes[0];
+    assert_eq!((first.hop, first.rule), (hop, rule), "{answer:#?}");
+    assert!(
+        !first.evidence.is_empty() && !first.next.is_empty(),
+        "{first:#?}"
+    );
+}
+
+#[track_caller]
+fn unknown(scene: &Scene) {
+    let answer = diagnose_scene(scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Unknown, "{answer:#?}");
+    assert!(answer.unknown.is_some());
+}
+
+fn fast_500() -> Scene {
+    let mut scene = world(SymptomOutcome::Status(500), 20);
+    complain(&mut scene, &[APACHE, APP, APP2]);
+    scene
+}
+
+fn slow_502() -> Scene {
+    let mut scene = world(SymptomOutcome::Silent, 4000);
+    for at in [APACHE, APP, APP2] {
+        hang(&mut scene, at);
+    }
+    scene
+}
+
+#[test]
+fn the_database_is_down_stopped_dropped_or_refused() {
+    let mut scene = fast_500();
+    end(&mut scene, DB);
+    named(&scene, DB, "not-running");
+
+    let mut scene = slow_502();
+    stop(&mut scene, DB);
+    named(&scene, DB, "stopped-process");
+
+    let mut scene = slow_502();
+    *probe(&mut scene, DB) = ProbeFacts {
+        connect: ConnectOutcome::TimedOut,
+        ..ProbeFacts::default()
+    };
+    named(&scene, DB, "dropped-on-the-way");
+
+    let mut scene = fast_500();
+    *probe(&mut scene, DB) = ProbeFacts {
+        connect: ConnectOutcome::Refused,
+        ..ProbeFacts::default()
+    };
+    named(&scene, DB, "refused-on-the-way");
+}
+
+#[test]
+fn an_application_that_connects_to_a_wrong_port_is_named_and_not_the_database() {
+    let mut scene = fast_500();
+    // What listens at 3306 is used by nothing; the applications use 3307.
+    let real = scene.hops[DB].clone();
+    scene.hops.push(real);
+    scene.hops[DB].address = Some(tcp(3307));
+    scene.hops[DB].program = None;
+    end(&mut scene, DB);
+    named(&scene, APP, "wrong-address");
+}
+
+#[test]
+fn both_applications_down_or_one_of_them() {
+    let mut scene = world(SymptomOutcome::Status(503), 20);
+    end(&mut scene, APP);
+    end(&mut scene, APP2);
+    named(&scene, APP, "not-running");
+
+    let mut scene = world(SymptomOutcome::Fine, 20);
+    end(&mut scene, APP);
+    let answer = diagnose_scene(&scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Degraded, "{answer:#?}");
+    assert_eq!(answer.causes[0].hop, APP);
+
+    // One is down, but it is the database that is to blame.
+    let mut scene = fast_500();
+    end(&mut scene, APP);
+    end(&mut scene, DB);
+    named(&scene, DB, "not-running");
+    let answer = diagnose_scene(&scene);
+    assert!(
+        answer
+            .causes
+            .iter()
+            .any(|cause| cause.hop == APP && cause.bearing == CauseBearing::Degrades),
+        "{answer:#?}"
+    );
+}
+
+#[test]
+fn stopped_applications_cache_balancer_and_front() {
+    let mut scene = slow_502();
+    stop(&mut scene, APP);
+    stop(&mut scene, APP2);
+    named(&scene, APP, "stopped-process");
+
+    let mut scene = slow_502();
+    stop(&mut scene, REDIS);
+    named(&scene, REDIS, "stopped-process");
+
+    let mut scene = world(SymptomOutcome::Silent, 4000);
+    stop(&mut scene, APACHE);
+    named(&scene, APACHE, "stopped-process");
+
+    let mut scene = world(SymptomOutcome::Refused, 0);
+    end(&mut scene, NGINX);
+    named(&scene, NGINX, "not-running");
+}
+
+#[test]
+fn redis_says_what_it_refuses_and_what_it_does_not_say() {
+    let mut scene = fast_500();
+    probe(&mut scene, REDIS).figures = [
+        ("maxmemory", "1048576"),
+        ("used_memory", "1100000"),
+        ("maxmemory_policy", "noeviction"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    named(&scene, REDIS, "memory-limit");
+
+    let mut scene = fast_500();
+    probe(&mut scene, REDIS).reply = ReplyOutcome::Complaint {
+        code: "MISCONF".to_owned(),
+        text: "MISCONF Redis is configured to save RDB snapshots".to_owned(),
+    };
+    named(&scene, REDIS, "complaint");
+}
+
+#[test]
+fn the_database_says_no_in_its_own_words() {
+    let mut scene = fast_500();
+    probe(&mut scene, DB).reply = ReplyOutcome::Complaint {
+        code: "1040".to_owned(),
+        text: "Too many connections".to_owned(),
+    };
+    named(&scene, DB, "complaint");
+
+    let mut scene = fast_500();
+    log(
+        &mut scene,
+        APP,
+        "OperationalError: (1045, \"Access denied for user 'shop'@'127.0.0.1'\")",
+    );
+    named(&scene, APP, "log");
+
+    let mut scene = fast_500();
+    scene.symptom.answer = "(1146, \"Table 'shop.item' doesn't exist\")".to_owned();
+    named(&scene, DB, "log");
+}
+
+#[test]
+fn full_file_systems_and_limits() {
+    let full = StorageFacts {
+        path: "/srv/uploads".to_owned(),
+        free: 0,
+        size: 1 << 20,
+        free_files: 90,
+        files: 100,
+    };
+    let mut scene = fast_500();
+    scene.hops[APP].storage.push(full.clone());
+    log(
+        &mut scene,
+        APP,
+        "OSError: [Errno 28] No space left on device",
+    );
+    named(&scene, APP, "storage-full");
+
+    let mut scene = fast_500();
+    scene.hops[APP].storage.push(StorageFacts {
+        free: 1 << 19,
+        free_files: 0,
+        ..full.clone()
+    });
+    log(
+        &mut scene,
+        APP,
+        "OSError: [Errno 28] No space left on device",
+    );
+    named(&scene, APP, "storage-full");
+
+    let mut scene = world(SymptomOutcome::Fine, 20);
+    scene.hops[DB].storage.push(full);
+    let answer = diagnose_scene(&scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Degraded);
+    assert_eq!(answer.causes[0].bearing, CauseBearing::Latent);
+
+    let mut scene = fast_500();
+    for app in [APP, APP2] {
+        scene.hops[app].processes[1].open_files = Some(32);
+        scene.hops[app].processes[1].open_files_limit = Some(32);
+    }
+    named(&scene, APP, "open-files-limit");
+}
+
+#[test]
+fn what_keeps_the_balancer_from_running() {
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    end(&mut scene, APACHE);
+    named(&scene, APACHE, "not-running");
+
+    let config = ConfigFacts {
+        file: "/etc/apache2/apache2.conf".to_owned(),
+        test: "apache2ctl -t".to_owned(),
+        ..ConfigFacts::default()
+    };
+    scene.hops[APACHE].config = Some(ConfigFacts {
+        complaint: Some("Syntax error on line 7".to_owned()),
+        ..config.clone()
+    });
+    named(&scene, APACHE, "broken-configuration");
+
+    scene.hops[APACHE].config = Some(ConfigFacts {
+        pid_file: Some(PidFileFacts {
+            path: "/run/apache2.pid".to_owned(),
+            pid: 77,
+            holder: Some("cron".to_owned()),
+        }),
+        ..config.clone()
+    });
+    named(&scene, APACHE, "stale-pid-file");
+
+    let mut scene = world(SymptomOutcome::Silent, 4000);
+    hang(&mut scene, APACHE);
+    scene.hops[APACHE].config = Some(config);
+    for process in &mut scene.hops[APACHE].processes {
+        process.name = "socat".to_owned();
+    }
+    named(&scene, APACHE, "port-taken");
+
+    let mut scene = world(SymptomOutcome::Status(503), 5);
+    for app in [APP, APP2] {
+        end(&mut scene, app);
+        scene.hops[app].memory_kills = 1;
+    }
+    named(&scene, APP, "out-of-memory");
+}
+
+#[test]
+fn workers_that_all_wait_for_a_silent_partner() {
+    let mut scene = slow_502();
+    scene.hops.truncate(3);
+    scene.edges = vec![edge(0, 1, None), edge(1, 2, None)];
+    scene.hops[1].protocol = HopProtocol::FastCgi;
+    scene.hops[1].listener = Some(ListenerFacts {
+        waiting: 2,
+        most: 511,
+        file: None,
+    });
+    scene.hops[1].processes[1].waits_for = vec![tcp(3001)];
+    scene.hops[2].protocol = HopProtocol::Tcp;
+    probe(&mut scene, 2).reply = ReplyOutcome::NotAsked;
+    named(&scene, 2, "silent-peer");
+    // A worker that does something else speaks against it.
+    scene.hops[1].processes.push(ProcessFacts {
+        pid: 99,
+        ..ProcessFacts::default()
+    });
+    named(&scene, 1, "workers-exhausted");
+}
+
+#[test]
+fn a_socket_that_keeps_the_worker_out_and_a_name_that_moved() {
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    let path = "/run/php.sock";
+    scene.hops[APACHE].address = Some(HopAddress::Unix(path.to_owned()));
+    scene.hops[APACHE].protocol = HopProtocol::FastCgi;
+    scene.hops[APACHE].listener = Some(ListenerFacts {
+        file: Some(SocketFile {
+            uid: 0,
+            gid: 0,
+            mode: 0o660,
+        }),
+        ..ListenerFacts::default()
+    });
+    named(&scene, APACHE, "socket-permission");
+    scene.hops[APACHE].listener = Some(ListenerFacts {
+        file: Some(SocketFile {
+            uid: 0,
+            gid: 33,
+            mode: 0o660,
+        }),
+        ..ListenerFacts::default()
+    });
+    for process in &mut scene.hops[NGINX].processes {
+        process.groups = vec![33];
+    }
+    unknown(&scene);
+
+    let mut scene = world(SymptomOutcome::Status(404), 5);
+    scene.hops[NGINX].names.push(NameFacts {
+        name: "app.site.test".to_owned(),
+        port: 9100,
+        place: "/etc/nginx/nginx.conf:9".to_owned(),
+        addresses: vec!["10.0.0.12".parse().unwrap()],
+        failure: None,
+        used: vec!["10.0.0.11".parse().unwrap()],
+    });
+    named(&scene, NGINX, "stale-address");
+}
+
+#[test]
+fn what_no_observation_supports_is_unknown() {
+    unknown(&fast_500());
+    unknown(&world(SymptomOutcome::WrongContent, 20));
+
+    // Redis is down, and the applications answer the very request well: it is not the cause.
+    let mut scene = world(SymptomOutcome::Status(500), 20);
+    end(&mut scene, REDIS);
+    for app in [APP, APP2] {
+        probe(&mut scene, app).is_replay = true;
+    }
+    unknown(&scene);
+
+    // A page that is not there is not the fault of a database that is down.
+    let mut scene = world(SymptomOutcome::Status(404), 20);
+    end(&mut scene, DB);
+    unknown(&scene);
+
+    // The answer came at once: what is stopped was not waited for.
+    let mut scene = fast_500();
+    stop(&mut scene, REDIS);
+    unknown(&scene);
+
+    // Two that are down, neither seen in use: one of them.
+    let mut scene = fast_500();
+    end(&mut scene, DB);
+    end(&mut scene, REDIS);
+    unknown(&scene);
+    // Until a log says which.
+    let place = "/var/log/app.log".to_owned();
+    for edge in &mut scene.edges {
+        if edge.to == REDIS {
+            edge.sources.push(EdgeSource::Log {
+                place: place.clone(),
+            });
+        }
+    }
+    named(&scene, REDIS, "not-running");
+}

@@ -42,6 +42,10 @@ const NEEDED: &[(&str, &str)] = &[
 const UNPACKED: &[(&str, &str)] = &[
     ("sbin/telinit", "sysvinit-core"),
     ("bin/busybox", "busybox-static"),
+    ("sbin/runit", "runit"),
+    ("sbin/openrc-init", "openrc"),
+    ("usr/share/doc/librc1/copyright", "librc1"),
+    ("usr/share/doc/libeinfo1/copyright", "libeinfo1"),
 ];
 
 /// What the benchmarks need on top.

@@ -109,7 +109,7 @@ fn the_only_working_prompt_is_not_given_up() {
     let refused = consoles(folder.path(), &["set", "tty2"]);
     assert_eq!(refused.status, 1, "{refused:?}");
     let told =
-        "/sbin/getty cannot be started: it is not executable; tty2 would get no login prompt";
+        "/sbin/getty cannot be started: it is not executable; no login prompt would start on tty2";
     assert!(refused.err.contains(told), "{refused:?}");
     assert!(refused.err.contains("--missing"), "{refused:?}");
     mode(0o755).expect("its mode can be set");
@@ -140,7 +140,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
     fs::remove_file(folder.path().join("root/sbin/getty")).expect("it can be removed");
     let noted = consoles(folder.path(), &["set", "tty1,hvc0", "--dry-run"]);
     assert_eq!(noted.status, 0, "{noted:?}");
-    let note = "note: /sbin/getty is not there; without it tty1 gets no login prompt";
+    let note = "note: /sbin/getty is not there; without it no login prompt starts on tty1, hvc0";
     assert!(noted.err.contains(note), "{noted:?}");
     for (words, status, told) in [
         (["set", "eth0"].as_slice(), 2, "`eth0` names no terminal"),

@@ -34,8 +34,15 @@ struct Answer {
 fn unpacked() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../unpacked");
     assert!(
-        folder.join("sbin/telinit").exists() && folder.join("bin/busybox").exists(),
-        "{} lacks sysvinit-core or busybox-static; `cargo xtask packages` unpacks them there",
+        [
+            "sbin/telinit",
+            "bin/busybox",
+            "sbin/runit",
+            "sbin/openrc-init"
+        ]
+        .iter()
+        .all(|file| folder.join(file).exists()),
+        "{} lacks an init system; `cargo xtask packages` unpacks them there",
         folder.display()
     );
     folder.canonicalize().expect("it is there")
@@ -193,7 +200,7 @@ fn child_of(pid: i32) -> Option<i32> {
 /// Whether a process has become an init system.
 fn runs_init(pid: i32) -> bool {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    ["init", "systemd", "busybox"].contains(&name.trim())
+    ["init", "systemd", "busybox", "runit"].contains(&name.trim())
 }
 
 /// Makes a control group of the unified hierarchy.
@@ -360,4 +367,89 @@ fn under_systemd_the_prompts_that_are_set_run() {
         (&["remove", "tty3,console"], &["tty1", "tty2", "tty4"]),
     ];
     set_and_start_anew("systemd", work.path(), &["tty1", "tty2", "console"], steps);
+}
+
+/// The service of a login prompt as runit on Debian has it.
+fn runit_service(terminal: &str) -> (String, String) {
+    let run = format!("#!/bin/sh\nexec chpst -P getty 38400 {terminal} linux\n");
+    (format!("sv/getty-{terminal}/run"), run)
+}
+
+/// Lets files below the `/etc` of a system be run.
+fn make_executable(work: &Path, names: &[&str]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for name in names {
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(work.join("etc").join(name), mode).expect("its mode can be set");
+    }
+}
+
+#[test]
+fn under_runit_the_prompts_that_are_set_run() {
+    let terminals = ["tty1", "tty2", "tty3"];
+    let services = terminals.map(runit_service);
+    let mut files: Vec<(&str, &str)> = services
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    // Neither boot scripts nor those of System V are run.
+    files.extend([
+        ("runit/native.boot.run", ""),
+        ("runit/no.emulate.sysv", ""),
+        ("runit/boot-run/10-none.sh", ""),
+    ]);
+    let mut links = vec![
+        ("service".to_owned(), "runit/runsvdir/current".to_owned()),
+        ("runit/runsvdir/current".to_owned(), "default".to_owned()),
+    ];
+    for terminal in terminals {
+        let to = format!("/run/runit/supervise/getty-{terminal}");
+        links.push((format!("sv/getty-{terminal}/supervise"), to));
+    }
+    for terminal in &terminals[..2] {
+        let name = format!("runit/runsvdir/default/getty-{terminal}");
+        links.push((name, format!("/etc/sv/getty-{terminal}")));
+    }
+    let links: Vec<(&str, &str)> = links
+        .iter()
+        .map(|(name, to)| (name.as_str(), to.as_str()))
+        .collect();
+    let work = work_with(&files, &links);
+    let programs: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
+    make_executable(work.path(), &programs);
+    let steps: &[(&[&str], &[&str])] = &[
+        (&["set", "1"], &["tty1"]),
+        (
+            &["set", "tty1-tty4,hvc0"],
+            &["tty1", "tty2", "tty3", "tty4", "hvc0"],
+        ),
+        (&["remove", "tty2"], &["tty1", "tty3", "tty4", "hvc0"]),
+    ];
+    set_and_start_anew("runit", work.path(), &["tty1", "tty2"], steps);
+}
+
+#[test]
+fn under_openrc_the_prompts_that_are_set_run() {
+    // `rc.conf` tells that devices and file systems are not to be looked after.
+    let files = [
+        ("rc.conf", "rc_sys=\"\"\nrc_logger=\"NO\"\n"),
+        ("init.d/README", ""),
+        ("fstab", ""),
+    ];
+    let links = [
+        ("init.d/agetty.tty1", "agetty"),
+        ("init.d/agetty.tty2", "agetty"),
+        ("runlevels/default/agetty.tty1", "/etc/init.d/agetty.tty1"),
+        ("runlevels/default/agetty.tty2", "/etc/init.d/agetty.tty2"),
+    ];
+    let work = work_with(&files, &links);
+    let steps: &[(&[&str], &[&str])] = &[
+        (&["set", "1"], &["tty1"]),
+        (
+            &["set", "tty1-tty3,hvc0"],
+            &["tty1", "tty2", "tty3", "hvc0"],
+        ),
+        (&["remove", "tty2"], &["tty1", "tty3", "hvc0"]),
+    ];
+    set_and_start_anew("openrc", work.path(), &["tty1", "tty2"], steps);
 }

@@ -1,17 +1,19 @@
 //! What `surefoot check` says of consoles: where nobody can log on, and prompts that cannot work.
 
 use surefoot_host::Host;
-use surefoot_report::{
-    Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity, is_plain,
-};
+use surefoot_report::{Area, Certainty, Evidence, Finding, Place, Remedy, is_plain};
 
 use crate::init_system::InitSystem;
+use crate::inits::inittab::inittab_lines;
+use crate::inits::{sysvinit, upstart};
 use crate::kernel_console::ACTIVE;
 use crate::last_resort::serves;
+use crate::pages::PAGES;
 use crate::platform::PromptNeed;
 use crate::prompt::{LoginPrompt, PromptStart};
+use crate::raspberry::why_port_off;
 use crate::root_login::RootLogin;
-use crate::setup_tree::SetupPlace;
+use crate::setup_tree::{SetupPlace, SetupTree};
 use crate::table::{ConsoleTable, KernelUse, TerminalPresence, TerminalRow};
 use crate::terminal_name::is_virtual;
 
@@ -22,162 +24,18 @@ pub static AREA: Area = Area {
     advice: None,
 };
 
-const PAGES: &[Page] = &[
-    Page {
-        code: "CO001",
-        title: "the kernel's console has no login prompt",
-        severity: Severity::Warning,
-        text: "\
-What it is
-  The kernel writes to a console (the last `console=` of its command line, or what the
-  hypervisor chose) on which no getty is set up.
-
-Why it matters
-  When the network is down, the console is the only way in. With no login prompt on it you can
-  watch the machine and do nothing. It happens when a guest moves to another hypervisor: the
-  console was tty1 and is now hvc0 or ttyS0.
-
-See it yourself
-  surefoot consoles
-  cat /sys/class/tty/console/active
-  cat /proc/cmdline
-  ps -eo tty,args | grep getty
-
-Mend it
-  surefoot consoles add hvc0
-
-When it is fine
-  When the console is only a log and takes no input.
-",
-    },
-    Page {
-        code: "CO002",
-        title: "a login prompt is set up on a terminal that does not exist",
-        severity: Severity::Warning,
-        text: "\
-What it is
-  The init system starts a getty on a terminal that this kernel does not have.
-
-Why it matters
-  The getty ends at once and is started again, for ever: System V init logs \"respawning too
-  fast\" and stops it for five minutes at a time, busybox init tries again every second and
-  fills the log. It also means that the prompt which you expect is not there.
-
-See it yourself
-  surefoot consoles
-  ls /sys/class/tty
-  grep respawn /etc/inittab
-
-Mend it
-  surefoot consoles remove tty4
-
-When it is fine
-  When one image boots on several hypervisors and keeps a line for each.
-",
-    },
-    Page {
-        code: "CO003",
-        title: "root is refused on the console by securetty",
-        severity: Severity::Warning,
-        text: "\
-What it is
-  The console has a login prompt, and /etc/securetty does not list it, while pam_securetty or
-  the login program reads that list. pam_securetty lets root in on the kernel's consoles all the
-  same, unless it has the option noconsole.
-
-Why it matters
-  On the day when only root's password is left, the last way in says \"Login incorrect\".
-
-See it yourself
-  surefoot consoles
-  grep -n securetty /etc/pam.d/login
-  cat /etc/securetty
-
-Mend it
-  surefoot consoles add hvc0        # adds the terminal to the list, too
-
-When it is fine
-  When root has no password, and you log in as somebody who may use sudo.
-",
-    },
-    Page {
-        code: "CO004",
-        title: "the console that the hypervisor shows has no login prompt",
-        severity: Severity::Warning,
-        text: "\
-What it is
-  The machine runs where its owner sees one console: hvc0 of a Xen guest, the first serial port
-  of a KVM guest or on EC2. No login prompt is set up there.
-
-Why it matters
-  `xl console`, `virsh console` or the provider's web page stay silent when you need them.
-
-See it yourself
-  surefoot consoles
-
-Mend it
-  surefoot consoles add ttyS0
-
-When it is fine
-  When you always have another way in, such as a screen over VNC.
-",
-    },
-    Page {
-        code: "CO005",
-        title: "two login prompts share one terminal",
-        severity: Severity::Warning,
-        text: "\
-What it is
-  Two entries start a getty on the same terminal. Often one was copied from the other and the
-  terminal in its command was not changed.
-
-Why it matters
-  The two take every second letter that you type from each other. The terminal that was meant has
-  no prompt.
-
-See it yourself
-  surefoot consoles
-
-Mend it
-  surefoot consoles set tty1,hvc0   # the terminals that you want, one prompt each
-
-When it is fine
-  Never.
-",
-    },
-    Page {
-        code: "CO006",
-        title: "a file about login prompts is never read",
-        severity: Severity::Note,
-        text: "\
-What it is
-  A file in the folder of the init system would start a login prompt, and its name keeps it from
-  being read: upstart reads only names that end in .conf.
-
-Why it matters
-  Changes to such a file do nothing, and the next reader believes it.
-
-See it yourself
-  ls /etc/init
-
-Mend it
-  Remove it, or give it the right name: mv /etc/init/hvc0 /etc/init/hvc0.conf
-
-When it is fine
-  When it is a copy that is kept on purpose.
-",
-    },
-];
-
 /// Compares the kernel's consoles, the place where the machine runs and the login prompts.
 pub fn check(host: &Host) -> Vec<Finding> {
     let table = ConsoleTable::of(host);
+    let tree = SetupTree::new(host.consoles.files.as_deref().unwrap_or_default());
     if table.init_unknown.is_some() || table.init.is_none() {
         return Vec::new();
     }
     let mut found: Vec<Finding> = silent_console(&table).into_iter().collect();
     found.extend(silent_view(&table));
-    found.extend(missing_terminals(&table));
+    found.extend(silent_others(&table));
+    found.extend(endless_boot(&table, &tree));
+    found.extend(missing_terminals(&table, &tree));
     found.extend(root_refused(&table));
     found.extend(shared_terminals(&table));
     found.extend(unread_files(&table));
@@ -304,7 +162,80 @@ fn silent_view(table: &ConsoleTable) -> Option<Finding> {
     Some(found)
 }
 
-fn missing_terminals(table: &ConsoleTable) -> Option<Finding> {
+/// Other terminals that the kernel writes to, each a console of its own for the one who reads it.
+fn silent_others(table: &ConsoleTable) -> Vec<Finding> {
+    let is_told = |row: &TerminalRow| {
+        let name = Some(row.terminal.as_str());
+        table.kernel.main.as_deref() == name || table.seen.terminal.as_deref() == name
+    };
+    let rows = table.terminals.iter().filter(|row| {
+        row.kernel == KernelUse::Messages
+            && matches!(row.needed, PromptNeed::Yes(_))
+            && !is_told(row)
+            && !is_served(table, &row.terminal)
+    });
+    let found = rows.map(|row| {
+        let name = row.terminal.as_str();
+        let mut found = AREA.finding(
+            "CO007",
+            match table.kernel.doubt {
+                Some(_) => Certainty::Possibly,
+                None => Certainty::Certainly,
+            },
+            format!("the kernel writes to {name} as well, and no login prompt is set up there"),
+            "A console on this line shows how the machine boots, and takes no name.",
+        );
+        if let Some(place) = &table.kernel.place {
+            let words = table.kernel.words.iter();
+            let words: Vec<String> = words.map(|word| format!("console={}", word.name)).collect();
+            found.evidence.push(evidence(place, words.join(" ")));
+        }
+        found.evidence.extend(idle_evidence(table, name));
+        found.remedies = vec![add_remedy(name)];
+        found
+    });
+    found.collect()
+}
+
+/// A default runlevel that ends the system.
+fn endless_boot(table: &ConsoleTable, tree: &SetupTree<'_>) -> Option<Finding> {
+    let level = match table.init? {
+        InitSystem::Sysvinit => sysvinit::default_level(tree)?,
+        InitSystem::Upstart | InitSystem::UpstartSysconfig => upstart::default_level(tree),
+        _ => return None,
+    };
+    let what = sysvinit::end_in(level)?;
+    let mut found = AREA.finding(
+        "CO008",
+        Certainty::Certainly,
+        format!("the default runlevel is {level}, which {what} the system at each boot"),
+        "The next boot ends by itself, before you can log in.",
+    );
+    let inittab = SetupPlace::file("/etc/inittab");
+    let lines = inittab_lines(tree.text(&inittab.path).unwrap_or_default());
+    let named = lines
+        .iter()
+        .find(|line| !line.is_comment && line.action == "initdefault");
+    let (place, words) = match named {
+        Some(line) => (
+            SetupPlace::line(&inittab.path, line.number),
+            format!("{}:{}:initdefault:", line.id, line.levels),
+        ),
+        None => (
+            SetupPlace::file(upstart::DEFAULT_LEVEL_JOB),
+            format!("env DEFAULT_RUNLEVEL={level}"),
+        ),
+    };
+    found.remedies = vec![Remedy {
+        what: "Name an ordinary runlevel there, 2 to 5, before the machine is started again"
+            .to_owned(),
+        commands: vec![format!("surefoot edit {}", place.path)],
+    }];
+    found.evidence = vec![evidence(&place, words)];
+    Some(found)
+}
+
+fn missing_terminals(table: &ConsoleTable, tree: &SetupTree<'_>) -> Option<Finding> {
     // systemd does not start a getty whose terminal is not there.
     if table.init == Some(InitSystem::Systemd) {
         return None;
@@ -314,8 +245,10 @@ fn missing_terminals(table: &ConsoleTable) -> Option<Finding> {
     let gone: Vec<&TerminalRow> = rows()
         .filter(|row| matches!(row.exists, TerminalPresence::No(_)))
         .collect();
-    let (rows, certainty) = if gone.is_empty() && table.seen.is_container {
+    let is_off = |row: &&TerminalRow| why_port_off(tree, &row.terminal).is_some();
+    let (rows, certainty) = if gone.is_empty() {
         let unsure = rows().filter(|row| matches!(row.exists, TerminalPresence::Unknown(_)));
+        let unsure = unsure.filter(|row| table.seen.is_container || is_off(row));
         (unsure.collect(), Certainty::Possibly)
     } else {
         (gone, Certainty::Certainly)
@@ -326,7 +259,8 @@ fn missing_terminals(table: &ConsoleTable) -> Option<Finding> {
     let names: Vec<&str> = rows.iter().map(|row| row.terminal.as_str()).collect();
     let verb = match certainty {
         Certainty::Certainly => "do not exist",
-        Certainty::Possibly => "may not exist in this container",
+        Certainty::Possibly if table.seen.is_container => "may not exist in this container",
+        Certainty::Possibly => "may not exist here",
     };
     let mut found = AREA.finding(
         "CO002",
@@ -342,6 +276,14 @@ fn missing_terminals(table: &ConsoleTable) -> Option<Finding> {
         .flat_map(|row| &row.prompts)
         .map(of_prompt)
         .collect();
+    for row in &rows {
+        if let TerminalPresence::No(why) | TerminalPresence::Unknown(why) = &row.exists
+            && is_off(row)
+        {
+            let place = SetupPlace::file(format!("/dev/{}", row.terminal));
+            found.evidence.push(evidence(&place, why.clone()));
+        }
+    }
     let plain: Vec<&str> = names.into_iter().filter(|name| is_plain(name)).collect();
     found.remedies = vec![Remedy {
         what: "See which terminals there are, and take these prompts out".to_owned(),

@@ -12,6 +12,7 @@ mod init_system;
 mod inits;
 mod kernel_console;
 mod last_resort;
+mod pages;
 mod platform;
 mod prompt;
 mod raspberry;
@@ -23,7 +24,7 @@ mod table_text;
 mod terminal_name;
 
 pub use act::{
-    ChangeError, ConsoleChange, PromptOutcome, check_programs, plan_change, wait_for_prompts,
+    ChangeError, ConsoleChange, PromptOutcome, missing_programs, plan_change, wait_for_prompts,
 };
 pub use edits::{
     ConsoleActs, ConsoleError, ConsolePlan, ConsoleRequest, ConsoleWish, SetupEdit, TerminalList,

@@ -258,3 +258,78 @@ fn a_serial_console_that_is_no_terminal_is_not_set_up() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_second_console_of_the_kernel_that_is_silent_is_named_beside_the_first() {
+    let name = "field-comment-is-no-login";
+    let two = changed(
+        name,
+        "/boot/grub/grub.cfg",
+        "console=tty0 console=ttyS0,115200",
+        "console=hvc0 console=ttyS0,115200",
+    );
+    let titles: Vec<String> = check(&two).into_iter().map(|it| it.title).collect();
+    for title in [
+        "the kernel's console is ttyS0, and no login prompt is set up there",
+        "the kernel writes to hvc0 as well, and no login prompt is set up there",
+    ] {
+        assert!(titles.iter().any(|it| it == title), "{titles:?}");
+    }
+    // The screen is served by any prompt on a virtual terminal.
+    assert!(!has(&layout(name).host(), "CO007"));
+    // A serial line beside the screen, which the init system leaves alone.
+    assert!(has(&layout("field-serial-not-last").host(), "CO007"));
+}
+
+#[test]
+fn a_default_runlevel_that_ends_the_system_is_found() {
+    for (name, path, from) in [
+        ("debian-5", "/etc/inittab", "id:2:initdefault:"),
+        ("rhel-6", "/etc/inittab", "id:3:initdefault:"),
+    ] {
+        assert!(!has(&layout(name).host(), "CO008"), "{name}");
+        for (level, what) in [("0", "halts"), ("6", "reboots")] {
+            let host = changed(name, path, from, &format!("id:{level}:initdefault:"));
+            let found = check(&host);
+            let found = found.iter().find(|finding| finding.code == "CO008");
+            let found = found.unwrap_or_else(|| panic!("{name} {level}"));
+            assert!(found.title.contains(what), "{found:?}");
+            assert_eq!(
+                found.remedies[0].commands,
+                [format!("surefoot edit {path}")]
+            );
+        }
+    }
+    let host = changed("debian-5", "/etc/inittab", "id:2:", "id:6:");
+    let add = ConsoleRequest::new(ConsoleWish::Add(vec!["ttyS1".to_owned()]));
+    let refused = plan_consoles(&host, &add).expect_err("no prompt would start");
+    let why = "the default runlevel is 6, which reboots the system at each boot";
+    assert!(refused.to_string().contains(why), "{refused}");
+    // Of several runlevels init takes the highest.
+    let several = changed("debian-5", "/etc/inittab", "id:2:", "id:06:");
+    assert!(has(&several, "CO008"));
+    let several = changed("debian-5", "/etc/inittab", "id:2:", "id:02:");
+    assert!(!has(&several, "CO008"));
+}
+
+#[test]
+fn a_port_that_the_firmware_leaves_off_is_possibly_missing() {
+    let found = check(&layout("field-wrapper").host());
+    let found = found.iter().find(|finding| finding.code == "CO002");
+    let found = found.expect("the port is off");
+    assert!(
+        found.title.contains("may not exist here: ttyS0"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_terminal_that_stays_on_the_list_without_a_prompt_is_told() {
+    let name = "field-root-refused";
+    let host = changed(name, "/etc/securetty", "#hvc0", "hvc0");
+    let mut request = ConsoleRequest::new(ConsoleWish::Set(vec!["tty1".to_owned()]));
+    request.may_lose_console = true;
+    let plan = plan_consoles(&host, &request).expect("it is planned");
+    let is_told = |note: &String| note.starts_with("/etc/securetty still lists hvc0: ");
+    assert!(plan.notes.iter().any(is_told), "{:?}", plan.notes);
+}

@@ -14,7 +14,15 @@ mkdir bin sbin usr etc dev proc sys run tmp var root old
 mount --rbind /usr usr
 mount -o remount,bind,ro usr
 for name in lib lib32 lib64 libx32; do
-    if [ -L "/$name" ]; then
+    if [ "$name" = lib ] && [ "$kind" = openrc ]; then
+        # OpenRC has parts of its own in /lib.
+        mkdir lib
+        for part in /lib/*; do
+            ln -s "/usr/lib/${part##*/}" lib/
+        done
+        cp -a "$unpacked/lib/rc" lib/
+        cp "$unpacked"/lib/*/librc.so.1 "$unpacked"/lib/*/libeinfo.so.1 lib/
+    elif [ -L "/$name" ]; then
         cp -P "/$name" .
     elif [ -d "/$name" ]; then
         mkdir "$name"
@@ -58,6 +66,26 @@ busybox)
     cp "$unpacked/bin/busybox" bin/
     ln -s ../bin/busybox sbin/init
     ln -s ../bin/busybox sbin/getty
+    ;;
+runit)
+    cp "$unpacked/lib/runit/runit-init" sbin/init
+    cp "$unpacked/sbin/runit" "$unpacked/usr/sbin/runsvchdir" sbin/
+    for name in chpst runsv runsvdir sv; do
+        cp "$unpacked/usr/bin/$name" bin/
+    done
+    # The stages are Debian's own; nothing else of this machine is started.
+    cp "$unpacked/etc/runit/1" "$unpacked/etc/runit/2" "$unpacked/etc/runit/3" etc/runit/
+    ln -s agetty sbin/getty
+    ;;
+openrc)
+    cp "$unpacked/sbin/openrc-init" sbin/init
+    for name in openrc openrc-run openrc-shutdown rc rc-service rc-update start-stop-daemon supervise-daemon; do
+        [ ! -e "$unpacked/sbin/$name" ] || cp -a "$unpacked/sbin/$name" sbin/
+    done
+    cp "$unpacked/etc/init.d/agetty" etc/init.d/
+    for name in boot nonetwork off shutdown sysinit; do
+        mkdir -p "etc/runlevels/$name"
+    done
     ;;
 systemd)
     ln -s /lib/systemd/systemd sbin/init

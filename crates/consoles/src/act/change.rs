@@ -35,18 +35,18 @@ pub enum ChangeError {
         path: String,
     },
     /// The program that would ask for the name is missing.
-    #[error("{program} is not there; without it {terminal} gets no login prompt")]
+    #[error("{program} is not there; without it no login prompt starts on {terminals}")]
     NoProgram {
-        /// The terminal.
-        terminal: String,
+        /// The terminals.
+        terminals: String,
         /// The program.
         program: String,
     },
     /// The program that would ask for the name cannot be started.
-    #[error("{program} cannot be started: {why}; {terminal} would get no login prompt")]
+    #[error("{program} cannot be started: {why}; no login prompt would start on {terminals}")]
     SpoiltProgram {
-        /// The terminal.
-        terminal: String,
+        /// The terminals.
+        terminals: String,
         /// The program.
         program: String,
         /// Why it cannot be started.
@@ -63,6 +63,12 @@ pub struct ConsoleChange {
     files: FileSetChange,
     apply: Vec<Vec<String>>,
     revert: Vec<Vec<String>>,
+    /// Commands before the files are changed, where this takes a change back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before_apply: Vec<Vec<String>>,
+    /// Commands before the files are put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before_revert: Vec<Vec<String>>,
 }
 
 impl ConsoleChange {
@@ -70,9 +76,16 @@ impl ConsoleChange {
     pub const KIND: &'static str = "login prompts";
 }
 
-/// Refuses a plan whose login prompts would be asked by a program that is not there or cannot be started.
-pub fn check_programs(plan: &ConsolePlan, root: &Path) -> Result<(), ChangeError> {
-    for (terminal, program) in &plan.programs {
+/// Names each program that would ask for the name and is not there or cannot be started, with its terminals.
+pub fn missing_programs(plan: &ConsolePlan, root: &Path) -> Vec<ChangeError> {
+    let mut found = Vec::new();
+    let mut programs: Vec<&str> = Vec::new();
+    for (_, program) in &plan.programs {
+        if !programs.contains(&program.as_str()) {
+            programs.push(program);
+        }
+    }
+    for program in programs {
         let place = place_below(root, program, true);
         // A tree that has no such folder is a part of a system, such as a copy of /etc.
         let folder = program.rsplit_once('/').map_or("/", |(folder, _)| folder);
@@ -80,21 +93,24 @@ pub fn check_programs(plan: &ConsolePlan, root: &Path) -> Result<(), ChangeError
         if !has_folder {
             continue;
         }
-        let Some(found) = place.and_then(|place| place.metadata().ok()) else {
-            return Err(ChangeError::NoProgram {
-                terminal: terminal.clone(),
-                program: program.clone(),
-            });
-        };
-        if let Some(why) = why_not_started(&found) {
-            return Err(ChangeError::SpoiltProgram {
-                terminal: terminal.clone(),
-                program: program.clone(),
-                why,
-            });
+        let of_program = plan.programs.iter().filter(|(_, name)| name == program);
+        let terminals: Vec<&str> = of_program.map(|(terminal, _)| terminal.as_str()).collect();
+        let terminals = terminals.join(", ");
+        let program = program.to_owned();
+        match place.and_then(|place| place.metadata().ok()) {
+            None => found.push(ChangeError::NoProgram { terminals, program }),
+            Some(metadata) => {
+                if let Some(why) = why_not_started(&metadata) {
+                    found.push(ChangeError::SpoiltProgram {
+                        terminals,
+                        program,
+                        why,
+                    });
+                }
+            }
         }
     }
-    Ok(())
+    found
 }
 
 /// Why what is at the place of a program cannot be started; nothing if it can.
@@ -169,7 +185,11 @@ pub fn plan_change(
         wanted.push(file.expecting(seen.state));
     }
     let files = FileSetChange::plan(title, wanted, now)?;
-    let ConsoleActs { apply, revert } = if is_running {
+    let ConsoleActs {
+        apply,
+        revert,
+        before_revert,
+    } = if is_running {
         plan.acts.clone()
     } else {
         ConsoleActs::default()
@@ -178,6 +198,8 @@ pub fn plan_change(
         files,
         apply,
         revert,
+        before_apply: Vec::new(),
+        before_revert,
     })
 }
 
@@ -195,6 +217,7 @@ impl Change for ConsoleChange {
     }
 
     fn apply(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        tell_init(&self.before_apply, room);
         self.files.apply(room)?;
         tell_init(&self.apply, room);
         Ok(())
@@ -205,6 +228,7 @@ impl Change for ConsoleChange {
     }
 
     fn revert(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        tell_init(&self.before_revert, room);
         self.files.revert(room)?;
         tell_init(&self.revert, room);
         Ok(())
@@ -223,6 +247,8 @@ impl Change for ConsoleChange {
             files: self.files.reversed(room)?,
             apply: self.revert.clone(),
             revert: self.apply.clone(),
+            before_apply: self.before_revert.clone(),
+            before_revert: Vec::new(),
         }))
     }
 

@@ -4,5 +4,5 @@ mod change;
 mod rooted;
 mod wait;
 
-pub use change::{ChangeError, ConsoleChange, check_programs, plan_change};
+pub use change::{ChangeError, ConsoleChange, missing_programs, plan_change};
 pub use wait::{PromptOutcome, wait_for_prompts};

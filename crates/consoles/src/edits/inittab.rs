@@ -51,8 +51,9 @@ pub(super) fn edit(
     if kind == InittabKind::System {
         let tree = work.draft.tree();
         let reading = sysvinit::read(&tree, work.kernel, work.line);
-        let single = sysvinit::single_user(sysvinit::default_level(&tree), &reading);
-        if let Some(why) = single.filter(|_| !wish.added.is_empty()) {
+        let level = sysvinit::default_level(&tree);
+        let odd = sysvinit::no_ordinary_level(level, &reading);
+        if let Some(why) = odd.filter(|_| !wish.added.is_empty()) {
             return Err(ConsoleError::InTheWay {
                 what: format!(
                     "{why}; choose an ordinary runlevel first, such as 2 in the line `initdefault` of {INITTAB}"

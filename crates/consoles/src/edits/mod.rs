@@ -25,6 +25,7 @@ use crate::kernel_console::KernelConsoles;
 use crate::last_resort::{LostResort, lost_resorts};
 use crate::platform::SeenConsole;
 use crate::prompt::{IdleEntry, LoginPrompt, PromptStart, program_of};
+use crate::raspberry::why_port_off;
 use crate::root_login::RootLogin;
 use crate::setup_tree::SetupTree;
 use crate::table::{ConsoleTable, TerminalPresence, TerminalRow, kernel_of};
@@ -42,6 +43,9 @@ pub struct ConsoleActs {
     pub apply: Vec<Vec<String>>,
     /// Commands after they are put back.
     pub revert: Vec<Vec<String>>,
+    /// Commands before they are put back, which need what the change has made.
+    #[serde(skip)]
+    pub before_revert: Vec<Vec<String>>,
 }
 
 /// A change of login prompts, planned.
@@ -91,6 +95,13 @@ impl EditWork<'_> {
         }
         let asked = self.speed.map(|speed| speed.to_string());
         asked.or_else(|| self.kernel.speed_of(terminal).map(ToOwned::to_owned))
+    }
+
+    /// Runs a command after the change, and another one before it is taken back.
+    pub(crate) fn act_and_unmake(&mut self, apply: &[&str], before_revert: &[&str]) {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        self.acts.apply.push(words(apply));
+        self.acts.before_revert.push(words(before_revert));
     }
 
     /// Runs a command after the change, and another one after it is taken back.
@@ -186,6 +197,7 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
     let after = after_edit(host, &work.draft);
     check_reached(&after, &table, &wanted, &removed)?;
     tell(&mut work, &table, &after, &wanted, request);
+    securetty::tell_left(&mut work, init, &removed);
     for LostResort { terminal, why } in &lost {
         work.notes
             .push(format!("{terminal} loses its login prompt, and {why}"));
@@ -405,7 +417,7 @@ fn tell(
             ));
         }
         if let TerminalPresence::Unknown(why) = &row.exists
-            && after.seen.is_container
+            && (after.seen.is_container || why_port_off(&work.draft.tree(), terminal).is_some())
             && terminal != "console"
         {
             work.notes.push(format!(

@@ -18,7 +18,8 @@ pub(super) fn edit(work: &mut EditWork<'_>, wish: &EditWish<'_>) {
         if let Some(speed) = work.speed_for(terminal) {
             set_speed(work, &service, &speed);
         }
-        work.act(
+        // The script that stops it may go with the change.
+        work.act_and_unmake(
             &["rc-service", &service, "start"],
             &["rc-service", &service, "stop"],
         );

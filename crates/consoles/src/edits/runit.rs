@@ -74,6 +74,20 @@ fn set_speed(work: &mut EditWork<'_>, level: &str, terminal: &str) {
     }
 }
 
+/// Lets a new service keep what runsv writes where the others keep it, outside `/etc`.
+fn link_supervision(work: &mut EditWork<'_>, service: &str, name: &str) {
+    let tree = work.draft.tree();
+    let link = tree.names(SERVICES).iter().find_map(|other| {
+        let target = tree.link(&format!("{SERVICES}/{other}/supervise"))?;
+        target
+            .strip_suffix(other)
+            .map(|head| format!("{head}{name}"))
+    });
+    if let Some(target) = link {
+        work.draft.link(&format!("{service}/supervise"), &target);
+    }
+}
+
 fn add(work: &mut EditWork<'_>, level: &str, terminal: &str) {
     let tree = work.draft.tree();
     let reading = read(&tree, work.line);
@@ -100,6 +114,7 @@ fn add(work: &mut EditWork<'_>, level: &str, terminal: &str) {
     let has_generic = tree.exists(&format!("{SERVICES}/agetty-generic/run"));
     let has_down = tree.exists(&format!("{service}/down"));
     if known.is_none() {
+        link_supervision(work, &service, &name);
         let speed = work.speed_for(terminal).unwrap_or_else(|| {
             if is_virtual(terminal) {
                 "38400"

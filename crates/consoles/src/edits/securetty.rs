@@ -7,6 +7,7 @@ use crate::root_login::{
     RootLogin, SECURETTY, SecurettyReader, listed, root_login, securetty_reader,
 };
 use crate::setup_tree::numbered;
+use crate::terminal_name::is_virtual;
 
 /// Adds a terminal to the list if root would be refused on it without that.
 pub(super) fn admit_root(work: &mut EditWork<'_>, init: InitSystem, terminal: &str) {
@@ -48,4 +49,29 @@ pub(super) fn admit_root(work: &mut EditWork<'_>, init: InitSystem, terminal: &s
         None => insert_line(&text, None, terminal),
     };
     work.draft.write(SECURETTY, changed);
+}
+
+/// Says which terminals stay on the list without a prompt. They stay, as the distribution may have listed them,
+/// and a prompt that comes back some day by other means must not shut root out.
+pub(super) fn tell_left(work: &mut EditWork<'_>, init: InitSystem, removed: &[String]) {
+    let tree = work.draft.tree();
+    if matches!(
+        securetty_reader(&tree, Some(init)),
+        SecurettyReader::Nothing(_)
+    ) {
+        return;
+    }
+    let list = listed(&tree).unwrap_or_default();
+    let left: Vec<&str> = removed
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !is_virtual(name) && list.iter().any(|(_, listed)| listed == name))
+        .collect();
+    if !left.is_empty() {
+        let note = format!(
+            "{SECURETTY} still lists {}: root may log in there if a prompt is set up again",
+            left.join(", ")
+        );
+        work.notes.push(note);
+    }
 }

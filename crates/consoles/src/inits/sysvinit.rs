@@ -23,7 +23,7 @@ pub(crate) fn read(tree: &SetupTree<'_>, kernel: &KernelConsoles, line: &str) ->
             read_line(&path, &line, level, &mut ids, &mut reading);
         }
     }
-    if let Some(what) = single_user(level, &reading) {
+    if let Some(what) = no_ordinary_level(level, &reading) {
         reading.remark(SetupPlace::file("/etc/inittab"), what);
     }
     // Newer versions add prompts for `console=` if they are told to.
@@ -60,19 +60,34 @@ pub(crate) fn paths(tree: &SetupTree<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The runlevel of an ordinary boot; nothing if none is named.
+/// The runlevel of an ordinary boot; nothing if none is named. Of several that are named init takes the
+/// highest.
 pub(crate) fn default_level(tree: &SetupTree<'_>) -> Option<char> {
     let text = tree.text("/etc/inittab")?;
     let lines = inittab_lines(text);
     let line = lines
         .iter()
         .find(|line| !line.is_comment && line.action == "initdefault")?;
-    line.levels.chars().next()
+    line.levels.chars().max()
 }
 
-/// That the default runlevel is single user, and which terminals have a prompt in it; nothing if it is not.
-pub(crate) fn single_user(level: Option<char>, reading: &SetupReading) -> Option<String> {
-    let level = level.filter(|level| ['1', 'S', 's'].contains(level))?;
+/// What a runlevel does that ends the system; nothing if it does not.
+pub(crate) fn end_in(level: char) -> Option<&'static str> {
+    match level {
+        '0' => Some("halts"),
+        '6' => Some("reboots"),
+        _ => None,
+    }
+}
+
+/// That the default runlevel is single user or ends the system, and which terminals have a prompt in it;
+/// nothing if it is an ordinary one.
+pub(crate) fn no_ordinary_level(level: Option<char>, reading: &SetupReading) -> Option<String> {
+    let what = match level? {
+        '1' | 'S' | 's' => "is single user".to_owned(),
+        level => format!("{} the system at each boot", end_in(level)?),
+    };
+    let level = level.unwrap_or_default();
     let names: Vec<&str> = reading
         .prompts
         .iter()
@@ -84,7 +99,7 @@ pub(crate) fn single_user(level: Option<char>, reading: &SetupReading) -> Option
         format!("login prompts there: {}", names.join(", "))
     };
     Some(format!(
-        "the default runlevel is {level}, which is single user; {which}"
+        "the default runlevel is {level}, which {what}; {which}"
     ))
 }
 

@@ -7,6 +7,8 @@ use crate::prompt::{LoginPrompt, PromptStart, SetupReading, SetupRemark, is_prom
 use crate::setup_tree::{SetupPlace, SetupTree, numbered};
 use crate::terminal_name::terminal_in;
 
+/// The job that names the default runlevel.
+pub(crate) const DEFAULT_LEVEL_JOB: &str = "/etc/init/rc-sysinit.conf";
 /// The folder of the jobs.
 pub(crate) const JOBS: &str = "/etc/init";
 
@@ -199,7 +201,7 @@ pub(crate) fn default_level(tree: &SetupTree<'_>) -> char {
         .into_iter()
         .find(|line| !line.is_comment && line.action == "initdefault")
         .and_then(|line| line.levels.chars().next());
-    let in_job = tree.text("/etc/init/rc-sysinit.conf").and_then(|text| {
+    let in_job = tree.text(DEFAULT_LEVEL_JOB).and_then(|text| {
         text.lines().find_map(|line| {
             let value = line.trim().strip_prefix("env DEFAULT_RUNLEVEL=")?;
             value.chars().next()

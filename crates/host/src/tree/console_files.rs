@@ -338,7 +338,7 @@ impl KeptFiles<'_> {
     fn service(&mut self, folder: &str) {
         let run = self.files.text(&format!("{folder}/run"));
         if folder.contains("getty") || run.is_some_and(|text| text.contains("getty")) {
-            for part in ["run", "down", "conf", "finish"] {
+            for part in ["run", "down", "conf", "finish", "supervise"] {
                 self.entry(&format!("{folder}/{part}"));
             }
         }

@@ -20,6 +20,10 @@ const AFTER_KILL: Duration = Duration::from_secs(2);
 /// How often a tree is looked through for new members, and stopped members are resumed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// From how many processes on ends are taken together, and those of which time.
+const MANY: usize = 32;
+const TOGETHER: Duration = Duration::from_millis(1);
+
 /// How long a parent is watched after the end of its child, and a script that waited for it.
 const AFTER_PARENT: Duration = Duration::from_millis(100);
 const AFTER_SCRIPT: Duration = Duration::from_millis(1500);
@@ -234,6 +238,7 @@ impl StopRun<'_> {
         let killed_first = self.going.iter().any(|process| process.killed);
         let mut killed_at = killed_first.then(Instant::now);
         let mut looked = self.begun;
+        let mut look_took = Duration::ZERO;
         loop {
             self.collect_ended();
             let now = Instant::now();
@@ -245,10 +250,19 @@ impl StopRun<'_> {
                 }
                 return Ok(());
             }
-            if self.plan.options.tree && looked.elapsed() >= LOOK_AGAIN {
+            // A look that would last past a deadline is left out: the tree stands still for one then.
+            let first_due = self.going.iter().filter(|it| waiting(it) && !it.killed);
+            let is_near = first_due
+                .map(|process| process.deadline)
+                .min()
+                .is_some_and(|first| first.saturating_duration_since(now) < look_took * 2);
+            if self.plan.options.tree && looked.elapsed() >= LOOK_AGAIN && !is_near {
+                let begun = Instant::now();
                 self.adopt()?;
                 looked = Instant::now();
+                look_took = begun.elapsed();
             }
+            let now = Instant::now();
             let due = |process: &StoppingProcess| {
                 process.spared.is_none() && !process.killed && process.deadline <= now
             };
@@ -290,6 +304,10 @@ impl StopRun<'_> {
         };
         // An interrupted wait is a short one.
         let _ = poll(&mut places, Some(&patience));
+        if places.len() > MANY {
+            // Many end at once: they are taken together, not each with a look at all others.
+            std::thread::sleep(TOGETHER);
+        }
     }
 
     /// Takes those that have ended out and tells of them.
@@ -386,7 +404,7 @@ impl StopRun<'_> {
     fn stand_still(&mut self) -> Result<(), StopError> {
         let begun = Instant::now();
         loop {
-            let mut moving = false;
+            let mut moving = 0;
             for process in self
                 .going
                 .iter()
@@ -394,12 +412,17 @@ impl StopRun<'_> {
             {
                 let state = process.held.link().map_or('X', |link| link.state);
                 if !matches!(state, 'T' | 't' | 'Z' | 'X' | 'D') {
-                    moving = true;
+                    moving += 1;
                     send(&process.held, STOP)?;
                 }
             }
-            let found = self.adopt()?;
-            if (!moving && found == 0) || begun.elapsed() > STANDSTILL {
+            let is_late = begun.elapsed() > STANDSTILL;
+            // A look at all processes counts only when each member stands still.
+            if moving > 0 && !is_late {
+                std::thread::yield_now();
+                continue;
+            }
+            if self.adopt()? == 0 || is_late {
                 return Ok(());
             }
         }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use surefoot_consoles::{
     ChangeError, ConsoleChange, ConsoleError, ConsolePlan, ConsoleRequest, ConsoleWish,
-    PromptOutcome, TerminalList, check_programs, plan_change, plan_consoles, wait_for_prompts,
+    PromptOutcome, TerminalList, missing_programs, plan_change, plan_consoles, wait_for_prompts,
 };
 use surefoot_journal::{ChangeRequest, JournalEntry};
 use surefoot_report::escape;
@@ -252,15 +252,14 @@ fn carry_out(
         None => Path::new("/").to_owned(),
     };
     let starts_prompts = !matches!(request.wish, ConsoleWish::Remove(_));
-    if starts_prompts
-        && !request.may_be_missing
-        && let Err(error) = check_programs(&plan, &place)
-    {
-        // A tree may be a part of a system, such as a disk whose /usr is another one; what is there counts.
-        if args.root.is_none() || matches!(error, ChangeError::SpoiltProgram { .. }) {
-            return Err(of_change(&error).hint("set it up all the same with --missing"));
+    if starts_prompts && !request.may_be_missing {
+        for error in missing_programs(&plan, &place) {
+            // A tree may be a part of a system, such as a disk whose /usr is another one; what is there counts.
+            if args.root.is_none() || matches!(error, ChangeError::SpoiltProgram { .. }) {
+                return Err(of_change(&error).hint("set it up all the same with --missing"));
+            }
+            plan.notes.push(error.to_string());
         }
-        plan.notes.push(error.to_string());
     }
     let is_text = args.format == AnswerFormat::Text;
     if plan.edits.is_empty() {

@@ -990,7 +990,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__explain)
-            opts="-v -q -h -V --format --color --verbose --quiet --help --version CO001 CO002 CO003 CO004 CO005 CO006 EX001 EX002 EX003 EX004 FW001 FW002 FW003 FW004 FW005 FW006 FW007 FW008 FW009 FW010 FW011 FW012 FW013 FW014 FW015 FW016 FW017 FW018 FW019 FW020 FW021 FW022 FW023 FW024 FW025 FW026 FW027 PR001 PR002 PR003 PR004 ST001 ST002"
+            opts="-v -q -h -V --format --color --verbose --quiet --help --version CO001 CO002 CO003 CO004 CO005 CO006 CO007 CO008 EX001 EX002 EX003 EX004 FW001 FW002 FW003 FW004 FW005 FW006 FW007 FW008 FW009 FW010 FW011 FW012 FW013 FW014 FW015 FW016 FW017 FW018 FW019 FW020 FW021 FW022 FW023 FW024 FW025 FW026 FW027 PR001 PR002 PR003 PR004 ST001 ST002"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

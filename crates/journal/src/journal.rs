@@ -52,6 +52,9 @@ pub struct JournalOptions {
     pub lock_wait: Duration,
     /// How long the watchdog tries to reverse an entry that something keeps it from reversing.
     pub retry_for: Duration,
+    /// How long it waits for a folder that was removed together with the record of its entry, so that nothing
+    /// is left to be put back or to tell.
+    pub retry_without_record: Duration,
     /// Whether the person who waits has interrupted since this was last asked: it ends a program that
     /// belongs to a change, and so takes that back. Between two programs a change is made as a whole.
     pub interrupted: fn() -> bool,
@@ -72,6 +75,7 @@ impl JournalOptions {
             nonce,
             lock_wait: Duration::from_secs(5),
             retry_for: Duration::from_secs(24 * 3600),
+            retry_without_record: Duration::from_secs(30),
             interrupted: || false,
         }
     }

@@ -42,6 +42,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait between tries at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How long to wait between tries where the record was removed.
+const AFTER_REMOVAL: Duration = Duration::from_secs(1);
+
 /// How long the watchdog tries to get the lock from what it cannot end.
 const LOCK_WITHIN: Duration = Duration::from_secs(3600);
 
@@ -104,6 +107,7 @@ impl Journal {
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut hindrance = String::new();
+        let mut is_last = false;
         loop {
             let session = self.lock_or_kill(number)?;
             if held.is_settled() {
@@ -145,11 +149,17 @@ impl Journal {
                 hindrance = why;
             }
             drop(session);
+            let is_forgotten = held.state_dir().is_none();
+            if is_forgotten && begun.elapsed() >= self.options.retry_without_record {
+                // A file system that may come back is waited for all the same.
+                room.set_giving_up(GivingUp::WhereRemoved);
+                pause = pause.min(AFTER_REMOVAL);
+            }
             if begun.elapsed() + pause > self.options.retry_for {
-                if room.giving_up() != GivingUp::Never {
+                if is_last {
                     return Err(error);
                 }
-                // The last try.
+                is_last = true;
                 room.set_giving_up(GivingUp::WhereRemoved);
             }
             std::thread::sleep(pause);
@@ -434,7 +444,10 @@ impl WatchdogStarter {
 
     /// As a process that makes a session of its own.
     fn run_alone(&self, number: u64) -> Result<(), JournalError> {
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        // It outlives this process by far: a pipe or a file that it kept open would be held that long.
+        surefoot_sys::keep_files_from(&mut command);
+        command
             .args(&self.words)
             .arg(number.to_string())
             .current_dir("/")

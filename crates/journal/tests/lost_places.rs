@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use common::armed::{ArmedMachine, kept_in, text_of, told};
 use common::scenes::build_tree;
@@ -169,4 +170,22 @@ fn the_watchdog_of_a_change_that_was_given_up_reverses_nothing() {
     });
     assert_eq!(outcome, WatchOutcome::Settled);
     assert_eq!(text_of(&machine.hosts()), "armed\n");
+}
+
+#[test]
+fn where_journal_and_folder_were_removed_the_watchdog_ends_long_before_it_gives_up_otherwise() {
+    let machine = ArmedMachine::new();
+    let begun = Instant::now();
+    // The thread would wait for half an hour.
+    let outcome = machine.watch_for(Duration::from_secs(1800), |wait_until_ready| {
+        wait_until_ready();
+        fs::remove_dir_all(machine.scratch.path().join("state")).expect("it is removed");
+        fs::remove_dir_all(machine.etc()).expect("it is removed");
+    });
+    assert_eq!(outcome, WatchOutcome::Reversed);
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        begun.elapsed()
+    );
 }

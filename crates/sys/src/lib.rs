@@ -4,6 +4,7 @@
 
 mod cpu_time;
 mod datagrams;
+mod kept_files;
 mod local_time;
 mod memory;
 mod mounts;
@@ -19,6 +20,7 @@ mod xtables;
 
 pub use cpu_time::CpuTime;
 pub use datagrams::{ReceivedDatagrams, receive_datagrams};
+pub use kept_files::keep_files_from;
 pub use local_time::LocalTime;
 pub use memory::OrEnd;
 pub use mounts::with_files_covered;

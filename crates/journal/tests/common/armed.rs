@@ -90,6 +90,7 @@ impl ArmedMachine {
             storage: Arc::new(UnsyncedStorage),
             clock: Arc::clone(clock) as Arc<dyn JournalClock>,
             retry_for: Duration::ZERO,
+            retry_without_record: Duration::from_millis(200),
             ..JournalOptions::at(self.scratch.path().join("state"))
         }
     }
@@ -104,8 +105,20 @@ impl ArmedMachine {
 
     /// As [`ArmedMachine::watch_while`], with the entry made on the way: the watchdog waits for it.
     pub(crate) fn watch_with(&self, act: impl FnOnce(&dyn Fn())) -> WatchOutcome {
+        self.watch_for(Duration::ZERO, act)
+    }
+
+    /// As [`ArmedMachine::watch_with`], by a watchdog that tries for so long.
+    pub(crate) fn watch_for(
+        &self,
+        retry_for: Duration,
+        act: impl FnOnce(&dyn Fn()),
+    ) -> WatchOutcome {
         let clock = Arc::default();
-        let journal = Journal::new(self.journal_at(&clock));
+        let journal = Journal::new(JournalOptions {
+            retry_for,
+            ..self.journal_at(&clock)
+        });
         let folder = journal.entry_folder(1);
         let wait_for = |path: &Path| {
             let begun = Instant::now();

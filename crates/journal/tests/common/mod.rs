@@ -68,6 +68,7 @@ pub(crate) fn journal_in_boot(
         nonce: 0xabc,
         lock_wait: Duration::from_secs(10),
         retry_for: Duration::ZERO,
+        retry_without_record: Duration::ZERO,
         interrupted: || false,
     })
 }

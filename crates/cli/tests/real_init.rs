@@ -1,5 +1,5 @@
 //! Login prompts that were set really run: under a real systemd, System V init, busybox init, runit and
-//! OpenRC, each as process 1 of namespaces of its own, at once and after it was started anew.
+//! `OpenRC`, each as process 1 of namespaces of its own, at once and after it was started anew.
 
 use std::fs;
 use std::os::unix::process::CommandExt;

@@ -28,7 +28,9 @@ pub use namespace::NetworkNamespace;
 pub use process_end::wait_status_of;
 pub use raw_socket::RawSocket;
 pub use signals::{outlive_signals, take_interrupt, watch_interrupt};
-pub use socket_options::{NumberOption, get_number, set_number, unacknowledged_bytes};
+pub use socket_options::{
+    NumberOption, get_number, set_number, unacknowledged_bytes, unsent_bytes,
+};
 pub use standard_streams::silence_standard_streams;
 pub use tap::Tap;
 pub use tcp_statistics::TcpStatistics;

@@ -99,9 +99,20 @@ pub fn get_number(socket: impl AsFd, option: NumberOption) -> io::Result<u32> {
 
 /// Bytes that a TCP socket was given and its peer has not acknowledged.
 pub fn unacknowledged_bytes(socket: impl AsFd) -> io::Result<u32> {
+    queue_length(socket, libc::TIOCOUTQ)
+}
+
+/// Bytes that a TCP socket was given and that were not sent yet.
+pub fn unsent_bytes(socket: impl AsFd) -> io::Result<u32> {
+    // `SIOCOUTQNSD` of <linux/sockios.h>, which the library does not name.
+    const NOT_SENT: libc::Ioctl = 0x894B;
+    queue_length(socket, NOT_SENT)
+}
+
+fn queue_length(socket: impl AsFd, request: libc::Ioctl) -> io::Result<u32> {
     let mut value: libc::c_int = 0;
-    // SAFETY: the request writes one number.
-    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut value) };
+    // SAFETY: either request writes one number.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), request, &raw mut value) };
     if result == 0 {
         Ok(u32::try_from(value).unwrap_or(0))
     } else {

@@ -16,6 +16,8 @@ pub struct TcpStatistics {
     pub round_trip_variation: u32,
     /// The congestion window in segments.
     pub congestion_window: u32,
+    /// Segments that are taken for lost now, and those that were sent again and are not acknowledged.
+    pub lost: u32,
     /// Segments sent again, since the beginning.
     pub retransmits: u32,
     /// The path's MTU.
@@ -73,6 +75,7 @@ impl TcpStatistics {
             path_mtu: word(60),
             round_trip: word(68),
             round_trip_variation: word(72),
+            lost: word(32).saturating_add(word(36)),
             congestion_window: word(80),
             retransmits: word(100),
             acknowledged: long(120),

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::engine::{
     DatagramCodec, LONGEST_SILENCE, MeterReading, PATIENCE, RunningStream, SendWaiting,
-    StreamSocket, is_timeout,
+    SendersStop, StreamSocket, is_timeout,
 };
 use crate::summary::{DatagramFigures, StreamDirection, StreamSummary, TrafficFigures};
 use crate::wire::iperf3::{CounterWidth, StreamResult, TestParameters, TestResults, stream_id};
@@ -156,6 +156,19 @@ impl TestClock {
                 stream.meter.last_counted().max(meant).min(now)
             };
             end.get_or_insert_with(|| (moment, stream.read_at_end()));
+        }
+    }
+
+    /// Ends the streams that send. Where next to nothing was left to arrive when they stopped, that is when
+    /// the time ends: acknowledgements that the peer held back are no part of it.
+    pub(crate) fn end_senders(&mut self, streams: &[RunningStream], stopped: &SendersStop) {
+        self.ended.resize(streams.len(), None);
+        let end = stopped.end_of_time(streams);
+        for (place, stream) in streams.iter().enumerate() {
+            if stream.sends {
+                let reading = stopped.reading(place, stream);
+                self.ended[place].get_or_insert((end, reading));
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A test with an iperf 2 server. Over TCP it never says what it received, so the time runs until
 //! it has acknowledged all.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -41,8 +42,9 @@ pub(super) fn run(
     options: &ClientOptions,
     server: SocketAddr,
     tell: &mut dyn FnMut(ClientEvent),
+    is_interrupted: &dyn Fn() -> bool,
 ) -> Result<TestSummary, ClientError> {
-    Iperf2Client::new(options, server)?.run(tell)
+    Iperf2Client::new(options, server, is_interrupted)?.run(tell)
 }
 
 /// Where the server's traffic comes to, if not to our own connections.
@@ -60,6 +62,8 @@ struct Iperf2Client<'a> {
     reply: ReplyPort,
     wakeup: Arc<Wakeup>,
     begin: Instant,
+    is_interrupted: &'a dyn Fn() -> bool,
+    was_interrupted: Cell<bool>,
 }
 
 /// Names what was to be done when the system refused.
@@ -68,7 +72,11 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> ClientError {
 }
 
 impl<'a> Iperf2Client<'a> {
-    fn new(options: &'a ClientOptions, server: SocketAddr) -> Result<Self, ClientError> {
+    fn new(
+        options: &'a ClientOptions,
+        server: SocketAddr,
+        is_interrupted: &'a dyn Fn() -> bool,
+    ) -> Result<Self, ClientError> {
         let default = match options.transport {
             TransportName::Tcp => DEFAULT_BLOCK,
             TransportName::Udp if server.is_ipv6() => DEFAULT_DATAGRAM - 20,
@@ -111,6 +119,8 @@ impl<'a> Iperf2Client<'a> {
             reply: reply_port(options, server)?,
             wakeup: Arc::new(Wakeup::new().map_err(system("make a wake-up"))?),
             begin: Instant::now(),
+            is_interrupted,
+            was_interrupted: Cell::new(false),
         })
     }
 
@@ -150,7 +160,7 @@ impl<'a> Iperf2Client<'a> {
         let mut waiting = Vec::new();
         let mut summaries = self.watch(&mut streams, &mut watch, &mut waiting)?;
         drop(watch);
-        if self.options.pattern == TrafficPattern::InTurns {
+        if self.options.pattern == TrafficPattern::InTurns && !self.was_interrupted.get() {
             let mut replies = Vec::new();
             self.accept_replies(parallel, parallel + 1, &mut replies, tell)?;
             self.begin = Instant::now();
@@ -186,7 +196,11 @@ impl<'a> Iperf2Client<'a> {
             peer_cpu_percent: None,
             congestion,
             peer_congestion: None,
-            outcome: TestOutcome::Complete,
+            outcome: if self.was_interrupted.get() {
+                TestOutcome::Interrupted
+            } else {
+                TestOutcome::Complete
+            },
         };
         summary.limiter = Some(answer_for(&summary, &waiting, self.options, idle));
         Ok(summary)
@@ -431,6 +445,13 @@ impl<'a> Iperf2Client<'a> {
             wait_for(&mut waiting, Some(watch.patience())).map_err(system("wait for the test"))?;
             self.wakeup.silence();
             watch.pass(streams);
+            if (self.is_interrupted)() {
+                // Each ends as at the end of its time.
+                self.was_interrupted.set(true);
+                for stream in streams.iter() {
+                    stream.request_stop();
+                }
+            }
             for (place, end) in ends.iter_mut().enumerate() {
                 if end.is_none() && streams[place].is_finished() {
                     waited.extend(streams[place].waiting());
@@ -486,7 +507,15 @@ impl<'a> Iperf2Client<'a> {
                 ];
                 if !late.contains(&self.options.pattern) {
                     let meter = crate::engine::StreamMeter::default();
-                    let _ = crate::engine::receive_tcp(socket, false, Some(CLOSE_TIME), &meter);
+                    let end = crate::engine::receive_tcp(socket, false, Some(CLOSE_TIME), &meter);
+                    let is_reset =
+                        end.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
+                    // What a server takes to the end it acknowledges; one that turns us away resets.
+                    if is_reset && stream.read_at_end().bytes < stream.read().bytes {
+                        return Err(
+                            self.stream_error(io::ErrorKind::ConnectionReset, "it is reset")
+                        );
+                    }
                 }
             }
             (StreamSocket::Tcp(_), false) => {

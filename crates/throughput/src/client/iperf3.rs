@@ -11,12 +11,12 @@ use super::answer::answer_for;
 use super::progress::ProgressWatch;
 use super::{ClientError, ClientEvent, ClientOptions, TestLength, TrafficPattern};
 use crate::engine::{
-    ByteBudget, LONGEST_SILENCE, PATIENCE, RunningStream, StreamPlan, StreamSocket, Wakeup,
-    connect_tcp, connect_udp, has_data, is_timeout, read_exactly, stop_senders, wait_for,
+    ByteBudget, LONGEST_SILENCE, PATIENCE, RunningStream, SendersStop, StreamPlan, StreamSocket,
+    Wakeup, connect_tcp, connect_udp, has_data, is_timeout, read_exactly, stop_senders, wait_for,
     wait_until_acknowledged, watch_for_death, write_fully,
 };
 use crate::iperf3_streams::{
-    ControlError, TestClock, codec_of, results_of, silence_limit, stream_summaries,
+    ControlError, FinishedStreams, TestClock, codec_of, results_of, silence_limit, stream_summaries,
 };
 use crate::summary::{ProtocolKind, TestOutcome, TestSummary, TransportName};
 use crate::wire::iperf3::{
@@ -44,6 +44,7 @@ pub(super) struct Iperf3Client<'a> {
     server: SocketAddr,
     cookie: Cookie,
     pattern: TrafficPattern,
+    is_interrupted: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Iperf3Client<'a> {
@@ -52,12 +53,14 @@ impl<'a> Iperf3Client<'a> {
         server: SocketAddr,
         cookie: Cookie,
         pattern: TrafficPattern,
+        is_interrupted: &'a dyn Fn() -> bool,
     ) -> Self {
         Self {
             options,
             server,
             cookie,
             pattern,
+            is_interrupted,
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> Iperf3Client<'a> {
         let session = ControlSession {
             control,
             server: self.server,
+            is_interrupted: self.is_interrupted,
         };
         if !greeted {
             session.write(&self.cookie.to_wire())?;
@@ -120,6 +124,9 @@ impl<'a> Iperf3Client<'a> {
         };
         let block = options.block.unwrap_or_else(|| match transport {
             TransportKind::Tcp => 128 * 1024,
+            TransportKind::Udp if options.steady_datagrams => {
+                default_datagram(control).min(steady_datagram(options.rate_limit()))
+            }
             TransportKind::Udp => default_datagram(control),
         });
         let (time, bytes, blocks) = match options.length {
@@ -207,7 +214,7 @@ impl<'a> Iperf3Client<'a> {
 
     fn measure(
         &self,
-        session: &ControlSession,
+        session: &ControlSession<'_>,
         sockets: Vec<StreamSocket>,
         parameters: &TestParameters,
         (ids, idle): (Vec<u32>, Option<u32>),
@@ -261,11 +268,20 @@ impl<'a> Iperf3Client<'a> {
         let mut clock = TestClock::new(begin, self.options.omit, time);
         let mut watch =
             ProgressWatch::new(begin, self.options.omit, self.options.interval, ids, tell);
-        session.run_test(&streams, &wakeup, &mut clock, &mut watch, until, wanted)?;
+        let end = session.run_test(&streams, &wakeup, &mut clock, &mut watch, until, wanted)?;
         clock.note_waiting(&streams);
         stop_senders(&streams, false);
-        wait_until_acknowledged(&streams, FLUSH_TIME);
-        clock.end(&streams, true);
+        if wanted.is_some() {
+            wait_until_acknowledged(&streams, FLUSH_TIME);
+            clock.end(&streams, true);
+        } else {
+            let stopped = SendersStop::now(&streams);
+            stopped.wait_until_arrived(&streams, FLUSH_TIME);
+            clock.end_senders(&streams, &stopped);
+        }
+        if end == RunEnd::Interrupted {
+            return Ok(self.cut_off(session, streams, &mut clock, &mut watch, idle));
+        }
         // A server that reads its connections in turns counts what it has read when this comes.
         std::thread::sleep(Duration::from_millis(1));
         session.say(ControlState::TestEnd)?;
@@ -284,25 +300,70 @@ impl<'a> Iperf3Client<'a> {
         }
         let finished = clock.collect(&mut streams);
         let theirs = session.exchange_results(&results_of(&finished))?;
+        Ok(self.summary(session, finished, Some(theirs), idle))
+    }
+
+    /// Ends a test that was interrupted, and sums up what we counted ourselves.
+    fn cut_off(
+        &self,
+        session: &ControlSession<'_>,
+        mut streams: Vec<RunningStream>,
+        clock: &mut TestClock,
+        watch: &mut ProgressWatch<'_>,
+        idle: Option<u32>,
+    ) -> TestSummary {
+        clock.end(&streams, false);
+        watch.finish(&streams);
+        // The server may be gone; nothing more is asked of it.
+        let _ = session.say(ControlState::ClientTerminate);
+        for stream in &streams {
+            stream.request_stop();
+            stream.shut_down(Shutdown::Both);
+        }
+        let finished = clock.collect(&mut streams);
+        self.summary(session, finished, None, idle)
+    }
+
+    /// Sums a test up, with the server's results if it was asked for them.
+    fn summary(
+        &self,
+        session: &ControlSession<'_>,
+        finished: FinishedStreams,
+        theirs: Option<TestResults>,
+        idle: Option<u32>,
+    ) -> TestSummary {
+        let streams = stream_summaries(&finished, theirs.as_ref(), true);
+        let outcome = match theirs {
+            Some(_) => TestOutcome::Complete,
+            None => TestOutcome::Interrupted,
+        };
+        let peer_cpu_percent = theirs.as_ref().map(|theirs| theirs.cpu_percent);
+        let (output, document, congestion) = theirs.map_or((None, None, None), |theirs| {
+            (
+                theirs.server_output_text,
+                theirs.server_output_json,
+                theirs.congestion,
+            )
+        });
         let mut summary = TestSummary {
             limiter: None,
-            peer_output: theirs.server_output_text.clone(),
-            peer_document: theirs.server_output_json.clone(),
+            peer_output: output,
+            peer_document: document,
             protocol: ProtocolKind::Iperf3,
             transport: self.options.transport,
             local: session.control.local_addr().unwrap_or(self.server),
             peer: self.server,
             title: self.options.title.clone(),
-            streams: stream_summaries(&finished, Some(&theirs), true),
+            streams,
             cpu_percent: finished.cpu_percent,
-            peer_cpu_percent: Some(theirs.cpu_percent),
+            peer_cpu_percent,
             congestion: finished.congestion,
-            peer_congestion: theirs.congestion,
-            outcome: TestOutcome::Complete,
+            peer_congestion: congestion,
+            outcome,
         };
         let waiting = &finished.waiting;
         summary.limiter = Some(answer_for(&summary, waiting, self.options, idle));
-        Ok(summary)
+        summary
     }
 
     fn ends_at(&self, begin: Instant) -> Option<Instant> {
@@ -320,6 +381,15 @@ fn default_datagram(control: &TcpStream) -> u32 {
         Ok(known) if known.send_segment >= 536 => known.send_segment.min(65_507),
         _ => USUAL,
     }
+}
+
+/// The payload of which a rate sends some eighty a second: with fewer, a test that is a part of a datagram
+/// longer is a rate that is not kept. What fits into a packet of Ethernet is never too large.
+fn steady_datagram(rate: Option<u64>) -> u32 {
+    const ETHERNET: u64 = 1460;
+    const A_SECOND: u64 = 80;
+    let steady = rate.map_or(u64::MAX, |rate| rate / 8 / A_SECOND);
+    u32::try_from(steady.max(ETHERNET)).unwrap_or(u32::MAX)
 }
 
 /// Opens a UDP stream.
@@ -369,12 +439,22 @@ fn hear_reply(socket: &UdpSocket, answer: &mut [u8]) -> io::Result<bool> {
 }
 
 /// The control connection.
-struct ControlSession {
+struct ControlSession<'a> {
     control: TcpStream,
     server: SocketAddr,
+    is_interrupted: &'a dyn Fn() -> bool,
 }
 
-impl ControlSession {
+/// Why streams do not run any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RunEnd {
+    /// The test is over.
+    Over,
+    /// It was interrupted here.
+    Interrupted,
+}
+
+impl ControlSession<'_> {
     fn write(&self, bytes: &[u8]) -> Result<(), ClientError> {
         let outcome = write_fully(&self.control, bytes, Instant::now() + SERVER_TIME);
         // A server that refuses may close before it has read all; what it says comes first.
@@ -452,8 +532,11 @@ impl ControlSession {
         watch: &mut ProgressWatch<'_>,
         until: Option<Instant>,
         wanted: Option<u64>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<RunEnd, ClientError> {
         loop {
+            if (self.is_interrupted)() {
+                return Ok(RunEnd::Interrupted);
+            }
             let left = until.map(|end| end.saturating_duration_since(Instant::now()));
             let patience = watch
                 .patience()
@@ -476,7 +559,7 @@ impl ControlSession {
                 return Err(self.lost(&ControlError::Odd(format!("{state:?} during the test"))));
             }
             if until.is_some_and(|end| Instant::now() >= end) {
-                return Ok(());
+                return Ok(RunEnd::Over);
             }
             if let Some(wanted) = wanted {
                 let sum = |sends: bool| -> u64 {
@@ -484,7 +567,7 @@ impl ControlSession {
                     these.map(|stream| stream.read().bytes).sum()
                 };
                 if sum(true) >= wanted || sum(false) >= wanted {
-                    return Ok(());
+                    return Ok(RunEnd::Over);
                 }
             }
             if !streams.is_empty() && streams.iter().all(|stream| stream.failure().is_some()) {

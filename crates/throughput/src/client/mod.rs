@@ -15,7 +15,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use crate::summary::TcpBeginning;
-use crate::summary::{ProtocolKind, TestSummary};
+use crate::summary::{ProtocolKind, TestOutcome, TestSummary};
 use crate::wire::iperf3::{Cookie, ServerFault};
 pub use options::{ClientOptions, ProtocolChoice, RandomBytes, TestLength, TrafficPattern};
 pub(crate) use progress::ProgressWatch;
@@ -84,6 +84,14 @@ pub enum ClientError {
 fn list(addresses: &[SocketAddr]) -> String {
     let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     words.join(" and ")
+}
+
+impl ClientReport {
+    /// Whether it tells of a part only, as the test was interrupted here.
+    pub fn is_interrupted(&self) -> bool {
+        let mut tests = self.tests.iter();
+        tests.any(|test| test.outcome == TestOutcome::Interrupted)
+    }
 }
 
 impl ClientError {
@@ -162,6 +170,17 @@ pub fn run_client(
     random: &mut dyn RandomBytes,
     tell: &mut dyn FnMut(&ClientEvent),
 ) -> Result<ClientReport, ClientError> {
+    run_client_until(options, random, tell, &|| false)
+}
+
+/// Runs a test, or the part of it that is over when it is interrupted: what was measured until then is
+/// reported.
+pub fn run_client_until(
+    options: &ClientOptions,
+    random: &mut dyn RandomBytes,
+    tell: &mut dyn FnMut(&ClientEvent),
+    is_interrupted: &dyn Fn() -> bool,
+) -> Result<ClientReport, ClientError> {
     let mut intervals = Vec::new();
     let mut record = |event: ClientEvent| {
         tell(&event);
@@ -169,37 +188,47 @@ pub fn run_client(
             intervals.push(report);
         }
     };
-    let (protocol, server, tests) = match detection::find_server(options, random)? {
-        detection::FoundServer::Iperf3 {
-            control,
-            server,
-            greeting,
-        } => {
-            let patterns = turns(options.pattern);
-            let mut run = |control, greeting: Option<Cookie>, pattern: TrafficPattern| {
-                let cookie = greeting.unwrap_or_else(|| detection::new_cookie(random));
-                iperf3::Iperf3Client::new(options, server, cookie, pattern).run(
-                    control,
-                    greeting.is_some(),
-                    &mut record,
-                )
-            };
-            let mut tests = vec![run(control, greeting, patterns[0])?];
-            for pattern in &patterns[1..] {
-                tests.push(again_while_busy(|| {
-                    run(detection::open_control(options, server)?, None, *pattern)
-                })?);
+    let (protocol, server, tests) =
+        match detection::find_server(options, random)? {
+            detection::FoundServer::Iperf3 {
+                control,
+                server,
+                greeting,
+            } => {
+                let patterns = turns(options.pattern);
+                let mut run =
+                    |control, greeting: Option<Cookie>, pattern: TrafficPattern| {
+                        let cookie = greeting.unwrap_or_else(|| detection::new_cookie(random));
+                        iperf3::Iperf3Client::new(options, server, cookie, pattern, is_interrupted)
+                            .run(control, greeting.is_some(), &mut record)
+                    };
+                let mut tests = vec![run(control, greeting, patterns[0])?];
+                for pattern in &patterns[1..] {
+                    if tests
+                        .iter()
+                        .any(|test| test.outcome == TestOutcome::Interrupted)
+                    {
+                        break;
+                    }
+                    tests.push(again_while_busy(|| {
+                        run(detection::open_control(options, server)?, None, *pattern)
+                    })?);
+                }
+                (ProtocolKind::Iperf3, server, tests)
             }
-            (ProtocolKind::Iperf3, server, tests)
-        }
-        detection::FoundServer::Iperf2 { server, refused } => {
-            let test = iperf2::run(options, server, &mut record).map_err(|error| match error {
-                ClientError::Refused(more) => ClientError::Refused([refused, more].concat()),
-                other => other,
-            })?;
-            (ProtocolKind::Iperf2, server, vec![test])
-        }
-    };
+            detection::FoundServer::Iperf2 { server, refused } => {
+                let test =
+                    iperf2::run(options, server, &mut record, is_interrupted).map_err(|error| {
+                        match error {
+                            ClientError::Refused(more) => {
+                                ClientError::Refused([refused, more].concat())
+                            }
+                            other => other,
+                        }
+                    })?;
+                (ProtocolKind::Iperf2, server, vec![test])
+            }
+        };
     Ok(ClientReport {
         server,
         protocol,

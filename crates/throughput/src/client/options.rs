@@ -100,6 +100,8 @@ pub struct ClientOptions {
     pub wide_counters: bool,
     /// Datagrams are not fragmented.
     pub dont_fragment: bool,
+    /// Whether a slow rate takes smaller datagrams than the path has room for, so that it is kept.
+    pub steady_datagrams: bool,
     /// Received bytes are copied out of the kernel.
     pub copy: bool,
     /// Several datagrams may go in one call.
@@ -141,6 +143,7 @@ impl ClientOptions {
             title: None,
             wide_counters: true,
             dont_fragment: false,
+            steady_datagrams: true,
             copy: false,
             segmentation: true,
             connect_time: None,

@@ -4,6 +4,7 @@ mod arrivals;
 mod codec;
 mod meter;
 mod pacer;
+mod senders_stop;
 mod sockets;
 mod stream;
 mod tcp;
@@ -13,6 +14,7 @@ mod wakeup;
 pub(crate) use arrivals::ArrivalLedger;
 pub(crate) use codec::DatagramCodec;
 pub(crate) use meter::{MeterReading, StreamMeter};
+pub(crate) use senders_stop::SendersStop;
 pub(crate) use sockets::{
     SocketSettings, accept_pending, canonical, connect_tcp, connect_udp, has_data, is_timeout,
     listen_tcp, open_flow, open_udp, prepare_tcp, prepare_udp, read_exactly, wait_for,

@@ -65,7 +65,8 @@ pub(crate) fn send_udp(
         if let Some(pacer) = &pacer {
             let wait = pacer.wait(now - begin);
             if !wait.is_zero() {
-                std::thread::sleep(wait.min(PATIENCE));
+                let left = plan.deadline.map_or(PATIENCE, |end| end - now);
+                std::thread::sleep(wait.min(PATIENCE).min(left));
                 continue;
             }
         }

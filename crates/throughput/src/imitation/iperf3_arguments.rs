@@ -507,6 +507,7 @@ fn client_of(given: &[GivenOption]) -> Result<ClientOptions, ImitationError> {
         dont_fragment: has("dont-fragment"),
         wants_server_output: has("get-server-output"),
         segmentation: !has("no-gsro"),
+        steady_datagrams: false,
         ..ClientOptions::new("")
     };
     options.wide_counters = has("udp-counters-64bit");

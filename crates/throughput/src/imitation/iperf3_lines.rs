@@ -290,7 +290,9 @@ impl Iperf3Lines {
         if let Some(output) = &test.peer_output {
             let _ = write!(text, "\nServer output:\n{output}\n");
         }
-        text.push_str("\niperf Done.\n");
+        if !report.is_interrupted() {
+            text.push_str("\niperf Done.\n");
+        }
         self.titled(&text)
     }
 

@@ -214,7 +214,15 @@ fn judge(pending: &mut PendingConnection) -> Judgement {
         let mut rest = [0; 4096];
         return match (&pending.stream).read(&mut rest) {
             Ok(0) => Judgement::Close,
-            Ok(_) => Judgement::Wait,
+            Ok(count) => {
+                let room = COOKIE_LENGTH.saturating_sub(pending.bytes.len());
+                pending.bytes.extend(&rest[..count.min(room)]);
+                match recognise_stream(&pending.bytes) {
+                    StreamOpening::Undecided | StreamOpening::Iperf3 => Judgement::Wait,
+                    // A client that reads nothing: what it sends is left unread, and the reset tells it.
+                    _ => Judgement::Close,
+                }
+            }
             Err(error) if is_timeout(&error) => Judgement::Wait,
             Err(_) => Judgement::Close,
         };

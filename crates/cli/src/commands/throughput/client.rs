@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use surefoot_throughput::client::{
     ClientError, ClientEvent, ClientOptions, ProtocolChoice, RandomBytes, TestLength,
-    TrafficPattern, run_client,
+    TrafficPattern, run_client_until,
 };
 use surefoot_throughput::html_page::html_page;
 use surefoot_throughput::imitation::{Iperf2ClientLines, Iperf2Printing};
@@ -48,6 +48,7 @@ Examples:
 
 Exit status:
   0  measured
+  1  interrupted: what was measured until then is told
   2  bad usage, or the test could not be made
   3  not permitted")]
 pub(crate) struct ClientArgs {
@@ -267,6 +268,7 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
     let mut document = Iperf3Document::new(&options, time, &system_name());
     let mut broken = None;
     let mut tell = |event: &ClientEvent| {
+        heed_interrupt(event);
         document.event(event);
         let text = match (&mut live, event) {
             (LiveAnswer::Text(text), event) => text.event(event),
@@ -281,7 +283,12 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
             broken = output.answer(&surefoot_report::escape_json(text)).err();
         }
     };
-    let outcome = run_client(&options, &mut random, &mut tell);
+    let outcome = run_client_until(
+        &options,
+        &mut random,
+        &mut tell,
+        &surefoot_sys::take_interrupt,
+    );
     if let Some(failure) = broken {
         return Err(failure);
     }
@@ -313,7 +320,20 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
         },
     };
     output.answer(&answer)?;
+    if report.is_interrupted() {
+        output.complain("interrupted: this is what was measured until then\n");
+        return Ok(Status::Findings);
+    }
     Ok(Status::Clean)
+}
+
+/// From the moment at which data flow Ctrl-C ends the measuring, and not the program: what was measured is
+/// told. Before there is nothing to tell.
+pub(super) fn heed_interrupt(event: &ClientEvent) {
+    if matches!(event, ClientEvent::Connected { .. }) {
+        // Where it cannot be heeded it ends the program.
+        let _ = surefoot_sys::watch_interrupt();
+    }
 }
 
 fn open_page(path: &Path) -> Result<std::fs::File, Failure> {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
 
-use surefoot_throughput::client::{ClientEvent, ClientOptions, run_client};
+use surefoot_throughput::client::{ClientEvent, ClientOptions, run_client_until};
 use surefoot_throughput::imitation::{
     Iperf2ClientLines, Iperf2Order, Iperf2Printing, Iperf2ServerLines, iperf2_error_text,
     iperf2_help, iperf2_version, read_iperf2_arguments,
@@ -11,7 +11,7 @@ use surefoot_throughput::imitation::{
 use surefoot_throughput::server::{Server, ServerEvent, ServerOptions};
 use surefoot_throughput::summary::TestOutcome;
 
-use super::super::client::{SystemRandom, local_stamp};
+use super::super::client::{SystemRandom, heed_interrupt, local_stamp};
 use super::super::server::give_up_root;
 use super::{LineSink, Status};
 use crate::error::Failure;
@@ -49,12 +49,18 @@ fn client(
     let mut lines = Iperf2ClientLines::new(options, printing);
     let mut broken = None;
     let mut tell = |event: &ClientEvent| {
+        heed_interrupt(event);
         let text = lines.event(event, &local_stamp());
         if broken.is_none() {
             broken = sink.write(&text).err();
         }
     };
-    let outcome = run_client(options, &mut random, &mut tell);
+    let outcome = run_client_until(
+        options,
+        &mut random,
+        &mut tell,
+        &surefoot_sys::take_interrupt,
+    );
     if let Some(failure) = broken {
         return Err(failure);
     }

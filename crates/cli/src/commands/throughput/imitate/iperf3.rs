@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
 
-use surefoot_throughput::client::{ClientEvent, ClientOptions, ClientReport, run_client};
+use surefoot_throughput::client::{ClientEvent, ClientOptions, ClientReport, run_client_until};
 use surefoot_throughput::imitation::{
     Iperf3Form, Iperf3Lines, Iperf3Order, Iperf3Printing, iperf3_error_text, iperf3_help,
     iperf3_version, read_iperf3_arguments,
@@ -13,7 +13,7 @@ use surefoot_throughput::iperf3_json::{Iperf3Document, http_date};
 use surefoot_throughput::server::{Server, ServerEvent, ServerOptions};
 use surefoot_throughput::summary::{TestOutcome, TestSummary};
 
-use super::super::client::{SystemRandom, seconds_since_1970, system_name};
+use super::super::client::{SystemRandom, heed_interrupt, seconds_since_1970, system_name};
 use super::super::server::give_up_root;
 use super::{LineSink, Status};
 use crate::error::Failure;
@@ -56,6 +56,7 @@ fn client(
         .with_extra_data(printing.extra_data.as_deref());
     let mut broken = None;
     let mut tell = |event: &ClientEvent| {
+        heed_interrupt(event);
         document.event(event);
         let text = match (printing.form, event) {
             (Iperf3Form::Text, event) => lines.event(event, &system, &http_date(time)),
@@ -73,10 +74,16 @@ fn client(
             broken = sink.write(&text).err();
         }
     };
-    let outcome = run_client(options, &mut random, &mut tell);
+    let outcome = run_client_until(
+        options,
+        &mut random,
+        &mut tell,
+        &surefoot_sys::take_interrupt,
+    );
     if let Some(failure) = broken {
         return Err(failure);
     }
+    let is_interrupted = outcome.as_ref().is_ok_and(ClientReport::is_interrupted);
     match (outcome, printing.form) {
         (Ok(mut report), Iperf3Form::Text) => {
             for test in &mut report.tests {
@@ -85,7 +92,11 @@ fn client(
             sink.write(&lines.client_end(&report))?;
         }
         (Ok(report), Iperf3Form::Document) => {
-            sink.write(&output.json(&document.report(&report))?)?;
+            let mut whole = document.report(&report);
+            if is_interrupted {
+                whole["error"] = serde_json::Value::from(INTERRUPTED);
+            }
+            sink.write(&output.json(&whole)?)?;
         }
         (Ok(report), Iperf3Form::Stream) => sink.write(&shown_line(document.end_event(&report)))?,
         (Err(error), form) => {
@@ -100,8 +111,18 @@ fn client(
             return Ok(false);
         }
     }
-    Ok(true)
+    match printing.form {
+        Iperf3Form::Text if is_interrupted => output.complain(&format!("iperf3: {INTERRUPTED}\n")),
+        Iperf3Form::Stream if is_interrupted => {
+            sink.write(&shown_line(Iperf3Document::error_event(INTERRUPTED)))?;
+        }
+        _ => {}
+    }
+    Ok(!is_interrupted)
 }
+
+/// What the program says when Ctrl-C has ended its test.
+const INTERRUPTED: &str = "interrupt - the client has terminated";
 
 /// Lines of the peer, for a terminal.
 fn harmless(text: &str) -> String {

@@ -4,6 +4,7 @@
 
 mod cpu_time;
 mod datagrams;
+mod interfaces;
 mod kept_files;
 mod local_time;
 mod memory;
@@ -20,6 +21,7 @@ mod xtables;
 
 pub use cpu_time::CpuTime;
 pub use datagrams::{ReceivedDatagrams, receive_datagrams};
+pub use interfaces::{interface_of, wireless_rate};
 pub use kept_files::keep_files_from;
 pub use local_time::LocalTime;
 pub use memory::OrEnd;

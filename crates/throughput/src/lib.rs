@@ -6,6 +6,7 @@
 //! [`client`] runs tests with servers of both.
 
 pub mod client;
+mod cpu_quota;
 mod engine;
 pub mod html_page;
 pub mod imitation;
@@ -13,6 +14,7 @@ mod iperf2_streams;
 pub mod iperf3_json;
 mod iperf3_streams;
 pub mod limiter;
+pub mod link_rate;
 pub mod metrics;
 pub mod metrics_port;
 pub mod privileges;

@@ -5,12 +5,19 @@
 
 use serde::Serialize;
 
+use crate::link_rate::LinkRate;
+use crate::summary::as_float;
+
 /// What limited a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LimiterKind {
     /// The rate that was asked for.
     AskedRate,
+    /// The nominal rate of the link that leaves this machine.
+    Link,
+    /// The CPU quota of the control group of this side.
+    CpuQuota,
     /// The CPU of the side that sends.
     SenderCpu,
     /// The CPU of the side that receives.
@@ -95,6 +102,10 @@ pub struct LimiterFacts {
     pub idle_round_trip: Option<u32>,
     /// The round-trip time while it ran, microseconds.
     pub loaded_round_trip: Option<u32>,
+    /// Of the time, the part in which the quota of this side's control group kept it from the CPU.
+    pub quota_share: f64,
+    /// The link that leaves this machine; `None` is unknown.
+    pub link: Option<LinkRate>,
 }
 
 /// A rate this near to the one asked for is it.
@@ -148,6 +159,61 @@ fn asked_rate(facts: &LimiterFacts) -> Option<Judgement> {
     })
 }
 
+/// A quota that stood in the way for a part of the time that cannot be chance.
+fn cpu_quota(facts: &LimiterFacts) -> Option<Judgement> {
+    const MATTERS: f64 = 0.15;
+    const MOST_OF_IT: f64 = 0.4;
+    let share = facts.quota_share;
+    (share >= MATTERS).then(|| {
+        let why = format!(
+            "the CPU quota of this side's control group stopped it for {:.0} % of the time",
+            (share * 100.0).min(100.0)
+        );
+        let certainty = if share >= MOST_OF_IT {
+            LimiterCertainty::Certainly
+        } else {
+            LimiterCertainty::Probably
+        };
+        let advice =
+            "raise cpu.max (version 1: cpu.cfs_quota_us) of the group, or measure outside of it";
+        (LimiterKind::CpuQuota, certainty, why, Some(advice))
+    })
+}
+
+/// A link that carries as much as links of its kind do.
+fn full_link(facts: &LimiterFacts) -> Option<Judgement> {
+    let link = facts.link.as_ref()?;
+    let expected = link.expected();
+    let part = facts.rate / expected;
+    let [rate, nominal, expected] =
+        [facts.rate, as_float(link.nominal), expected].map(crate::quantity::show_rate);
+    let name = &link.interface;
+    let (is_full, why, advice) = if link.is_wireless {
+        // Rates of Wi-Fi change from one moment to the next, so that its share is a wide one.
+        let why = format!(
+            "{name} is at {nominal}, of which Wi-Fi carries about {expected}, since stations take turns and \
+             each frame waits and is acknowledged; {rate} went"
+        );
+        let advice =
+            "go nearer to the access point, take a free channel or a wider one, or a cable";
+        ((0.65..1.7).contains(&part), why, advice)
+    } else {
+        let why =
+            format!("{rate} went of the {expected} of payload that {name} carries at {nominal}");
+        (
+            (0.93..1.1).contains(&part),
+            why,
+            "a faster link would carry more",
+        )
+    };
+    is_full.then_some((
+        LimiterKind::Link,
+        LimiterCertainty::Probably,
+        why,
+        Some(advice),
+    ))
+}
+
 /// The side that has used up a core for each of its streams.
 fn busy_core(facts: &LimiterFacts) -> Option<Judgement> {
     let streams = f64::from(facts.streams.max(1));
@@ -169,6 +235,9 @@ fn busy_core(facts: &LimiterFacts) -> Option<Judgement> {
 fn judge_tcp(facts: &LimiterFacts) -> Option<Judgement> {
     use LimiterCertainty::{Certainly, Probably};
     if let Some(judgement) = asked_rate(facts) {
+        return Some(judgement);
+    }
+    if let Some(judgement) = cpu_quota(facts).or_else(|| full_link(facts)) {
         return Some(judgement);
     }
     if facts.seconds < SHORT {
@@ -279,7 +348,10 @@ fn judge_udp(facts: &LimiterFacts) -> Option<Judgement> {
             ),
         });
     }
-    asked_rate(facts).or_else(|| busy_core(facts))
+    asked_rate(facts)
+        .or_else(|| cpu_quota(facts))
+        .or_else(|| full_link(facts))
+        .or_else(|| busy_core(facts))
 }
 
 /// Microseconds as milliseconds.
@@ -336,6 +408,56 @@ mod tests {
             ..facts()
         };
         check(&missed, LimiterKind::Unknown, LimiterCertainty::Unknown);
+    }
+
+    #[test]
+    fn a_quota_that_stops_a_side_is_the_limit_and_a_little_of_it_is_not() {
+        for (share, limiter, certainty) in [
+            (0.8, LimiterKind::CpuQuota, LimiterCertainty::Certainly),
+            (0.2, LimiterKind::CpuQuota, LimiterCertainty::Probably),
+            (0.05, LimiterKind::Unknown, LimiterCertainty::Unknown),
+        ] {
+            let quota = LimiterFacts {
+                quota_share: share,
+                ..facts()
+            };
+            check(&quota, limiter, certainty);
+        }
+        // A rate that is kept in spite of it is what was asked for.
+        let kept = LimiterFacts {
+            quota_share: 0.8,
+            asked_rate: Some(1_000_000_000),
+            ..facts()
+        };
+        check(&kept, LimiterKind::AskedRate, LimiterCertainty::Certainly);
+    }
+
+    #[test]
+    fn a_link_that_is_full_is_the_limit_by_what_its_kind_carries() {
+        let over = |nominal: u64, is_wireless, rate: f64| LimiterFacts {
+            link: Some(LinkRate {
+                interface: "if0".to_owned(),
+                nominal,
+                is_wireless,
+            }),
+            rate,
+            ..facts()
+        };
+        // 802.11n at 65 Mbit/s.
+        let wifi = over(65_000_000, true, 31.8e6);
+        check(&wifi, LimiterKind::Link, LimiterCertainty::Probably);
+        let why = find_limiter(&wifi).because;
+        assert!(
+            why.contains("carries about 39.0 Mbits/sec") && why.contains("31.8 Mbits/sec went"),
+            "{why}"
+        );
+        let cable = over(1_000_000_000, false, 938e6);
+        check(&cable, LimiterKind::Link, LimiterCertainty::Probably);
+        // Far below, the link is not what limits.
+        let slow = over(65_000_000, true, 9e6);
+        check(&slow, LimiterKind::Unknown, LimiterCertainty::Unknown);
+        let slow = over(1_000_000_000, false, 700e6);
+        check(&slow, LimiterKind::Unknown, LimiterCertainty::Unknown);
     }
 
     #[test]
@@ -411,7 +533,7 @@ mod tests {
         let bunches = LimiterFacts {
             host_share: Some(0.02),
             host_share_most: Some(1.0),
-            ..udp
+            ..udp.clone()
         };
         check(
             &bunches,
@@ -421,7 +543,7 @@ mod tests {
         let path = LimiterFacts {
             host_share: Some(0.002),
             host_share_most: Some(0.1),
-            ..udp
+            ..udp.clone()
         };
         check(&path, LimiterKind::Loss, LimiterCertainty::Probably);
         let host = LimiterFacts {

@@ -219,6 +219,8 @@ pub fn client_metrics(report: &ClientReport) -> String {
 fn limiter_word(limiter: LimiterKind) -> &'static str {
     match limiter {
         LimiterKind::AskedRate => "asked-rate",
+        LimiterKind::Link => "link",
+        LimiterKind::CpuQuota => "cpu-quota",
         LimiterKind::SenderCpu => "sender-cpu",
         LimiterKind::ReceiverCpu => "receiver-cpu",
         LimiterKind::ReceiveWindow => "receive-window",

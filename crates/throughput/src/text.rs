@@ -288,6 +288,8 @@ fn bar(rate: f64, highest: f64) -> String {
 pub(crate) fn limiter_sentence(answer: &LimiterAnswer) -> String {
     let what = match answer.limiter {
         LimiterKind::AskedRate => "the rate asked for",
+        LimiterKind::Link => "the rate of the link",
+        LimiterKind::CpuQuota => "the CPU quota of this side",
         LimiterKind::SenderCpu => "the CPU of the sender",
         LimiterKind::ReceiverCpu => "the CPU of the receiver",
         LimiterKind::ReceiveWindow => "the window of the receiver",

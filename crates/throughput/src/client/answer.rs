@@ -1,8 +1,10 @@
 //! Puts together what a client knows about what limited its test.
 
 use super::ClientOptions;
+use crate::cpu_quota::CpuQuotaWatch;
 use crate::engine::SendWaiting;
 use crate::limiter::{LimiterAnswer, LimiterFacts, find_limiter};
+use crate::link_rate::LinkRate;
 use crate::summary::{StreamDirection, TestSummary, TrafficFigures, TransportName, as_float};
 
 /// Datagrams that the kernel hands over, or drops, as one.
@@ -14,6 +16,7 @@ pub(super) fn answer_for(
     waiting: &[SendWaiting],
     options: &ClientOptions,
     idle: Option<u32>,
+    quota: &CpuQuotaWatch,
 ) -> LimiterAnswer {
     let we_send = summary
         .streams
@@ -84,6 +87,8 @@ pub(super) fn answer_for(
             (as_float(most) / as_float(loss.lost)).min(1.0)
         }),
         idle_round_trip: idle,
+        quota_share: quota.throttled().as_secs_f64() / moved.seconds.max(1e-3),
+        link: LinkRate::of_address(summary.local.ip()),
         loaded_round_trip: waiting.iter().map(|one| one.round_trip).max(),
     })
 }

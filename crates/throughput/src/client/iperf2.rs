@@ -13,6 +13,7 @@ use surefoot_sys::CpuTime;
 use super::answer::answer_for;
 use super::progress::ProgressWatch;
 use super::{ClientError, ClientEvent, ClientOptions, TestLength, TrafficPattern};
+use crate::cpu_quota::CpuQuotaWatch;
 use crate::engine::{
     ByteBudget, DatagramCodec, LONGEST_SILENCE, RunningStream, SendWaiting, StreamPlan,
     StreamSocket, Wakeup, accept_pending, connect_tcp, connect_udp, has_data, listen_tcp, open_udp,
@@ -64,6 +65,7 @@ struct Iperf2Client<'a> {
     begin: Instant,
     is_interrupted: &'a dyn Fn() -> bool,
     was_interrupted: Cell<bool>,
+    quota: CpuQuotaWatch,
 }
 
 /// Names what was to be done when the system refused.
@@ -121,6 +123,7 @@ impl<'a> Iperf2Client<'a> {
             begin: Instant::now(),
             is_interrupted,
             was_interrupted: Cell::new(false),
+            quota: CpuQuotaWatch::start(),
         })
     }
 
@@ -202,7 +205,13 @@ impl<'a> Iperf2Client<'a> {
                 TestOutcome::Complete
             },
         };
-        summary.limiter = Some(answer_for(&summary, &waiting, self.options, idle));
+        summary.limiter = Some(answer_for(
+            &summary,
+            &waiting,
+            self.options,
+            idle,
+            &self.quota,
+        ));
         Ok(summary)
     }
 

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::answer::answer_for;
 use super::progress::ProgressWatch;
 use super::{ClientError, ClientEvent, ClientOptions, TestLength, TrafficPattern};
+use crate::cpu_quota::CpuQuotaWatch;
 use crate::engine::{
     ByteBudget, LONGEST_SILENCE, PATIENCE, RunningStream, SendersStop, StreamPlan, StreamSocket,
     Wakeup, connect_tcp, connect_udp, has_data, is_timeout, read_exactly, stop_senders, wait_for,
@@ -45,6 +46,7 @@ pub(super) struct Iperf3Client<'a> {
     cookie: Cookie,
     pattern: TrafficPattern,
     is_interrupted: &'a dyn Fn() -> bool,
+    quota: CpuQuotaWatch,
 }
 
 impl<'a> Iperf3Client<'a> {
@@ -61,6 +63,7 @@ impl<'a> Iperf3Client<'a> {
             cookie,
             pattern,
             is_interrupted,
+            quota: CpuQuotaWatch::start(),
         }
     }
 
@@ -362,7 +365,13 @@ impl<'a> Iperf3Client<'a> {
             outcome,
         };
         let waiting = &finished.waiting;
-        summary.limiter = Some(answer_for(&summary, waiting, self.options, idle));
+        summary.limiter = Some(answer_for(
+            &summary,
+            waiting,
+            self.options,
+            idle,
+            &self.quota,
+        ));
         summary
     }
 

@@ -30,7 +30,14 @@ pub(crate) fn run(name: &str) -> Outcome {
         "stop" => stop_tests(),
         "throughput" => release_tests(
             "surefoot-throughput",
-            &["foreign_clients", "own_client"],
+            &[
+                "--test",
+                "foreign_clients",
+                "--test",
+                "own_client",
+                "--",
+                "--nocapture",
+            ],
             ("SUREFOOT_THROUGHPUT_SECONDS", "10"),
         ),
         "watchdog" => watchdog_tests(),

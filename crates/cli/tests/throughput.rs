@@ -262,3 +262,177 @@ fn the_unit_file_is_the_one_that_is_shipped() {
     );
     assert!(ran.out.contains("\nDynamicUser=yes\n"));
 }
+
+/// Interrupts a client as Ctrl-C does, once it has run for a while.
+fn interrupted(network: &Namespace, words: &[&str]) -> common::Ran {
+    let mut child = start(network, words);
+    // Its streams are there when the kernel has connections of it; then it measures.
+    let end = Instant::now() + Duration::from_secs(10);
+    let pid = child.id().to_string();
+    let is_measuring = || {
+        let sockets = network.run(&["ss", "-Htnp", "state", "established"]);
+        let sockets = sockets.expect("ss");
+        let ours = sockets
+            .lines()
+            .filter(|line| line.contains(&format!("pid={pid},")));
+        // The streams of iperf 2 have no connection beside them, and UDP has none of its own.
+        let one = words.contains(&"--iperf2") || words.contains(&"-u");
+        ours.count() >= if one { 1 } else { 2 }
+    };
+    while !is_measuring() {
+        assert!(Instant::now() < end, "{words:?} does not measure");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(700));
+    let status = Command::new("kill").args(["-s", "INT", &pid]).status();
+    assert!(status.expect("kill is there").success());
+    let end = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().expect("a child").is_none() {
+        assert!(Instant::now() < end, "{words:?} does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    common::ran(child.wait_with_output().expect("it has ended"))
+}
+
+#[test]
+fn an_interrupt_tells_what_was_measured() {
+    let measured = Measured::new(&[]);
+    let words = |more: &[&'static str]| {
+        [
+            &["throughput", "client", "127.0.0.1", "-t", "60", "-b", "50M"],
+            more,
+        ]
+        .concat()
+    };
+    for more in [
+        [].as_slice(),
+        &["-R"],
+        &["-u"],
+        &["--iperf2"],
+        &["--iperf2", "-R"],
+    ] {
+        let ran = interrupted(&measured.network, &words(more));
+        assert_eq!(ran.status, 1, "{more:?}: {ran:?}");
+        assert!(ran.err.contains("interrupted: "), "{more:?}: {ran:?}");
+        let who = if more.contains(&"-R") {
+            "receiver"
+        } else {
+            "sender"
+        };
+        let rows = ran.out.lines().filter(|line| line.ends_with(who));
+        assert_eq!(rows.count(), 1, "{more:?}: {ran:?}");
+    }
+    let json = interrupted(&measured.network, &words(&["--format", "json"]));
+    let value: Value = serde_json::from_str(&json.out).expect("JSON");
+    let outcome = &value["answer"]["tests"][0]["outcome"]["how"];
+    assert_eq!((json.status, outcome), (1, &Value::from("interrupted")));
+    let sent = &value["answer"]["tests"][0]["streams"][0]["sent"]["bytes"];
+    assert!(sent.as_u64().is_some_and(|bytes| bytes > 0), "{json:?}");
+
+    // Called as iperf3 it says what that program says.
+    let words = [
+        "throughput",
+        "--as",
+        "iperf3",
+        "--",
+        "-c",
+        "127.0.0.1",
+        "-t",
+        "60",
+        "-b",
+        "50M",
+    ];
+    let ran = interrupted(&measured.network, &words);
+    let said = "iperf3: interrupt - the client has terminated\n";
+    assert_eq!((ran.status, ran.err.as_str()), (1, said), "{ran:?}");
+    assert!(
+        ran.out.contains("sender\n") && !ran.out.contains("iperf Done."),
+        "{ran:?}"
+    );
+    // The server serves on.
+    let served = measured.client(&["-n", "1K"]);
+    assert!(served.contains("sender"), "{served}");
+}
+
+/// A group with a quota of a tenth of a CPU, in the hierarchy of the version that has the controller.
+struct QuotaGroup(std::path::PathBuf);
+
+impl QuotaGroup {
+    fn make() -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let place = |wanted: &dyn Fn(&str, &str) -> bool| {
+            mounts.lines().find_map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                wanted(words[2], words[3]).then(|| Path::new(words[1]).to_owned())
+            })
+        };
+        let one = place(&|kind, options| {
+            kind == "cgroup" && options.split(',').any(|option| option == "cpu")
+        });
+        let two = place(&|kind, _| kind == "cgroup2");
+        let (root, file, quota) = match (one, two) {
+            (Some(root), _) => (root, "cpu.cfs_quota_us", "10000"),
+            (None, Some(root)) => {
+                // It may be given on already.
+                let _ = std::fs::write(root.join("cgroup.subtree_control"), "+cpu");
+                (root, "cpu.max", "10000 100000")
+            }
+            (None, None) => panic!("this test needs control groups that are mounted"),
+        };
+        let group = Self(root.join(format!("surefoot-quota-{}", std::process::id())));
+        let made =
+            std::fs::create_dir(&group.0).and_then(|()| std::fs::write(group.0.join(file), quota));
+        assert!(
+            made.is_ok(),
+            "this test needs root and CPU quotas of control groups: {made:?}"
+        );
+        group
+    }
+}
+
+impl Drop for QuotaGroup {
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_cpu_quota_is_named_as_what_limited_the_test() {
+    let measured = Measured::new(&[]);
+    let group = QuotaGroup::make();
+    let script = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+    let run = |inside: bool| {
+        let child = measured.network.within(|| {
+            let mut command = Command::new("sh");
+            let script = if inside { script } else { "exec \"$@\"" };
+            command.args(["-c", script]).arg(&group.0);
+            command.arg(env!("CARGO_BIN_EXE_surefoot"));
+            command.args([
+                "throughput",
+                "client",
+                "127.0.0.1",
+                "-t",
+                "2",
+                "--format",
+                "json",
+            ]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
+        });
+        let output = child
+            .expect("it starts")
+            .wait_with_output()
+            .expect("it ends");
+        let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        value["answer"]["tests"][0]["limiter"].clone()
+    };
+    let limited = run(true);
+    assert_eq!(limited["limiter"], "cpu-quota", "{limited}");
+    assert_eq!(limited["certainty"], "certainly", "{limited}");
+    let free = run(false);
+    assert_ne!(free["limiter"], "cpu-quota", "{free}");
+}

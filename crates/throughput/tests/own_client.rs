@@ -351,13 +351,18 @@ fn a_short_test_is_short() {
         length: TestLength::Bytes(1024),
         ..client()
     };
+    // A pause of the program's own would be in each of them; what else the machine does is not.
+    let limit = Duration::from_millis(20);
     let mut best = Duration::MAX;
-    for _ in 0..5 {
+    for _ in 0..100 {
         let begin = Instant::now();
         run_in(&bench.namespace, &options).expect("a test");
         best = best.min(begin.elapsed());
+        if best <= limit {
+            return;
+        }
     }
-    assert!(best <= Duration::from_millis(20), "{best:?}");
+    panic!("{best:?}");
 }
 
 #[test]

@@ -40,6 +40,9 @@ _surefoot() {
             surefoot,consoles)
                 cmd="surefoot__subcmd__consoles"
                 ;;
+            surefoot,diagnose)
+                cmd="surefoot__subcmd__diagnose"
+                ;;
             surefoot,edit)
                 cmd="surefoot__subcmd__edit"
                 ;;
@@ -217,6 +220,9 @@ _surefoot() {
             surefoot__subcmd__help,consoles)
                 cmd="surefoot__subcmd__help__subcmd__consoles"
                 ;;
+            surefoot__subcmd__help,diagnose)
+                cmd="surefoot__subcmd__help__subcmd__diagnose"
+                ;;
             surefoot__subcmd__help,edit)
                 cmd="surefoot__subcmd__help__subcmd__edit"
                 ;;
@@ -332,7 +338,7 @@ _surefoot() {
 
     case "${cmd}" in
         surefoot)
-            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall consoles stop signals throughput bisect edit changes undo confirm rollback watchdog bisect-guard explain completions man help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version check capture firewall consoles stop signals throughput diagnose bisect edit changes undo confirm rollback watchdog bisect-guard explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -939,6 +945,44 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__diagnose)
+            opts="-v -q -h -V --expect --method --data --test --format --schema --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --method)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --test)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2004,7 +2048,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help)
-            opts="check capture firewall consoles stop signals throughput bisect edit changes undo confirm rollback watchdog bisect-guard explain completions man help"
+            opts="check capture firewall consoles stop signals throughput diagnose bisect edit changes undo confirm rollback watchdog bisect-guard explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2188,6 +2232,20 @@ _surefoot() {
         surefoot__subcmd__help__subcmd__consoles__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__diagnose)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -15,6 +15,7 @@ const SCHEMAS: &[(&[&str], &str)] = &[
     (&["check"], "findings.json"),
     (&["bisect"], "bisect.json"),
     (&["consoles"], "consoles.json"),
+    (&["diagnose"], "diagnose.json"),
     (&["firewall", "show"], "firewall-show.json"),
     (&["changes"], "changes.json"),
     (&["throughput", "client"], "throughput.json"),

@@ -157,6 +157,8 @@ surefoot() {
     # A process of our own stands for those in the examples.
     "signals "[0-9n]*) shift 2; set -- signals $$ "$@" ;;
     signals*) ;;
+    # A port at which nothing listens stands for those in the examples.
+    diagnose*) shift 2; set -- diagnose :1 "$@" ;;
     stop*)
         sleep 60 > /dev/null 2>&1 &
         shift; case "$1" in :8080|812) shift ;; *) echo "error: no target" >&2; exit 9 ;; esac

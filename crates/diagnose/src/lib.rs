@@ -5,16 +5,26 @@
 //! connects with the symptom is not named, and where nothing is left the answer is *unknown*. All of this is pure;
 //! only `act` looks at the machine.
 
+mod act;
 mod chain;
+pub mod discover;
+mod drawing;
+mod error;
 mod observation;
 mod rules;
+mod target;
 mod verdict;
+pub mod wire;
 
+pub use act::{DiagnoseQuestion, LookedAt, look_and_diagnose};
 pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
+pub use drawing::{draw_chain, hop_state, write_answer};
+pub use error::DiagnoseError;
 pub use observation::{
     CertificateFacts, ConfigFacts, ConnectOutcome, HopFacts, ListenerFacts, LogLine, NameFacts,
     PidFileFacts, ProbeFacts, ProcessFacts, ReplyOutcome, Scene, ShownSymptom, SocketFile,
     StorageFacts, SymptomOutcome,
 };
 pub use rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect};
+pub use target::{AskedTarget, AskedUrl, parse_target};
 pub use verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, diagnose_scene};

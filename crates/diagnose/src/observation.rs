@@ -14,6 +14,8 @@ pub struct Scene {
     pub symptom: ShownSymptom,
     /// The hops; the first is where the symptom is shown.
     pub hops: Vec<HopFacts>,
+    /// How many of the first hops were asked about: more than one for a unit with several ports.
+    pub fronts: usize,
     /// Who uses whom.
     pub edges: Vec<ChainEdge>,
     /// Seconds since 1970 when it was looked at.
@@ -365,6 +367,11 @@ impl HopFacts {
 }
 
 impl Scene {
+    /// How many hops were asked about.
+    pub fn front_count(&self) -> usize {
+        self.fronts.max(1).min(self.hops.len())
+    }
+
     /// The edges that lead to a hop.
     pub fn edges_to(&self, hop: usize) -> impl Iterator<Item = &ChainEdge> {
         self.edges.iter().filter(move |edge| edge.to == hop)

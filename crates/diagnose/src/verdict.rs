@@ -74,7 +74,14 @@ pub enum DiagnosisVerdict {
 /// Applies all rules to a scene and weighs what they find.
 pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
     let mut found: Vec<(usize, &CauseRule, NamedCause)> = Vec::new();
-    for hop in 0..scene.hops.len() {
+    // What nothing in the chain uses is no part of it.
+    let mut chained: Vec<usize> = (0..scene.front_count()).collect();
+    for front in 0..scene.front_count() {
+        chained.extend(scene.behind(front));
+    }
+    chained.sort_unstable();
+    chained.dedup();
+    for hop in chained {
         for rule in CAUSE_RULES {
             if let Some(matched) = rule.find(scene, hop) {
                 found.push((hop, rule, weigh(scene, hop, rule, matched)));
@@ -330,7 +337,7 @@ fn contradiction(
 /// The best of the ways from the front to a hop, each as strong as its weakest edge.
 fn link_strength(scene: &Scene, hop: usize) -> LinkStrength {
     let mut best: Vec<Option<LinkStrength>> = vec![None; scene.hops.len()];
-    if let Some(front) = best.first_mut() {
+    for front in best.iter_mut().take(scene.front_count()) {
         *front = Some(LinkStrength::Seen);
     }
     for _ in 0..scene.hops.len() {

@@ -10,6 +10,7 @@ mod changes;
 mod check;
 mod completions;
 mod consoles;
+mod diagnose;
 mod edit;
 mod explain;
 mod findings;
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     Stop(stop::StopArgs),
     Signals(signals::SignalsArgs),
     Throughput(throughput::ThroughputArgs),
+    Diagnose(diagnose::DiagnoseArgs),
     Bisect(bisect::BisectArgs),
     Edit(edit::EditArgs),
     Changes(changes::ChangesArgs),
@@ -127,6 +129,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Stop(args) => stop::run(&args, &output),
         Command::Signals(args) => signals::run(&args, &output),
         Command::Throughput(args) => throughput::run(&args, &output),
+        Command::Diagnose(args) => diagnose::run(&args, &output),
         Command::Bisect(args) => bisect::run(&args, &output),
         Command::Edit(args) => edit::run(&args, &output),
         Command::Changes(args) => changes::run(&args, &output),

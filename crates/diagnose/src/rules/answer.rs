@@ -1,7 +1,7 @@
 //! Faults that a hop's own answer shows, or that it gives none.
 
 use super::{CauseCertainty, RuleMatch, service_command};
-use crate::chain::{HopAddress, HopProtocol};
+use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene};
 
 /// What answers of a protocol mean.
@@ -212,7 +212,10 @@ pub(super) fn silent_peer(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
     let address = facts.address.as_ref()?;
     // What is known to answer is not silent; what waits itself is not to blame.
-    if facts.is_good() || scene.edges_from(hop).next().is_some() {
+    let uses_others = scene
+        .edges_from(hop)
+        .any(|edge| !matches!(edge.sources.first(), Some(EdgeSource::Program { .. })));
+    if facts.is_good() || uses_others {
         return None;
     }
     let connected = matches!(

@@ -201,7 +201,7 @@ const KNOWN: &[KnownWords] = &[
         "php -i | grep memory_limit",
     ),
     words(
-        &["(13: Permission denied)"],
+        &["(13: Permission denied)", "open"],
         Writer,
         "is refused a file by its permissions",
         "namei -l FILE",

@@ -119,6 +119,11 @@ impl Host {
         host
     }
 
+    /// Reads the sockets of this network and nothing else; which processes hold them is left out.
+    pub fn live_sockets() -> std::io::Result<Vec<crate::Socket>> {
+        socket::read().map(|sockets| sockets.all)
+    }
+
     /// Reads the processes and sockets of this machine and nothing else.
     pub fn live_processes(options: &LiveOptions) -> Self {
         let mut host = Self {

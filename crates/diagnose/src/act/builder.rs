@@ -1,0 +1,853 @@
+//! From a front to its chain: listeners, owners, configurations, environments and connections, hop by hop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use surefoot_bisect::{ConfigLens, ConfigTree, load_config};
+use surefoot_host::{Host, Process, Socket, SocketKind};
+
+use super::hop_files::{
+    environment, groups, memory_kills, open_files, open_files_limit, seen_by, shares_mounts,
+    storage, unix_listeners, working_folder,
+};
+use super::log_tail::LogMark;
+use super::names::{is_ours, resolve};
+use super::samples::SeenConnection;
+use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
+use crate::discover::{
+    AskedRequest, DaemonConfig, WrittenAddress, addresses_in_program, dsn_of_variables,
+    read_apache, read_haproxy, read_nginx, read_php_fpm, variables_of_text,
+};
+use crate::observation::{
+    ConfigFacts, HopFacts, ListenerFacts, NameFacts, PidFileFacts, ProcessFacts, SocketFile,
+};
+
+/// No chain is longer.
+const MOST_HOPS: usize = 64;
+
+/// A chain as it grows.
+pub(super) struct ChainBuilder<'a> {
+    pub(super) host: &'a Host,
+    pub(super) asked: Option<AskedRequest>,
+    pub(super) hops: Vec<HopFacts>,
+    pub(super) edges: Vec<ChainEdge>,
+    pub(super) logs: Vec<(usize, LogMark)>,
+    pub(super) unseen: Vec<String>,
+    samples: &'a BTreeSet<SeenConnection>,
+    roots: BTreeMap<usize, BTreeSet<PathBuf>>,
+    unix: BTreeMap<String, u64>,
+    expanded: usize,
+}
+
+/// A target of a hop.
+struct FoundTarget {
+    address: WrittenAddress,
+    protocol: HopProtocol,
+    source: EdgeSource,
+    pool: Option<String>,
+    verifies: bool,
+}
+
+/// A configuration that a daemon would have if it ran.
+struct DefaultPlace {
+    program: &'static str,
+    file: &'static str,
+    test: &'static str,
+}
+
+const DEFAULT_PLACES: &[DefaultPlace] = &[
+    DefaultPlace {
+        program: "nginx",
+        file: "/etc/nginx/nginx.conf",
+        test: "nginx -t",
+    },
+    DefaultPlace {
+        program: "apache2",
+        file: "/etc/apache2/apache2.conf",
+        test: "apache2ctl -t",
+    },
+    DefaultPlace {
+        program: "httpd",
+        file: "/etc/httpd/conf/httpd.conf",
+        test: "httpd -t",
+    },
+    DefaultPlace {
+        program: "haproxy",
+        file: "/etc/haproxy/haproxy.cfg",
+        test: "haproxy -c -f /etc/haproxy/haproxy.cfg",
+    },
+];
+
+impl<'a> ChainBuilder<'a> {
+    pub(super) fn new(
+        host: &'a Host,
+        asked: Option<AskedRequest>,
+        samples: &'a BTreeSet<SeenConnection>,
+    ) -> Self {
+        Self {
+            host,
+            asked,
+            hops: Vec::new(),
+            edges: Vec::new(),
+            logs: Vec::new(),
+            unseen: Vec::new(),
+            samples,
+            roots: BTreeMap::new(),
+            unix: unix_listeners(),
+            expanded: 0,
+        }
+    }
+
+    fn sockets(&self) -> impl Iterator<Item = &'a Socket> {
+        self.host.sockets.iter().flatten()
+    }
+
+    /// The socket that listens for an address: the one bound to it before those bound to any.
+    fn listener_of(&self, address: SocketAddr) -> Option<&'a Socket> {
+        let listens = self.sockets().filter(|socket| {
+            socket.kind == SocketKind::Tcp && socket.state == 10 && socket.port == address.port()
+        });
+        let fit = |socket: &&Socket| match socket.local {
+            Some(local) if local == address.ip() => 3,
+            Some(IpAddr::V4(local)) if local.is_unspecified() && address.is_ipv4() => 2,
+            Some(IpAddr::V6(local)) if local.is_unspecified() => match address {
+                SocketAddr::V6(_) => 2,
+                SocketAddr::V4(_) if socket.v6only != Some(true) => 1,
+                SocketAddr::V4(_) => 0,
+            },
+            _ => 0,
+        };
+        listens.filter(|socket| fit(socket) > 0).max_by_key(fit)
+    }
+
+    /// The hop of an address: the one that is there, or a new one.
+    pub(super) fn hop_at(&mut self, address: HopAddress, protocol: HopProtocol) -> Option<usize> {
+        let address = address.reachable();
+        if let Some(at) = self
+            .hops
+            .iter()
+            .position(|hop| hop.address.as_ref() == Some(&address))
+        {
+            if self.hops[at].protocol == HopProtocol::Tcp {
+                self.hops[at].protocol = protocol;
+            }
+            return Some(at);
+        }
+        if self.hops.len() >= MOST_HOPS {
+            return None;
+        }
+        let mut hop = HopFacts {
+            protocol,
+            is_here: match &address {
+                HopAddress::Tcp(address) | HopAddress::Udp(address) => is_ours(address.ip()),
+                HopAddress::Unix(_) => true,
+                HopAddress::Named(..) => false,
+            },
+            ..HopFacts::default()
+        };
+        let owners = match &address {
+            HopAddress::Tcp(tcp) => {
+                let listener = self.listener_of(*tcp).filter(|_| hop.is_here);
+                hop.listener = listener.map(|socket| ListenerFacts {
+                    waiting: socket.receive_queue,
+                    most: socket.send_queue,
+                    file: None,
+                });
+                listener
+                    .map(|socket| socket.owners.clone())
+                    .unwrap_or_default()
+            }
+            HopAddress::Unix(path) => self.take_unix_listener(path, &mut hop),
+            _ => Vec::new(),
+        };
+        hop.address = Some(address);
+        self.take_processes(&owners, &mut hop);
+        self.hops.push(hop);
+        Some(self.hops.len() - 1)
+    }
+
+    fn take_unix_listener(&self, path: &str, hop: &mut HopFacts) -> Vec<u32> {
+        let Some(inode) = self.unix.get(path) else {
+            return Vec::new();
+        };
+        let seen = rustix::fs::stat(path).ok();
+        hop.listener = Some(ListenerFacts {
+            waiting: 0,
+            most: 0,
+            file: seen.map(|seen| SocketFile {
+                uid: seen.st_uid,
+                gid: seen.st_gid,
+                mode: seen.st_mode & 0o7777,
+            }),
+        });
+        let processes = self.host.processes.iter().flatten().filter(|it| !it.kernel);
+        processes
+            .filter(|process| open_files(process.pid).sockets.contains(inode))
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    fn take_processes(&self, owners: &[u32], hop: &mut HopFacts) {
+        let all: Vec<&Process> = owners
+            .iter()
+            .filter_map(|pid| self.host.process(*pid))
+            .collect();
+        let Some(first) = all
+            .iter()
+            .find(|process| !owners.contains(&process.parent))
+            .or(all.first())
+        else {
+            return;
+        };
+        let mut ordered = vec![*first];
+        ordered.extend(all.iter().filter(|process| process.pid != first.pid));
+        // Workers need not hold the listening socket themselves.
+        for child in self.host.children(first.pid) {
+            if child.name == first.name && !owners.contains(&child.pid) {
+                ordered.push(child);
+            }
+        }
+        hop.program = Some(program_of(first));
+        hop.unit.clone_from(&first.unit);
+        let known = HopProtocol::of_program(&first.name);
+        if let Some(known) = known
+            && hop.protocol != HopProtocol::Https
+        {
+            hop.protocol = known;
+        }
+        hop.memory_kills = memory_kills(first.pid);
+        hop.processes = ordered
+            .iter()
+            .take(256)
+            .map(|process| ProcessFacts {
+                pid: process.pid,
+                name: process.name.clone(),
+                state: process.state,
+                started: process.started,
+                uid: process.uid,
+                groups: groups(process.pid),
+                open_files: None,
+                open_files_limit: open_files_limit(process.pid),
+                is_master: ordered.iter().any(|other| other.parent == process.pid),
+                waits_for: Vec::new(),
+                is_frozen: false,
+            })
+            .collect();
+    }
+
+    /// Looks behind every hop that was not looked behind yet.
+    pub(super) fn expand_all(&mut self) {
+        while self.expanded < self.hops.len() {
+            let at = self.expanded;
+            self.expanded += 1;
+            self.expand(at);
+        }
+    }
+
+    fn expand(&mut self, at: usize) {
+        let pid = self.hops[at].processes.first().map(|process| process.pid);
+        let mut targets = Vec::new();
+        let mut written: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut sockets = BTreeSet::new();
+        let workers: Vec<u32> = self.hops[at].processes.iter().map(|it| it.pid).collect();
+        for (number, worker) in workers.iter().enumerate() {
+            let open = open_files(*worker);
+            if let Some(process) = self.hops[at].processes.get_mut(number) {
+                process.open_files = open.count;
+            }
+            sockets.extend(open.sockets.iter().map(|inode| (*inode, *worker)));
+            for (path, appends) in open.written {
+                let is_log = appends || path.to_string_lossy().contains("log");
+                if is_log && number < 8 {
+                    self.mark_log(at, pid, &path);
+                }
+                written.insert(path);
+            }
+        }
+        self.take_config(at, pid, &mut targets);
+        self.take_connections(at, &sockets, &mut targets);
+        let is_known = HopProtocol::of_program(
+            self.hops[at]
+                .processes
+                .first()
+                .map_or("", |it| it.name.as_str()),
+        );
+        let runs_programs = is_known.is_none() || is_known == Some(HopProtocol::FastCgi);
+        if let (Some(pid), true) = (pid, runs_programs) {
+            self.take_environment(at, pid, &mut targets, &mut written);
+            self.take_program(at, pid, &mut targets);
+        }
+        if let Some(folder) = pid.and_then(working_folder)
+            && folder != Path::new("/")
+        {
+            written.insert(folder);
+        }
+        self.hops[at].storage = storage(pid, &written);
+        for target in targets {
+            self.connect(at, pid, target);
+        }
+    }
+
+    fn mark_log(&mut self, at: usize, pid: Option<u32>, path: &Path) {
+        let shown = path.display().to_string();
+        let is_known = self
+            .logs
+            .iter()
+            .any(|(hop, log)| *hop == at && log.shown() == shown);
+        // Who asked, when: what is wanted stands in the log of errors.
+        if !is_known && !shown.contains("access") {
+            let mark = LogMark::now(&seen_by(pid, path), path);
+            self.logs.extend(mark.map(|mark| (at, mark)));
+        }
+    }
+
+    /// Connections that processes of the hop made.
+    fn take_connections(
+        &self,
+        at: usize,
+        held: &BTreeSet<(u64, u32)>,
+        targets: &mut Vec<FoundTarget>,
+    ) {
+        let listened: BTreeSet<u16> = self
+            .sockets()
+            .filter(|socket| socket.kind == SocketKind::Tcp && socket.state == 10)
+            .filter(|socket| held.iter().any(|(inode, _)| *inode == socket.inode))
+            .map(|socket| socket.port)
+            .collect();
+        let pids: BTreeSet<u32> = self.hops[at].processes.iter().map(|it| it.pid).collect();
+        let mut add = |peer: SocketAddr, pid: u32, during_symptom: bool| {
+            targets.push(FoundTarget {
+                address: WrittenAddress::Host(peer.ip().to_canonical().to_string(), peer.port()),
+                protocol: HopProtocol::of_port(peer.port()).unwrap_or_default(),
+                source: EdgeSource::Socket {
+                    pid,
+                    during_symptom,
+                },
+                pool: None,
+                verifies: false,
+            });
+        };
+        for seen in self.samples {
+            if pids.contains(&seen.pid) && !listened.contains(&seen.local.port()) {
+                add(seen.peer, seen.pid, true);
+            }
+        }
+        for socket in self.sockets() {
+            let is_open = socket.kind == SocketKind::Tcp && matches!(socket.state, 1 | 2);
+            if let (true, Some(peer)) = (is_open && !listened.contains(&socket.port), socket.peer)
+                && let Some((_, pid)) = held.iter().find(|(inode, _)| *inode == socket.inode)
+            {
+                add(SocketAddr::new(peer.0, peer.1), *pid, false);
+            }
+        }
+    }
+
+    fn take_environment(
+        &mut self,
+        at: usize,
+        pid: u32,
+        targets: &mut Vec<FoundTarget>,
+        written: &mut BTreeSet<PathBuf>,
+    ) {
+        let variables = environment(pid);
+        for (name, value) in &variables {
+            let is_place = ["DIR", "PATH", "ROOT", "FOLDER"]
+                .iter()
+                .any(|it| name.ends_with(it));
+            let is_own = value.starts_with('/')
+                && !matches!(name.as_str(), "PATH" | "PWD" | "OLDPWD" | "HOME");
+            if is_place && is_own && seen_by(Some(pid), Path::new(value)).is_dir() {
+                written.insert(PathBuf::from(value));
+            }
+        }
+        let found = dsn_of_variables(&variables).into_iter();
+        targets.extend(found.map(|found| FoundTarget {
+            address: found.address,
+            protocol: found.protocol,
+            source: EdgeSource::Environment {
+                pid,
+                variable: found.variable,
+            },
+            pool: None,
+            verifies: false,
+        }));
+        let mut folders = self.roots.get(&at).cloned().unwrap_or_default();
+        folders.extend(working_folder(pid));
+        for folder in folders {
+            let file = folder.join(".env");
+            let Ok(text) = std::fs::read_to_string(seen_by(Some(pid), &file)) else {
+                continue;
+            };
+            let found = dsn_of_variables(&variables_of_text(&text)).into_iter();
+            targets.extend(found.map(|found| FoundTarget {
+                address: found.address,
+                protocol: found.protocol,
+                source: EdgeSource::Config {
+                    place: file.display().to_string(),
+                    text: found.variable,
+                },
+                pool: None,
+                verifies: false,
+            }));
+        }
+    }
+
+    /// Addresses in the program that the hop runs.
+    fn take_program(&mut self, at: usize, pid: u32, targets: &mut Vec<FoundTarget>) {
+        let Some(process) = self.host.process(pid) else {
+            return;
+        };
+        let mut folders = self.roots.get(&at).cloned().unwrap_or_default();
+        let language = language_of(&process.name);
+        if let (Some(script), Some(folder)) = (script_of(process), working_folder(pid)) {
+            let script = folder.join(script);
+            folders.extend(script.parent().map(Path::to_owned));
+        }
+        folders.retain(|folder| folder.components().count() > 2);
+        let mut files = Vec::new();
+        for folder in &folders {
+            program_files(&seen_by(Some(pid), folder), language, 0, &mut files);
+        }
+        for file in files {
+            let Ok(text) = std::fs::read_to_string(&file) else {
+                continue;
+            };
+            for named in addresses_in_program(&text) {
+                targets.push(FoundTarget {
+                    address: named.address,
+                    protocol: named.protocol,
+                    source: EdgeSource::Program {
+                        place: format!("{}:{}", file.display(), named.line),
+                    },
+                    pool: None,
+                    verifies: false,
+                });
+            }
+        }
+    }
+
+    /// Whether a hop leads to another, directly or not.
+    fn leads_to(&self, from: usize, to: usize) -> bool {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while let Some(at) = seen.get(next).copied() {
+            next += 1;
+            for edge in self.edges.iter().filter(|edge| edge.from == at) {
+                if !seen.contains(&edge.to) {
+                    seen.push(edge.to);
+                }
+            }
+        }
+        seen.contains(&to)
+    }
+
+    /// Adds an edge and the hop that it leads to.
+    fn connect(&mut self, from: usize, pid: Option<u32>, target: FoundTarget) {
+        let mut by_name = None;
+        let addresses: Vec<HopAddress> = match &target.address {
+            WrittenAddress::Unix(path) => vec![HopAddress::Unix(path.clone())],
+            WrittenAddress::Host(host, port) => {
+                let host = if host == "*" { "127.0.0.1" } else { host };
+                let is_name = host.parse::<IpAddr>().is_err();
+                match resolve(pid, host) {
+                    Ok(found) => {
+                        if is_name {
+                            by_name = Some(host.to_owned());
+                            self.note_name(from, host, *port, &target.source, Ok(&found));
+                        }
+                        // One of a name's addresses serves for all.
+                        let first = found.into_iter().take(2);
+                        first
+                            .map(|ip| HopAddress::Tcp(SocketAddr::new(ip, *port)))
+                            .collect()
+                    }
+                    Err(why) => {
+                        self.note_name(from, host, *port, &target.source, Err(why));
+                        vec![HopAddress::Named(host.to_owned(), *port)]
+                    }
+                }
+            }
+        };
+        let mut pool = target.pool;
+        if addresses.len() > 1 && pool.is_none() {
+            pool.clone_from(&by_name);
+        }
+        for address in addresses {
+            let Some(to) = self
+                .hop_at(address, target.protocol)
+                .filter(|to| *to != from)
+            else {
+                continue;
+            };
+            // Text of a program that leads back to a caller is its own address or an example.
+            if matches!(target.source, EdgeSource::Program { .. }) && self.leads_to(to, from) {
+                continue;
+            }
+            let there = self
+                .edges
+                .iter_mut()
+                .find(|edge| edge.from == from && edge.to == to);
+            if let Some(edge) = there {
+                if !edge.sources.contains(&target.source) && edge.sources.len() < 4 {
+                    edge.sources.push(target.source.clone());
+                }
+                edge.pool = edge.pool.take().or_else(|| pool.clone());
+                edge.verifies_certificate |= target.verifies;
+                continue;
+            }
+            self.edges.push(ChainEdge {
+                from,
+                to,
+                sources: vec![target.source.clone()],
+                pool: pool.clone(),
+                verifies_certificate: target.verifies,
+                by_name: by_name.clone(),
+            });
+        }
+    }
+
+    fn note_name(
+        &mut self,
+        at: usize,
+        name: &str,
+        port: u16,
+        source: &EdgeSource,
+        found: Result<&[IpAddr], String>,
+    ) {
+        let pids: BTreeSet<u32> = self.hops[at].processes.iter().map(|it| it.pid).collect();
+        let open = self.sockets().filter(|socket| {
+            socket.state == 1 && socket.owners.iter().any(|pid| pids.contains(pid))
+        });
+        let mut used: BTreeSet<IpAddr> = open
+            .filter_map(|socket| socket.peer)
+            .filter(|peer| peer.1 == port)
+            .map(|peer| peer.0.to_canonical())
+            .collect();
+        let seen = self.samples.iter().filter(|seen| pids.contains(&seen.pid));
+        used.extend(
+            seen.filter(|seen| seen.peer.port() == port)
+                .map(|seen| seen.peer.ip().to_canonical()),
+        );
+        let place = match source {
+            EdgeSource::Config { place, .. } | EdgeSource::Program { place } => place.clone(),
+            other => other.words(),
+        };
+        let (addresses, failure) = match found {
+            Ok(found) => (found.to_vec(), None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        self.hops[at].names.push(NameFacts {
+            name: name.to_owned(),
+            port,
+            place,
+            addresses,
+            failure,
+            used: used.into_iter().collect(),
+        });
+    }
+
+    /// Reads the configuration of what runs at a hop, or of what should.
+    fn take_config(&mut self, at: usize, pid: Option<u32>, targets: &mut Vec<FoundTarget>) {
+        let process = pid.and_then(|pid| self.host.process(pid));
+        let running = process.and_then(ConfigPlace::of_process);
+        let place = match running {
+            Some(place) => Some(place),
+            None => self.default_place(at),
+        };
+        let Some(place) = place else {
+            return;
+        };
+        if let Some(pid) = pid
+            && !shares_mounts(pid)
+        {
+            self.unseen.push(format!(
+                "the configuration of process {pid}: it sees other files than surefoot does"
+            ));
+            return;
+        }
+        let config = match place.read(self.asked.as_ref()) {
+            Ok(config) => config,
+            Err(why) => {
+                self.unseen.push(format!("{}: {why}", place.file.display()));
+                return;
+            }
+        };
+        for log in &config.logs {
+            self.mark_log(at, pid, &place.based(log));
+        }
+        let mut roots: BTreeSet<PathBuf> =
+            config.roots.iter().map(|root| place.based(root)).collect();
+        roots.retain(|root| root.components().count() > 2);
+        self.roots
+            .entry(at)
+            .or_default()
+            .extend(roots.iter().cloned());
+        let pid_file = config.pid_file.as_ref().map(|file| place.based(file));
+        self.hops[at].config = Some(ConfigFacts {
+            file: place.file.display().to_string(),
+            test: place.test.clone(),
+            complaint: None,
+            pid_file: pid_file.and_then(|file| self.read_pid_file(&file)),
+        });
+        for forward in config.forwards {
+            if let (HopProtocol::FastCgi, WrittenAddress::Unix(_) | WrittenAddress::Host(..)) =
+                (forward.protocol, &forward.address)
+            {
+                self.remember_roots(&forward.address, &roots);
+            }
+            targets.push(FoundTarget {
+                address: forward.address,
+                protocol: forward.protocol,
+                source: EdgeSource::Config {
+                    place: forward.place,
+                    text: forward.text,
+                },
+                pool: forward.pool,
+                verifies: forward.verifies_certificate,
+            });
+        }
+    }
+
+    /// A `FastCGI` server runs what the web server's document roots hold.
+    fn remember_roots(&mut self, address: &WrittenAddress, roots: &BTreeSet<PathBuf>) {
+        let address = match address {
+            WrittenAddress::Unix(path) => HopAddress::Unix(path.clone()),
+            WrittenAddress::Host(host, port) => match host.parse::<IpAddr>() {
+                Ok(ip) => HopAddress::Tcp(SocketAddr::new(ip, *port)),
+                Err(_) => return,
+            },
+        };
+        if let Some(hop) = self.hop_at(address, HopProtocol::FastCgi) {
+            self.roots
+                .entry(hop)
+                .or_default()
+                .extend(roots.iter().cloned());
+        }
+    }
+
+    fn read_pid_file(&self, file: &Path) -> Option<PidFileFacts> {
+        let pid: u32 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+        Some(PidFileFacts {
+            path: file.display().to_string(),
+            pid,
+            holder: self.host.process(pid).map(|process| process.name.clone()),
+        })
+    }
+
+    /// The daemon whose configuration, in its usual place, has the address of a hop where it does not run.
+    fn default_place(&mut self, at: usize) -> Option<ConfigPlace> {
+        let hop = &self.hops[at];
+        let HopAddress::Tcp(address) = hop.address.as_ref()? else {
+            return None;
+        };
+        let is_known = hop
+            .processes
+            .first()
+            .is_some_and(|process| HopProtocol::of_program(&process.name).is_some());
+        if is_known || !hop.is_here {
+            return None;
+        }
+        let found = DEFAULT_PLACES.iter().find_map(|default| {
+            let place = ConfigPlace {
+                file: PathBuf::from(default.file),
+                base: Path::new(default.file).parent()?.to_owned(),
+                test: default.test.to_owned(),
+                program: default.program,
+            };
+            if !place.file.is_file() {
+                return None;
+            }
+            let config = place.read(None).ok()?;
+            let has = config.listens.iter().any(|(written, _)| match written {
+                WrittenAddress::Host(host, port) => {
+                    *port == address.port()
+                        && (host == "*"
+                            || host
+                                .parse::<IpAddr>()
+                                .is_ok_and(|ip| ip.is_unspecified() || ip == address.ip()))
+                }
+                WrittenAddress::Unix(_) => false,
+            });
+            has.then_some((place, default.program))
+        })?;
+        self.hops[at].program = Some(found.1.to_owned());
+        Some(found.0)
+    }
+}
+
+/// The endings of the files that an interpreter runs.
+fn language_of(name: &str) -> &'static [&'static str] {
+    const LANGUAGES: &[(&str, &[&str])] = &[
+        ("php", &["php"]),
+        ("python", &["py"]),
+        ("ruby", &["rb"]),
+        ("node", &["js", "ts"]),
+        ("perl", &["pl", "pm"]),
+    ];
+    let found = LANGUAGES.iter().find(|(start, _)| name.starts_with(start));
+    found.map_or(&[], |(_, endings)| endings)
+}
+
+/// The script that an interpreter runs.
+fn script_of(process: &Process) -> Option<&str> {
+    let is_interpreter = (!language_of(&process.name).is_empty() || process.name == "java")
+        && !process.name.starts_with("php-fpm");
+    let script = process
+        .command
+        .iter()
+        .skip(1)
+        .find(|word| !word.starts_with('-'));
+    script.filter(|_| is_interpreter).map(String::as_str)
+}
+
+/// What to call the program of a process: with its script where an interpreter runs it.
+fn program_of(process: &Process) -> String {
+    match script_of(process) {
+        Some(script) => {
+            let name = Path::new(script).file_name().unwrap_or_default();
+            format!("{} ({})", name.to_string_lossy(), process.name)
+        }
+        None => process.name.clone(),
+    }
+}
+
+/// Files of a program, at most so many.
+fn program_files(folder: &Path, language: &[&str], depth: usize, found: &mut Vec<PathBuf>) {
+    const SETTINGS: &[&str] = &["yml", "yaml", "toml", "properties"];
+    const SKIPPED: &[&str] = &[
+        "node_modules",
+        "vendor",
+        "site-packages",
+        "test",
+        "tests",
+        "data",
+    ];
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten().take(500) {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if found.len() >= 300 || name.starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() && depth < 3 && !SKIPPED.contains(&name.as_str()) {
+            program_files(&path, language, depth + 1, found);
+        } else if kind.is_file() {
+            let is_program = path
+                .extension()
+                .is_some_and(|ending| language.iter().chain(SETTINGS).any(|kind| ending == *kind));
+            let is_small = entry.metadata().is_ok_and(|seen| seen.len() < 200 << 10);
+            if is_program && is_small {
+                found.push(path);
+            }
+        }
+    }
+}
+
+/// Where a daemon's configuration is.
+struct ConfigPlace {
+    file: PathBuf,
+    /// What its relative paths are relative to.
+    base: PathBuf,
+    test: String,
+    program: &'static str,
+}
+
+impl ConfigPlace {
+    /// From the words by which a process was started.
+    fn of_process(process: &Process) -> Option<Self> {
+        let line = process.command.join(" ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let option = |name: &str| {
+            let at = words.iter().position(|word| *word == name)?;
+            words.get(at + 1).map(|word| (*word).to_owned())
+        };
+        let cwd = working_folder(process.pid).unwrap_or_else(|| PathBuf::from("/"));
+        let place = |file: PathBuf, base: PathBuf, test: String, program| {
+            Some(Self {
+                file,
+                base,
+                test,
+                program,
+            })
+        };
+        match process.name.as_str() {
+            "nginx" => {
+                let prefix = option("-p").map(|it| cwd.join(it));
+                let base = prefix
+                    .clone()
+                    .unwrap_or_else(|| PathBuf::from("/etc/nginx"));
+                let file =
+                    base.join(option("-c").unwrap_or_else(|| "/etc/nginx/nginx.conf".to_owned()));
+                let test = match prefix {
+                    Some(prefix) => {
+                        format!("nginx -t -p {} -c {}", prefix.display(), file.display())
+                    }
+                    None => format!("nginx -t -c {}", file.display()),
+                };
+                place(file, base, test, "nginx")
+            }
+            "apache2" | "httpd" => {
+                let root = if process.name == "httpd" {
+                    "/etc/httpd"
+                } else {
+                    "/etc/apache2"
+                };
+                let base = PathBuf::from(option("-d").unwrap_or_else(|| root.to_owned()));
+                let usual = if process.name == "httpd" {
+                    "conf/httpd.conf"
+                } else {
+                    "apache2.conf"
+                };
+                let file = base.join(option("-f").unwrap_or_else(|| usual.to_owned()));
+                let test = format!(
+                    "{} -t -d {} -f {}",
+                    process.name,
+                    base.display(),
+                    file.display()
+                );
+                place(file, base, test, "apache2")
+            }
+            "haproxy" => {
+                let file =
+                    cwd.join(option("-f").unwrap_or_else(|| "/etc/haproxy/haproxy.cfg".to_owned()));
+                let test = format!("haproxy -c -f {}", file.display());
+                place(file, cwd, test, "haproxy")
+            }
+            name if name.starts_with("php-fpm") => {
+                // php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)
+                let start = line.find('(')?;
+                let file = line.get(start + 1..)?.trim_end().trim_end_matches(')');
+                let test = format!("{name} -t -y {file}");
+                place(PathBuf::from(file), PathBuf::from("/"), test, "php-fpm")
+            }
+            _ => None,
+        }
+    }
+
+    fn based(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    fn read(&self, asked: Option<&AskedRequest>) -> Result<DaemonConfig, String> {
+        let lens = match self.program {
+            "nginx" => ConfigLens::Nginx,
+            "apache2" | "httpd" => ConfigLens::Apache,
+            "haproxy" => ConfigLens::Haproxy,
+            _ => ConfigLens::Ini,
+        };
+        let loaded = load_config(&self.file, Some(lens)).map_err(|error| error.to_string())?;
+        let tree: &ConfigTree = &loaded.tree;
+        Ok(match lens {
+            ConfigLens::Nginx => read_nginx(tree, asked),
+            ConfigLens::Apache => read_apache(tree, asked),
+            ConfigLens::Haproxy => read_haproxy(tree),
+            _ => read_php_fpm(tree),
+        })
+    }
+}

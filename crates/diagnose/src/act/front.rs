@@ -1,0 +1,215 @@
+//! Asking the way that the user asks: the page, or the user's own test.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::probe::{HttpQuestion, ask_http};
+use crate::chain::HopAddress;
+use crate::observation::{ConnectOutcome, ReplyOutcome, ShownSymptom, SymptomOutcome};
+use crate::target::AskedUrl;
+
+/// So many times a client is sent on.
+const MOST_REDIRECTS: usize = 5;
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Asks for a page over HTTP.
+pub(super) fn ask_page(
+    url: &AskedUrl,
+    address: &HopAddress,
+    question: &HttpQuestion,
+    expect: Option<&str>,
+    patience: Duration,
+) -> ShownSymptom {
+    let began = Instant::now();
+    let mut question = question.clone();
+    let mut shown = ShownSymptom {
+        question: format!("{} {}", question.method, url.text()),
+        ..ShownSymptom::default()
+    };
+    let mut visited = vec![question.path.clone()];
+    loop {
+        let left = patience.saturating_sub(began.elapsed());
+        let (connect, reply) = ask_http(address, &question, left.max(Duration::from_millis(10)));
+        shown.millis = millis(began);
+        let reply = match (connect, reply) {
+            (ConnectOutcome::Connected, Ok(reply)) => reply,
+            (ConnectOutcome::Connected, Err(outcome)) => {
+                shown.outcome = match outcome {
+                    ReplyOutcome::Silent => SymptomOutcome::Silent,
+                    ReplyOutcome::Garbled(text) => {
+                        shown.answer = text;
+                        SymptomOutcome::WrongContent
+                    }
+                    _ => SymptomOutcome::Closed,
+                };
+                return shown;
+            }
+            (ConnectOutcome::TimedOut, _) => {
+                shown.outcome = SymptomOutcome::Silent;
+                return shown;
+            }
+            _ => {
+                shown.outcome = SymptomOutcome::Refused;
+                return shown;
+            }
+        };
+        let body = String::from_utf8_lossy(&reply.body).into_owned();
+        shown.answer = body.chars().take(2000).collect();
+        if let Some(expected) = expect
+            && reply.status < 300
+        {
+            let has = body.contains(expected);
+            shown.outcome = if has {
+                SymptomOutcome::Fine
+            } else {
+                SymptomOutcome::WrongContent
+            };
+            return shown;
+        }
+        if reply.status >= 400 {
+            shown.outcome = SymptomOutcome::Status(reply.status);
+            return shown;
+        }
+        let next = reply
+            .location
+            .filter(|_| (300..400).contains(&reply.status))
+            .and_then(|location| same_server(url, &location));
+        let Some(path) = next else {
+            shown.outcome = match expect {
+                Some(_) => SymptomOutcome::WrongContent,
+                None => SymptomOutcome::Fine,
+            };
+            return shown;
+        };
+        if visited.contains(&path) || visited.len() > MOST_REDIRECTS {
+            shown.outcome = SymptomOutcome::RedirectLoop;
+            shown.answer = format!("it sends the client to {path}");
+            return shown;
+        }
+        visited.push(path.clone());
+        question.path = path;
+        "GET".clone_into(&mut question.method);
+        question.body.clear();
+    }
+}
+
+/// The path of a location on the same server.
+fn same_server(url: &AskedUrl, location: &str) -> Option<String> {
+    if location.starts_with('/') && !location.starts_with("//") {
+        return Some(location.to_owned());
+    }
+    match crate::target::parse_target(location).ok()? {
+        crate::AskedTarget::Url(other)
+            if (other.is_https, &other.host, other.port) == (url.is_https, &url.host, url.port) =>
+        {
+            Some(other.path)
+        }
+        _ => None,
+    }
+}
+
+/// Asks for a page within TLS, by the program that everybody has.
+pub(super) fn ask_page_with_curl(
+    url: &AskedUrl,
+    question: &HttpQuestion,
+    expect: Option<&str>,
+    patience: Duration,
+) -> ShownSymptom {
+    let began = Instant::now();
+    let seconds = format!("{:.1}", patience.as_secs_f32());
+    let mut command = Command::new("curl");
+    command
+        .args(["-sS", "-k", "-m", &seconds, "-X", &question.method])
+        .args(["-w", "\n%{http_code}"])
+        .stdin(Stdio::null());
+    if !question.body.is_empty() {
+        command
+            .arg("--data-binary")
+            .arg(String::from_utf8_lossy(&question.body).into_owned());
+    }
+    let output = command.arg(url.text()).output();
+    let mut shown = ShownSymptom {
+        question: format!("{} {}", question.method, url.text()),
+        millis: millis(began),
+        ..ShownSymptom::default()
+    };
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            shown.outcome = SymptomOutcome::Unknown(format!(
+                "pages within TLS are asked for with curl, which cannot be run: {error}"
+            ));
+            return shown;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (body, status) = text.rsplit_once('\n').unwrap_or(("", ""));
+    shown.answer = body.chars().take(2000).collect();
+    shown.outcome = match (output.status.code(), status.parse().unwrap_or(0)) {
+        (Some(7), _) => SymptomOutcome::Refused,
+        (Some(28), _) => SymptomOutcome::Silent,
+        (Some(0), status) if status >= 400 => SymptomOutcome::Status(status),
+        (Some(0), _) if expect.is_some_and(|expected| !body.contains(expected)) => {
+            SymptomOutcome::WrongContent
+        }
+        (Some(0), _) => SymptomOutcome::Fine,
+        _ => SymptomOutcome::Closed,
+    };
+    shown
+}
+
+/// Runs the user's own test: 0 is fine.
+pub(super) fn run_test(test: &str, patience: Duration) -> ShownSymptom {
+    let began = Instant::now();
+    let mut shown = ShownSymptom {
+        question: format!("test: {test}"),
+        ..ShownSymptom::default()
+    };
+    let child = Command::new("sh")
+        .args(["-c", test])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            shown.outcome = SymptomOutcome::Unknown(format!("the test cannot be run: {error}"));
+            return shown;
+        }
+    };
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => {
+                shown.millis = millis(began);
+                shown.outcome = match status.code() {
+                    Some(0) => SymptomOutcome::Fine,
+                    Some(code) => SymptomOutcome::TestFailed(code),
+                    None => SymptomOutcome::Unknown("the test was ended by a signal".to_owned()),
+                };
+                return shown;
+            }
+            Ok(None) if began.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            _ => {
+                let group = i32::try_from(child.id())
+                    .ok()
+                    .and_then(rustix::process::Pid::from_raw);
+                if let Some(group) = group {
+                    let _ =
+                        rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+                }
+                let _ = child.wait();
+                shown.millis = millis(began);
+                shown.outcome = SymptomOutcome::Silent;
+                return shown;
+            }
+        }
+    }
+}

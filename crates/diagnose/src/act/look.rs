@@ -1,0 +1,577 @@
+//! One look, within five seconds: the symptom is shown, the chain found, every hop asked at once, and what was seen
+//! is weighed.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use surefoot_host::{Host, LiveOptions, SocketKind};
+
+use super::builder::ChainBuilder;
+use super::front::{ask_page, ask_page_with_curl, run_test};
+use super::log_tail::{LogMark, out_of_memory};
+use super::names::{is_ours, resolve};
+use super::probe::{HttpQuestion, probe_hop};
+use super::samples::{SeenConnection, watch};
+use super::threads::awaited_sockets;
+use crate::chain::{EdgeSource, HopAddress, HopProtocol};
+use crate::discover::AskedRequest;
+use crate::error::DiagnoseError;
+use crate::observation::{HopFacts, Scene, ShownSymptom, SymptomOutcome};
+use crate::target::{AskedTarget, AskedUrl, parse_target};
+use crate::verdict::{SceneDiagnosis, diagnose_scene};
+
+/// The symptom is waited for no longer.
+const SYMPTOM_PATIENCE: Duration = Duration::from_secs(4);
+/// After so long the hops are asked, whether the symptom has shown or not.
+const CHAIN_PATIENCE: Duration = Duration::from_millis(1600);
+
+/// What is asked, and what the answer depends on beside the machine.
+#[derive(Clone, Debug, Default)]
+pub struct DiagnoseQuestion {
+    /// A URL, `:PORT`, or the name of a unit or program.
+    pub target: String,
+    /// A text that a good answer holds.
+    pub expect: Option<String>,
+    /// The method of the request.
+    pub method: String,
+    /// What is sent with it.
+    pub data: Option<String>,
+    /// A command whose exit status tells whether the symptom is there.
+    pub test: Option<String>,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Random bytes for the first message of TLS.
+    pub random: [u8; 32],
+}
+
+/// What was seen, and the answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct LookedAt {
+    /// What was asked about.
+    pub target: String,
+    /// What was seen.
+    pub scene: Scene,
+    /// The answer.
+    pub diagnosis: SceneDiagnosis,
+    /// Milliseconds that it took.
+    pub millis: u64,
+}
+
+/// The first hop, and how to ask it.
+struct AskedFront {
+    address: HopAddress,
+    protocol: HopProtocol,
+    url: Option<AskedUrl>,
+    request: Option<AskedRequest>,
+}
+
+/// Looks at a symptom and the chain behind it, and names the daemon and the cause.
+pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, DiagnoseError> {
+    let began = Instant::now();
+    let target = parse_target(&question.target)?;
+    let host = Host::live_processes(&LiveOptions {
+        now: question.now,
+        keep_secrets: false,
+    });
+    let fronts = fronts_of(&target, &host)?;
+    let marks = mark_logs(&host, &fronts);
+    let (symptom, samples, host) = show_symptom(question, &fronts, host);
+    let mut scene = Scene {
+        now: question.now,
+        fronts: fronts.len(),
+        out_of_memory: out_of_memory(),
+        ..Scene::default()
+    };
+    let mut builder = ChainBuilder::new(
+        &host,
+        fronts.first().and_then(|it| it.request.clone()),
+        &samples,
+    );
+    for front in &fronts {
+        builder.hop_at(front.address.clone(), front.protocol);
+    }
+    builder.expand_all();
+    add_unused_likes(&mut builder, &host);
+    scene.hops = std::mem::take(&mut builder.hops);
+    scene.edges = std::mem::take(&mut builder.edges);
+    scene.unseen = std::mem::take(&mut builder.unseen);
+    let logs = std::mem::take(&mut builder.logs);
+    unless_told(&host, &mut scene.unseen);
+    test_configs(&mut scene.hops);
+    probe_all(&mut scene, question, fronts.first());
+    scene.symptom = symptom.end();
+    read_logs(&mut scene, &marks, &logs);
+    link_by_logs(&mut scene);
+    let diagnosis = diagnose_scene(&scene);
+    Ok(LookedAt {
+        target: question.target.clone(),
+        scene,
+        diagnosis,
+        millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn fronts_of(target: &AskedTarget, host: &Host) -> Result<Vec<AskedFront>, DiagnoseError> {
+    match target {
+        AskedTarget::Url(url) => {
+            let addresses = match url.address() {
+                Some(address) => vec![address],
+                None => resolve(None, &url.host).map_err(|why| DiagnoseError::Unresolved {
+                    name: url.host.clone(),
+                    why,
+                })?,
+            };
+            let ours = addresses.iter().find(|address| is_ours(**address));
+            let Some(address) = ours.copied() else {
+                let first = addresses.first().copied();
+                return Err(DiagnoseError::Elsewhere {
+                    name: url.host.clone(),
+                    address: first.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+                });
+            };
+            Ok(vec![AskedFront {
+                address: HopAddress::Tcp(SocketAddr::new(address, url.port)),
+                protocol: if url.is_https {
+                    HopProtocol::Https
+                } else {
+                    HopProtocol::Http
+                },
+                request: Some(AskedRequest {
+                    host: url.host.clone(),
+                    port: url.port,
+                    path: url.path.split('?').next().unwrap_or("/").to_owned(),
+                }),
+                url: Some(url.clone()),
+            }])
+        }
+        AskedTarget::Port(port) => {
+            let bound = host.sockets.iter().flatten().find(|socket| {
+                socket.kind == SocketKind::Tcp && socket.state == 10 && socket.port == *port
+            });
+            let address = bound.and_then(|socket| socket.local);
+            let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            Ok(vec![AskedFront {
+                address: HopAddress::Tcp(SocketAddr::new(address, *port)).reachable(),
+                protocol: HopProtocol::of_port(*port).unwrap_or_default(),
+                url: None,
+                request: None,
+            }])
+        }
+        AskedTarget::Unit(name) => {
+            let short = name.strip_suffix(".service").unwrap_or(name);
+            let is_meant = |pid: &u32| {
+                host.process(*pid).is_some_and(|process| {
+                    process.name == *short
+                        || process.unit.as_deref() == Some(name)
+                        || process.unit.as_deref() == Some(&format!("{short}.service"))
+                })
+            };
+            let mut fronts: Vec<AskedFront> = Vec::new();
+            for socket in host.sockets.iter().flatten() {
+                let listens = socket.kind == SocketKind::Tcp && socket.state == 10;
+                if let (true, Some(address)) =
+                    (listens && socket.owners.iter().any(is_meant), socket.local)
+                {
+                    let address =
+                        HopAddress::Tcp(SocketAddr::new(address, socket.port)).reachable();
+                    if !fronts.iter().any(|front| front.address == address) {
+                        fronts.push(AskedFront {
+                            address,
+                            protocol: HopProtocol::of_port(socket.port).unwrap_or_default(),
+                            url: None,
+                            request: None,
+                        });
+                    }
+                }
+            }
+            if fronts.is_empty() {
+                return Err(DiagnoseError::NoTarget(name.clone()));
+            }
+            Ok(fronts)
+        }
+    }
+}
+
+/// The ends of all logs of the chain as far as it is known before the symptom is shown.
+fn mark_logs(host: &Host, fronts: &[AskedFront]) -> Vec<LogMark> {
+    let none = BTreeSet::new();
+    let request = fronts.first().and_then(|front| front.request.clone());
+    let mut builder = ChainBuilder::new(host, request, &none);
+    for front in fronts {
+        builder.hop_at(front.address.clone(), front.protocol);
+    }
+    builder.expand_all();
+    builder.logs.into_iter().map(|(_, mark)| mark).collect()
+}
+
+/// A symptom that is being shown.
+struct ComingSymptom {
+    thread: Option<std::thread::JoinHandle<ShownSymptom>>,
+}
+
+impl ComingSymptom {
+    fn end(self) -> ShownSymptom {
+        let joined = self.thread.and_then(|thread| thread.join().ok());
+        joined.unwrap_or_default()
+    }
+}
+
+/// Begins to show the symptom and watches connections meanwhile. Ends when it is shown, or after a while; then it
+/// goes on behind.
+fn show_symptom(
+    question: &DiagnoseQuestion,
+    fronts: &[AskedFront],
+    host: Host,
+) -> (ComingSymptom, BTreeSet<SeenConnection>, Host) {
+    let Some(front) = fronts.first() else {
+        return (ComingSymptom { thread: None }, BTreeSet::new(), host);
+    };
+    if question.test.is_none() && front.url.is_none() {
+        return (ComingSymptom { thread: None }, BTreeSet::new(), host);
+    }
+    let pids: Vec<u32> = host
+        .processes
+        .iter()
+        .flatten()
+        .filter(|process| !process.kernel && process.pid != std::process::id())
+        .filter(|process| process.same_network != Some(false))
+        .map(|process| process.pid)
+        .collect();
+    let sockets = host.sockets.iter().flatten();
+    let known: BTreeSet<u64> = sockets.map(|socket| socket.inode).collect();
+    let is_over = std::sync::Arc::new(AtomicBool::new(false));
+    let (test, url, address) = (
+        question.test.clone(),
+        front.url.clone(),
+        front.address.clone(),
+    );
+    let (http, expect) = (http_question(question, front), question.expect.clone());
+    let told = std::sync::Arc::clone(&is_over);
+    let thread = std::thread::spawn(move || {
+        let shown = match (&test, &url) {
+            (Some(test), _) => run_test(test, SYMPTOM_PATIENCE),
+            (None, Some(url)) if url.is_https => {
+                ask_page_with_curl(url, &http, expect.as_deref(), SYMPTOM_PATIENCE)
+            }
+            (None, Some(url)) => {
+                ask_page(url, &address, &http, expect.as_deref(), SYMPTOM_PATIENCE)
+            }
+            (None, None) => ShownSymptom::default(),
+        };
+        told.store(true, Ordering::Release);
+        shown
+    });
+    let samples = watch(&pids, &known, &is_over, CHAIN_PATIENCE);
+    // What a hung request holds is in the socket table now.
+    let host = Host::live_processes(&LiveOptions {
+        now: question.now,
+        keep_secrets: false,
+    });
+    (
+        ComingSymptom {
+            thread: Some(thread),
+        },
+        samples,
+        host,
+    )
+}
+
+fn http_question(question: &DiagnoseQuestion, front: &AskedFront) -> HttpQuestion {
+    let url = front.url.as_ref();
+    HttpQuestion {
+        method: question.method.clone(),
+        path: url.map_or_else(|| "/".to_owned(), |url| url.path.clone()),
+        host: url.map_or_else(|| "localhost".to_owned(), AskedUrl::authority),
+        body: question.data.clone().unwrap_or_default().into_bytes(),
+        is_replay: url.is_some(),
+    }
+}
+
+/// Daemons of the kind of one that is dead, which nothing in the chain uses: the right one may be among them.
+fn add_unused_likes(builder: &mut ChainBuilder<'_>, host: &Host) {
+    let dead: Vec<HopProtocol> = builder
+        .hops
+        .iter()
+        .filter(|hop| hop.is_here && hop.listener.is_none())
+        .map(|hop| hop.protocol)
+        .collect();
+    for socket in host.sockets.iter().flatten() {
+        let listens = socket.kind == SocketKind::Tcp && socket.state == 10;
+        let name = socket.owners.first().and_then(|pid| host.process(*pid));
+        let protocol = name.and_then(|process| HopProtocol::of_program(&process.name));
+        if let (true, Some(protocol), Some(address)) = (listens, protocol, socket.local)
+            && dead.contains(&protocol)
+        {
+            builder.hop_at(
+                HopAddress::Tcp(SocketAddr::new(address, socket.port)),
+                protocol,
+            );
+        }
+    }
+}
+
+fn unless_told(host: &Host, unseen: &mut Vec<String>) {
+    let bears = |fact: &str| fact.contains("process") || fact.contains("tcp");
+    for missing in host.missing.iter().filter(|it| bears(&it.fact)) {
+        unseen.push(format!("{}: {}", missing.fact, missing.why));
+    }
+    if !rustix::process::geteuid().is_root() {
+        unseen.push("what other users' processes hold: run it with sudo".to_owned());
+    }
+    unseen.sort();
+    unseen.dedup();
+}
+
+/// Asks daemons that are not running what they think of their configuration.
+fn test_configs(hops: &mut [HopFacts]) {
+    for hop in hops {
+        let is_down = hop.listener.is_none() && hop.is_here;
+        let Some(config) = hop.config.as_mut().filter(|_| is_down) else {
+            continue;
+        };
+        let limited = ["-k", "1", "2", "sh", "-c", &config.test];
+        let output = std::process::Command::new("timeout")
+            .args(limited)
+            .stdin(std::process::Stdio::null())
+            .output();
+        if let Ok(output) = output
+            && matches!(output.status.code(), Some(1..=100))
+        {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let telling = |line: &&str| {
+                line.contains("emerg") || line.contains("rror") || line.contains("ALERT")
+            };
+            let first = lines.clone().find(telling).or_else(|| lines.next());
+            let next = text
+                .lines()
+                .skip_while(|line| Some(line.trim()) != first)
+                .nth(1)
+                .unwrap_or_default();
+            let complaint = format!("{} {}", first.unwrap_or_default(), next.trim());
+            config.complaint = Some(complaint.trim().chars().take(300).collect());
+        }
+    }
+}
+
+/// Asks every hop at once; then looks at queues, states and threads while the answers are awaited.
+fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&AskedFront>) {
+    let http = match front {
+        Some(front) => http_question(question, front),
+        None => HttpQuestion::default(),
+    };
+    // A request that may change something is sent once, by the user's wish; not to each hop.
+    let http = if matches!(http.method.as_str(), "GET" | "HEAD") {
+        http
+    } else {
+        HttpQuestion {
+            method: "GET".to_owned(),
+            body: Vec::new(),
+            is_replay: false,
+            ..http
+        }
+    };
+    let began = Instant::now();
+    let threads: Vec<_> = scene
+        .hops
+        .iter()
+        .enumerate()
+        .filter_map(|(at, hop)| {
+            let address = hop.address.clone()?;
+            let (protocol, http, random) = (hop.protocol, http.clone(), question.random);
+            // What nothing is known of, but that it is used like a web server's backend, is asked as one.
+            let is_web = protocol == HopProtocol::Tcp && at == 0 && question.test.is_none();
+            let protocol = if is_web { HopProtocol::Http } else { protocol };
+            let thread = std::thread::spawn(move || probe_hop(&address, protocol, &http, random));
+            Some((at, thread))
+        })
+        .collect();
+    while began.elapsed() < Duration::from_millis(1200)
+        && threads.iter().any(|(_, thread)| !thread.is_finished())
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let is_waiting = threads.iter().any(|(_, thread)| !thread.is_finished());
+    let sockets = Host::live_sockets().unwrap_or_default();
+    for hop in &mut scene.hops {
+        refresh_queue(hop, &sockets);
+        for process in &mut hop.processes {
+            if let Some(state) = state_now(process.pid) {
+                process.state = state;
+            }
+            process.is_frozen = is_frozen(process.pid);
+            if is_waiting {
+                process.waits_for = awaited_peers(process.pid, &sockets);
+            }
+        }
+    }
+    for (at, thread) in threads {
+        if let (Ok(facts), Some(hop)) = (thread.join(), scene.hops.get_mut(at)) {
+            hop.probe = Some(facts);
+        }
+    }
+}
+
+fn refresh_queue(hop: &mut HopFacts, sockets: &[surefoot_host::Socket]) {
+    let (Some(HopAddress::Tcp(address)), Some(listener)) = (&hop.address, &mut hop.listener) else {
+        return;
+    };
+    let same = sockets.iter().filter(|socket| {
+        socket.kind == SocketKind::Tcp && socket.state == 10 && socket.port == address.port()
+    });
+    let mut fitting = same.filter(|socket| {
+        socket
+            .local
+            .is_some_and(|local| local.is_unspecified() || local == address.ip())
+    });
+    if let Some(socket) = fitting.next() {
+        listener.waiting = socket.receive_queue;
+        listener.most = socket.send_queue;
+    }
+}
+
+/// The state of a process, from `/proc/PID/stat`.
+fn state_now(pid: u32) -> Option<char> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// Whether a control group's freezer holds a process.
+fn is_frozen(pid: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    text.lines().any(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (Some(_), Some(kind), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            return false;
+        };
+        let (file, word) = match kind {
+            "" => (format!("/sys/fs/cgroup{path}/cgroup.events"), "frozen 1"),
+            "freezer" => (
+                format!("/sys/fs/cgroup/freezer{path}/freezer.state"),
+                "FROZEN",
+            ),
+            _ => return false,
+        };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().any(|line| line == word)
+    })
+}
+
+/// The peers that the threads of a process wait for.
+fn awaited_peers(pid: u32, sockets: &[surefoot_host::Socket]) -> Vec<HopAddress> {
+    let awaited = awaited_sockets(pid);
+    let mut found: Vec<HopAddress> = sockets
+        .iter()
+        .filter(|socket| socket.kind == SocketKind::Tcp && awaited.contains(&socket.inode))
+        .filter(|socket| {
+            // A connection that it accepted waits for a client.
+            !sockets
+                .iter()
+                .any(|other| other.state == 10 && other.port == socket.port)
+        })
+        .filter_map(|socket| socket.peer)
+        .map(|(ip, port)| HopAddress::Tcp(SocketAddr::new(ip, port)).reachable())
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Reads what was written meanwhile, and the ends of the logs of what is down.
+fn read_logs(scene: &mut Scene, marks: &[LogMark], logs: &[(usize, LogMark)]) {
+    for (at, log) in logs {
+        let marked = marks.iter().find(|mark| mark.shown() == log.shown());
+        let lines = match marked {
+            Some(mark) => mark.lines(),
+            // It was not there before, or was found later: what in it is new is unknown.
+            None => log.lines(),
+        };
+        if let Some(hop) = scene.hops.get_mut(*at) {
+            hop.logs.extend(lines);
+        }
+    }
+}
+
+/// A new line of a log that names an address of a hop shows that it was used.
+fn link_by_logs(scene: &mut Scene) {
+    let hops = &scene.hops;
+    for edge in &mut scene.edges {
+        let (Some(from), Some(Some(address))) = (
+            hops.get(edge.from),
+            hops.get(edge.to).map(|hop| hop.address.as_ref()),
+        ) else {
+            continue;
+        };
+        let wanted = address.to_string();
+        let line = from
+            .logs
+            .iter()
+            .find(|line| line.is_fresh && names_address(&line.text, &wanted));
+        if let Some(line) = line {
+            edge.sources.insert(
+                0,
+                EdgeSource::Log {
+                    place: line.file.clone(),
+                },
+            );
+        }
+        // A connection during the symptom is the best of the sources.
+        edge.sources.sort_by_key(|source| match source {
+            EdgeSource::Socket {
+                during_symptom: true,
+                ..
+            } => 0,
+            EdgeSource::Log { .. } => 1,
+            EdgeSource::Config { .. } => 2,
+            EdgeSource::Environment { .. } => 3,
+            EdgeSource::Socket { .. } => 4,
+            EdgeSource::Program { .. } => 5,
+        });
+    }
+}
+
+/// Whether a text has an address, and not as a part of a longer one.
+fn names_address(text: &str, address: &str) -> bool {
+    text.match_indices(address).any(|(at, _)| {
+        let after = text[at + address.len()..].chars().next();
+        let before = text[..at].chars().next_back();
+        !after.is_some_and(|letter| letter.is_ascii_digit())
+            && !before.is_some_and(|letter| letter.is_ascii_digit())
+    })
+}
+
+impl SymptomOutcome {
+    /// What came back, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Fine => "a good answer".to_owned(),
+            Self::Status(status) => format!("status {status}"),
+            Self::WrongContent => "an answer without the text that was expected".to_owned(),
+            Self::RedirectLoop => "a redirection to where it was asked".to_owned(),
+            Self::Refused => "connection refused".to_owned(),
+            Self::Silent => "no answer yet".to_owned(),
+            Self::Closed => "the end of the connection without an answer".to_owned(),
+            Self::TestFailed(status) => format!("the test failed with status {status}"),
+            Self::NotAsked => "no page was asked for".to_owned(),
+            Self::Unknown(why) => format!("unknown: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_not_found_in_a_longer_one() {
+        assert!(names_address(
+            "upstream: \"http://127.0.0.1:80/\"",
+            "127.0.0.1:80"
+        ));
+        assert!(!names_address("127.0.0.1:8080", "127.0.0.1:80"));
+        assert!(!names_address("1127.0.0.1:80", "127.0.0.1:80"));
+    }
+}

@@ -1,0 +1,13 @@
+//! Looking: what connects the pure parts with the machine. Only what is here reads, connects or starts anything.
+
+mod builder;
+mod front;
+mod hop_files;
+mod log_tail;
+mod look;
+mod names;
+mod probe;
+mod samples;
+mod threads;
+
+pub use look::{DiagnoseQuestion, LookedAt, look_and_diagnose};

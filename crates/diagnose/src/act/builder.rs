@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use surefoot_bisect::{ConfigLens, ConfigTree, load_config};
 use surefoot_host::{Host, Process, Socket, SocketKind};
 
+use super::config_place::{ConfigPlace, DEFAULT_PLACES};
 use super::hop_files::{
     environment, groups, memory_kills, open_files, open_files_limit, seen_by, shares_mounts,
     storage, unix_listeners, working_folder,
 };
 use super::log_tail::LogMark;
 use super::names::{is_ours, resolve};
+use super::program_files::{language_of, program_files, program_of, script_of};
 use super::samples::SeenConnection;
 use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 use crate::discover::{
-    AskedRequest, DaemonConfig, WrittenAddress, addresses_in_program, dsn_of_variables,
-    read_apache, read_haproxy, read_nginx, read_php_fpm, variables_of_text,
+    AskedRequest, WrittenAddress, addresses_in_program, dsn_of_variables, variables_of_text,
 };
 use crate::observation::{
     ConfigFacts, HopFacts, ListenerFacts, NameFacts, PidFileFacts, ProcessFacts, SocketFile,
@@ -48,36 +48,6 @@ struct FoundTarget {
     pool: Option<String>,
     verifies: bool,
 }
-
-/// A configuration that a daemon would have if it ran.
-struct DefaultPlace {
-    program: &'static str,
-    file: &'static str,
-    test: &'static str,
-}
-
-const DEFAULT_PLACES: &[DefaultPlace] = &[
-    DefaultPlace {
-        program: "nginx",
-        file: "/etc/nginx/nginx.conf",
-        test: "nginx -t",
-    },
-    DefaultPlace {
-        program: "apache2",
-        file: "/etc/apache2/apache2.conf",
-        test: "apache2ctl -t",
-    },
-    DefaultPlace {
-        program: "httpd",
-        file: "/etc/httpd/conf/httpd.conf",
-        test: "httpd -t",
-    },
-    DefaultPlace {
-        program: "haproxy",
-        file: "/etc/haproxy/haproxy.cfg",
-        test: "haproxy -c -f /etc/haproxy/haproxy.cfg",
-    },
-];
 
 impl<'a> ChainBuilder<'a> {
     pub(super) fn new(
@@ -673,181 +643,5 @@ impl<'a> ChainBuilder<'a> {
         })?;
         self.hops[at].program = Some(found.1.to_owned());
         Some(found.0)
-    }
-}
-
-/// The endings of the files that an interpreter runs.
-fn language_of(name: &str) -> &'static [&'static str] {
-    const LANGUAGES: &[(&str, &[&str])] = &[
-        ("php", &["php"]),
-        ("python", &["py"]),
-        ("ruby", &["rb"]),
-        ("node", &["js", "ts"]),
-        ("perl", &["pl", "pm"]),
-    ];
-    let found = LANGUAGES.iter().find(|(start, _)| name.starts_with(start));
-    found.map_or(&[], |(_, endings)| endings)
-}
-
-/// The script that an interpreter runs.
-fn script_of(process: &Process) -> Option<&str> {
-    let is_interpreter = (!language_of(&process.name).is_empty() || process.name == "java")
-        && !process.name.starts_with("php-fpm");
-    let script = process
-        .command
-        .iter()
-        .skip(1)
-        .find(|word| !word.starts_with('-'));
-    script.filter(|_| is_interpreter).map(String::as_str)
-}
-
-/// What to call the program of a process: with its script where an interpreter runs it.
-fn program_of(process: &Process) -> String {
-    match script_of(process) {
-        Some(script) => {
-            let name = Path::new(script).file_name().unwrap_or_default();
-            format!("{} ({})", name.to_string_lossy(), process.name)
-        }
-        None => process.name.clone(),
-    }
-}
-
-/// Files of a program, at most so many.
-fn program_files(folder: &Path, language: &[&str], depth: usize, found: &mut Vec<PathBuf>) {
-    const SETTINGS: &[&str] = &["yml", "yaml", "toml", "properties"];
-    const SKIPPED: &[&str] = &[
-        "node_modules",
-        "vendor",
-        "site-packages",
-        "test",
-        "tests",
-        "data",
-    ];
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten().take(500) {
-        let path = entry.path();
-        let Ok(kind) = entry.file_type() else {
-            continue;
-        };
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if found.len() >= 300 || name.starts_with('.') {
-            continue;
-        }
-        if kind.is_dir() && depth < 3 && !SKIPPED.contains(&name.as_str()) {
-            program_files(&path, language, depth + 1, found);
-        } else if kind.is_file() {
-            let is_program = path
-                .extension()
-                .is_some_and(|ending| language.iter().chain(SETTINGS).any(|kind| ending == *kind));
-            let is_small = entry.metadata().is_ok_and(|seen| seen.len() < 200 << 10);
-            if is_program && is_small {
-                found.push(path);
-            }
-        }
-    }
-}
-
-/// Where a daemon's configuration is.
-struct ConfigPlace {
-    file: PathBuf,
-    /// What its relative paths are relative to.
-    base: PathBuf,
-    test: String,
-    program: &'static str,
-}
-
-impl ConfigPlace {
-    /// From the words by which a process was started.
-    fn of_process(process: &Process) -> Option<Self> {
-        let line = process.command.join(" ");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let option = |name: &str| {
-            let at = words.iter().position(|word| *word == name)?;
-            words.get(at + 1).map(|word| (*word).to_owned())
-        };
-        let cwd = working_folder(process.pid).unwrap_or_else(|| PathBuf::from("/"));
-        let place = |file: PathBuf, base: PathBuf, test: String, program| {
-            Some(Self {
-                file,
-                base,
-                test,
-                program,
-            })
-        };
-        match process.name.as_str() {
-            "nginx" => {
-                let prefix = option("-p").map(|it| cwd.join(it));
-                let base = prefix
-                    .clone()
-                    .unwrap_or_else(|| PathBuf::from("/etc/nginx"));
-                let file =
-                    base.join(option("-c").unwrap_or_else(|| "/etc/nginx/nginx.conf".to_owned()));
-                let test = match prefix {
-                    Some(prefix) => {
-                        format!("nginx -t -p {} -c {}", prefix.display(), file.display())
-                    }
-                    None => format!("nginx -t -c {}", file.display()),
-                };
-                place(file, base, test, "nginx")
-            }
-            "apache2" | "httpd" => {
-                let root = if process.name == "httpd" {
-                    "/etc/httpd"
-                } else {
-                    "/etc/apache2"
-                };
-                let base = PathBuf::from(option("-d").unwrap_or_else(|| root.to_owned()));
-                let usual = if process.name == "httpd" {
-                    "conf/httpd.conf"
-                } else {
-                    "apache2.conf"
-                };
-                let file = base.join(option("-f").unwrap_or_else(|| usual.to_owned()));
-                let test = format!(
-                    "{} -t -d {} -f {}",
-                    process.name,
-                    base.display(),
-                    file.display()
-                );
-                place(file, base, test, "apache2")
-            }
-            "haproxy" => {
-                let file =
-                    cwd.join(option("-f").unwrap_or_else(|| "/etc/haproxy/haproxy.cfg".to_owned()));
-                let test = format!("haproxy -c -f {}", file.display());
-                place(file, cwd, test, "haproxy")
-            }
-            name if name.starts_with("php-fpm") => {
-                // php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)
-                let start = line.find('(')?;
-                let file = line.get(start + 1..)?.trim_end().trim_end_matches(')');
-                let test = format!("{name} -t -y {file}");
-                place(PathBuf::from(file), PathBuf::from("/"), test, "php-fpm")
-            }
-            _ => None,
-        }
-    }
-
-    fn based(&self, path: &str) -> PathBuf {
-        self.base.join(path)
-    }
-
-    fn read(&self, asked: Option<&AskedRequest>) -> Result<DaemonConfig, String> {
-        let lens = match self.program {
-            "nginx" => ConfigLens::Nginx,
-            "apache2" | "httpd" => ConfigLens::Apache,
-            "haproxy" => ConfigLens::Haproxy,
-            _ => ConfigLens::Ini,
-        };
-        let loaded = load_config(&self.file, Some(lens)).map_err(|error| error.to_string())?;
-        let tree: &ConfigTree = &loaded.tree;
-        Ok(match lens {
-            ConfigLens::Nginx => read_nginx(tree, asked),
-            ConfigLens::Apache => read_apache(tree, asked),
-            ConfigLens::Haproxy => read_haproxy(tree),
-            _ => read_php_fpm(tree),
-        })
     }
 }

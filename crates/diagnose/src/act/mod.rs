@@ -1,12 +1,14 @@
 //! Looking: what connects the pure parts with the machine. Only what is here reads, connects or starts anything.
 
 mod builder;
+mod config_place;
 mod front;
 mod hop_files;
 mod log_tail;
 mod look;
 mod names;
 mod probe;
+mod program_files;
 mod samples;
 mod threads;
 

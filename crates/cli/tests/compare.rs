@@ -169,3 +169,130 @@ fn no_command_takes_a_set_to_have_room() {
     assert!(!ran.out.contains("FW022"), "{ran:?}");
     assert!(!ran.out.contains("FW025"), "{ran:?}");
 }
+
+fn compared(old: &str, new: &str, more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let paths = [("old", old), ("new", new)].map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("it is ours");
+        path.display().to_string()
+    });
+    let words = ["firewall", "diff", paths[0].as_str(), paths[1].as_str()];
+    run(&[&words[..], more].concat())
+}
+
+fn filter(rules: &str) -> String {
+    format!(
+        "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n"
+    )
+}
+
+#[test]
+fn what_packets_leave_behind_for_later_ones_is_compared() {
+    let knock = "-A INPUT -p tcp --dport 22 -m recent --rcheck --name k -j ACCEPT\n";
+    let limit = |port: u16, to: &str| {
+        format!(
+            "-A INPUT -p tcp --dport {port} -m hashlimit --hashlimit-upto 5/sec --hashlimit-name a --hashlimit-mode srcip -j {to}\n"
+        )
+    };
+    let sets = |rule: &str| {
+        format!(
+            "table ip t {{\n set s {{ type ipv4_addr; flags dynamic,timeout; timeout 1m; }}\n chain input {{ type filter hook input priority 0; policy drop;\n  tcp dport 22 ip saddr @s accept\n{rule} }}\n}}\n"
+        )
+    };
+    let raw = |rule: &str| {
+        format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n{rule}COMMIT\n{}",
+            filter("-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n")
+        )
+    };
+    let pairs = [
+        (
+            filter(&format!(
+                "{knock}-A INPUT -p tcp --dport 4000 -m recent --set --name k -j DROP\n"
+            )),
+            filter(&format!("{knock}-A INPUT -p tcp --dport 4000 -j DROP\n")),
+            "the list `k` of `recent`",
+        ),
+        (
+            filter(&(limit(22, "ACCEPT") + &limit(23, "DROP"))),
+            filter(&(limit(22, "ACCEPT") + "-A INPUT -p tcp --dport 23 -j DROP\n")),
+            "the buckets `a` of `hashlimit`",
+        ),
+        (
+            sets("  tcp dport 4000 add @s { ip saddr }\n"),
+            sets("  tcp dport 4001 add @s { ip saddr }\n"),
+            "the set `s`",
+        ),
+        (
+            raw("-A PREROUTING -i eth0 -j CT --zone 1\n"),
+            raw(""),
+            "the zones of connection tracking",
+        ),
+        (
+            raw("-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n"),
+            raw(""),
+            "the helpers of connection tracking",
+        ),
+    ];
+    for (old, new, memory) in &pairs {
+        for (old, new) in [(old, new), (new, old)] {
+            let ran = compared(old, new, &[]);
+            assert_eq!(ran.status, 1, "{ran:?}");
+            assert!(ran.out.starts_with("possibly different"), "{ran:?}");
+            assert!(ran.out.contains(memory), "{ran:?}");
+        }
+        // The same rules in another order of chains and with a comment are equal.
+        let commented = old.replace("-j DROP", "-m comment --comment x -j DROP");
+        let ran = compared(old, &commented, &[]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+    }
+    // What nothing asks may differ.
+    let only_written =
+        |rule: &str| filter(&format!("-A INPUT -p tcp --dport 4000 {rule}-j DROP\n"));
+    let ran = compared(
+        &only_written("-m recent --set --name k "),
+        &only_written(""),
+        &[],
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn the_form_of_a_refusal_counts_if_that_is_asked_for() {
+    let refused = |with: &str| {
+        filter(&format!(
+            "-A INPUT -p udp -j REJECT\n-A INPUT -p tcp --dport 22 -j REJECT --reject-with {with}\n"
+        ))
+    };
+    let (reset, unreachable) = (refused("tcp-reset"), refused("icmp-port-unreachable"));
+    let ran = compared(&reset, &unreachable, &[]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("left out, as no verdict depends on it"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("refused with tcp reset"), "{ran:?}");
+    let ran = compared(&reset, &unreachable, &["--strict"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.out.starts_with("different"), "{ran:?}");
+    assert!(ran.out.contains("tcp to port 22"), "{ran:?}");
+    // nft's words for the same answers.
+    let nft = "table ip filter {\n chain input { type filter hook input priority 0; policy drop;\n  meta l4proto udp reject\n  tcp dport 22 reject with tcp reset\n }\n chain forward { type filter hook forward priority 0; policy drop; }\n}\n";
+    let ran = compared(&reset, nft, &["--strict"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let mss = |to: &str| {
+        format!(
+            "*mangle\n:FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS {to}\nCOMMIT\n"
+        )
+    };
+    let ran = compared(&mss("--set-mss 1400"), &mss("--clamp-mss-to-pmtu"), &[]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.contains("TCPMSS"), "{ran:?}");
+    let ran = compared(
+        &mss("--set-mss 1400"),
+        &mss("--clamp-mss-to-pmtu"),
+        &["--strict"],
+    );
+    assert_eq!(ran.status, 1, "{ran:?}");
+}

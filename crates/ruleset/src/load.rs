@@ -194,6 +194,7 @@ fn mark_dynamic(firewall: &mut Firewall) {
     let updated = statements.filter_map(|statement| match statement {
         Statement::Effect(Effect::UpdateSet {
             set: SetRef::Ipset(at),
+            ..
         }) => usize::try_from(*at).ok(),
         _ => None,
     });

@@ -249,7 +249,10 @@ impl ObstacleSearch<'_> {
             Statement::VerdictMap(_) => true,
             Statement::Effect(effect) => !matches!(
                 effect,
-                Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
+                Effect::Log { .. }
+                    | Effect::Other { .. }
+                    | Effect::UpdateSet { .. }
+                    | Effect::Remember { .. }
             ),
             Statement::Match(_) => false,
         })

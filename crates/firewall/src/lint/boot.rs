@@ -152,7 +152,7 @@ fn statement_words(firewall: &Firewall, table: &Table, statement: &Statement) ->
         }
         Statement::Match(wanted) => match_words(firewall, table, wanted),
         Statement::Effect(Effect::Other { .. }) if nft => return None,
-        Statement::Effect(Effect::UpdateSet { set }) => {
+        Statement::Effect(Effect::UpdateSet { set, .. }) => {
             format!("update {}", set_words(firewall, table, set))
         }
         Statement::Effect(effect) => format!("{effect:?}"),

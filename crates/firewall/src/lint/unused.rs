@@ -263,7 +263,7 @@ impl UsedSets {
         for statement in &rule.statements {
             match statement {
                 Statement::Match(wanted) => self.count_match(wanted),
-                Statement::Effect(Effect::UpdateSet { set }) => self.count_set(set),
+                Statement::Effect(Effect::UpdateSet { set, .. }) => self.count_set(set),
                 Statement::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => called.push(*to),
                 Statement::Verdict(Verdict::Nat(Nat {
                     by_map: Some(map), ..

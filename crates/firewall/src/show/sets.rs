@@ -26,7 +26,7 @@ impl SetUsers {
         for statement in &rule.statements {
             match statement {
                 Statement::Match(condition) => self.add_condition(table, condition, 0),
-                Statement::Effect(Effect::UpdateSet { set }) => self.add(table, set),
+                Statement::Effect(Effect::UpdateSet { set, .. }) => self.add(table, set),
                 Statement::VerdictMap(lookup) => self.add(table, &lookup.map),
                 Statement::Verdict(Verdict::Nat(nat)) => {
                     if let Some(by_map) = &nat.by_map {

@@ -324,7 +324,8 @@ impl<'a> RuleSpeaker<'a> {
             }
             Effect::Log { prefix } if prefix.is_empty() => ("log", String::new()),
             Effect::Log { prefix } => ("log", format!("\"{}\"", prefix.trim_end())),
-            Effect::UpdateSet { set } => ("update", self.set_name(set)),
+            Effect::UpdateSet { set, .. } => ("update", self.set_name(set)),
+            Effect::Remember { text, .. } => ("remember", text.clone()),
             Effect::Other { text } if text == "counter" => ("", String::new()),
             Effect::Other { text } => ("other", text.clone()),
         }

@@ -499,7 +499,10 @@ pub(super) fn changed_fields(table: &Table) -> BTreeSet<Field> {
                 changed.insert(Field::CtState);
                 changed.extend(Packet::connection_fields());
             }
-            Effect::Log { .. } | Effect::UpdateSet { .. } | Effect::Other { .. } => {}
+            Effect::Log { .. }
+            | Effect::UpdateSet { .. }
+            | Effect::Remember { .. }
+            | Effect::Other { .. } => {}
         }
     }
     changed
@@ -532,7 +535,7 @@ impl MovingSets {
         let updates = |table: &'_ Table, add: &mut dyn FnMut(&SetRef)| {
             let rules = table.chains.iter().flat_map(|chain| &chain.rules);
             for statement in rules.flat_map(|rule| &rule.statements) {
-                if let Statement::Effect(Effect::UpdateSet { set }) = statement {
+                if let Statement::Effect(Effect::UpdateSet { set, .. }) = statement {
                     add(set);
                 }
             }

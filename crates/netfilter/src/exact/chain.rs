@@ -3,14 +3,15 @@
 use super::condition::{RulePlace, reads_transport};
 use super::diagram::{Exhausted, Packets};
 use super::ends::OutcomeSets;
-use super::follow::{ChainSummary, Flows, SymbolicWalk};
+use super::follow::{ChainSummary, Flows, RunStatement, SymbolicWalk};
 use super::lookup;
 use super::space::{UnknownAnswer, UnknownTopic};
 use super::state::{InInterface, PacketRewrite};
 use crate::packet::PacketPath;
 use crate::semantics::{End, may_jump, rule_matters};
 use surefoot_ruleset::model::{
-    Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, Statement, Verdict,
+    Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, SideEffect, Statement,
+    Verdict,
 };
 
 #[derive(Clone, Copy)]
@@ -94,7 +95,10 @@ fn only_verdict(rule: &Rule) -> Option<&Verdict> {
             one,
             Statement::Match(_)
                 | Statement::Effect(
-                    Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
+                    Effect::Log { .. }
+                        | Effect::Other { .. }
+                        | Effect::UpdateSet { .. }
+                        | Effect::Remember { .. }
                 )
         )
     });
@@ -157,6 +161,7 @@ impl<'a> SymbolicWalk<'a> {
             },
             ..ChainSummary::default()
         };
+        let of_caller = std::mem::take(&mut self.side_effects);
         let mut flows = Flows::from([(state.clone(), packets)]);
         let mut gone = ChainExits::default();
         let mut run: Option<SameVerdictRun> = None;
@@ -178,14 +183,15 @@ impl<'a> SymbolicWalk<'a> {
             passage.reach.push(reach);
             if flows.is_empty() {
                 // Nobody comes; what the rule asks for tells why.
-                let holds = self.rule_condition(here, rule, state, false)?;
+                let holds = self.rule_condition(here, rule, (state, Packets::NONE), false)?;
                 passage.hits.push(vec![(Packets::NONE, holds)]);
                 continue;
             }
             if !rule_matters(rule) {
                 let mut hits = Vec::with_capacity(flows.len());
                 for (state, packets) in &flows {
-                    hits.push((*packets, self.rule_condition(here, rule, state, false)?));
+                    let holds = self.rule_condition(here, rule, (state, *packets), false)?;
+                    hits.push((*packets, holds));
                 }
                 passage.hits.push(hits);
                 continue;
@@ -204,7 +210,7 @@ impl<'a> SymbolicWalk<'a> {
                 });
                 let mut hits = Vec::with_capacity(flows.len());
                 for (state, packets) in &mut flows {
-                    let holds = self.rule_condition(here, rule, state, true)?;
+                    let holds = self.rule_condition(here, rule, (state, *packets), true)?;
                     hits.push((*packets, holds));
                     *packets = self.space.store.minus(*packets, holds)?;
                 }
@@ -233,6 +239,7 @@ impl<'a> SymbolicWalk<'a> {
             gone.returned.extend(rest.returned);
             flows = self.gather_flows(rest.on)?;
         }
+        passage.side_effects = std::mem::replace(&mut self.side_effects, of_caller);
         if let Some(run) = run {
             self.end_run(run, &flows, &mut gone)?;
         }
@@ -254,11 +261,15 @@ impl<'a> SymbolicWalk<'a> {
         &mut self,
         here: RulePlace<'a>,
         rule: &Rule,
-        state: &PacketRewrite,
+        (state, packets): (&PacketRewrite, Packets),
         decides: bool,
     ) -> Result<Packets, Exhausted> {
         let mut holds = Vec::with_capacity(rule.statements.len());
-        for statement in &rule.statements {
+        for (number, statement) in rule.statements.iter().enumerate() {
+            if self.keeps_side_effect(here, statement) {
+                let so_far = self.space.store.intersect_all(holds.clone())?;
+                self.keep_side_effect(here, number, (packets, so_far));
+            }
             if let Statement::Match(wanted) = statement
                 && (decides || !asks_stateful(wanted))
             {
@@ -266,6 +277,31 @@ impl<'a> SymbolicWalk<'a> {
             }
         }
         self.space.store.intersect_all(holds)
+    }
+
+    /// Whether two firewalls are compared, and this statement has a side effect that may differ.
+    fn keeps_side_effect(&self, here: RulePlace<'a>, statement: &Statement) -> bool {
+        let twins = self.space.twins.as_ref();
+        let compared = twins.map(|twins| &twins.side_effects);
+        compared.is_some_and(|compared| {
+            !compared.is_empty()
+                && SideEffect::of(statement, here.table, &here.firewall.ipsets)
+                    .is_some_and(|effect| compared.contains(&effect))
+        })
+    }
+
+    fn keep_side_effect(
+        &mut self,
+        here: RulePlace,
+        statement: usize,
+        (reach, holds): (Packets, Packets),
+    ) {
+        self.side_effects.push(RunStatement {
+            rule: here.at.rule,
+            statement,
+            reach,
+            holds,
+        });
     }
 
     /// What has left the chain since a run of rules began, left as those rules say.
@@ -316,7 +352,7 @@ impl<'a> SymbolicWalk<'a> {
         let mut on = Vec::with_capacity(flows.len());
         let mut hits = Vec::with_capacity(flows.len());
         for (state, packets) in flows {
-            let holds = self.rule_condition(here, rule, &state, true)?;
+            let holds = self.rule_condition(here, rule, (&state, packets), true)?;
             hits.push((packets, holds));
             if !self.space.store.sets_meet(packets, holds) {
                 on.push((state, packets));
@@ -371,6 +407,10 @@ impl<'a> SymbolicWalk<'a> {
         let (start, mut asked) = (packets, Packets::ALL);
         let mut next = 0;
         while let Some(statement) = rule.statements.get(next) {
+            if !matches!(statement, Statement::Match(_)) && self.keeps_side_effect(here, statement)
+            {
+                self.keep_side_effect(here, next, (start, packets));
+            }
             match statement {
                 Statement::Match(_) => {
                     let matches = rule.statements[next..].iter().map_while(|one| match one {
@@ -381,6 +421,10 @@ impl<'a> SymbolicWalk<'a> {
                     let mut doubt = self.fragments(packets)?;
                     let mut transport = false;
                     for wanted in matches {
+                        if self.keeps_side_effect(here, &rule.statements[next]) {
+                            let so_far = self.space.store.and(packets, holds)?;
+                            self.keep_side_effect(here, next, (start, so_far));
+                        }
                         next += 1;
                         let one = self.space.match_condition(here, &state, wanted)?;
                         holds = self.space.store.and(holds, one)?;

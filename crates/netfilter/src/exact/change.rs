@@ -82,6 +82,7 @@ impl PacketSpace {
             Effect::CtZone(_)
             | Effect::Log { .. }
             | Effect::UpdateSet { .. }
+            | Effect::Remember { .. }
             | Effect::Other { .. } => Ok(()),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct SymbolicWalk<'a> {
     pub(super) place: WalkPlace,
     pub(super) known: BTreeMap<(WalkPlace, usize, usize, PacketRewrite), usize>,
     pub(super) course: WalkResult,
+    /// The statements with a side effect of the chain under way.
+    pub(super) side_effects: Vec<RunStatement>,
 }
 
 /// Where all packets ended up.
@@ -70,9 +72,22 @@ pub(crate) struct ChainSummary {
     /// The packets that go through another passage: those that come to the rule, and of these
     /// the ones that it matches.
     pub(crate) calls: Vec<(usize, Packets, Packets)>,
+    /// The statements with a side effect, where two firewalls are compared.
+    pub(super) side_effects: Vec<RunStatement>,
     pub(super) ends: OutcomeSets,
     pub(super) on: Flows,
     pub(super) accepted: Flows,
+}
+
+/// A statement of a chain, and the packets that run it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunStatement {
+    pub(super) rule: usize,
+    pub(super) statement: usize,
+    /// The packets that come to the rule.
+    pub(super) reach: Packets,
+    /// Of these, those that come to the statement.
+    pub(super) holds: Packets,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +117,7 @@ impl<'a> SymbolicWalk<'a> {
             },
             known: BTreeMap::new(),
             course: WalkResult::default(),
+            side_effects: Vec::new(),
         }
     }
 

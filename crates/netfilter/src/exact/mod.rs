@@ -21,6 +21,7 @@ mod one;
 mod pair;
 mod reach;
 mod redundant;
+mod side_effects;
 mod space;
 mod state;
 mod twins;
@@ -41,6 +42,7 @@ pub use diagram::{Exhausted, Packets};
 pub use names::name_interface;
 pub use reach::ReachCell;
 pub use reach::ReachedService;
+pub use side_effects::DifferingSideEffect;
 pub use space::UnknownAnswer;
 
 use crate::Surroundings;

@@ -15,9 +15,9 @@ use surefoot_ruleset::model::{Field, Firewall, RuleAt};
 /// All packets of one family and one way, followed through two firewalls.
 #[derive(Clone, Debug)]
 pub struct RulePair {
-    space: PacketSpace,
-    old: FollowedQuestion,
-    new: FollowedQuestion,
+    pub(super) space: PacketSpace,
+    pub(super) old: FollowedQuestion,
+    pub(super) new: FollowedQuestion,
     /// The packets that both accept as the same packets, over what is unknown, too.
     alike: Packets,
     /// Whether it is unknown what becomes of some later fragments: what `nf_tables` reads in place of
@@ -146,34 +146,39 @@ impl RulePair {
                     }
                     all = self.space.store.minus(all, self.alike)?;
                 }
-                let first = self.space.first_unknown;
-                let perhaps = self.space.store.possibly(all, first)?;
-                if perhaps.is_none() {
+                let (certainly, possibly) = self.sure_and_open(all)?;
+                if certainly.is_none() && possibly.is_none() {
                     continue;
                 }
-                // Nothing unknown is in it.
-                if perhaps == all {
-                    found.push(DifferingPackets {
-                        old,
-                        new,
-                        certainly: all,
-                        possibly: Packets::NONE,
-                        all,
-                    });
-                    continue;
-                }
-                let others = self.space.store.minus(self.space.world, all)?;
-                let others = self.space.store.possibly(others, first)?;
                 found.push(DifferingPackets {
                     old,
                     new,
-                    certainly: self.space.store.minus(perhaps, others)?,
-                    possibly: self.space.store.and(perhaps, others)?,
+                    certainly,
+                    possibly,
                     all,
                 });
             }
         }
         Ok(found)
+    }
+
+    /// The packets that are in a set whatever is not known, and the others that may be.
+    pub(super) fn sure_and_open(
+        &mut self,
+        packets: Packets,
+    ) -> Result<(Packets, Packets), Exhausted> {
+        let first = self.space.first_unknown;
+        let perhaps = self.space.store.possibly(packets, first)?;
+        // Nothing unknown is in it.
+        if perhaps.is_none() || perhaps == packets {
+            return Ok((perhaps, Packets::NONE));
+        }
+        let others = self.space.store.minus(self.space.world, packets)?;
+        let others = self.space.store.possibly(others, first)?;
+        Ok((
+            self.space.store.minus(perhaps, others)?,
+            self.space.store.and(perhaps, others)?,
+        ))
     }
 
     /// Readable parts of a set, so many at most, and whether they are all.

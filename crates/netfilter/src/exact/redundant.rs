@@ -156,7 +156,10 @@ fn changes_packets(rule: &Rule) -> bool {
     rule.statements.iter().any(|one| match one {
         Statement::Effect(effect) => !matches!(
             effect,
-            Effect::Log { .. } | Effect::Other { .. } | Effect::UpdateSet { .. }
+            Effect::Log { .. }
+                | Effect::Other { .. }
+                | Effect::UpdateSet { .. }
+                | Effect::Remember { .. }
         ),
         Statement::Verdict(Verdict::Nat(_) | Verdict::Unknown(_)) => true,
         _ => false,

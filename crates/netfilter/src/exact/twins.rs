@@ -4,13 +4,15 @@
 //! "possibly". Rules are twins if their words are the same: first those in chains of one name, then
 //! the others, each with the one in the same place of the order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::diagram::Variable;
+use super::side_effects::comparable_side_effects;
 use super::space::{UnknownAnswer, UnknownTopic};
 use super::state::PacketRewrite;
 use surefoot_ruleset::model::{
-    Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, Statement, Table, Verdict,
+    Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, SideEffect, Statement, Table,
+    Verdict,
 };
 
 /// The unknown answers of the first firewall, for the second one to share.
@@ -31,6 +33,8 @@ pub(crate) struct SharedUnknowns {
     pub(crate) any: bool,
     /// What the NAT rule under way writes.
     pub(crate) writes: String,
+    /// The side effects that the two are compared by.
+    pub(crate) side_effects: BTreeSet<SideEffect>,
 }
 
 /// Who has an unknown answer.
@@ -81,6 +85,7 @@ impl SharedUnknowns {
             only_second: Vec::new(),
             any: false,
             writes: String::new(),
+            side_effects: comparable_side_effects([first, second]),
         }
     }
 

@@ -395,6 +395,7 @@ impl<'a> RuleCompiler<'a> {
             Effect::CtZone(_)
             | Effect::Log { .. }
             | Effect::UpdateSet { .. }
+            | Effect::Remember { .. }
             | Effect::Other { .. } => None,
         }
     }

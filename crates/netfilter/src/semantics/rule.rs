@@ -491,6 +491,7 @@ fn apply_effect(effect: &Effect, flow: &mut Flow) -> bool {
         Effect::CtZone(_)
         | Effect::Log { .. }
         | Effect::UpdateSet { .. }
+        | Effect::Remember { .. }
         | Effect::Other { .. } => {
             return false;
         }

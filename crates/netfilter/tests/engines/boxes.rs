@@ -387,6 +387,7 @@ fn rule(universe: Universe, chance: &mut Chance) -> Rule {
         statements.push(Statement::Match(Match::Opaque(Opaque {
             text: "limit rate 1/second".into(),
             stateful: true,
+            memory: None,
         })));
     }
     statements.extend(match chance.below(8) {
@@ -451,6 +452,7 @@ fn wanted(universe: Universe, chance: &mut Chance, nest: bool) -> Match {
             9 if universe.words => Match::Opaque(Opaque {
                 text: chance.among(&WORDS).into(),
                 stateful: false,
+                memory: None,
             }),
             10 if nest => Match::Any {
                 negated,

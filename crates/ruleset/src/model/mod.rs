@@ -9,6 +9,7 @@ mod field;
 mod name;
 mod rule;
 mod set;
+mod side_effect;
 
 pub use field::{Field, NamePattern, Operand, Range, ct_state, ct_status};
 pub use name::{RuleAt, backend_word, chain_name, table_name};
@@ -16,6 +17,7 @@ pub use rule::{
     Effect, KeyPart, Lookup, Match, Nat, NatKind, Opaque, Rule, Statement, Verdict, VerdictLookup,
 };
 pub use set::{Component, Content, Element, ElementValue, Set, SetKind, SetRef};
+pub use side_effect::{KernelMemory, SideEffect};
 
 use std::net::IpAddr;
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ChainId, Counters, Field, NamePattern, Operand, Place, Range, SetRef};
+use super::{ChainId, Counters, Field, KernelMemory, NamePattern, Operand, Place, Range, SetRef};
 
 /// A rule: statements that run in order until one does not match or gives a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub struct Opaque {
     /// Whether the answer depends on earlier packets or on time (`limit`, `recent`), so that two
     /// occurrences of one text can differ.
     pub stateful: bool,
+    /// What it asks, and changes by asking, that has a name.
+    pub memory: Option<KernelMemory>,
 }
 
 /// A change that a rule makes without deciding.
@@ -164,6 +166,15 @@ pub enum Effect {
     UpdateSet {
         /// The set.
         set: SetRef,
+        /// The words.
+        text: String,
+    },
+    /// The kernel keeps something of the packet, for rules that ask about later ones.
+    Remember {
+        /// Where.
+        memory: KernelMemory,
+        /// The words.
+        text: String,
     },
     /// Changes nothing that a verdict could depend on: `counter`, `CHECKSUM`, `TCPMSS`.
     Other {

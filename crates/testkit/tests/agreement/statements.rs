@@ -116,6 +116,7 @@ kinds!(name_of_effect, Effect, EFFECTS, {
     Effect::Forget { .. } => "effect Forget" in "19-headers",
     Effect::Log { .. } => "effect Log" in "14-limit",
     Effect::UpdateSet { .. } => "effect UpdateSet" in "26-nft-open",
+    Effect::Remember { .. } => "effect Remember" in "",
     Effect::Other { .. } => "effect Other" in "09-nft-sets",
 });
 
@@ -223,7 +224,7 @@ impl KindsFound {
     fn add_effect(&mut self, effect: &Effect) {
         self.0.insert(name_of_effect(effect));
         match effect {
-            Effect::UpdateSet { set } => {
+            Effect::UpdateSet { set, .. } => {
                 self.0.insert(name_of_set(set));
             }
             Effect::SetMark { .. }

@@ -30,6 +30,7 @@ Examples:
   surefoot firewall diff rules.v4 ruleset.nft
   surefoot firewall diff old.v4,old.v6,old.ipset new.nft
   surefoot firewall diff --only 'ssh in eth0' rules.v4 rules.new
+  surefoot firewall diff --strict rules.v4 rules.new
   surefoot firewall diff --facts web1.surefoot rules.new
 
 Exit status:
@@ -50,6 +51,10 @@ pub(crate) struct DiffArgs {
     /// Show every part of every change
     #[arg(long)]
     pub(crate) all: bool,
+    /// Count another form of the same end as a difference: another answer to who is refused,
+    /// another queue, another TCP option
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) facts: FactsArgs,
     /// The format of the rules, where the text does not tell
@@ -102,6 +107,9 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
         (most, Budget::default()),
     );
     drop(progress);
+    if args.strict {
+        difference.be_strict();
+    }
     if about.taken_as_new {
         difference.notes.push(
             "taken as first packets of connections, as nothing is said of the state: `state any` means all".into(),

@@ -23,7 +23,7 @@ use surefoot_netfilter::exact::{
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{End, RecordLevel, evaluate, sees};
 use surefoot_netfilter::traffic::Traffic;
-use surefoot_ruleset::model::Field;
+use surefoot_ruleset::model::{Field, SideEffect};
 
 /// One of the two rule sets.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +43,15 @@ pub struct Difference {
     pub scopes: Vec<PacketScope>,
     /// The packets whose fate changes.
     pub changes: Vec<FateChange>,
+    /// The packets of which only one of the two keeps something by which it judges later packets.
+    pub remembered: Vec<SideEffectChange>,
+    /// The packets that meet the same end in another form: refused with another answer, handed to
+    /// another queue, changed in what no rule looks at. Only a strict comparison counts them.
+    pub shaped: Vec<SideEffectChange>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
+    #[serde(skip)]
+    strict: bool,
 }
 
 /// Whether two rule sets do the same.
@@ -84,6 +91,29 @@ pub struct FateChange {
     pub hangs: Vec<NamedDecider>,
 }
 
+/// Packets for which only one of the two rule sets does something besides deciding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SideEffectChange {
+    /// Their family and way.
+    pub scope: PacketScope,
+    /// What is done.
+    pub what: String,
+    /// Where it is kept, for later packets to be judged by.
+    pub memory: Option<String>,
+    /// Whether the old rules do it, and the new ones do not.
+    pub only_before: bool,
+    /// Whether that is so whatever is not known.
+    pub certain: bool,
+    /// The packets, in the words of sentences; they may overlap.
+    pub packets: Vec<String>,
+    #[serde(skip)]
+    short: Vec<String>,
+    /// Whether these are all.
+    pub complete: bool,
+    /// A rule that does it.
+    pub by: NamedDecider,
+}
+
 /// A packet and its two fates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DiffWitness {
@@ -116,7 +146,10 @@ pub fn diff(
         verdict: DiffVerdict::Equal,
         scopes: Vec::new(),
         changes: Vec::new(),
+        remembered: Vec::new(),
+        shaped: Vec::new(),
         notes: Vec::new(),
+        strict: false,
     };
     for v6 in [false, true] {
         if about.v6.is_some_and(|said| said != v6) {
@@ -192,6 +225,9 @@ impl WeakenedAnswer for Difference {
         for change in &mut self.changes {
             change.certain = false;
         }
+        for change in self.remembered.iter_mut().chain(&mut self.shaped) {
+            change.certain = false;
+        }
         if !self.notes.iter().any(|note| note == why) {
             self.notes.insert(0, why.to_owned());
         }
@@ -199,6 +235,16 @@ impl WeakenedAnswer for Difference {
 }
 
 impl Difference {
+    /// Counts another form of the same end as a difference, too.
+    pub fn be_strict(&mut self) {
+        let found = self.shaped.iter().map(|change| match change.certain {
+            true => DiffVerdict::Different,
+            false => DiffVerdict::Open,
+        });
+        self.verdict = found.fold(self.verdict, DiffVerdict::max);
+        self.strict = true;
+    }
+
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -277,6 +323,7 @@ impl DiffQuestion<'_> {
                 difference.changes.push(change);
             }
         }
+        self.compare_side_effects(&mut pair, difference)?;
         if pair.shares_answers() {
             difference.note(
                 "limits, counters and sets that packets change are taken to give the same answer where the same rule stands in both".into(),
@@ -286,6 +333,47 @@ impl DiffQuestion<'_> {
             difference.note(
                 "some later fragments were not compared: what is read from them in place of the header that they lack depends on their data".into(),
             );
+        }
+        Ok(())
+    }
+
+    fn compare_side_effects(
+        &self,
+        pair: &mut RulePair,
+        difference: &mut Difference,
+    ) -> Result<(), Exhausted> {
+        let firewalls = [&self.old.rules.firewall, &self.new.rules.firewall];
+        for differing in pair.differing_side_effects(firewalls)? {
+            let firewall = firewalls[usize::from(!differing.only_first)];
+            let certain = !differing.certainly.is_none();
+            let packets = if certain {
+                differing.certainly
+            } else {
+                differing.possibly
+            };
+            let (cubes, complete) = pair.cubes(packets, self.most).unwrap_or_default();
+            let (words, memory) = match &differing.effect {
+                SideEffect::Remembered { memory, words } => (words, Some(memory.words())),
+                SideEffect::Shaped { words } => (words, None),
+            };
+            let change = SideEffectChange {
+                scope: self.scope,
+                what: words.clone(),
+                only_before: differing.only_first,
+                certain,
+                packets: cubes.iter().map(Cube::words).collect(),
+                short: cubes.iter().map(Cube::short_words).collect(),
+                complete: complete && (differing.possibly.is_none() || !certain),
+                by: NamedDecider::rule(firewall, differing.by),
+                memory,
+            };
+            if change.memory.is_some() {
+                // Whether later packets meet another end depends on what comes before them.
+                difference.verdict = difference.verdict.max(DiffVerdict::Open);
+                difference.remembered.push(change);
+            } else {
+                difference.shaped.push(change);
+            }
         }
         Ok(())
     }

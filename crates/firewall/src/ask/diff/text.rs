@@ -4,7 +4,7 @@ use surefoot_report::{Paint, Style};
 
 use super::super::lines::{AnswerLines, by_words, end_word};
 use super::super::name::NamedKind;
-use super::{DecidedEnd, DiffVerdict, Difference, FateChange};
+use super::{DecidedEnd, DiffVerdict, Difference, FateChange, SideEffectChange};
 use surefoot_netfilter::semantics::End;
 
 impl Difference {
@@ -32,13 +32,38 @@ impl Difference {
             out.blank();
             change_lines(&mut out, change, 0);
         }
-        if !self.notes.is_empty() {
+        for change in &self.remembered {
+            out.blank();
+            side_effect_lines(&mut out, change);
+        }
+        if self.strict {
+            for change in &self.shaped {
+                out.blank();
+                side_effect_lines(&mut out, change);
+            }
+        }
+        let left_out = self.left_out();
+        if !self.notes.is_empty() || left_out.is_some() {
             out.blank();
         }
-        for note in &self.notes {
+        for note in left_out.iter().chain(&self.notes) {
             out.write_listed("note: ", Paint::Faint, note);
         }
         out.finish()
+    }
+
+    /// What differs besides the verdicts, and is not counted.
+    fn left_out(&self) -> Option<String> {
+        if self.strict || self.shaped.is_empty() {
+            return None;
+        }
+        let mut names: Vec<&str> = self.shaped.iter().map(|one| one.what.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Some(format!(
+            "left out, as no verdict depends on it: {}; `--strict` counts it",
+            names.join("; ")
+        ))
     }
 }
 
@@ -73,6 +98,37 @@ pub(in super::super) fn change_lines(out: &mut AnswerLines, change: &FateChange,
         out.write_wrapped(indent + 4, None, &rule.name);
         out.named_below(indent + 6, rule);
     }
+}
+
+/// What only one of the two does with packets besides deciding.
+fn side_effect_lines(out: &mut AnswerLines, change: &SideEffectChange) {
+    let perhaps = if change.certain { "" } else { "possibly " };
+    let side = if change.only_before {
+        "before"
+    } else {
+        "after"
+    };
+    let head = match &change.memory {
+        Some(memory) => format!("{perhaps}{memory}: changed by these packets only {side}"),
+        None => format!("{perhaps}only {side}: {}", change.what),
+    };
+    let scope = change.scope.words();
+    out.line(0, Paint::Yellow, &format!("{head}  ({scope})"));
+    for packets in &change.short {
+        out.write_listed("  - ", Paint::Faint, packets);
+    }
+    if !change.complete {
+        out.write_wrapped(2, None, "and more: `--all` shows every part");
+    }
+    if change.memory.is_some() {
+        out.write_wrapped(
+            2,
+            None,
+            "later packets that are judged by it may meet another end",
+        );
+    }
+    out.write_wrapped(2, None, &format!("by {}", change.by.name));
+    out.named_below(4, &change.by);
 }
 
 fn write_decided(out: &mut AnswerLines, word: &str, all: &[DecidedEnd], indent: usize) {

@@ -9,7 +9,6 @@ use crate::ask::reason::{RuleContext, unknown_words};
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
     Assumptions, Decider, End, Evaluation, EventKind, ObservedMatch, RecordLevel,
-    evaluate_supposing,
 };
 use surefoot_ruleset::model::RuleAt;
 
@@ -128,14 +127,11 @@ impl DependencyQuestion<'_> {
             answers: BTreeMap::from([(rule, answer)]),
             ..Assumptions::default()
         };
-        ends_of(&evaluate_supposing(
-            &self.rules.firewall,
-            &self.rules.index,
-            &self.rules.surroundings,
-            self.packet,
-            RecordLevel::Nothing,
-            &supposed,
-        ))
+        ends_of(
+            &self
+                .rules
+                .evaluate_supposing(self.packet, RecordLevel::Nothing, &supposed),
+        )
     }
 
     fn why_unknown(

@@ -170,6 +170,7 @@ impl<'t> StatementReader<'_, 't, '_> {
         let bytes = Match::Opaque(Opaque {
             text: joined(&self.tokens[start..self.at]),
             stateful: false,
+            memory: None,
         });
         let others = Match::Any {
             negated: true,

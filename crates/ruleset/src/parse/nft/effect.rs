@@ -6,8 +6,8 @@ use super::selector::{Selector, selector, selectors};
 use super::set::{Gives, elements};
 use super::value::{Type, number};
 use crate::model::{
-    Content, Counters, Effect, Family, Field, KeyPart, Match, Nat, NatKind, Opaque, Operand,
-    Statement, Verdict,
+    Content, Counters, Effect, Family, Field, KernelMemory, KeyPart, Match, Nat, NatKind, Opaque,
+    Operand, Statement, Verdict,
 };
 
 impl<'t> StatementReader<'_, 't, '_> {
@@ -61,8 +61,10 @@ impl<'t> StatementReader<'_, 't, '_> {
     }
 
     pub(super) fn limit(&mut self, start: usize) -> Option<()> {
+        let mut memory = None;
         if self.eat("name") {
-            self.next()?;
+            let name = self.next()?.text.trim_matches('"');
+            memory = Some(KernelMemory::NamedLimit(name.to_owned()));
         } else {
             self.eat("rate").then_some(())?;
             self.eat("over");
@@ -80,6 +82,7 @@ impl<'t> StatementReader<'_, 't, '_> {
         self.test(Match::Opaque(Opaque {
             text,
             stateful: true,
+            memory,
         }))
     }
 
@@ -88,13 +91,16 @@ impl<'t> StatementReader<'_, 't, '_> {
         let name = self.next()?.text.strip_prefix('@')?;
         let words = self.braced()?;
         let set = self.scope.set(name);
-        self.push(Statement::Effect(Effect::UpdateSet { set }))?;
+        let text = format!("{word} {{ {} }}", joined(&words));
+        self.push(Statement::Effect(Effect::UpdateSet { set, text }))?;
+        let memory = Some(KernelMemory::Set(name.to_owned()));
         let stateful = ["limit", "quota", "ct"];
         if let Some(at) = words.iter().position(|word| stateful.contains(&word.text)) {
             let text = joined(&words[at..]);
             return self.test(Match::Opaque(Opaque {
                 text,
                 stateful: true,
+                memory,
             }));
         }
         if word == "delete" {
@@ -104,6 +110,7 @@ impl<'t> StatementReader<'_, 't, '_> {
         self.test(Match::Opaque(Opaque {
             text: format!("room in @{name}"),
             stateful: true,
+            memory: None,
         }))
     }
 
@@ -124,6 +131,7 @@ impl<'t> StatementReader<'_, 't, '_> {
         self.test(Match::Opaque(Opaque {
             text,
             stateful: true,
+            memory: None,
         }))
     }
 
@@ -178,7 +186,12 @@ impl<'t> StatementReader<'_, 't, '_> {
                 let zone = self.next()?.text.parse().ok()?;
                 self.push(Statement::Effect(Effect::CtZone(zone)))
             }
-            ("ct", "helper") | ("meta", "nftrace" | "priority") => {
+            ("ct", "helper") => {
+                let text = format!("helper {}", self.next()?.text);
+                let memory = KernelMemory::Helper;
+                self.push(Statement::Effect(Effect::Remember { memory, text }))
+            }
+            ("meta", "nftrace" | "priority") => {
                 let text = format!("{first} {key} set {}", self.next()?.text);
                 self.push(Statement::Effect(Effect::Other { text }))
             }

@@ -86,6 +86,7 @@ fn updated_sets(chains: &[model::Chain]) -> HashSet<u32> {
         .filter_map(|statement| match statement {
             Statement::Effect(Effect::UpdateSet {
                 set: SetRef::Named(at),
+                ..
             }) => Some(*at),
             _ => None,
         })

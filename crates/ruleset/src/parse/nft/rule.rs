@@ -84,6 +84,7 @@ impl Scope<'_> {
             let opaque = Opaque {
                 text: joined(words),
                 stateful: !is_static(words),
+                memory: None,
             };
             let meaning = UnknownWords::of(words);
             let unknown = if meaning.may_decide {

@@ -10,7 +10,9 @@ use super::super::value::{
     Net, address_number, address_range, mac, mark, number_range, port_list, port_range, tidy,
 };
 use super::address_type::address_types;
-use super::{Lowering, field, masked, matched, not_later_fragment, opaque, opaque_option};
+use super::{
+    Lowering, field, masked, matched, not_later_fragment, opaque, opaque_option, recent_set,
+};
 use crate::model::{Backend, Family, Field, Match, Range, Statement, ct_state, ct_status};
 
 /// What an option means: conditions that must all hold, or a reason why it is not understood.
@@ -48,7 +50,10 @@ impl Lowering<'_> {
             "conntrack" | "state" | "mark" | "connmark" | "mac" | "iprange" | "addrtype"
             | "set" | "owner" | "pkttype" | "ttl" | "hl" | "length" | "tos" | "dscp" => &[],
             _ => {
-                out.push(matched(opaque(extension)));
+                out.push(match recent_set(extension) {
+                    Some(effect) if module.name == "recent" => Statement::Effect(effect),
+                    _ => matched(opaque(extension)),
+                });
                 return;
             }
         };

@@ -17,8 +17,8 @@ use super::print::{print_extension, print_given};
 use super::read::builtin_chains;
 use super::syntax::{self, Dump, Extension, Given};
 use crate::model::{
-    Backend, Base, Chain, ChainId, ChainKind, Family, Field, Hook, Match, Opaque, Operand, Place,
-    Policy, Range, Rule, Set, Statement, Table,
+    Backend, Base, Chain, ChainId, ChainKind, Effect, Family, Field, Hook, KernelMemory, Match,
+    Opaque, Operand, Place, Policy, Range, Rule, Set, Statement, Table,
 };
 
 /// What the meaning of a dump depends on besides its words.
@@ -194,6 +194,36 @@ fn opaque(extension: &Extension<'_>) -> Match {
     Match::Opaque(Opaque {
         text,
         stateful: extension.module.is_none_or(|module| module.stateful),
+        memory: memory_of(extension),
+    })
+}
+
+/// What a match asks, and changes by asking, that other rules ask by the same name.
+fn memory_of(extension: &Extension<'_>) -> Option<KernelMemory> {
+    let named = |option: &str| extension.value_of(option).map(str::to_owned);
+    match &*extension.name {
+        "recent" => {
+            let name = named("name").unwrap_or_else(|| "DEFAULT".to_owned());
+            Some(KernelMemory::RecentList(name))
+        }
+        "hashlimit" => named("hashlimit-name").map(KernelMemory::HashLimit),
+        _ => None,
+    }
+}
+
+/// `recent --set` writes the address down, and matches (`recent_mt`).
+fn recent_set(extension: &Extension<'_>) -> Option<Effect> {
+    let known = |given: &Given<'_>| {
+        let plain = ["set", "name", "mask", "rsource", "rdest"];
+        !given.negated && plain.contains(&&*given.name)
+    };
+    extension.option("set")?;
+    extension.options.iter().all(known).then_some(())?;
+    let mut text = String::new();
+    print_extension("-m", extension, &mut text);
+    Some(Effect::Remember {
+        memory: memory_of(extension)?,
+        text,
     })
 }
 
@@ -203,6 +233,7 @@ fn opaque_option(given: &Given<'_>) -> Match {
     Match::Opaque(Opaque {
         text,
         stateful: given.option.is_none(),
+        memory: None,
     })
 }
 

@@ -10,7 +10,7 @@ use super::super::syntax::{Extension, Target};
 use super::super::value::{Net, address_of, mark};
 use super::Lowering;
 use super::matches::tos;
-use crate::model::{Effect, Field, Nat, NatKind, Opaque, Statement, Verdict};
+use crate::model::{Effect, Field, KernelMemory, Nat, NatKind, Opaque, Statement, Verdict};
 
 /// New addresses and new ports.
 type Destination = (Option<(IpAddr, IpAddr)>, Option<(u16, u16)>);
@@ -104,7 +104,13 @@ impl Lowering<'_> {
                     // `--zone mark`: the zone comes from the packet's mark.
                     None => return None,
                 },
-                None => other(),
+                None => match value("helper") {
+                    Some(helper) => Effect::Remember {
+                        memory: KernelMemory::Helper,
+                        text: format!("helper {helper}"),
+                    },
+                    None => other(),
+                },
             },
             "SNAT" => return self.nat(NatKind::Snat, extension, value("to-source")?, out),
             "DNAT" => {
@@ -148,7 +154,8 @@ impl Lowering<'_> {
                 for given in &extension.options {
                     if matches!(&*given.name, "add-set" | "del-set") {
                         let set = self.set_ref(given.value());
-                        out.push(Statement::Effect(Effect::UpdateSet { set }));
+                        let text = words(extension);
+                        out.push(Statement::Effect(Effect::UpdateSet { set, text }));
                     }
                 }
                 return Some(());
@@ -254,6 +261,7 @@ fn unknown(extension: &Extension<'_>) -> Verdict {
     Verdict::Unknown(Opaque {
         text: words(extension),
         stateful: true,
+        memory: None,
     })
 }
 

@@ -1145,7 +1145,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__diff)
-            opts="-v -q -h -V --live --only --all --facts --root --rules-format --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --live --only --all --strict --facts --root --rules-format --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

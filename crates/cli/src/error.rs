@@ -70,6 +70,13 @@ impl Failure {
         }
     }
 
+    /// What went wrong, and why, for a message of which it is the reason.
+    pub(crate) fn reason(&self) -> String {
+        let mut words = vec![self.what.as_str()];
+        words.extend(self.causes.iter().map(String::as_str));
+        words.join(": ")
+    }
+
     /// Says in which state the machine was left.
     pub(crate) fn left(mut self, state: impl Into<String>) -> Self {
         self.left = Some(state.into().into_boxed_str());

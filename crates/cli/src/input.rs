@@ -13,6 +13,7 @@ use surefoot_ruleset::{Format, Input};
 
 use crate::args::{FactsArgs, RulesFormat};
 use crate::error::Failure;
+use crate::included_files::IncludedFiles;
 use crate::mistaken::{self, Expected, mistaken};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -133,7 +134,8 @@ pub(crate) fn rules(
         });
     }
     progress.step("reading the rules");
-    let rules = LoadedRules::of_texts(inputs);
+    let mut included = IncludedFiles::below(facts.root.as_deref());
+    let rules = LoadedRules::of_texts_including(inputs, &mut included);
     drop(progress);
     refuse_unreadable(&rules, output)?;
     Ok(rules)
@@ -171,7 +173,7 @@ fn format_of(format: RulesFormat) -> Format {
 }
 
 /// Reads a whole file; bytes that are not UTF-8 are replaced, as they can only be in comments.
-fn text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     let shown = shown(path);
     refuse_directory(
         path,

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod edit_leftovers;
 mod error;
+mod included_files;
 mod input;
 mod journal;
 mod known_checks;

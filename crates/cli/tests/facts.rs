@@ -14,10 +14,13 @@ use surefoot_testkit::{Namespace, or_fail};
 
 use common::{program, ran};
 
-/// A network with one of each thing.
+/// A network with one of each thing, but no link-local addresses, which come by themselves while the
+/// machine is looked at.
 const SETUP: &str = "
     ip link set lo up
     ip link add d0 type veth peer name eth7
+    ip link set d0 addrgenmode none
+    ip link set eth7 addrgenmode none
     ip link set d0 up promisc on
     ip link set eth7 up address 02:00:00:00:00:07 mtu 1400
     ip addr add 192.0.2.1/24 dev eth7

@@ -520,3 +520,84 @@ fn a_difference_about_fragments_is_one() {
         assert_eq!(ran.status, status, "{chain}: {ran:?}");
     }
 }
+
+#[test]
+fn an_included_file_is_read_and_one_that_is_missing_is_told() {
+    let folder = tempfile::tempdir().expect("a folder for scratch");
+    let etc = folder.path().join("etc");
+    let inside = etc.join("nftables.d");
+    std::fs::create_dir_all(&inside).expect("it is ours");
+    let write =
+        |path: &std::path::Path, text: &str| std::fs::write(path, text).expect("it is ours");
+    let main = etc.join("nftables.conf");
+    write(
+        &main,
+        &input_chain(
+            "drop",
+            "  include \"/etc/nftables.d/*.nft\"\n  tcp dport 25 accept",
+        ),
+    );
+    write(&inside.join("20-web.nft"), "# web\ntcp dport 80 accept\n");
+    write(
+        &inside.join("10-ssh.nft"),
+        "include \"nftables.d/ssh.inc\"\n",
+    );
+    write(&inside.join("ssh.inc"), "\ntcp dport 22 drop\n");
+    write(&inside.join(".hidden.nft"), "tcp dport 22 accept\n");
+    let main = main.display().to_string();
+    let explain = |port: &str| {
+        let to = format!("192.0.2.1:{port}");
+        run(&[
+            "firewall", "explain", "--rules", &main, "tcp", "to", &to, "in", "eth0",
+        ])
+    };
+    let ran = explain("22");
+    assert!(ran.out.contains("dropped, certainly"), "{ran:?}");
+    assert!(ran.out.contains("etc/nftables.d/ssh.inc:2"), "{ran:?}");
+    let ran = explain("80");
+    assert!(ran.out.contains("accepted, certainly"), "{ran:?}");
+    assert!(ran.out.contains("etc/nftables.d/20-web.nft:2"), "{ran:?}");
+    let ran = explain("25");
+    assert!(ran.out.contains("etc/nftables.conf:5"), "{ran:?}");
+    // A file that is missing hides rules: nothing is answered.
+    std::fs::remove_file(inside.join("ssh.inc")).expect("it is ours");
+    let ran = explain("80");
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("10-ssh.nft:1"), "{ran:?}");
+    assert!(ran.err.contains("nftables.d/ssh.inc"), "{ran:?}");
+    // A file outside of any /etc does not say whose files it means.
+    let stray = folder.path().join("rules.nft");
+    write(&stray, "include \"/etc/nftables.d/*.nft\"\n");
+    let stray = stray.display().to_string();
+    let ran = run(&["firewall", "show", &stray]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("--root"), "{ran:?}");
+}
+
+#[test]
+fn what_nft_asks_for_before_a_rule_is_asked_there() {
+    // A refusal with a reset is of TCP from the start of the rule: other packets get no mark.
+    let rules = "  meta mark set 5 reject with tcp reset\n  meta mark 5 drop\n  accept";
+    let ran = rule_file(&input_chain("drop", rules))
+        .ask("explain", &["udp", "to", "192.0.2.1:53", "in", "eth0"]);
+    assert!(ran.out.contains("accepted, certainly"), "{ran:?}");
+    // A packet without the key of a set does not get past the statement.
+    let rules = "table inet t {\n set s { type ipv4_addr; size 9; flags dynamic; }\n chain input { type filter hook input priority 0; policy drop;\n  delete @s { ip saddr } accept\n }\n}\n";
+    let ran = rule_file(rules).ask(
+        "explain",
+        &[
+            "tcp",
+            "from",
+            "2001:db8::9",
+            "to",
+            "2001:db8::1:22",
+            "in",
+            "eth0",
+        ],
+    );
+    assert!(ran.out.contains("dropped, certainly"), "{ran:?}");
+    // A set that is filled behind words that are not modelled is one that changes.
+    let rules = "table ip t {\n set s { type ipv4_addr; size 9; flags dynamic; }\n chain input { type filter hook input priority 0; policy accept;\n  meta oifgroup 3 add @s { ip saddr }\n  ip saddr @s drop\n }\n}\n";
+    let ran = rule_file(rules).ask("explain", SSH);
+    assert!(!ran.out.contains("certainly"), "{ran:?}");
+}

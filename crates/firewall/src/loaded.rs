@@ -11,7 +11,7 @@ use surefoot_netfilter::semantics::{
 };
 use surefoot_report::{Level, Problem, Unknown};
 use surefoot_ruleset::model::{Family, Firewall, Table};
-use surefoot_ruleset::{Input, Loaded, load};
+use surefoot_ruleset::{FindIncluded, Input, Loaded, load, load_including};
 
 /// What every unread rule leaves open.
 pub const OPEN_WITHOUT_RULES: &str = "what the firewall lets through";
@@ -52,6 +52,14 @@ impl LoadedRules {
         Self::read(subject, inputs, Surroundings::default(), LoadedFrom::Texts)
     }
 
+    /// The same, with the files that texts include.
+    pub fn of_texts_including(inputs: Vec<Input>, files: &mut dyn FindIncluded) -> Self {
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let subject = names.join(", ");
+        let loaded = load_including(inputs, files);
+        Self::of_loaded(subject, loaded, Surroundings::default(), LoadedFrom::Texts)
+    }
+
     /// Reads the texts that a machine or a tree gave of its rules.
     pub fn read(
         subject: String,
@@ -59,7 +67,16 @@ impl LoadedRules {
         surroundings: Surroundings,
         from: LoadedFrom,
     ) -> Self {
-        let Loaded { firewall, problems } = load(inputs);
+        Self::of_loaded(subject, load(inputs), surroundings, from)
+    }
+
+    fn of_loaded(
+        subject: String,
+        loaded: Loaded,
+        surroundings: Surroundings,
+        from: LoadedFrom,
+    ) -> Self {
+        let Loaded { firewall, problems } = loaded;
         let mut rules = Self {
             subject,
             index: RuleIndex::new(&firewall),
@@ -185,9 +202,7 @@ impl LoadedRules {
             let here = self.problems.iter().filter(|(source, _)| *source == at);
             let odd: Vec<_> = here.map(|(_, problem)| problem).collect();
             let worst = odd.iter().max_by_key(|problem| problem.level)?;
-            let line = worst
-                .span
-                .map_or(1, |span| source.position(span.start).line);
+            let line = worst.span.map_or(1, |span| source.line(span.start));
             let unread = odd
                 .iter()
                 .filter(|problem| problem.level == Level::Error)

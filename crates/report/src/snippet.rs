@@ -57,7 +57,7 @@ fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
         Level::Note => Title::NOTE,
     };
     let what = escape(&problem.what);
-    let name = escape(&source.name);
+    let name = escape(source.name_at(problem.span.unwrap_or_default().start));
     let label = escape(&problem.label);
     let help = problem.help.as_deref().map(escape);
     let place = problem.span.map(|span| line_of(source, span));

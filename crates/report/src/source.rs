@@ -42,6 +42,17 @@ pub struct Source {
     pub text: String,
     /// Byte at which each line starts.
     line_starts: Vec<u32>,
+    /// The parts of a text that was put together from files, by their places.
+    parts: Vec<SourcePart>,
+}
+
+/// A part of a text that stands in another file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SourcePart {
+    start: u32,
+    name: String,
+    /// How many lines the file has before the part, less those that the text has.
+    shift: i64,
 }
 
 impl Source {
@@ -58,7 +69,46 @@ impl Source {
             name: name.into(),
             text,
             line_starts,
+            parts: Vec::new(),
         }
+    }
+
+    /// Names a text that is put together from files. Of each part: the byte at which it begins, its
+    /// file, and the number of its first line there.
+    pub fn of_parts(
+        name: impl Into<String>,
+        text: impl Into<String>,
+        parts: Vec<(usize, String, u32)>,
+    ) -> Self {
+        let mut source = Self::new(name, text);
+        source.parts = parts
+            .into_iter()
+            .map(|(start, name, line)| {
+                let start = u32::try_from(start).unwrap_or(u32::MAX);
+                SourcePart {
+                    start,
+                    name,
+                    shift: i64::from(line) - i64::from(source.line(start)),
+                }
+            })
+            .collect();
+        source
+    }
+
+    /// The name of the file in which a byte stands.
+    pub fn name_at(&self, byte: u32) -> &str {
+        self.part_at(byte).map_or(&self.name, |part| &part.name)
+    }
+
+    fn part_at(&self, byte: u32) -> Option<&SourcePart> {
+        let behind = self.parts.partition_point(|part| part.start <= byte);
+        self.parts.get(behind.checked_sub(1)?)
+    }
+
+    /// The number of a line in the file in which the byte stands.
+    fn line_in_file(&self, byte: u32, line: u32) -> u32 {
+        let shift = self.part_at(byte).map_or(0, |part| part.shift);
+        u32::try_from(i64::from(line) + shift).unwrap_or(line)
     }
 
     /// The line and column of a byte; past the end it is the place just after the last character.
@@ -76,7 +126,7 @@ impl Source {
         let column = self.text[start..end].chars().count();
         let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
         Position {
-            line: count(line),
+            line: self.line_in_file(byte, count(line)),
             column: count(column),
         }
     }
@@ -84,7 +134,7 @@ impl Source {
     /// The line of a byte, from 1: what [`Source::position`] says, without counting characters.
     pub fn line(&self, byte: u32) -> u32 {
         let line = self.line_starts.partition_point(|start| *start <= byte);
-        u32::try_from(line.max(1)).unwrap_or(u32::MAX)
+        self.line_in_file(byte, u32::try_from(line.max(1)).unwrap_or(u32::MAX))
     }
 
     /// The text of a range; empty where the range is not one of this text.

@@ -9,4 +9,5 @@ mod load;
 pub mod model;
 pub mod parse;
 
-pub use load::{Format, Input, Loaded, load};
+pub use load::{Format, Input, Loaded, load, load_including};
+pub use parse::nft::{FindIncluded, IncludedFile};

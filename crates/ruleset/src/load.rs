@@ -4,6 +4,7 @@ use surefoot_report::{Problem, Source, Span};
 
 use crate::circles;
 use crate::model::{Backend, Content, Effect, Family, Firewall, Set, SetRef, Statement, Table};
+use crate::parse::nft::{FindIncluded, IncludedFile};
 use crate::parse::{ipset, iptables, nft};
 
 /// A text to read.
@@ -46,6 +47,20 @@ pub struct Loaded {
 
 /// Reads all texts into one model. Never fails as a whole: what cannot be read is a problem.
 pub fn load(inputs: Vec<Input>) -> Loaded {
+    load_including(inputs, &mut NoIncluded)
+}
+
+/// No file is followed: a text alone is given.
+struct NoIncluded;
+
+impl FindIncluded for NoIncluded {
+    fn find(&mut self, _: &str, _: &str) -> Result<Vec<IncludedFile>, String> {
+        Err("give `nft list ruleset` instead, or every file by itself".to_owned())
+    }
+}
+
+/// The same, with the files that nft's texts include.
+pub fn load_including(inputs: Vec<Input>, files: &mut dyn FindIncluded) -> Loaded {
     let mut loaded = Loaded::default();
     let mut formats = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -56,32 +71,39 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
                 .push((u16::MAX, Problem::error(Span::default(), what)));
             break;
         };
-        let (format, source) = source(input);
+        let (format, mut source) = source(input);
+        let mut refused = Vec::new();
+        if format == Ok(Format::NftText) {
+            let file = IncludedFile {
+                name: std::mem::take(&mut source.name),
+                text: std::mem::take(&mut source.text),
+            };
+            (source, refused) = nft::with_included(&file, files);
+        }
         if let Err(why) = &format {
             let at = u16::try_from(formats.len()).unwrap_or(u16::MAX);
             let problem = Problem::error(Span::default(), why.clone());
             loaded.problems.push((at, problem));
         }
-        formats.push(format.ok());
+        formats.push((format.ok(), refused));
         loaded.firewall.sources.push(source);
     }
     let Loaded { firewall, problems } = &mut loaded;
-    let texts: Vec<(u16, Option<Format>)> = (0..).zip(formats).collect();
-    for (source, _) in texts
-        .iter()
-        .filter(|(_, format)| *format == Some(Format::Ipset))
-    {
-        let (file, mut found) = ipset::parse(&firewall.sources[usize::from(*source)].text);
+    for (source, (format, _)) in (0_u16..).zip(&formats) {
+        if *format != Some(Format::Ipset) {
+            continue;
+        }
+        let (file, mut found) = ipset::parse(&firewall.sources[usize::from(source)].text);
         // Sets of two texts cannot name each other, so the indices of the second one shift.
         let offset = firewall.ipsets.len();
-        let sets = ipset::lower(&file, *source, &mut found);
+        let sets = ipset::lower(&file, source, &mut found);
         firewall
             .ipsets
             .extend(sets.into_iter().map(|set| shifted(set, offset)));
         firewall.ipsets_read = true;
-        problems.extend(found.into_iter().map(|problem| (*source, problem)));
+        problems.extend(found.into_iter().map(|problem| (source, problem)));
     }
-    for (source, format) in texts {
+    for (source, (format, refused)) in (0_u16..).zip(formats) {
         let text = &firewall.sources[usize::from(source)].text;
         let mut found = Vec::new();
         let tables = match format {
@@ -96,7 +118,7 @@ pub fn load(inputs: Vec<Input>) -> Loaded {
             }
             Some(Format::Ipset) => continue,
             Some(Format::NftText) => {
-                let (ruleset, odd) = nft::parse_text(text);
+                let (ruleset, odd) = nft::parse_with_refused(text, &refused);
                 found.extend(odd);
                 nft::lower(&ruleset, source, &mut found)
             }

@@ -48,7 +48,8 @@ impl Firewall {
     /// The name of the source and the position in it.
     pub fn position(&self, place: Place) -> Option<(&str, Position)> {
         let source = self.sources.get(usize::from(place.source))?;
-        Some((&source.name, source.position(place.span.start)))
+        let start = place.span.start;
+        Some((source.name_at(start), source.position(start)))
     }
 }
 

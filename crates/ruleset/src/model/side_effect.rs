@@ -41,14 +41,8 @@ impl KernelMemory {
     pub fn is_asked_by(&self, statement: &Statement, table: &Table, ipsets: &[super::Set]) -> bool {
         let named =
             |set: &SetRef| matches!(self, Self::Set(name) if set.name(table, ipsets) == Some(name));
-        fn of_match(wanted: &Match, asked: &dyn Fn(&Match) -> bool) -> bool {
-            match wanted {
-                Match::Any { of, .. } => of.iter().any(|one| of_match(one, asked)),
-                one => asked(one),
-            }
-        }
         match statement {
-            Statement::Match(wanted) => of_match(wanted, &|one| match one {
+            Statement::Match(wanted) => any_match(wanted, &|one| match one {
                 Match::Lookup(look) => named(&look.set),
                 Match::Opaque(opaque) => opaque.memory.as_ref() == Some(self),
                 _ => false,
@@ -80,6 +74,9 @@ pub enum SideEffect {
 }
 
 impl SideEffect {
+    /// How the words for an answer to the sender begin.
+    pub const REFUSED: &str = "refused with";
+
     /// What a statement does besides deciding; log lines and counters aside.
     pub fn of(statement: &Statement, table: &Table, ipsets: &[super::Set]) -> Option<Self> {
         let shaped = |words: String| Some(Self::Shaped { words });
@@ -102,11 +99,19 @@ impl SideEffect {
             }),
             Statement::Effect(Effect::Other { text }) if !is_record(text) => shaped(text.clone()),
             Statement::Verdict(Verdict::Reject { with }) => {
-                shaped(format!("refused with {}", answer_word(with)))
+                shaped(format!("{} {}", Self::REFUSED, answer_word(with)))
             }
             Statement::Verdict(Verdict::Queue { text }) => shaped(text.clone()),
             _ => None,
         }
+    }
+}
+
+/// Whether a match, or one of those that it is made of, is such.
+fn any_match(wanted: &Match, is: &dyn Fn(&Match) -> bool) -> bool {
+    match wanted {
+        Match::Any { of, .. } => of.iter().any(|one| any_match(one, is)),
+        one => is(one),
     }
 }
 

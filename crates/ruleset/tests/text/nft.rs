@@ -105,8 +105,8 @@ fn an_unknown_word_leaves_the_rule_open_and_the_next_one_whole() {
     let rules = &loaded.firewall.tables[0].chains[0].rules;
     // A strange statement may decide, a strange selector is only compared.
     assert!(matches!(
-        rules[0].statements[0],
-        Statement::Verdict(Verdict::Unknown(_))
+        rules[0].statements.last(),
+        Some(Statement::Verdict(Verdict::Unknown(_)))
     ));
     let [Statement::Match(Match::Opaque(_)), accept] = rules[1].statements.as_slice() else {
         panic!("{:?}", rules[1].statements);

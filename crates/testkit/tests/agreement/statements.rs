@@ -234,6 +234,7 @@ impl KindsFound {
             | Effect::Set { .. }
             | Effect::Forget { .. }
             | Effect::Log { .. }
+            | Effect::Remember { .. }
             | Effect::Other { .. } => {}
         }
     }

@@ -237,11 +237,13 @@ impl WeakenedAnswer for Difference {
 impl Difference {
     /// Counts another form of the same end as a difference, too.
     pub fn be_strict(&mut self) {
-        let found = self.shaped.iter().map(|change| match change.certain {
-            true => DiffVerdict::Different,
-            false => DiffVerdict::Open,
-        });
-        self.verdict = found.fold(self.verdict, DiffVerdict::max);
+        for change in &self.shaped {
+            self.verdict = self.verdict.max(if change.certain {
+                DiffVerdict::Different
+            } else {
+                DiffVerdict::Open
+            });
+        }
         self.strict = true;
     }
 
@@ -343,6 +345,12 @@ impl DiffQuestion<'_> {
         difference: &mut Difference,
     ) -> Result<(), Exhausted> {
         let firewalls = [&self.old.rules.firewall, &self.new.rules.firewall];
+        let in_iptables = firewalls.map(|firewall| {
+            let tables = firewall.tables.iter();
+            tables
+                .map(|table| table.backend.is_iptables())
+                .collect::<BTreeSet<bool>>()
+        });
         for differing in pair.differing_side_effects(firewalls)? {
             let firewall = firewalls[usize::from(!differing.only_first)];
             let certain = !differing.certainly.is_none();
@@ -356,11 +364,15 @@ impl DiffQuestion<'_> {
                 SideEffect::Remembered { memory, words } => (words, Some(memory.words())),
                 SideEffect::Shaped { words } => (words, None),
             };
+            // Of answers to the sender both languages have the same words; of other things they may
+            // have two for one.
+            let comparable =
+                in_iptables[0] == in_iptables[1] || words.starts_with(SideEffect::REFUSED);
             let change = SideEffectChange {
                 scope: self.scope,
                 what: words.clone(),
                 only_before: differing.only_first,
-                certain,
+                certain: certain && comparable,
                 packets: cubes.iter().map(Cube::words).collect(),
                 short: cubes.iter().map(Cube::short_words).collect(),
                 complete: complete && (differing.possibly.is_none() || !certain),

@@ -7,12 +7,15 @@ use super::selector::{Selector, WITH_PORTS, selectors};
 use super::set::{Gives, elements, flag_bits};
 use super::value::{Type, merged};
 use crate::model::{
-    Component, Content, Family, Field, KeyPart, Lookup, Match, NamePattern, Opaque, Operand, Range,
-    SetRef, Statement, VerdictLookup,
+    Component, Content, Element, Family, Field, KeyPart, Lookup, Match, NamePattern, Opaque,
+    Operand, Range, SetRef, Statement, VerdictLookup,
 };
 
 impl<'t> StatementReader<'_, 't, '_> {
     pub(super) fn comparison(&mut self) -> Option<()> {
+        if let Some(()) = self.version() {
+            return Some(());
+        }
         let start = self.at;
         let (mut parts, taken) = selectors(&self.tokens[self.at..])?;
         self.at += taken;
@@ -25,12 +28,17 @@ impl<'t> StatementReader<'_, 't, '_> {
         if masked {
             parts[0] = self.masked(parts[0])?;
         }
-        let protocol = |part: &Selector| matches!(part.part, KeyPart::Number(Operand { field, .. }) if field == Field::L4Proto);
-        let bare = parts.iter().any(|part| part.any_transport)
-            && !self.has_ports()
-            && !parts.iter().any(protocol);
+        let protocol = |part: &Selector| matches!(part.part, KeyPart::Number(Operand { field, .. }) if matches!(field, Field::L4Proto | Field::Ip4Protocol));
+        let protocol = parts.iter().position(protocol);
+        let any_transport = parts.iter().any(|part| part.any_transport) && !self.has_ports();
+        let bare = any_transport && protocol.is_none();
+        // `ip protocol . th dport`: each element says of which protocol it is.
+        let of_protocol = protocol.filter(|_| any_transport);
         let plain = parts.len() == 1 && self.peek() != Some("vmap");
         if !plain && (bare || parts.iter().any(|part| part.more != 0)) {
+            return None;
+        }
+        if parts.len() > 1 && parts.iter().any(|part| is_part_of_byte(&part.part)) {
             return None;
         }
         let key: Vec<KeyPart> = parts.iter().map(|one| one.part).collect();
@@ -44,7 +52,10 @@ impl<'t> StatementReader<'_, 't, '_> {
                 let words = self.braced()?;
                 let scope = self.scope;
                 let read = move |words: &[NftToken<'_>]| scope.verdict(words);
-                let content = Content::Known(elements(&words, &types, &Gives::Verdict(&read))?);
+                let found = elements(&words, &types, &Gives::Verdict(&read))?;
+                let plain = are_loaded_so(&key, &found) && have_ports(&found, of_protocol);
+                plain.then_some(())?;
+                let content = Content::Known(found);
                 self.inline(content, true)
             };
             return self.push(Statement::VerdictMap(VerdictLookup { key, map }));
@@ -54,14 +65,14 @@ impl<'t> StatementReader<'_, 't, '_> {
         let mut explicit = masked;
         let mut none = false;
         match self.peek()? {
-            "!=" => negated = true,
+            "!=" | "ne" => negated = true,
             // `tcp flags ! syn,ack`: none of these bits is set.
             "!" if parts.len() == 1 && !masked && matches!(one.kind, Type::Flags(_)) => {
                 negated = true;
                 none = true;
             }
             "==" | "eq" => explicit = true,
-            word @ ("<" | ">" | "<=" | ">=") if parts.len() == 1 => {
+            word @ ("<" | ">" | "<=" | ">=" | "lt" | "gt" | "le" | "ge") if parts.len() == 1 => {
                 self.at += 1;
                 let test = self.ordered(one, word)?;
                 let test = self.with_ports(test, bare, start);
@@ -97,8 +108,10 @@ impl<'t> StatementReader<'_, 't, '_> {
             self.values(parts.len())
         };
         if parts.len() > 1 {
-            let content = Content::Known(elements(&words, &types, &Gives::Nothing)?);
-            let set = self.inline(content, false);
+            let found = elements(&words, &types, &Gives::Nothing)?;
+            let plain = are_loaded_so(&key, &found) && have_ports(&found, of_protocol);
+            plain.then_some(())?;
+            let set = self.inline(Content::Known(found), false);
             return self.test(Match::Lookup(Lookup { key, negated, set }));
         }
         if let Type::Flags(table) = one.kind
@@ -131,6 +144,27 @@ impl<'t> StatementReader<'_, 't, '_> {
         };
         let test = self.with_ports(test, bare, start);
         self.test(test)
+    }
+
+    /// `ip version 4`: the first bits of every packet of the family.
+    fn version(&mut self) -> Option<()> {
+        let words = self.tokens.get(self.at..)?.iter().take(4);
+        let words: Vec<&str> = words.map(|token| token.text).collect();
+        let (family, version) = match *words.first()? {
+            "ip" => (2, "4"),
+            "ip6" => (10, "6"),
+            _ => return None,
+        };
+        (words.get(1) == Some(&"version")).then_some(())?;
+        let operator = usize::from(matches!(*words.get(2)?, "==" | "eq" | "!=" | "ne"));
+        let negated = operator == 1 && matches!(words[2], "!=" | "ne");
+        let value = words.get(2 + operator)?.parse::<u8>().ok()?;
+        self.at += 3 + operator;
+        self.imply(Field::NfProto, family);
+        if (value.to_string() == version) == negated {
+            self.test(Match::Never)?;
+        }
+        Some(())
     }
 
     /// nft reads an Ethernet header only of packets that came in by such a device: never of what this
@@ -299,9 +333,9 @@ impl<'t> StatementReader<'_, 't, '_> {
         let value = one.kind.single(self.next()?.text)?;
         let value = value.checked_add(one.more)?;
         let range = match operator {
-            "<" => value.checked_sub(1).map(|hi| Range { lo: 0, hi }),
-            "<=" => Some(Range { lo: 0, hi: value }),
-            ">" => value.checked_add(1).map(|lo| Range { lo, hi: u128::MAX }),
+            "<" | "lt" => value.checked_sub(1).map(|hi| Range { lo: 0, hi }),
+            "<=" | "le" => Some(Range { lo: 0, hi: value }),
+            ">" | "gt" => value.checked_add(1).map(|lo| Range { lo, hi: u128::MAX }),
             _ => Some(Range {
                 lo: value,
                 hi: u128::MAX,
@@ -316,4 +350,45 @@ impl<'t> StatementReader<'_, 't, '_> {
             None => Match::Never,
         })
     }
+}
+
+/// Whether a part of a key is less than a byte: of such a concatenation, what nft 1.0.6 loads and what
+/// later versions load differ.
+fn is_part_of_byte(part: &KeyPart) -> bool {
+    match part {
+        KeyPart::Number(Operand { field, mask }) => {
+            mask.is_some() || matches!(field, Field::Ip4Dscp | Field::Ip6Dscp)
+        }
+        KeyPart::InInterface | KeyPart::OutInterface => false,
+    }
+}
+
+/// Whether every version of nft loads these elements as they are written. In a concatenation with
+/// ranges 1.0.6 turns the bytes of a length, and compares ranges of marks and ids byte by byte.
+fn are_loaded_so(key: &[KeyPart], elements: &[Element]) -> bool {
+    let is_range =
+        |one: &Component| matches!(one, Component::Numbers(range) if range.lo < range.hi);
+    let ranges = elements.iter().any(|one| one.key.iter().any(is_range));
+    key.len() < 2
+        || key.iter().enumerate().all(|(at, part)| {
+            let KeyPart::Number(Operand { field, .. }) = part else {
+                return true;
+            };
+            let mut here = elements.iter().filter_map(|one| one.key.get(at));
+            match field {
+                Field::Length => !ranges,
+                Field::Mark | Field::CtMark | Field::Uid | Field::Gid => !here.any(is_range),
+                _ => true,
+            }
+        })
+}
+
+/// Whether each element is of a protocol with ports, where a part of the key says of which it is.
+fn have_ports(elements: &[Element], protocol: Option<usize>) -> bool {
+    let has_ports = |one: &Element| match protocol.and_then(|at| one.key.get(at)) {
+        Some(Component::Numbers(range)) => range.lo == range.hi && WITH_PORTS.contains(&range.lo),
+        Some(Component::Name(_)) => false,
+        None => true,
+    };
+    elements.iter().all(has_ports)
 }

@@ -92,6 +92,15 @@ impl<'t> StatementReader<'_, 't, '_> {
         let words = self.braced()?;
         let set = self.scope.set(name);
         let text = format!("{word} {{ {} }}", joined(&words));
+        // A packet without what makes the key does not get past the statement.
+        if let Some((parts, _)) = selectors(&words) {
+            self.implied(&parts);
+            for part in parts {
+                if let KeyPart::Number(operand) = part.part {
+                    self.present(operand.field)?;
+                }
+            }
+        }
         self.push(Statement::Effect(Effect::UpdateSet { set, text }))?;
         let memory = Some(KernelMemory::Set(name.to_owned()));
         let stateful = ["limit", "quota", "ct"];

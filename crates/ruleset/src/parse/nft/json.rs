@@ -298,10 +298,23 @@ fn statement(value: &Value) -> Option<String> {
             Some(format!("ct {helper} set {}", quoted(body.as_str()?)))
         }
         "last" => Some("counter".to_owned()),
-        "quota" => Some(format!("quota {}", quoted(&body.to_string()))),
-        "tproxy" | "dup" | "fwd" | "synproxy" | "flow" | "xt" | "meter" => {
-            Some(format!("{kind} {}", quoted(&body.to_string())))
+        "quota" => quota(body),
+        "ct count" => {
+            let over = if is_inverted(body) { "over " } else { "" };
+            Some(format!("ct count {over}{}", scalar(body.get("val")?)))
         }
+        "dup" => {
+            let device = body.get("dev").and_then(text);
+            let device = device.map_or_else(String::new, |name| format!(" device {name}"));
+            Some(format!("dup to {}{device}", text(body.get("addr")?)?))
+        }
+        "synproxy" => Some(synproxy(body)),
+        "flow" => Some(format!("flow add {}", word(body, "flowtable")?)),
+        "xt" => Some(format!(
+            "xt {} {}",
+            word(body, "type")?,
+            quoted(word(body, "name")?)
+        )),
         _ => None,
     }
 }
@@ -375,11 +388,7 @@ fn limit(body: &Value) -> Option<String> {
     if let Some(limit) = body.as_str() {
         return Some(format!("limit name {}", quoted(limit)));
     }
-    let over = if body.get("inv").and_then(Value::as_bool) == Some(true) {
-        "over "
-    } else {
-        ""
-    };
+    let over = if is_inverted(body) { "over " } else { "" };
     let (rate, per) = (scalar(body.get("rate")?), word(body, "per")?);
     let unit = word(body, "rate_unit").map_or_else(String::new, |unit| format!(" {unit}"));
     // Five packets is what the kernel takes where nothing is said.
@@ -392,6 +401,40 @@ fn limit(body: &Value) -> Option<String> {
         )
     });
     Some(format!("limit rate {over}{rate}{unit}/{per}{burst}"))
+}
+
+fn is_inverted(body: &Value) -> bool {
+    body.get("inv").and_then(Value::as_bool) == Some(true)
+}
+
+fn quota(body: &Value) -> Option<String> {
+    if let Some(quota) = body.as_str() {
+        return Some(format!("quota name {}", quoted(quota)));
+    }
+    let over = if is_inverted(body) { "over " } else { "" };
+    let unit = |key: &str| word(body, key).unwrap_or("bytes");
+    let used = body.get("used").filter(|used| used.as_u64() != Some(0));
+    let used = used.map_or_else(String::new, |used| {
+        format!(" used {} {}", scalar(used), unit("used_unit"))
+    });
+    let most = scalar(body.get("val")?);
+    Some(format!("quota {over}{most} {}{used}", unit("val_unit")))
+}
+
+fn synproxy(body: &Value) -> String {
+    if let Some(named) = body.as_str() {
+        return format!("synproxy name {}", quoted(named));
+    }
+    let mut text = "synproxy".to_owned();
+    for key in ["mss", "wscale"] {
+        if let Some(value) = body.get(key) {
+            let _ = write!(text, " {key} {}", scalar(value));
+        }
+    }
+    if let Some(flags) = body.get("flags") {
+        let _ = write!(text, " {}", list(flags, " "));
+    }
+    text
 }
 
 fn log(body: &Value) -> Option<String> {
@@ -510,7 +553,14 @@ fn expression(value: &Value, depth: u32) -> Option<String> {
             Some(format!("rt {family}{}", word(body, "key")?))
         }
         "socket" => Some(format!("socket {}", word(body, "key")?)),
-        "tcp option" | "ip option" | "sctp chunk" | "exthdr" => {
+        "exthdr" => {
+            let header = word(body, "name")?;
+            Some(match word(body, "field") {
+                Some(field) => format!("{header} {field}"),
+                None => format!("exthdr {header}"),
+            })
+        }
+        "tcp option" | "ip option" | "sctp chunk" => {
             let option = word(body, "name")?;
             let field = word(body, "field").map_or_else(String::new, |field| format!(" {field}"));
             Some(format!("{kind} {option}{field}"))
@@ -558,7 +608,11 @@ fn expression(value: &Value, depth: u32) -> Option<String> {
             word(body, "mode")?,
             scalar(body.get("mod")?)
         )),
-        "jhash" | "symhash" => Some(format!("{kind} mod {}", scalar(body.get("mod")?))),
+        "jhash" | "symhash" => {
+            let hashed = body.get("expr").and_then(deeper);
+            let hashed = hashed.map_or_else(String::new, |hashed| format!("{hashed} "));
+            Some(format!("{kind} {hashed}mod {}", scalar(body.get("mod")?)))
+        }
         _ => None,
     }
 }

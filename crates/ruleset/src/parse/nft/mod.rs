@@ -3,6 +3,8 @@
 mod anonymous;
 mod compare;
 mod effect;
+mod extent;
+mod include;
 mod json;
 mod lex;
 mod lower;
@@ -14,8 +16,11 @@ mod selector;
 mod set;
 mod value;
 
+pub use include::{FindIncluded, IncludedFile, RefusedInclude, with_included};
 pub use json::json_to_text;
 pub use lower::lower;
 pub use names::word;
 pub use print::print;
-pub use read::{ChainSyntax, RuleSyntax, Ruleset, SetSyntax, TableSyntax, parse_text};
+pub use read::{
+    ChainSyntax, RuleSyntax, Ruleset, SetSyntax, TableSyntax, parse_text, parse_with_refused,
+};

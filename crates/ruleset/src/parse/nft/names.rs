@@ -97,6 +97,20 @@ pub(super) const ADDRESS_TYPE: Table = &[
     ("unreachable", 7),
     ("prohibit", 8),
 ];
+/// Whether something is there.
+pub(super) const EXISTS: Table = &[("missing", 0), ("exists", 1)];
+/// `tcp option`, by the kind's number.
+pub(super) const TCP_OPTIONS: &[(&str, u8)] = &[
+    ("maxseg", 2),
+    ("window", 3),
+    ("sack-perm", 4),
+    ("sack-permitted", 4),
+    ("sack", 5),
+    ("timestamp", 8),
+    ("md5sig", 19),
+    ("mptcp", 30),
+    ("fastopen", 34),
+];
 /// `icmp type`.
 pub(super) const ICMP_TYPE: Table = &[
     ("echo-reply", 0),

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use surefoot_report::{Problem, Span};
 
 use super::anonymous::opens_block;
+use super::include::RefusedInclude;
 use super::lex::{NftToken, TokenKind, lex};
 use super::print;
 use crate::model::Family;
@@ -94,6 +95,14 @@ pub struct SetSyntax<'a> {
 
 /// Reads a text. Never fails as a whole.
 pub fn parse_text(text: &str) -> (Ruleset<'_>, Vec<Problem>) {
+    parse_with_refused(text, &[])
+}
+
+/// Reads a text in which the files are that it includes, but for these.
+pub fn parse_with_refused<'a>(
+    text: &'a str,
+    refused: &'a [RefusedInclude],
+) -> (Ruleset<'a>, Vec<Problem>) {
     let mut reader = RulesetReader {
         tokens: lex(text),
         at: 0,
@@ -101,6 +110,7 @@ pub fn parse_text(text: &str) -> (Ruleset<'_>, Vec<Problem>) {
         expanded: 0,
         ruleset: Ruleset::default(),
         problems: Vec::new(),
+        refused,
     };
     while reader.at < reader.tokens.len() {
         reader.command();
@@ -115,6 +125,7 @@ struct RulesetReader<'a> {
     expanded: usize,
     ruleset: Ruleset<'a>,
     problems: Vec<Problem>,
+    refused: &'a [RefusedInclude],
 }
 
 impl<'a> RulesetReader<'a> {
@@ -239,14 +250,19 @@ impl<'a> RulesetReader<'a> {
                 }
             }
             "include" => {
-                let (_, _, span) = self.line();
+                let (words, _, span) = self.line();
                 let what = "an included file is not followed, and its rules would be missing";
                 let span = Span {
                     start: token.span.start,
                     ..span
                 };
-                let help = "give `nft list ruleset` instead, or every file by itself";
-                self.problems.push(Problem::error(span, what).help(help));
+                let named = words.first().map_or("", |word| word.text);
+                let refused = self.refused.iter().find(|(pattern, _)| pattern == named);
+                let mut problem = Problem::error(span, what);
+                if let Some((_, why)) = refused {
+                    problem = problem.help(why.clone());
+                }
+                self.problems.push(problem);
             }
             "list" | "monitor" | "describe" => drop(self.line()),
             _ => {

@@ -1,13 +1,14 @@
 //! The statements of a rule.
 //!
-//! What is not understood becomes opaque up to the next statement that is, so that one strange
-//! word makes an answer "possibly" and never wrong.
+//! What is not modelled becomes opaque in its true extent, so that one strange statement makes an
+//! answer "possibly" and never wrong.
 
 use std::collections::HashMap;
 
 use surefoot_report::Problem;
 
 use super::anonymous::Blocks;
+use super::extent::{self, MayDo};
 use super::lex::{NftToken, TokenKind};
 
 use super::read::RuleSyntax;
@@ -27,27 +28,6 @@ pub(super) struct Scope<'t> {
     pub(super) sets: HashMap<String, u32>,
     pub(super) types: &'t [Option<(Vec<Type>, Vec<Type>)>],
 }
-
-/// Words that start a statement, so that what is not understood ends before them.
-const STARTS: &[&str] = &[
-    "accept",
-    "drop",
-    "continue",
-    "return",
-    "jump",
-    "goto",
-    "reject",
-    "counter",
-    "log",
-    "limit",
-    "masquerade",
-    "snat",
-    "dnat",
-    "redirect",
-    "queue",
-    "notrack",
-    "comment",
-];
 
 impl Scope<'_> {
     pub(super) fn rule(
@@ -79,29 +59,14 @@ impl Scope<'_> {
                 continue;
             }
             reader.rule.statements.truncate(before.1);
-            reader.at = end_of_unknown(&rule.tokens, before.0);
-            let words = &rule.tokens[before.0..reader.at];
-            let opaque = Opaque {
-                text: joined(words),
-                stateful: !is_static(words),
-                memory: None,
-            };
-            let meaning = UnknownWords::of(words);
-            let unknown = if meaning.may_decide {
-                Statement::Verdict(Verdict::Unknown(opaque))
-            } else {
-                Statement::Match(Match::Opaque(opaque))
-            };
-            let forget = meaning
-                .may_write()
-                .map(|field| Statement::Effect(Effect::Forget { field }));
-            let statements = &mut reader.rule.statements;
-            // A verdict ends the rule; what a match keeps out is not written.
-            if meaning.may_decide {
-                statements.extend(forget.chain([unknown]));
-            } else {
-                statements.extend([unknown].into_iter().chain(forget));
+            let rest = &rule.tokens[before.0..];
+            let found = extent::unmodelled(rest);
+            reader.at = before.0 + found.length;
+            let words = &rest[..found.length];
+            for (field, ranges) in found.implied {
+                reader.imply_one_of(field, ranges);
             }
+            reader.not_modelled(words, found.may);
             let first = words[0];
             let span = surefoot_report::Span {
                 start: first.span.start,
@@ -144,148 +109,6 @@ impl Scope<'_> {
     }
 }
 
-/// Where words end that are not understood: before the next word, outside of braces, that can only
-/// begin a statement. A map of verdicts ends the rule.
-fn end_of_unknown(tokens: &[NftToken<'_>], from: usize) -> usize {
-    let mut maps_to_verdicts = false;
-    for (at, word) in words_outside_braces(&tokens[from..]).filter(|(at, _)| *at > 0) {
-        let starts = STARTS.contains(&word) && !maps_to_verdicts;
-        if starts || word == "comment" {
-            return from + at;
-        }
-        maps_to_verdicts |= word == "vmap";
-    }
-    tokens.len()
-}
-
-/// The plain words that stand outside of braces, with their places.
-fn words_outside_braces<'t>(tokens: &[NftToken<'t>]) -> impl Iterator<Item = (usize, &'t str)> {
-    let mut depth = 0_u32;
-    tokens.iter().enumerate().filter_map(move |(at, token)| {
-        match (token.kind, token.text) {
-            (TokenKind::Punct, "{") => depth += 1,
-            (TokenKind::Punct, "}") => depth = depth.saturating_sub(1),
-            (TokenKind::Word, word) if depth == 0 => return Some((at, word)),
-            _ => {}
-        }
-        None
-    })
-}
-
-/// What words that are not understood may do all the same.
-#[derive(Default)]
-struct UnknownWords {
-    may_decide: bool,
-    /// They set a mark or something else beside the packet.
-    sets_mark: bool,
-    /// They write into the packet.
-    sets_header: bool,
-}
-
-impl UnknownWords {
-    fn of(words: &[NftToken<'_>]) -> Self {
-        let mut meaning = Self::default();
-        let first = words.first().map_or("", |word| word.text);
-        let second = words.get(1).map_or("", |word| word.text);
-        if first == super::json::UNKNOWN {
-            // JSON that has no words here says at least what kind of statement it is.
-            meaning.sets_mark = second == "mangle";
-            meaning.sets_header = second == "mangle";
-            meaning.may_decide = second != "match";
-            return meaning;
-        }
-        let mut maps_to_verdicts = false;
-        for (at, word) in words_outside_braces(words) {
-            maps_to_verdicts |= word == "vmap";
-            if word != "set" || at == 0 {
-                continue;
-            }
-            let before = |back: usize| {
-                let word = at.checked_sub(back).and_then(|at| words.get(at));
-                word.map_or("", |word| word.text)
-            };
-            if before(1) == "mark" || matches!(before(2), "meta" | "ct") {
-                meaning.sets_mark = true;
-            } else {
-                meaning.sets_header = true;
-            }
-        }
-        let compares = COMPARED.contains(&first) || first.starts_with('@');
-        meaning.may_decide = maps_to_verdicts || meaning.sets_header || !compares;
-        meaning
-    }
-
-    /// The fields that may have another value afterwards.
-    fn may_write(&self) -> impl Iterator<Item = Field> + use<> {
-        let marks: &[Field] = if self.sets_mark { MARKS } else { &[] };
-        let headers: &[Field] = if self.sets_header { HEADERS } else { &[] };
-        marks.iter().chain(headers).copied()
-    }
-}
-
-/// Words that begin a comparison, or a `set` of what they name.
-const COMPARED: &[&str] = &[
-    "meta",
-    "ct",
-    "mark",
-    "ip",
-    "ip6",
-    "tcp",
-    "udp",
-    "udplite",
-    "sctp",
-    "dccp",
-    "icmp",
-    "icmpv6",
-    "igmp",
-    "ah",
-    "esp",
-    "comp",
-    "th",
-    "ether",
-    "vlan",
-    "arp",
-    "fib",
-    "rt",
-    "socket",
-    "osf",
-    "exthdr",
-    "frag",
-    "hbh",
-    "dst",
-    "mh",
-    "srh",
-    "iif",
-    "iifname",
-    "iifgroup",
-    "iiftype",
-    "oif",
-    "oifname",
-    "oifgroup",
-    "oiftype",
-    "numgen",
-    "jhash",
-    "symhash",
-    "ipsec",
-    "pkttype",
-    "cpu",
-    "skuid",
-    "skgid",
-    "rtclassid",
-    "cgroup",
-    "length",
-    "protocol",
-    "nfproto",
-    "l4proto",
-    "ibrname",
-    "obrname",
-    "day",
-    "hour",
-    "time",
-    "quota",
-    "connlimit",
-];
-
 const MARKS: &[Field] = &[Field::Mark, Field::CtMark, Field::PacketType];
 
 const HEADERS: &[Field] = &[
@@ -308,6 +131,14 @@ const HEADERS: &[Field] = &[
 /// Why nft itself would not take the words, where that is plain.
 fn refused(words: &[NftToken<'_>]) -> Option<String> {
     let first = words.first()?;
+    if let [include, file, ..] = words
+        && (include.text, file.kind) == ("include", TokenKind::Quoted)
+    {
+        let file = file.text;
+        return Some(format!(
+            "the included file `{file}` is not there or not to be read, and its rules are missing"
+        ));
+    }
     if matches!(first.text, "jump" | "goto") && first.kind == TokenKind::Word {
         return Some(match words.get(1) {
             Some(block) if block.kind == TokenKind::Block => {
@@ -319,6 +150,14 @@ fn refused(words: &[NftToken<'_>]) -> Option<String> {
     }
     let (_, taken) = selectors(words)?;
     (taken == words.len()).then(|| format!("`{}` is compared with nothing", joined(words)))
+}
+
+fn is_one_of(field: Field, ranges: Vec<Range>) -> Statement {
+    Statement::Match(Match::Field {
+        operand: field.into(),
+        negated: false,
+        ranges,
+    })
 }
 
 pub(super) fn joined(words: &[NftToken<'_>]) -> String {
@@ -372,6 +211,56 @@ impl<'t> StatementReader<'_, 't, '_> {
         self.push(Statement::Match(test))
     }
 
+    /// Keeps words that are not modelled for what they may do; of words that nft's grammar does not
+    /// have, everything.
+    fn not_modelled(&mut self, words: &[NftToken<'t>], may: MayDo) {
+        let stateful = !is_static(words) || may == MayDo::Count;
+        let opaque = Opaque {
+            text: joined(words),
+            stateful,
+            memory: None,
+        };
+        let forgotten: &[&[Field]] = match may {
+            MayDo::SetMark => &[MARKS],
+            MayDo::SetHeader => &[HEADERS],
+            MayDo::Anything => &[MARKS, HEADERS],
+            _ => &[],
+        };
+        let mut effects: Vec<Effect> = forgotten
+            .iter()
+            .flat_map(|fields| fields.iter())
+            .map(|field| Effect::Forget { field: *field })
+            .collect();
+        if may == MayDo::Anything {
+            let named = words.iter().filter_map(|word| word.text.strip_prefix('@'));
+            effects.extend(named.map(|name| Effect::UpdateSet {
+                set: self.scope.set(name),
+                text: opaque.text.clone(),
+            }));
+        }
+        if may == MayDo::Nothing {
+            effects.push(Effect::Other {
+                text: opaque.text.clone(),
+            });
+        }
+        let statements = &mut self.rule.statements;
+        match may {
+            MayDo::Compare | MayDo::Count => {
+                statements.push(Statement::Match(Match::Opaque(opaque)));
+            }
+            MayDo::Decide | MayDo::Anything => {
+                statements.extend(effects.into_iter().map(Statement::Effect));
+                statements.push(Statement::Verdict(Verdict::Unknown(opaque)));
+            }
+            // A packet without the field does not get past the statement.
+            MayDo::SetMark | MayDo::SetHeader => {
+                statements.push(Statement::Match(Match::Opaque(opaque)));
+                statements.extend(effects.into_iter().map(Statement::Effect));
+            }
+            MayDo::Nothing => statements.extend(effects.into_iter().map(Statement::Effect)),
+        }
+    }
+
     /// All words from `from` to the end of the rule, or to its comment.
     pub(super) fn rest_from(&mut self, from: usize) -> String {
         while self.peek().is_some_and(|word| word != "comment") {
@@ -405,9 +294,9 @@ impl<'t> StatementReader<'_, 't, '_> {
                 };
                 // What is sent back exists in one protocol only, which nft asks for unsaid.
                 match with.split(' ').next() {
-                    Some("tcp-reset") => self.imply(Field::L4Proto, 6),
-                    Some("icmp") => self.imply(Field::NfProto, 2),
-                    Some("icmpv6") => self.imply(Field::NfProto, 10),
+                    Some("tcp-reset") => self.imply_from_start(Field::L4Proto, 6),
+                    Some("icmp") => self.imply_from_start(Field::NfProto, 2),
+                    Some("icmpv6") => self.imply_from_start(Field::NfProto, 10),
                     _ => {}
                 }
                 self.push(Statement::Verdict(Verdict::Reject { with }))
@@ -458,19 +347,31 @@ impl<'t> StatementReader<'_, 't, '_> {
     }
 
     pub(super) fn imply(&mut self, field: Field, protocol: u128) {
-        let test = Statement::Match(Match::Field {
-            operand: field.into(),
-            negated: false,
-            ranges: vec![Range::one(protocol)],
-        });
+        self.imply_one_of(field, vec![Range::one(protocol)]);
+    }
+
+    fn imply_one_of(&mut self, field: Field, ranges: Vec<Range>) {
+        let test = is_one_of(field, ranges);
         if !self.rule.statements.contains(&test) {
             self.rule.statements.push(test);
         }
     }
 
+    /// The same before all that the rule does (`stmt_reject_gen_dependency`).
+    fn imply_from_start(&mut self, field: Field, protocol: u128) {
+        let test = is_one_of(field, vec![Range::one(protocol)]);
+        if !self.rule.statements.contains(&test) {
+            self.rule.statements.insert(0, test);
+        }
+    }
+
     /// Whether only packets of protocols with ports come this far in the rule.
     pub(super) fn has_ports(&self) -> bool {
-        self.rule
+        let words: Vec<&str> = self.tokens.iter().map(|token| token.text).collect();
+        // That is asked for before all else.
+        let resets = words.ends_with(&["reject", "with", "tcp", "reset"]);
+        let stated = self
+            .rule
             .statements
             .iter()
             .any(|statement| match statement {
@@ -485,6 +386,7 @@ impl<'t> StatementReader<'_, 't, '_> {
                     protocol && operand.mask.is_none() && ranges.iter().all(with_ports)
                 }
                 _ => false,
-            })
+            });
+        resets || stated
     }
 }

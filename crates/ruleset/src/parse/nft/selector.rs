@@ -94,6 +94,18 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
             };
             Some((bare_ports(field, any), 5))
         }
+        "tcp" if word(1) == "option" => {
+            let (_, number) = names::TCP_OPTIONS
+                .iter()
+                .find(|(name, _)| *name == word(2))?;
+            let asked = matches!(word(3), "exists" | "missing" | "==" | "!=");
+            asked.then_some(())?;
+            let option = Selector {
+                implied: Some((F::L4Proto, 6)),
+                ..plain(F::TcpOption(*number), Type::Number(names::EXISTS))
+            };
+            Some((option, 3))
+        }
         "tcp" => transport(6),
         "udp" => transport(17),
         "th" => match word(1) {
@@ -148,6 +160,8 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
             "status" => pair(plain(F::CtStatus, Type::Flags(names::CT_STATUS))),
             "direction" => pair(plain(F::CtDirection, Type::Number(names::CT_DIRECTION))),
             "mark" => pair(plain(F::CtMark, any)),
+            // So nft lists `ct original protocol`.
+            "protocol" => pair(plain(F::CtProtocol, proto)),
             "original" => Some((
                 match (word(2), word(3)) {
                     ("ip", "saddr") => plain(F::CtOriginalIp4Src, Type::Ip4),
@@ -157,6 +171,15 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
                     ("proto-src", _) => return Some((plain(F::CtOriginalSrcPort, Type::Port), 3)),
                     ("proto-dst", _) => return Some((plain(F::CtOriginalDstPort, Type::Port), 3)),
                     ("protocol", _) => return Some((plain(F::CtProtocol, proto), 3)),
+                    // `nft -j` leaves the family to the value.
+                    ("saddr", _) if is_ip6(words)? => {
+                        return Some((plain(F::CtOriginalIp6Src, Type::Ip6), 3));
+                    }
+                    ("daddr", _) if is_ip6(words)? => {
+                        return Some((plain(F::CtOriginalIp6Dst, Type::Ip6), 3));
+                    }
+                    ("saddr", _) => return Some((plain(F::CtOriginalIp4Src, Type::Ip4), 3)),
+                    ("daddr", _) => return Some((plain(F::CtOriginalIp4Dst, Type::Ip4), 3)),
                     _ => return None,
                 },
                 4,
@@ -179,6 +202,14 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
         }
         _ => None,
     }
+}
+
+/// Whether the first address among the words is one of IPv6; none if there is none.
+fn is_ip6(words: &[NftToken<'_>]) -> Option<bool> {
+    words.iter().find_map(|word| {
+        let range = [Type::Ip4, Type::Ip6].map(|kind| kind.range(word.text).is_some());
+        range.contains(&true).then_some(range[1])
+    })
 }
 
 fn meta(key: &str) -> Option<Selector> {

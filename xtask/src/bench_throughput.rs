@@ -1,5 +1,6 @@
 //! `cargo xtask bench throughput`: Gbit/s and CPU beside iperf, iperf3 and, if it is there, riperf3,
-//! over loopback.
+//! over loopback. `SUREFOOT_NEWER_IPERF3` names an iperf3 of 3.17 or later, which is compared with what it has
+//! against copies: `--skip-rx-copy`, over UDP `--gsro`.
 //!
 //! All contenders run once, then again: what else the machine does falls on each alike. A ratio is
 //! taken within a repetition, and the median of all is shown. CPU is that of both ends, as the kernel
@@ -35,6 +36,8 @@ struct Figures {
 /// Prints the figures.
 pub(crate) fn all() -> Outcome {
     packages::for_tests()?;
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    say(&format!("load before: {}", load.trim()));
     run(&["cargo", "build", "--release", "--package", "surefoot"])?;
     let surefoot = target().join("release/surefoot").display().to_string();
     for (title, ours, iperf2, iperf3) in [
@@ -89,7 +92,19 @@ pub(crate) fn all() -> Outcome {
             json_received,
         );
         let found = command(&["riperf3", "--version"]).output().is_ok();
-        let contenders = contenders.into_iter().chain(found.then_some(riperf3));
+        let newer = std::env::var("SUREFOOT_NEWER_IPERF3").ok().map(|program| {
+            let more = if udp.is_empty() {
+                "--skip-rx-copy"
+            } else {
+                "--gsro"
+            };
+            let client = format!("{program} -c 127.0.0.1 -J -t {SECONDS} {more} {iperf3}");
+            contender("newer", &format!("{program} -s"), &client, json_received)
+        });
+        let contenders = contenders
+            .into_iter()
+            .chain(found.then_some(riperf3))
+            .chain(newer);
         say(&format!("\n== {title}"));
         compare(&contenders.collect::<Vec<_>>())?;
     }

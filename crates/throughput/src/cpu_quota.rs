@@ -63,6 +63,8 @@ fn statistics_files(groups: &str) -> Vec<PathBuf> {
             files.extend(above.map(|group| Path::new(&root).join(group).join("cpu.stat")));
         }
     }
+    files.sort();
+    files.dedup();
     files
 }
 

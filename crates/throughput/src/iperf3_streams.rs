@@ -163,7 +163,7 @@ impl TestClock {
     /// the time ends: acknowledgements that the peer held back are no part of it.
     pub(crate) fn end_senders(&mut self, streams: &[RunningStream], stopped: &SendersStop) {
         self.ended.resize(streams.len(), None);
-        let end = stopped.end_of_time(streams);
+        let end = stopped.end_of_time(streams, self.begin);
         for (place, stream) in streams.iter().enumerate() {
             if stream.sends {
                 let reading = stopped.reading(place, stream);

@@ -117,7 +117,7 @@ const LARGE_SHARE: f64 = 0.4;
 /// Below, TCP hardly notices; above, what was sent again were probes of a window that is shut.
 const PLAUSIBLE_LOSS: std::ops::RangeInclusive<f64> = 0.002..=0.5;
 /// Shorter tests are over before TCP has found its speed.
-const SHORT: f64 = 0.3;
+pub(crate) const SHORT: f64 = 0.3;
 
 /// Names what limited a direction of a test.
 pub fn find_limiter(facts: &LimiterFacts) -> LimiterAnswer {

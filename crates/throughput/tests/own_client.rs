@@ -417,6 +417,32 @@ fn a_server_that_is_silent_or_odd_ends_the_client() {
     thread.join().expect("the server");
 }
 
+#[test]
+fn a_paced_test_takes_the_time_that_it_was_meant_to() {
+    let bench = Bench::new(options());
+    // The last acknowledgement of so few bytes is held back for 40 ms, and the last segment until it comes.
+    let paced = ClientOptions {
+        rate: Some(100_000_000),
+        length: TestLength::Time(Duration::from_secs(1)),
+        ..client()
+    };
+    let (mut seen, mut near) = (Vec::new(), 0);
+    for _ in 0..9 {
+        let report = run_in(&bench.namespace, &paced).expect("a test");
+        let stream = &report.tests[0].streams[0];
+        let (sent, received) = (stream.sent.expect("ours"), stream.received.expect("theirs"));
+        seen.push((sent.seconds, received.seconds, sent.bytes, received.bytes));
+        let is_near = |seconds: f64| (0.99..1.01).contains(&seconds);
+        let same = sent.bytes == received.bytes;
+        near += usize::from(same && is_near(sent.seconds) && is_near(received.seconds));
+        if near == 5 {
+            return;
+        }
+    }
+    // A machine that is busy may hold up the one or the other.
+    panic!("{near} of 9: {seen:?}");
+}
+
 fn answer(mut stream: &TcpStream, bytes: &[u8]) {
     use std::io::Write;
     stream.write_all(bytes).expect("an answer");

@@ -3,7 +3,7 @@
 use super::ClientOptions;
 use crate::cpu_quota::CpuQuotaWatch;
 use crate::engine::SendWaiting;
-use crate::limiter::{LimiterAnswer, LimiterFacts, find_limiter};
+use crate::limiter::{LimiterAnswer, LimiterFacts, SHORT, find_limiter};
 use crate::link_rate::LinkRate;
 use crate::summary::{StreamDirection, TestSummary, TrafficFigures, TransportName, as_float};
 
@@ -55,6 +55,8 @@ pub(super) fn answer_for(
     };
     let segment = waiting.iter().map(|one| one.segment).max().unwrap_or(0);
     let segments = as_float(sent.bytes) / f64::from(segment.max(1));
+    // A short test says nothing about either, and is not made longer by asking.
+    let is_long = moved.seconds >= SHORT;
     let loss = received.datagrams.unwrap_or_default();
     find_limiter(&LimiterFacts {
         udp: summary.transport == TransportName::Udp,
@@ -87,8 +89,14 @@ pub(super) fn answer_for(
             (as_float(most) / as_float(loss.lost)).min(1.0)
         }),
         idle_round_trip: idle,
-        quota_share: quota.throttled().as_secs_f64() / moved.seconds.max(1e-3),
-        link: LinkRate::of_address(summary.local.ip()),
+        quota_share: if is_long {
+            quota.throttled().as_secs_f64() / moved.seconds
+        } else {
+            0.0
+        },
+        link: is_long
+            .then(|| LinkRate::of_address(summary.local.ip()))
+            .flatten(),
         loaded_round_trip: waiting.iter().map(|one| one.round_trip).max(),
     })
 }

@@ -89,7 +89,7 @@ impl<'a> Iperf3Client<'a> {
         if !greeted {
             session.write(&self.cookie.to_wire())?;
         }
-        if session.is_closed_at_once() {
+        if session.is_closed_at_once()? {
             return Err(ClientError::Closed(self.server));
         }
         session.expect(ControlState::ParameterExchange)?;
@@ -477,13 +477,17 @@ impl ControlSession<'_> {
         self.write(&[state.to_byte()])
     }
 
-    /// Whether the first that comes from the server is the end.
-    fn is_closed_at_once(&self) -> bool {
-        let came = has_data(&self.control, SERVER_TIME).unwrap_or(false);
-        came && self
-            .control
-            .peek(&mut [0])
-            .map_or(true, |length| length == 0)
+    /// Whether the first that comes from the server is the end. A server that says nothing is not waited for
+    /// any longer.
+    fn is_closed_at_once(&self) -> Result<bool, ClientError> {
+        match has_data(&self.control, SERVER_TIME) {
+            Ok(false) => Err(self.lost(&ControlError::Silent)),
+            Ok(true) => Ok(self
+                .control
+                .peek(&mut [0])
+                .map_or(true, |length| length == 0)),
+            Err(_) => Ok(false),
+        }
     }
 
     fn lost(&self, error: &ControlError) -> ClientError {

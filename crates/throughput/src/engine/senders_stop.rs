@@ -13,8 +13,8 @@ use super::{MeterReading, RunningStream, StreamSocket};
 /// What a machine may take beside the way there and back.
 const AT_THE_PEER: Duration = Duration::from_millis(2);
 
-/// Of what was sent, the part below which what was left to arrive does not matter: one in so many bytes.
-const HARDLY_ANY: u64 = 500;
+/// Of what was sent, and of the time that it took, the part that does not matter: one in so many.
+const HARDLY_ANY: u32 = 500;
 
 /// When the streams stopped.
 pub(crate) struct SendersStop {
@@ -24,12 +24,18 @@ pub(crate) struct SendersStop {
 }
 
 impl SendersStop {
-    /// Now.
+    /// Now. A last segment that is not full, which TCP would keep until what went before it is acknowledged, is
+    /// sent.
     pub(crate) fn now(streams: &[RunningStream]) -> Self {
-        Self {
-            at: Instant::now(),
-            waiting: streams.iter().map(waiting_bytes).collect(),
+        let at = Instant::now();
+        let waiting = streams.iter().map(waiting_bytes).collect();
+        for stream in streams.iter().filter(|stream| stream.sends) {
+            if let StreamSocket::Tcp(socket) = &stream.socket {
+                // Where it is refused, the segment comes with the acknowledgement.
+                let _ = socket.set_nodelay(true);
+            }
         }
+        Self { at, waiting }
     }
 
     /// Waits until all has arrived, at most so long.
@@ -40,16 +46,15 @@ impl SendersStop {
         }
     }
 
-    /// Until when the streams sent.
-    pub(crate) fn end_of_time(&self, streams: &[RunningStream]) -> Instant {
+    /// Until when the streams sent that began then.
+    pub(crate) fn end_of_time(&self, streams: &[RunningStream], begin: Instant) -> Instant {
         let sent = streams.iter().filter(|stream| stream.sends);
         let sent: u64 = sent.map(|stream| stream.read().bytes).sum();
         let waiting: u64 = self.waiting.iter().sum();
-        if waiting.saturating_mul(HARDLY_ANY) <= sent {
-            self.at
-        } else {
-            Instant::now()
-        }
+        let were_few = waiting.saturating_mul(u64::from(HARDLY_ANY)) <= sent;
+        let now = Instant::now();
+        let was_soon = (now - self.at) * HARDLY_ANY <= self.at - begin;
+        if were_few || was_soon { self.at } else { now }
     }
 
     /// The counters of a stream without what may never arrive.

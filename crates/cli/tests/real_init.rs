@@ -453,3 +453,50 @@ fn under_openrc_the_prompts_that_are_set_run() {
     ];
     set_and_start_anew("openrc", work.path(), &["tty1", "tty2"], steps);
 }
+
+#[test]
+fn under_systemd_a_unit_that_restarts_stays_down_when_it_is_stopped() {
+    let unit = "[Service]\nExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=100ms\n";
+    let files = [
+        ("machine-id", "00000000000000000000000000000002\n"),
+        ("systemd/system/again.service", unit),
+    ];
+    let links = [
+        (
+            "systemd/system/multi-user.target.wants/again.service",
+            "/etc/systemd/system/again.service",
+        ),
+        (
+            "systemd/system/default.target",
+            "/lib/systemd/system/multi-user.target",
+        ),
+    ];
+    let work = work_with(&files, &links);
+    let real = RealInit::boot("systemd", work.path());
+    let end = Instant::now() + LONGEST_BOOT;
+    let started = loop {
+        let dry = real.surefoot(&["stop", "unit:again", "--dry-run"]);
+        if dry.out.contains("again.service") && dry.out.contains("(pid ") {
+            break dry;
+        }
+        assert!(Instant::now() < end, "{dry:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let (_, rest) = started.out.split_once("(pid ").expect("its number");
+    let pid = rest.split(')').next().expect("a number");
+    // The process alone would come back, and that is said.
+    let refused = real.surefoot(&["stop", pid]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    let proper = "the proper way:  surefoot stop unit:again.service";
+    assert!(refused.out.contains(proper), "{refused:?}");
+    let stopped = real.surefoot(&["stop", "unit:again"]);
+    assert_eq!(stopped.status, Some(0), "{stopped:?}");
+    assert!(
+        stopped.out.contains("stopped: again.service"),
+        "{stopped:?}"
+    );
+    // Long enough for a restart.
+    std::thread::sleep(Duration::from_millis(600));
+    let gone = real.surefoot(&["stop", "unit:again", "--dry-run"]);
+    assert!(!gone.out.contains("(pid "), "{gone:?}");
+}

@@ -25,6 +25,7 @@ pub(crate) fn run(name: &str) -> Outcome {
             ("SUREFOOT_BRUTE_SETS", SETS),
         ),
         "crash-points" => journal_tests(),
+        "faults" => fault_tests(),
         "fuzz" => fuzz::all(600),
         "interventions" => intervention_tests(),
         "stop" => stop_tests(),
@@ -42,8 +43,8 @@ pub(crate) fn run(name: &str) -> Outcome {
         ),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
-            "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, fuzz, \
-             interventions, stop, throughput, watchdog"
+            "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, faults, \
+             fuzz, interventions, stop, throughput, watchdog"
         )),
     }
 }
@@ -108,6 +109,22 @@ fn stop_tests() -> Outcome {
         .collect();
     let shown = format!("{} {}", shown.join(" "), words.join(" "));
     run_command(command(&words).envs(chosen), &shown)
+}
+
+/// Every fault of the catalogue on real daemons: a line for each, and a table at the end.
+fn fault_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot",
+        "--test",
+        "diagnose_faults",
+        "--",
+        "--nocapture",
+    ];
+    let shown = format!("SUREFOOT_FAULTS=all {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_FAULTS", "all"), &shown)
 }
 
 /// A bisection killed at sixty moments, and all scenes with real daemons.

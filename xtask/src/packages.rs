@@ -36,6 +36,11 @@ const NEEDED: &[(&str, &str)] = &[
     ("php-fpm8.2", "php8.2-fpm"),
     ("cgi-fcgi", "libfcgi-bin"),
     ("mariadbd", "mariadb-server-core"),
+    ("mariadb-install-db", "mariadb-server-core"),
+    ("redis-server", "redis-server"),
+    ("python3", "python3"),
+    ("openssl", "openssl"),
+    ("pgrep", "procps"),
 ];
 
 /// Packages that would replace a part of this machine if they were installed: they are unpacked beside it.

@@ -6,7 +6,7 @@ use crate::act::LookedAt;
 use crate::chain::EdgeSource;
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene};
 use crate::rules::CauseCertainty;
-use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause};
+use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis};
 
 /// What came of asking a hop, in a few words.
 pub fn hop_state(hop: &HopFacts) -> String {
@@ -92,7 +92,7 @@ pub fn write_answer(looked: &LookedAt) -> String {
     let mut text = String::new();
     let symptom = &scene.symptom;
     if symptom.question.is_empty() {
-        let _ = writeln!(text, "{}\n", looked.target);
+        let _ = writeln!(text, "{}: {}\n", looked.target, symptom.outcome.words());
     } else {
         let _ = writeln!(
             text,
@@ -111,22 +111,12 @@ pub fn write_answer(looked: &LookedAt) -> String {
         text.push_str("  ? the program names this address; no connection was seen\n");
     }
     text.push('\n');
-    match answer.verdict {
-        DiagnosisVerdict::Named => {}
-        DiagnosisVerdict::Unknown => {
-            let why = answer.unknown.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "The cause is unknown: {why}.");
-        }
-        DiagnosisVerdict::Degraded => text.push_str("No symptom was seen, but:\n"),
-        DiagnosisVerdict::Healthy => match &answer.unknown {
-            Some(why) => {
-                let _ = writeln!(text, "Whether there is a symptom is unknown: {why}.");
-            }
-            None => text.push_str("No symptom and no fault was seen.\n"),
-        },
+    let words = verdict_words(answer);
+    if !words.is_empty() {
+        let _ = writeln!(text, "{words}");
     }
     for cause in &answer.causes {
-        write_cause(cause, answer.verdict, &mut text);
+        write_cause(cause, &mut text);
     }
     if answer.verdict == DiagnosisVerdict::Unknown {
         text.push_str(
@@ -148,16 +138,40 @@ pub fn write_answer(looked: &LookedAt) -> String {
     text
 }
 
-fn write_cause(cause: &NamedCause, verdict: DiagnosisVerdict, text: &mut String) {
-    let label = match (cause.bearing, cause.certainty, verdict) {
-        (CauseBearing::Causes, CauseCertainty::Certain, _) => "cause",
-        (CauseBearing::Causes, CauseCertainty::Likely, _) => "likely cause",
-        (CauseBearing::Causes, CauseCertainty::Possible, _) => "possible cause",
-        (CauseBearing::Follows, ..) => "follows from it",
-        (CauseBearing::Degrades, ..) => "weakens the system",
-        (CauseBearing::Latent, ..) => "also seen",
-    };
-    let _ = writeln!(text, "{label}: {}", cause.what);
+/// The sentence above the causes; empty where the first of them says it all.
+pub(crate) fn verdict_words(answer: &SceneDiagnosis) -> String {
+    match (answer.verdict, &answer.unknown) {
+        (DiagnosisVerdict::Named, _) => String::new(),
+        (DiagnosisVerdict::Unknown, why) => {
+            format!(
+                "The cause is unknown: {}.",
+                why.as_deref().unwrap_or("nothing was seen")
+            )
+        }
+        (DiagnosisVerdict::Degraded, _) => "No symptom was seen, but:".to_owned(),
+        (DiagnosisVerdict::Healthy, Some(why)) => {
+            format!("Whether there is a symptom is unknown: {why}.")
+        }
+        (DiagnosisVerdict::Healthy, None) => "No symptom and no fault was seen.".to_owned(),
+    }
+}
+
+impl NamedCause {
+    /// What it is to the symptom, in a word or two.
+    pub fn label(&self) -> &'static str {
+        match (self.bearing, self.certainty) {
+            (CauseBearing::Causes, CauseCertainty::Certain) => "cause",
+            (CauseBearing::Causes, CauseCertainty::Likely) => "likely cause",
+            (CauseBearing::Causes, CauseCertainty::Possible) => "possible cause",
+            (CauseBearing::Follows, _) => "follows from it",
+            (CauseBearing::Degrades, _) => "weakens the system",
+            (CauseBearing::Latent, _) => "also seen",
+        }
+    }
+}
+
+fn write_cause(cause: &NamedCause, text: &mut String) {
+    let _ = writeln!(text, "{}: {}", cause.label(), cause.what);
     for line in &cause.evidence {
         let _ = writeln!(text, "    {line}");
     }

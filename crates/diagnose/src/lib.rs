@@ -10,6 +10,7 @@ mod chain;
 pub mod discover;
 mod drawing;
 mod error;
+mod html_page;
 mod observation;
 mod rules;
 mod target;
@@ -20,6 +21,7 @@ pub use act::{DiagnoseQuestion, LookedAt, look_and_diagnose};
 pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 pub use drawing::{draw_chain, hop_state, write_answer};
 pub use error::DiagnoseError;
+pub use html_page::write_page;
 pub use observation::{
     CertificateFacts, ConfigFacts, ConnectOutcome, HopFacts, ListenerFacts, LogLine, NameFacts,
     PidFileFacts, ProbeFacts, ProcessFacts, ReplyOutcome, Scene, ShownSymptom, SocketFile,

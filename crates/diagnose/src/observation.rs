@@ -22,6 +22,8 @@ pub struct Scene {
     pub now: u64,
     /// Lines of the kernel's log about processes that it ended for want of memory.
     pub out_of_memory: Vec<String>,
+    /// How many attempts to connect were refused in this network while the symptom was shown.
+    pub refused_attempts: Option<u64>,
     /// What could not be seen, with the reason.
     pub unseen: Vec<String>,
 }
@@ -123,6 +125,8 @@ pub struct ProcessFacts {
     pub open_files: Option<u64>,
     /// How many it may have.
     pub open_files_limit: Option<u64>,
+    /// How many threads it has.
+    pub threads: u32,
     /// Whether it only starts and watches others.
     pub is_master: bool,
     /// The peers that its threads wait for an answer from.

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use crate::chain::EdgeSource;
-use crate::observation::{HopFacts, Scene, SymptomOutcome};
+use crate::chain::{EdgeSource, HopAddress};
+use crate::observation::{ConnectOutcome, HopFacts, ProcessFacts, Scene, SymptomOutcome};
 use crate::rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect, RuleMatch};
 
 /// What a fault has to do with the symptom.
@@ -44,6 +44,8 @@ pub struct NamedCause {
     pub reservation: Option<String>,
     /// What to do next.
     pub next: Vec<String>,
+    /// Whether something written while the symptom was shown says that it is the reason.
+    pub is_witnessed: bool,
 }
 
 /// The answer.
@@ -107,7 +109,9 @@ pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
     let silent: Vec<usize> = found
         .iter()
         .filter(|(_, rule, cause)| {
-            rule.is_symptom_of_others && cause.bearing == CauseBearing::Causes
+            rule.is_symptom_of_others
+                && cause.bearing == CauseBearing::Causes
+                && cause.certainty > CauseCertainty::Possible
         })
         .map(|(hop, _, _)| *hop)
         .collect();
@@ -133,12 +137,8 @@ pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
         }
     }
     causes.sort_by(|(rank_a, a), (rank_b, b)| {
-        (a.bearing, std::cmp::Reverse(a.certainty), *rank_a, a.hop).cmp(&(
-            b.bearing,
-            std::cmp::Reverse(b.certainty),
-            *rank_b,
-            b.hop,
-        ))
+        let best = |cause: &NamedCause| std::cmp::Reverse((cause.certainty, cause.is_witnessed));
+        (a.bearing, best(a), *rank_a, a.hop).cmp(&(b.bearing, best(b), *rank_b, b.hop))
     });
     let mut causes: Vec<NamedCause> = causes.into_iter().map(|(_, cause)| cause).collect();
     let (verdict, unknown) = conclude(scene, &causes);
@@ -235,20 +235,19 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
     let mut certainty = matched.at_most.unwrap_or(CauseCertainty::Certain);
     let mut bearing = CauseBearing::Causes;
     let mut reservation = None;
-    let mut latent = |words: String, bearing: &mut CauseBearing| {
-        if *bearing == CauseBearing::Causes {
-            *bearing = CauseBearing::Latent;
-            reservation = Some(words);
-        }
-    };
     if !scene.symptom.outcome.is_wrong() {
-        latent("there is no symptom now".to_owned(), &mut bearing);
+        bearing = CauseBearing::Latent;
+        reservation = Some("there is no symptom now".to_owned());
     }
     if serving_mate(scene, at, rule) && !matched.is_witnessed {
         bearing = CauseBearing::Degrades;
+        reservation = None;
     }
-    if let Some(why) = contradiction(scene, at, rule.effect, matched.is_witnessed) {
-        latent(why, &mut bearing);
+    if bearing == CauseBearing::Causes
+        && let Some(why) = contradiction(scene, at, rule.effect, matched.is_witnessed)
+    {
+        bearing = CauseBearing::Latent;
+        reservation = Some(why);
     }
     if bearing == CauseBearing::Causes {
         let strength = if matched.is_witnessed || at == 0 {
@@ -265,12 +264,21 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
             reservation =
                 Some("no connection to it was seen while the symptom was shown".to_owned());
         }
+        if rule.effect == FaultEffect::Hangs && at != 0 && !is_waited_for(scene, at) {
+            certainty = CauseCertainty::Possible;
+            reservation = Some(
+                "nothing was connected to it or waited for it while the symptom was shown"
+                    .to_owned(),
+            );
+        }
         // What refuses at once does not make a request wait, unless it is tried again.
         if scene.is_slow() && rule.effect == FaultEffect::Fails && !matched.is_witnessed && at != 0
         {
             certainty = certainty.min(CauseCertainty::Likely);
         }
     }
+    let mut next = matched.next;
+    next.dedup();
     NamedCause {
         hop,
         daemon: scene.hops[hop].title(),
@@ -280,8 +288,51 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
         what: matched.what,
         evidence: matched.evidence,
         reservation,
-        next: matched.next,
+        next,
+        is_witnessed: matched.is_witnessed,
     }
+}
+
+/// Whether a caller of a hop has a connection to it, or waits for it; unknown counts as yes.
+fn is_waited_for(scene: &Scene, hop: usize) -> bool {
+    let address = &scene.hops[hop].address;
+    // Who is connected to a unix socket is not seen.
+    if !matches!(address, Some(HopAddress::Tcp(_))) {
+        return true;
+    }
+    scene.edges_to(hop).any(|edge| {
+        let is_seen = edge.sources.iter().any(EdgeSource::is_seen);
+        let waits = |process: &ProcessFacts| {
+            address
+                .as_ref()
+                .is_some_and(|it| process.waits_for.contains(it))
+        };
+        is_seen
+            || scene
+                .hops
+                .get(edge.from)
+                .is_some_and(|caller| caller.processes.iter().any(waits))
+    })
+}
+
+/// Whether a dead hop is used by programs only, which would have been refused, and nothing was.
+fn was_not_tried(scene: &Scene, hop: usize) -> bool {
+    let facts = &scene.hops[hop];
+    let is_refused = facts
+        .probe
+        .as_ref()
+        .is_some_and(|probe| probe.connect == ConnectOutcome::Refused);
+    let is_tcp = matches!(facts.address, Some(HopAddress::Tcp(_)));
+    let mut callers = scene.edges_to(hop).peekable();
+    // A proxy that knows that a server is down does not try it.
+    let from_programs = callers.peek().is_some()
+        && callers.all(|edge| {
+            scene.hops.get(edge.from).is_some_and(|caller| {
+                let name = caller.processes.first().map_or("", |it| it.name.as_str());
+                !["nginx", "apache2", "httpd", "haproxy"].contains(&name)
+            }) && !edge.sources.iter().any(EdgeSource::is_seen)
+        });
+    is_refused && is_tcp && from_programs && scene.refused_attempts == Some(0)
 }
 
 /// Whether another hop serves in its place: one that answers and does not have the same fault.
@@ -295,8 +346,7 @@ fn serving_mate(scene: &Scene, hop: usize, rule: &CauseRule) -> bool {
 fn is_connected(facts: &HopFacts) -> bool {
     let probe = facts.probe.as_ref();
     probe.is_some_and(|probe| {
-        probe.connect == crate::ConnectOutcome::Connected
-            && probe.reply != crate::ReplyOutcome::Silent
+        probe.connect == ConnectOutcome::Connected && probe.reply != crate::ReplyOutcome::Silent
     })
 }
 
@@ -320,6 +370,9 @@ fn contradiction(
         scene.symptom.outcome,
         SymptomOutcome::Silent | SymptomOutcome::TestFailed(_)
     );
+    if was_not_tried(scene, hop) {
+        return Some("no connection was refused while the symptom was shown".to_owned());
+    }
     if effect == FaultEffect::Hangs && is_answered && !scene.is_slow() {
         return Some("the answer came at once, so nothing waited for it".to_owned());
     }
@@ -377,7 +430,11 @@ fn strength_of(scene: &Scene, from: usize, to: usize, source: &EdgeSource) -> Li
                 .edges_from(from)
                 .filter(|edge| edge.to != to && !mates.contains(&edge.to))
                 .count();
-            if others == 0 {
+            // What a web server itself answers with another status does not come from behind it.
+            let is_gateway = !matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if !(502..=504).contains(&status));
+            let by_proxy = matches!(source, EdgeSource::Config { .. })
+                && scene.edges_from(to).next().is_none();
+            if others == 0 && (is_gateway || !by_proxy) {
                 LinkStrength::Sole
             } else {
                 LinkStrength::OneOfSeveral

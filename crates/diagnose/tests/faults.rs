@@ -132,6 +132,7 @@ fn hang(scene: &mut Scene, hop: usize) {
 
 fn stop(scene: &mut Scene, hop: usize) {
     hang(scene, hop);
+    use_it(scene, hop);
     for process in &mut scene.hops[hop].processes {
         process.state = 'T';
     }
@@ -140,6 +141,16 @@ fn stop(scene: &mut Scene, hop: usize) {
         most: 128,
         file: None,
     });
+}
+
+/// A connection to a hop was seen while the symptom was shown.
+fn use_it(scene: &mut Scene, hop: usize) {
+    for edge in scene.edges.iter_mut().filter(|edge| edge.to == hop) {
+        edge.sources.push(EdgeSource::Socket {
+            pid: 30,
+            during_symptom: true,
+        });
+    }
 }
 
 fn log(scene: &mut Scene, hop: usize, text: &str) {
@@ -194,6 +205,7 @@ fn the_database_is_down_stopped_dropped_or_refused() {
     named(&scene, DB, "stopped-process");
 
     let mut scene = slow_502();
+    use_it(&mut scene, DB);
     *probe(&mut scene, DB) = ProbeFacts {
         connect: ConnectOutcome::TimedOut,
         ..ProbeFacts::default()
@@ -403,6 +415,7 @@ fn workers_that_all_wait_for_a_silent_partner() {
     let mut scene = slow_502();
     scene.hops.truncate(3);
     scene.edges = vec![edge(0, 1, None), edge(1, 2, None)];
+    use_it(&mut scene, 1);
     scene.hops[1].protocol = HopProtocol::FastCgi;
     scene.hops[1].listener = Some(ListenerFacts {
         waiting: 2,
@@ -450,6 +463,10 @@ fn a_socket_that_keeps_the_worker_out_and_a_name_that_moved() {
     unknown(&scene);
 
     let mut scene = world(SymptomOutcome::Status(404), 5);
+    let moved = |last: &str| HopAddress::Tcp(format!("10.0.0.{last}:9100").parse().unwrap());
+    scene.hops[APP].address = Some(moved("11"));
+    scene.hops[APP2].address = Some(moved("12"));
+    complain(&mut scene, &[APP]);
     scene.hops[NGINX].names.push(NameFacts {
         name: "app.site.test".to_owned(),
         port: 9100,
@@ -459,6 +476,9 @@ fn a_socket_that_keeps_the_worker_out_and_a_name_that_moved() {
         used: vec!["10.0.0.11".parse().unwrap()],
     });
     named(&scene, NGINX, "stale-address");
+    // Both answer: that it is the old one that is used does no harm.
+    probe(&mut scene, APP).reply = ReplyOutcome::Good("200".to_owned());
+    unknown(&scene);
 }
 
 #[test]
@@ -482,6 +502,31 @@ fn what_no_observation_supports_is_unknown() {
     // The answer came at once: what is stopped was not waited for.
     let mut scene = fast_500();
     stop(&mut scene, REDIS);
+    unknown(&scene);
+
+    // Nothing was connected to it: who waits, waits for something else.
+    let mut scene = slow_502();
+    stop(&mut scene, REDIS);
+    for edge in &mut scene.edges {
+        edge.sources.truncate(1);
+    }
+    unknown(&scene);
+
+    // It is down, and no attempt to connect was refused: it was not tried.
+    let mut scene = fast_500();
+    end(&mut scene, REDIS);
+    scene.refused_attempts = Some(0);
+    unknown(&scene);
+    scene.refused_attempts = Some(1);
+    named(&scene, REDIS, "not-running");
+
+    // The disk is full, and nothing says that it was written to.
+    let mut scene = fast_500();
+    scene.hops[APP].storage.push(StorageFacts {
+        path: "/srv".to_owned(),
+        size: 1 << 20,
+        ..StorageFacts::default()
+    });
     unknown(&scene);
 
     // Two that are down, neither seen in use: one of them.

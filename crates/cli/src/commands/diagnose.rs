@@ -1,10 +1,11 @@
 //! `surefoot diagnose`: the daemon and the cause behind a symptom, with the chain that leads there.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use surefoot_diagnose::{
-    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, look_and_diagnose, write_answer,
+    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, look_and_diagnose, write_answer, write_page,
 };
 use surefoot_report::escape;
 
@@ -13,6 +14,7 @@ use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::input;
 use crate::output::Output;
+use crate::whole_file;
 
 /// Find the daemon and the cause behind a page, a port or a unit that fails
 ///
@@ -52,6 +54,9 @@ pub(crate) struct DiagnoseArgs {
     /// A command that shows the symptom: 0 is fine, all else is the symptom
     #[arg(long, value_name = "COMMAND")]
     test: Option<String>,
+    /// Write the chain and the answer as a page, to a file that is not there yet
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     format: AnswerFormat,
@@ -83,6 +88,12 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         random: random(),
     };
     let looked = look_and_diagnose(&question).map_err(|error| failure(&error))?;
+    if let Some(path) = &args.html {
+        let page = write_page(&looked);
+        whole_file::write(path, false, |file| file.write_all(page.as_bytes())).map_err(
+            |error| Failure::io(format!("cannot write {} (--html)", path.display()), &error),
+        )?;
+    }
     output.answer(&match args.format {
         AnswerFormat::Text => shown(&write_answer(&looked)),
         AnswerFormat::Json => output.json_answer("diagnose", &looked)?,

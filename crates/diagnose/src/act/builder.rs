@@ -199,6 +199,7 @@ impl<'a> ChainBuilder<'a> {
                 groups: groups(process.pid),
                 open_files: None,
                 open_files_limit: open_files_limit(process.pid),
+                threads: process.threads,
                 is_master: ordered.iter().any(|other| other.parent == process.pid),
                 waits_for: Vec::new(),
                 is_frozen: false,
@@ -224,7 +225,12 @@ impl<'a> ChainBuilder<'a> {
         for (number, worker) in workers.iter().enumerate() {
             let open = open_files(*worker);
             if let Some(process) = self.hops[at].processes.get_mut(number) {
-                process.open_files = open.count;
+                // A number above the limit was there before the limit, and takes no place below it.
+                let limit = process.open_files_limit.unwrap_or(u64::MAX);
+                process.open_files = open.numbers.map(|numbers| {
+                    let below = numbers.iter().filter(|number| **number < limit);
+                    below.count() as u64
+                });
             }
             sockets.extend(open.sockets.iter().map(|inode| (*inode, *worker)));
             for (path, appends) in open.written {
@@ -622,7 +628,12 @@ impl<'a> ChainBuilder<'a> {
             let place = ConfigPlace {
                 file: PathBuf::from(default.file),
                 base: Path::new(default.file).parent()?.to_owned(),
-                test: default.test.to_owned(),
+                test: if default.program == "apache2" && !Path::new("/usr/sbin/apache2ctl").exists()
+                {
+                    "apache2 -t -d /etc/apache2 -f apache2.conf".to_owned()
+                } else {
+                    default.test.to_owned()
+                },
                 program: default.program,
             };
             if !place.file.is_file() {

@@ -9,8 +9,8 @@ use crate::observation::StorageFacts;
 /// What a process has open.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenFiles {
-    /// How many files; none if that could not be read.
-    pub(super) count: Option<u64>,
+    /// The numbers of the files; none if they could not be read.
+    pub(super) numbers: Option<Vec<u64>>,
     /// The numbers of its sockets.
     pub(super) sockets: BTreeSet<u64>,
     /// Files that it writes to, each with whether it only adds to their end.
@@ -23,9 +23,10 @@ pub(super) fn open_files(pid: u32) -> OpenFiles {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return found;
     };
-    let mut count = 0;
+    let mut numbers = Vec::new();
     for entry in entries.flatten() {
-        count += 1;
+        numbers.extend(entry.file_name().to_string_lossy().parse::<u64>());
+
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
@@ -53,7 +54,7 @@ pub(super) fn open_files(pid: u32) -> OpenFiles {
             found.written.insert(target, appends || is_stream);
         }
     }
-    found.count = Some(count);
+    found.numbers = Some(numbers);
     found
 }
 

@@ -19,7 +19,9 @@ use super::threads::awaited_sockets;
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::discover::AskedRequest;
 use crate::error::DiagnoseError;
-use crate::observation::{HopFacts, Scene, ShownSymptom, SymptomOutcome};
+use crate::observation::{
+    ConnectOutcome, HopFacts, ReplyOutcome, Scene, ShownSymptom, SymptomOutcome,
+};
 use crate::target::{AskedTarget, AskedUrl, parse_target};
 use crate::verdict::{SceneDiagnosis, diagnose_scene};
 
@@ -78,11 +80,18 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     });
     let fronts = fronts_of(&target, &host)?;
     let marks = mark_logs(&host, &fronts);
+    let refused = refused_attempts();
     let (symptom, samples, host) = show_symptom(question, &fronts, host);
+    let refused = refused_attempts()
+        .zip(refused)
+        .map(|(after, before)| after.saturating_sub(before));
+
     let mut scene = Scene {
         now: question.now,
         fronts: fronts.len(),
         out_of_memory: out_of_memory(),
+        refused_attempts: refused,
+
         ..Scene::default()
     };
     let mut builder = ChainBuilder::new(
@@ -103,6 +112,10 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     test_configs(&mut scene.hops);
     probe_all(&mut scene, question, fronts.first());
     scene.symptom = symptom.end();
+    if scene.symptom.outcome == SymptomOutcome::NotAsked {
+        scene.symptom.outcome = outcome_of_probe(scene.hops.first());
+    }
+
     read_logs(&mut scene, &marks, &logs);
     link_by_logs(&mut scene);
     let diagnosis = diagnose_scene(&scene);
@@ -279,6 +292,28 @@ fn show_symptom(
     )
 }
 
+/// `AttemptFails` of this network: connections that were refused on the way to being made.
+fn refused_attempts() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/net/snmp").ok()?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let at = names.split(' ').position(|name| name == "AttemptFails")?;
+    values.split(' ').nth(at)?.parse().ok()
+}
+
+/// Whether a port that no page was asked of shows a symptom itself.
+fn outcome_of_probe(front: Option<&HopFacts>) -> SymptomOutcome {
+    let Some(probe) = front.and_then(|hop| hop.probe.as_ref()) else {
+        return SymptomOutcome::NotAsked;
+    };
+    match (&probe.connect, &probe.reply) {
+        (ConnectOutcome::Refused | ConnectOutcome::Missing, _) => SymptomOutcome::Refused,
+        (ConnectOutcome::TimedOut, _) | (_, ReplyOutcome::Silent) => SymptomOutcome::Silent,
+        (_, ReplyOutcome::Closed) => SymptomOutcome::Closed,
+        _ => SymptomOutcome::NotAsked,
+    }
+}
+
 fn http_question(question: &DiagnoseQuestion, front: &AskedFront) -> HttpQuestion {
     let url = front.url.as_ref();
     HttpQuestion {
@@ -345,13 +380,19 @@ fn test_configs(hops: &mut [HopFacts]) {
             let telling = |line: &&str| {
                 line.contains("emerg") || line.contains("rror") || line.contains("ALERT")
             };
-            let first = lines.clone().find(telling).or_else(|| lines.next());
+            let Some(first) = lines.find(telling) else {
+                continue;
+            };
+            // What the tester may not read says nothing about the daemon.
+            if first.contains("ermission denied") {
+                continue;
+            }
             let next = text
                 .lines()
-                .skip_while(|line| Some(line.trim()) != first)
+                .skip_while(|line| line.trim() != first)
                 .nth(1)
                 .unwrap_or_default();
-            let complaint = format!("{} {}", first.unwrap_or_default(), next.trim());
+            let complaint = format!("{first} {}", next.trim());
             config.complaint = Some(complaint.trim().chars().take(300).collect());
         }
     }

@@ -21,12 +21,13 @@ pub(super) fn language_of(name: &str) -> &'static [&'static str] {
 pub(super) fn script_of(process: &Process) -> Option<&str> {
     let is_interpreter = (!language_of(&process.name).is_empty() || process.name == "java")
         && !process.name.starts_with("php-fpm");
-    let script = process
-        .command
-        .iter()
-        .skip(1)
-        .find(|word| !word.starts_with('-'));
-    script.filter(|_| is_interpreter).map(String::as_str)
+    let mut words = process.command.iter().skip(1);
+    let first =
+        words.find(|word| !word.starts_with('-') || matches!(word.as_str(), "-c" | "-e" | "-m"));
+    // What stands on the command line itself has no name.
+    first
+        .filter(|word| is_interpreter && !word.starts_with('-'))
+        .map(String::as_str)
 }
 
 /// What to call the program of a process: with its script where an interpreter runs it.

@@ -43,6 +43,8 @@ impl WrittenAddress {
         }
         if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+
             let port = match rest.strip_prefix(':') {
                 Some(port) => port.parse().ok()?,
                 None => usual?,

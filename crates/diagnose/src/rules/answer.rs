@@ -150,6 +150,8 @@ pub(super) fn memory_limit(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence: vec![format!(
             "used_memory {used}, maxmemory {most}, maxmemory_policy noeviction"
         )],
+        // Who only reads is served.
+        at_most: Some(CauseCertainty::Likely),
         next: vec![
             "redis-cli info memory".to_owned(),
             "redis-cli --bigkeys".to_owned(),
@@ -231,6 +233,19 @@ pub(super) fn silent_peer(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         let waits = caller
             .workers()
             .filter(|worker| worker.waits_for.contains(address))
+            // Of several threads one may wait for messages all day; not for a new connection.
+            .filter(|worker| {
+                let is_new = |source: &EdgeSource| {
+                    matches!(
+                        source,
+                        EdgeSource::Socket {
+                            during_symptom: true,
+                            ..
+                        }
+                    )
+                };
+                worker.threads <= 1 || edge.sources.iter().any(is_new)
+            })
             .count();
         (waits > 0 && waits == all).then_some((caller, all))
     });

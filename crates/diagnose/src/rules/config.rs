@@ -21,6 +21,10 @@ pub(super) fn broken(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence: vec![refused(scene, hop), format!("{}: {complaint}", config.test)],
         next: vec![
             config.test.clone(),
+            format!(
+                "surefoot bisect {} --syntax true --reload true --test '{}'",
+                config.file, config.test
+            ),
             format!("surefoot edit {}", config.file),
             service_command(scene, hop, "start"),
         ],

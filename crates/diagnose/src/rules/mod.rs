@@ -9,6 +9,7 @@ mod words;
 
 use serde::Serialize;
 
+use crate::chain::{HopAddress, HopProtocol};
 use crate::observation::Scene;
 
 /// How sure a cause is.
@@ -133,18 +134,26 @@ pub static CAUSE_RULES: &[CauseRule] = &[
     symptom("hung", Hangs, answer::hung),
 ];
 
-/// The command that starts or restarts what serves a hop.
+/// The command that asks for, starts or restarts what serves a hop.
 fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
     let facts = &scene.hops[hop];
-    match (&facts.unit, &facts.program) {
-        (Some(unit), _) => format!("systemctl {verb} {unit}"),
-        (None, Some(program)) => format!("systemctl {verb} {program}"),
-        (None, None) => match &facts.address {
-            Some(address) => match address.port() {
-                Some(port) => format!("grep -rnw {port} /etc --include='*.conf' --include='*.cnf'"),
-                None => format!("ls -l {address}"),
-            },
-            None => "systemctl --failed".to_owned(),
-        },
+    let usual = match facts.protocol {
+        HopProtocol::Mysql => Some("mariadb"),
+        HopProtocol::Postgres => Some("postgresql"),
+        HopProtocol::Redis => Some("redis-server"),
+        HopProtocol::Memcached => Some("memcached"),
+        _ => None,
+    };
+    let program = facts.program.as_deref().filter(|name| !name.contains(' '));
+    if let Some(service) = facts.unit.as_deref().or(program).or(usual) {
+        return format!("systemctl {verb} {service}");
+    }
+    match &facts.address {
+        Some(HopAddress::Unix(path)) => format!("grep -rn {path} /etc"),
+        Some(address) => format!(
+            "grep -rnw {} /etc/systemd /etc/default",
+            address.port().unwrap_or(0)
+        ),
+        None => "systemctl --failed".to_owned(),
     }
 }

@@ -113,6 +113,11 @@ pub(super) fn open_files_limit(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             ),
             format!("prlimit --pid {} --nofile={}:", full.pid, limit * 4),
         ],
+        is_witnessed: facts
+            .logs
+            .iter()
+            .any(|line| line.is_fresh && line.text.contains("Too many open files")),
+
         ..RuleMatch::default()
     })
 }

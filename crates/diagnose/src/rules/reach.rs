@@ -123,6 +123,16 @@ pub(super) fn unresolved(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             format!("{}: {}:{}", found.place, found.name, found.port),
             format!("{}: {}", found.name, found.failure.clone()?),
         ],
+        // A name that is resolved at the start does no harm later.
+        at_most: Some(if facts.program.as_deref() == Some("nginx") {
+            CauseCertainty::Possible
+        } else {
+            CauseCertainty::Likely
+        }),
+        is_witnessed: facts
+            .logs
+            .iter()
+            .any(|line| line.is_fresh && line.text.contains(&found.name)),
         next: vec![
             format!("getent ahosts {}", found.name),
             "cat /etc/resolv.conf".to_owned(),
@@ -141,6 +151,19 @@ pub(super) fn stale_address(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             .find(|used| !name.addresses.contains(used))?;
         (!name.addresses.is_empty()).then_some((name, old))
     })?;
+    // Where both are asked the same, the old one has to answer worse.
+    let at = |ip: &std::net::IpAddr| {
+        let wanted = HopAddress::Tcp(std::net::SocketAddr::new(*ip, found.port));
+        scene
+            .hops
+            .iter()
+            .find(|hop| hop.address.as_ref() == Some(&wanted))
+    };
+    let new_is_good = found.addresses.iter().filter_map(at).any(HopFacts::is_good);
+    let old_is_good = at(old).is_some_and(HopFacts::is_good);
+    if old_is_good {
+        return None;
+    }
     let now: Vec<String> = found.addresses.iter().map(ToString::to_string).collect();
     let mut evidence = vec![
         format!("{}: {}:{}", found.place, found.name, found.port),
@@ -166,6 +189,8 @@ pub(super) fn stale_address(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         ),
         evidence,
         next: vec![service_command(scene, hop, "reload")],
+        at_most: (!new_is_good).then_some(CauseCertainty::Possible),
+
         ..RuleMatch::default()
     })
 }
@@ -183,6 +208,11 @@ pub(super) fn not_running(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         }
         _ => refused(scene, hop),
     });
+    if let Some(refused) = scene.refused_attempts.filter(|count| *count > 0) {
+        evidence.push(format!(
+            "connections refused in this network while the symptom was shown: {refused}"
+        ));
+    }
     if let Some(line) = facts.logs.last() {
         evidence.push(format!("the end of {}: {}", line.file, line.text));
     }

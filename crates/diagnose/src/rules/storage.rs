@@ -44,7 +44,8 @@ pub(super) fn full(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             format!("df{option} {}", full.path),
             format!("du -xa {} | sort -n | tail", full.path),
         ],
-        at_most: (!is_witnessed).then_some(CauseCertainty::Likely),
+        // Who writes nothing there is not hindered.
+        at_most: (!is_witnessed).then_some(CauseCertainty::Possible),
         is_witnessed,
         ..RuleMatch::default()
     })

@@ -2,7 +2,7 @@
 
 use super::{RuleMatch, service_command};
 use crate::chain::HopProtocol;
-use crate::observation::Scene;
+use crate::observation::{Scene, SymptomOutcome};
 
 /// Who is to blame for a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,6 +236,17 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     );
     if answers && !forwards && scene.symptom.outcome.is_wrong() {
         texts.push(("the answer", &scene.symptom.answer));
+    }
+    // What such a line says is answered with a status that blames the client.
+    let for_clients = [
+        "Primary script unknown",
+        "(13: Permission denied)",
+        "too large body",
+    ];
+    let is_client_error =
+        matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if status < 500);
+    if is_client_error {
+        texts.retain(|(_, text)| for_clients.iter().any(|word| text.contains(word)));
     }
     let (known, source, text) = KNOWN.iter().find_map(|known| {
         let (source, text) = texts

@@ -1,0 +1,95 @@
+# One function a fault: it makes the world, breaks it, and looks.
+
+healthy() { start_all; page; }
+db_stopped() { start_all; kill $db; waits 10 dead $db; page; }
+db_frozen() { start_all; kill -STOP $db; page; }
+wrong_db_port() { database_url=mysql://shop:pw@127.0.0.1:3307/shop; start_all; page; }
+apps_stopped() { start_all; kill $app3001 $app3002; waits 5 silent 3001; waits 5 silent 3002; page; }
+one_app_stopped() { start_all; kill $app3001; waits 5 silent 3001; page; }
+apps_frozen() { start_all; kill -STOP $app3001 $app3002; page; }
+redis_stopped() { start_all; kill $redis; waits 5 silent 6379; page; }
+redis_frozen() { start_all; kill -STOP $redis; page; }
+redis_full() { redis_options="--maxmemory 1kb --maxmemory-policy noeviction"; start_all; page; }
+apache_stopped() { start_all; stop_apache; page; }
+apache_frozen() { start_all; kill -STOP $(pgrep -x apache2); page; }
+nginx_stopped() { start_all; kill $(cat /run/nginx.pid); waits 5 silent 80; page; }
+drop_to_db() { start_all; nft add table t; nft 'add chain t c { type filter hook output priority 0; }'; nft add rule t c tcp dport 3306 drop; page; }
+reject_to_db() { start_all; nft add table t; nft 'add chain t c { type filter hook output priority 0; }'; nft add rule t c tcp dport 3306 reject with tcp reset; page; }
+wrong_password() { database_url=mysql://shop:no@127.0.0.1:3306/shop; start_all; page; }
+db_connections() {
+    db_connections=10; start_all
+    for n in 1 2 3 4 5 6 7 8 9 10 11 12; do $python -c 'import sys,time
+exec(open(sys.argv[1]).read().split("def ask_cache")[0])
+held = Database("mysql://shop:pw@127.0.0.1:3306/shop"); time.sleep(60)' "$scripts/app.py" 2>/dev/null & done
+    waits 10 sh -c "[ \$(ss -Htn state established 'dport = :3306' | wc -l) -ge 10 ]"; sleep 0.5; page
+}
+no_table() { start_all; sql "DROP TABLE item"; page; }
+empty_table() { start_all; sql "DELETE FROM item"; page --expect "items: 2"; }
+app_disk_full() { mount -t tmpfs -o size=64k tmpfs uploads; chmod 777 uploads; start_all; head -c 100000 /dev/zero > uploads/old 2>/dev/null; page --method POST --data "$(head -c 3000 /dev/zero | tr '\0' x)"; }
+app_inodes_full() { mount -t tmpfs -o size=1m,nr_inodes=5 tmpfs uploads; chmod 777 uploads; start_all; for n in 1 2 3 4 5 6; do : > uploads/$n; done 2>/dev/null; page --method POST --data x; }
+db_disk_full() { mkdir data; mount -t tmpfs -o size=220m tmpfs data; cp -a "$database/." data/; start_all; head -c 300000000 /dev/zero > data/old 2>/dev/null; page; }
+app_files() {
+    start_all
+    for app in $app3001 $app3002; do prlimit --pid $app --nofile=5; done; page
+}
+apache_exhausted() {
+    apache_servers=1 apache_threads=4 apache_workers=4 start_all; kill -STOP $app3001 $app3002
+    for n in 1 2 3 4 5 6; do curl -s -m 20 -o /dev/null http://127.0.0.1:8080/ & done; sleep 0.5; page
+}
+broken_config() { start_all; stop_apache; echo 'ProxyPas /x http://127.0.0.1:1/' >> /etc/apache2/apache2.conf; page; }
+port_taken() { start_all; stop_apache; $python -c 'import socket,time
+s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("127.0.0.1", 8080)); s.listen(1); time.sleep(60)' & waits 5 listens 8080
+    apache2 -d /etc/apache2 -f apache2.conf -k start 2>/dev/null; page; }
+app_killed() { start_all; kill -KILL $app3001 $app3002; waits 5 silent 3001; waits 5 silent 3002; page; }
+
+# Of our own.
+fpm_permission() { start_redis; echo '<?php echo "hello\n";' > www/index.php; start_fpm $here/php.sock; nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx; page; }
+fpm_stopped() { start_redis; echo '<?php echo "hello\n";' > www/index.php; fpm_extra='listen.owner = www-data'; start_fpm $here/php.sock; nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx; kill $(cat /run/php/fpm.pid); waits 5 dead $(cat /run/php/fpm.pid); page; }
+fpm_exhausted() { echo '<?php usleep(20000000);' > www/index.php; start_fpm 127.0.0.1:9000; nginx_http=${php_server/FPM/127.0.0.1:9000}; start_nginx; for n in 1 2 3; do curl -s -m 20 -o /dev/null http://127.0.0.1/ & done; sleep 0.5; page; }
+partner_hangs() {
+    echo '<?php $f = fsockopen("127.0.0.5", 9400, $no, $msg, 2); fwrite($f, "PRICE\n"); echo fgets($f);' > www/index.php
+    $python -c 'import socket
+s = socket.socket(); s.bind(("127.0.0.5", 9400)); s.listen(50); held = []
+while True: held.append(s.accept())' & waits 5 listens 9400
+    start_fpm 127.0.0.1:9000; nginx_http=${php_server/FPM/127.0.0.1:9000}; start_nginx; for n in 1 2; do curl -s -m 20 -o /dev/null http://127.0.0.1/ & done; sleep 0.5; page
+}
+certificate_expired() { certificate 200101000000Z 210101000000Z; tls_world; }
+certificate_early() { certificate 480101000000Z 490101000000Z; tls_world; }
+tls_world() {
+    modules=ssl; apache_extra="SSLEngine on
+SSLCertificateFile $here/app.pem
+SSLCertificateKeyFile $here/app.key"
+    start_db; start_redis; start_app 3001; start_app 3002; start_apache
+    nginx_http="    server { listen 127.0.0.1:80; location / { proxy_pass https://127.0.0.1:8080; proxy_ssl_name app.test; proxy_ssl_verify on; proxy_ssl_trusted_certificate $here/ca.pem; } }"
+    start_nginx; page
+}
+rewrite_loop() { nginx_http="    server { listen 127.0.0.1:80; location / { rewrite ^/(.*)\$ /x/\$1 last; } }"; start_nginx; page; }
+redirect_loop() { nginx_http="    server { listen 127.0.0.1:80; location / { return 302 /; } }"; start_nginx; page; }
+stale_pid_file() { start_all; stop_apache; sleep 60 & echo $! > /run/apache2/apache2.pid; page; }
+name_gone() { start_redis; database_url=mysql://shop:pw@db.nowhere.test:3306/shop; : > resolv; mount --bind resolv /etc/resolv.conf; start_db; start_app 3001; start_app 3002; start_apache; start_nginx; page; }
+redis_misconf() {
+    mkdir dump; mount -t tmpfs -o size=64k tmpfs dump; start_db
+    redis-server --port 6379 --bind 127.0.0.1 --save '1 1' --dir $here/dump --logfile /var/log/redis.log </dev/null >/dev/null 2>&1 & waits 5 listens 6379
+    head -c 100000 /dev/zero > dump/old 2>/dev/null
+    $python -c 'import socket
+s = socket.create_connection(("127.0.0.1", 6379)); s.sendall(b"SET a b\r\n"); s.recv(9)'
+    waits 20 $python -c 'import socket,sys
+s = socket.create_connection(("127.0.0.1", 6379)); s.sendall(b"PING\r\n"); sys.exit(not s.recv(99).startswith(b"-MISCONF"))'
+    start_app 3001; start_app 3002; start_apache; start_nginx; page
+}
+backlog_overflow() {
+    $python -c 'import socket,time
+s = socket.socket(); s.bind(("127.0.0.1", 8080)); s.listen(1); time.sleep(60)' & waits 5 listens 8080
+    start_nginx; for n in 1 2 3 4; do curl -s -m 20 -o /dev/null http://127.0.0.1:8080/ & done; sleep 0.5; page
+}
+redis_clients() { redis_options="--maxclients 4"; start_all; for n in 1 2 3 4 5; do $python -c 'import socket,time
+s = socket.create_connection(("127.0.0.1", 6379)); time.sleep(60)' & done; sleep 1; page; }
+quiet_db_stopped() { export QUIET=1; start_all; kill $db; waits 10 dead $db; page; }
+quiet_redis_and_unused() { export QUIET=1; start_all; kill $redis; waits 5 silent 6379; page; }
+not_found() { nginx_http="    server { listen 127.0.0.1:80; root $here/www; location /api { proxy_pass http://127.0.0.1:8080; } }"; start_nginx; page; }
+
+# Something is broken, and something else is to blame.
+bug_and_dead_redis() { export BUG=1; start_all; kill $redis; waits 5 silent 6379; page; }
+bug_and_full_disk() { export BUG=1 QUIET=1; mount -t tmpfs -o size=64k tmpfs uploads; start_all; head -c 100000 /dev/zero > uploads/old 2>/dev/null; page; }
+spin_and_frozen_redis() { export SPIN=1; start_all; kill -STOP $redis; page; }
+own_500_and_dead_upstream() { nginx_http="    server { listen 127.0.0.1:80; location / { return 500; } location ~ php { proxy_pass http://127.0.0.1:8080; } }"; start_nginx; page; }

@@ -1,0 +1,35 @@
+//! Where configurations send requests: no panic on any text, with every reader.
+//!
+//! Seeds: .nginx .apache
+//! Dictionary: config_lenses
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use surefoot_bisect::{ConfigLens, ConfigTree, SourceFile};
+use surefoot_diagnose::discover::{
+    AskedRequest, read_apache, read_haproxy, read_nginx, read_php_fpm,
+};
+
+fuzz_target!(|text: &[u8]| {
+    let tree = |lens| {
+        let mut tree = ConfigTree::default();
+        let source = SourceFile {
+            path: "f".to_owned(),
+            text: text.to_vec(),
+            lens,
+            is_fixed: false,
+            is_whole: false,
+        };
+        tree.add_file(source, None);
+        tree
+    };
+    let asked = AskedRequest {
+        host: "a.test".to_owned(),
+        port: 80,
+        path: "/x".to_owned(),
+    };
+    let _ = read_nginx(&tree(ConfigLens::Nginx), Some(&asked));
+    let _ = read_apache(&tree(ConfigLens::Apache), Some(&asked));
+    let _ = read_haproxy(&tree(ConfigLens::Haproxy));
+    let _ = read_php_fpm(&tree(ConfigLens::Ini));
+});

@@ -135,6 +135,16 @@ const FAULTS: &[KnownFault] = &[
     fault("bug_and_full_disk", "unknown", &[], &[]),
     fault("spin_and_frozen_redis", "named", APPS, &["hung"]),
     fault("own_500_and_dead_upstream", "unknown", &[], &[]),
+    fault("localhost_names", "healthy", &[], &[]),
+    fault(
+        "haproxy_backend_down",
+        "named",
+        &[
+            "127.0.0.1:3001",
+            "127.0.0.1:3001, where the web server is expected",
+        ],
+        &["not-running"],
+    ),
 ];
 
 fn scripts() -> PathBuf {

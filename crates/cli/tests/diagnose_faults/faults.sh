@@ -93,3 +93,10 @@ bug_and_dead_redis() { export BUG=1; start_all; kill $redis; waits 5 silent 6379
 bug_and_full_disk() { export BUG=1 QUIET=1; mount -t tmpfs -o size=64k tmpfs uploads; start_all; head -c 100000 /dev/zero > uploads/old 2>/dev/null; page; }
 spin_and_frozen_redis() { export SPIN=1; start_all; kill -STOP $redis; page; }
 own_500_and_dead_upstream() { nginx_http="    server { listen 127.0.0.1:80; location / { return 500; } location ~ php { proxy_pass http://127.0.0.1:8080; } }"; start_nginx; page; }
+
+# Other ways to say the same.
+localhost_names() { printf '127.0.0.1 localhost\n::1 localhost\n' > names; mount --bind names /etc/hosts; nginx_http="    server { listen 80; location / { proxy_pass http://localhost:8080; } }"; database_url=mysql://shop:pw@localhost/shop; start_all; page; }
+haproxy_backend_down() {
+    printf 'defaults\n  mode http\n  timeout connect 2s\n  timeout client 9s\n  timeout server 9s\nfrontend f\n  bind 127.0.0.1:80\n  default_backend b\nbackend b\n  server one 127.0.0.1:3001 check inter 200ms\n' > /etc/haproxy/haproxy.cfg
+    haproxy -D -f /etc/haproxy/haproxy.cfg; waits 5 listens 80; sleep 1; page
+}

@@ -432,11 +432,7 @@ impl<'a> ChainBuilder<'a> {
                             by_name = Some(host.to_owned());
                             self.note_name(from, host, *port, &target.source, Ok(&found));
                         }
-                        // One of a name's addresses serves for all.
-                        let first = found.into_iter().take(2);
-                        first
-                            .map(|ip| HopAddress::Tcp(SocketAddr::new(ip, *port)))
-                            .collect()
+                        self.telling_addresses(found, *port)
                     }
                     Err(why) => {
                         self.note_name(from, host, *port, &target.source, Err(why));
@@ -481,6 +477,26 @@ impl<'a> ChainBuilder<'a> {
                 by_name: by_name.clone(),
             });
         }
+    }
+
+    /// The addresses of a name that tell: those that are listened at here, or else the first ones. `localhost` has
+    /// an address of each family, and a client takes the one that answers.
+    fn telling_addresses(&self, found: Vec<IpAddr>, port: u16) -> Vec<HopAddress> {
+        let all = found.into_iter().map(|ip| SocketAddr::new(ip, port));
+        let (ours, others): (Vec<SocketAddr>, Vec<SocketAddr>) =
+            all.partition(|address| is_ours(address.ip()));
+        let listened: Vec<SocketAddr> = ours
+            .iter()
+            .copied()
+            .filter(|address| self.listener_of(*address).is_some())
+            .collect();
+        let mut telling = if listened.is_empty() {
+            ours.into_iter().take(1).collect()
+        } else {
+            listened
+        };
+        telling.extend(others.into_iter().take(2));
+        telling.into_iter().map(HopAddress::Tcp).collect()
     }
 
     fn note_name(

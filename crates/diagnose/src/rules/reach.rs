@@ -217,7 +217,13 @@ pub(super) fn not_running(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence.push(format!("the end of {}: {}", line.file, line.text));
     }
     Some(RuleMatch {
-        what: format!("{} is not running", facts.title()),
+        what: match (&facts.program, &facts.address) {
+            (None, Some(address)) => format!(
+                "nothing listens at {address}, where {} is expected",
+                facts.protocol.daemon()
+            ),
+            _ => format!("{} is not running", facts.title()),
+        },
         evidence,
         next: vec![
             service_command(scene, hop, "status"),

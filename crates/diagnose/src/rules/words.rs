@@ -1,6 +1,6 @@
 //! What new lines of logs, and the answer itself, say: a table of the words of well-known daemons.
 
-use super::{RuleMatch, service_command};
+use super::{CauseCertainty, RuleMatch, service_command};
 use crate::chain::HopProtocol;
 use crate::observation::{Scene, SymptomOutcome};
 
@@ -254,6 +254,13 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             .find(|(_, text)| known.words.iter().all(|word| text.contains(word)))?;
         Some((known, *source, *text))
     })?;
+    // A request that was sent several times leaves several lines; one alone may be of somebody else's request.
+    let is_replay = facts.probe.as_ref().is_some_and(|probe| probe.is_replay);
+    let count = texts
+        .iter()
+        .filter(|(_, text)| known.words.iter().all(|word| text.contains(word)))
+        .count();
+    let is_alone = is_replay && count < 2 && source != "the answer";
     let blames = match known.blamed {
         Writer => None,
         Behind(protocol) => {
@@ -280,7 +287,7 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence: vec![format!("{source}: {text}")],
         next,
         blames,
+        at_most: is_alone.then_some(CauseCertainty::Possible),
         is_witnessed: true,
-        ..RuleMatch::default()
     })
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 /// No scene takes longer, or it fails.
-const LIMIT: &str = "60";
+const LIMIT: &str = "120";
 
 /// A fault, and what an answer must say.
 #[derive(Clone, Copy)]

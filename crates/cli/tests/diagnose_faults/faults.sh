@@ -44,7 +44,7 @@ app_killed() { start_all; kill -KILL $app3001 $app3002; waits 5 silent 3001; wai
 
 # Of our own.
 fpm_permission() { start_redis; echo '<?php echo "hello\n";' > www/index.php; start_fpm $here/php.sock; nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx; page; }
-fpm_stopped() { start_redis; echo '<?php echo "hello\n";' > www/index.php; fpm_extra='listen.owner = www-data'; start_fpm $here/php.sock; nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx; kill $(cat /run/php/fpm.pid); waits 5 dead $(cat /run/php/fpm.pid); page; }
+fpm_stopped() { start_redis; echo '<?php echo "hello\n";' > www/index.php; fpm_extra='listen.owner = www-data'; start_fpm $here/php.sock; nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx; waits 5 test -s /run/php/fpm.pid; pid=$(cat /run/php/fpm.pid); kill $pid; waits 5 dead $pid; page; }
 fpm_exhausted() { echo '<?php usleep(20000000);' > www/index.php; start_fpm 127.0.0.1:9000; nginx_http=${php_server/FPM/127.0.0.1:9000}; start_nginx; for n in 1 2 3; do curl -s -m 20 -o /dev/null http://127.0.0.1/ & done; sleep 0.5; page; }
 partner_hangs() {
     echo '<?php $f = fsockopen("127.0.0.5", 9400, $no, $msg, 2); fwrite($f, "PRICE\n"); echo fgets($f);' > www/index.php

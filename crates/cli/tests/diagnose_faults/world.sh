@@ -14,7 +14,7 @@ done
 mkdir -p /run/php /run/mysqld /run/apache2 /run/lock /var/log/nginx /var/log/apache2 uploads www
 chmod 755 "$here"; chmod 777 uploads
 waits() { # waits SECONDS COMMAND...
-    local end=$((SECONDS + $1)); shift
+    local end=$((SECONDS + 3 * $1)); shift  # the machine may be busy
     until "$@" 2>/dev/null >&2; do [ $SECONDS -lt $end ] || fail "waited too long for: $*"; sleep 0.05; done
 }
 listens() { ss -Hltn "sport = :$1" | grep -q .; }

@@ -59,6 +59,14 @@ impl Measured {
     }
 }
 
+impl Drop for Measured {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
 fn start(network: &Namespace, words: &[&str]) -> Child {
     network
         .within(|| {

@@ -315,6 +315,25 @@ fn is_waited_for(scene: &Scene, hop: usize) -> bool {
     })
 }
 
+/// Whether a hop is a web server or a balancer, which answers in its own words if what is behind it is down.
+fn is_proxy(hop: &HopFacts) -> bool {
+    let name = hop.processes.first().map_or("", |it| it.name.as_str());
+    ["nginx", "apache2", "httpd", "haproxy"].contains(&name)
+}
+
+/// Whether a dead hop is used by web servers only, and the status is none that they answer for it.
+fn is_own_status(scene: &Scene, hop: usize) -> bool {
+    let is_other = matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if !(502..=504).contains(&status));
+    let mut edges = scene.edges_to(hop).peekable();
+    is_other
+        && scene.hops[hop].is_dead()
+        && edges.peek().is_some()
+        && edges.all(|edge| {
+            scene.hops.get(edge.from).is_some_and(is_proxy)
+                && !edge.sources.iter().any(EdgeSource::is_seen)
+        })
+}
+
 /// Whether a dead hop is used by programs only, which would have been refused, and nothing was.
 fn was_not_tried(scene: &Scene, hop: usize) -> bool {
     let facts = &scene.hops[hop];
@@ -327,10 +346,11 @@ fn was_not_tried(scene: &Scene, hop: usize) -> bool {
     // A proxy that knows that a server is down does not try it.
     let from_programs = callers.peek().is_some()
         && callers.all(|edge| {
-            scene.hops.get(edge.from).is_some_and(|caller| {
-                let name = caller.processes.first().map_or("", |it| it.name.as_str());
-                !["nginx", "apache2", "httpd", "haproxy"].contains(&name)
-            }) && !edge.sources.iter().any(EdgeSource::is_seen)
+            scene
+                .hops
+                .get(edge.from)
+                .is_some_and(|caller| !is_proxy(caller))
+                && !edge.sources.iter().any(EdgeSource::is_seen)
         });
     is_refused && is_tcp && from_programs && scene.refused_attempts == Some(0)
 }
@@ -370,6 +390,9 @@ fn contradiction(
         scene.symptom.outcome,
         SymptomOutcome::Silent | SymptomOutcome::TestFailed(_)
     );
+    if is_own_status(scene, hop) {
+        return Some("a web server answers 502 to 504 if what is behind it is down".to_owned());
+    }
     if was_not_tried(scene, hop) {
         return Some("no connection was refused while the symptom was shown".to_owned());
     }

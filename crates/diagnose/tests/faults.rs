@@ -527,6 +527,11 @@ fn what_no_observation_supports_is_unknown() {
     scene.refused_attempts = Some(1);
     named(&scene, REDIS, "not-running");
 
+    // The balancer is down, and what is in front of it answers with a status of its own.
+    let mut scene = world(SymptomOutcome::Status(500), 5);
+    end(&mut scene, APACHE);
+    unknown(&scene);
+
     // The disk is full, and nothing says that it was written to.
     let mut scene = fast_500();
     scene.hops[APP].storage.push(StorageFacts {

@@ -4,6 +4,7 @@ use super::diagram::{Exhausted, Packets};
 use super::lookup;
 use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
 use super::state::PacketRewrite;
+use super::twins::limit_meaning;
 use surefoot_ruleset::model::{Field, Firewall, KeyPart, Match, RuleAt, SetRef, Table};
 
 /// Where a match stands.
@@ -56,7 +57,8 @@ impl PacketSpace {
             | Match::OutInterface { .. }
             | Match::Never => Ok(Packets::NONE),
             Match::Opaque(opaque) if opaque.stateful => {
-                let topic = UnknownTopic::Words(opaque.text.clone());
+                let words = limit_meaning(&opaque.text).unwrap_or_else(|| opaque.text.clone());
+                let topic = UnknownTopic::Words(words);
                 self.ask_in(state, UnknownAnswer::Rule(here.at), &topic)
             }
             Match::Opaque(opaque) => {

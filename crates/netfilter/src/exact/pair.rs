@@ -393,6 +393,21 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_the_same_in_the_other_language() {
+        let old = firewall(
+            "-A INPUT -p tcp --dport 22 -m limit --limit 3/min -j ACCEPT\n-A INPUT -p icmp -m limit --limit 9/sec --limit-burst 20 -j ACCEPT\n",
+        );
+        let rules = |burst: u8| {
+            nat(&format!(
+                "table ip filter {{\n chain INPUT {{ type filter hook input priority 0; policy drop;\n tcp dport 22 limit rate 3/minute burst {burst} packets counter accept\n meta l4proto icmp limit rate 9/second burst 20 packets accept\n }}\n chain FORWARD {{ type filter hook forward priority 0; policy drop; }}\n}}\n"
+            ))
+        };
+        assert_eq!(compare(&old, &rules(5), PacketPath::Input), []);
+        let found = compare(&old, &rules(6), PacketPath::Input);
+        assert!(!found.is_empty(), "another burst is another limit");
+    }
+
+    #[test]
     fn a_comment_changes_no_answer() {
         let rules = |comment: &str| {
             nat(&format!(

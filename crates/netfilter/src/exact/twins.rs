@@ -206,11 +206,11 @@ fn paired_chains(first: &Firewall, second: &Firewall) -> HashMap<(usize, usize),
 fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> {
     let mut twins = HashMap::new();
     let mut taken: HashSet<RuleAt> = HashSet::new();
-    for by_chain in [true, false] {
+    for by in [SameRule::InChain, SameRule::ByWords, SameRule::ByMeaning] {
         let mut known: HashMap<Words, Vec<RuleAt>> = HashMap::new();
         for (at, table, chain, rule) in rules(first) {
             if !taken.contains(&at) && asks_unknown(rule) {
-                let words = rule_words(first, table, chain.filter(|_| by_chain), rule);
+                let words = by.words(first, (table, chain, rule));
                 known.entry(words).or_default().push(at);
             }
         }
@@ -221,7 +221,7 @@ fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> 
             if twins.contains_key(&at) || !asks_unknown(rule) {
                 continue;
             }
-            let words = rule_words(second, table, chain.filter(|_| by_chain), rule);
+            let words = by.words(second, (table, chain, rule));
             if let Some(twin) = known.get_mut(&words).and_then(Vec::pop) {
                 twins.insert(at, twin);
                 taken.insert(twin);
@@ -232,6 +232,70 @@ fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> 
 }
 
 type Words = (Family, Option<(String, String)>, String);
+
+/// What makes a rule of one firewall a rule of the other.
+#[derive(Clone, Copy)]
+enum SameRule {
+    /// Its words, in the chain of the same name.
+    InChain,
+    /// Its words, wherever they stand.
+    ByWords,
+    /// What it asks and does, in the language of iptables or of nft.
+    ByMeaning,
+}
+
+impl SameRule {
+    fn words(self, firewall: &Firewall, of: (&Table, Option<&str>, &Rule)) -> Words {
+        let (table, chain, rule) = of;
+        match self {
+            Self::InChain => rule_words(firewall, table, chain, rule),
+            Self::ByWords => rule_words(firewall, table, None, rule),
+            Self::ByMeaning => match rule_meaning(rule) {
+                Some(meaning) => (table.family, None, meaning),
+                None => rule_words(firewall, table, None, rule),
+            },
+        }
+    }
+}
+
+/// What a rule with a plain limit asks and does; none for others, which say it in one way only.
+fn rule_meaning(rule: &Rule) -> Option<String> {
+    let mut limited = false;
+    let mut meaning = Vec::new();
+    for statement in &rule.statements {
+        meaning.push(match statement {
+            Statement::Match(Match::Opaque(opaque)) => {
+                limited = true;
+                limit_meaning(&opaque.text)?
+            }
+            Statement::Match(Match::Lookup(_) | Match::Any { .. }) | Statement::VerdictMap(_) => {
+                return None;
+            }
+            Statement::Effect(Effect::Log { .. } | Effect::Other { .. }) => continue,
+            other => format!("{other:?}"),
+        });
+    }
+    // What is implied stands in another place.
+    meaning.sort();
+    limited.then(|| meaning.join(" "))
+}
+
+/// `-m limit --limit 3/min --limit-burst 5` and `limit rate 3/minute burst 5 packets` are one. Five is
+/// what both take where nothing is said.
+pub(super) fn limit_meaning(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let (rate, burst) = match words[..] {
+        ["-m", "limit", "--limit", rate] | ["limit", "rate", rate] => (rate, "5"),
+        ["-m", "limit", "--limit", rate, "--limit-burst", burst]
+        | ["limit", "rate", rate, "burst", burst, "packets"] => (rate, burst),
+        _ => return None,
+    };
+    let (count, unit) = rate.split_once('/')?;
+    let unit = ["second", "minute", "hour", "day"]
+        .into_iter()
+        .find(|name| name.starts_with(unit) || unit == "sec")?;
+    Some(format!("limit {count}/{unit} {burst}"))
+}
 
 /// Whether there may be something unknown about a rule.
 fn asks_unknown(rule: &Rule) -> bool {

@@ -1,7 +1,8 @@
 //! The files that nft's `include` names.
 //!
-//! nft takes a path that begins with `/` as it is, and looks for others below /etc. A file that lies in
-//! another system's tree (`/mnt/etc/nftables.conf`) means the files of that tree.
+//! nft takes a path that begins with `/` as it is, one that begins with `./` from where it is started,
+//! and looks for others below /etc. A file of another system (`/mnt/etc/nftables.conf`, or a copy of
+//! /etc by another name) means the files beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,51 +11,53 @@ use surefoot_ruleset::{FindIncluded, IncludedFile};
 
 use crate::input;
 
-/// Reads files below the root of a system.
+/// Reads the files, and remembers what the user should know about which they were.
+#[derive(Default)]
 pub(crate) struct IncludedFiles {
-    /// The root that was given.
-    root: Option<PathBuf>,
+    remarks: Vec<String>,
 }
 
 impl IncludedFiles {
-    /// Below this root, or below the one that each file lies in.
-    pub(crate) fn below(root: Option<&Path>) -> Self {
-        Self {
-            root: root.map(Path::to_owned),
-        }
+    /// What should be said of the files: where they are not those that the statement names at first
+    /// sight, and where there are none.
+    pub(crate) fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
-    /// The root of the system that a file belongs to: what stands before its `/etc/`.
-    fn root_of(&self, within: &str) -> Option<PathBuf> {
-        if let Some(root) = &self.root {
-            return Some(root.clone());
-        }
-        let whole = std::fs::canonicalize(within).ok()?;
+    /// The folder that is /etc for a file: the nearest of this name above it, else its own.
+    fn etc_of(within: &str) -> Result<PathBuf, String> {
+        let whole = std::fs::canonicalize(within)
+            .map_err(|error| format!("cannot tell where `{within}` lies: {error}"))?;
         let mut above = whole.ancestors().skip(1);
-        let etc = above.find(|folder| folder.file_name().is_some_and(|name| name == "etc"))?;
-        etc.parent().map(Path::to_owned)
+        let etc = above.find(|folder| folder.file_name().is_some_and(|name| name == "etc"));
+        let own = etc.or_else(|| whole.parent());
+        Ok(own.unwrap_or(Path::new("/")).to_owned())
+    }
+
+    /// Where an `include` looks.
+    fn place(pattern: &str, within: &str) -> Result<PathBuf, String> {
+        if pattern.starts_with("./") || pattern.starts_with("../") {
+            // As nft does, from where it is started.
+            return Ok(PathBuf::from(pattern));
+        }
+        let etc = Self::etc_of(within)?;
+        if let Some(below) = pattern.strip_prefix("/etc/") {
+            return Ok(etc.join(below));
+        }
+        if pattern.starts_with('/') {
+            let named = etc.file_name().is_some_and(|name| name == "etc");
+            let root = etc.parent().filter(|_| named).ok_or_else(|| {
+                format!("`{within}` lies below no folder `etc`, so it is unknown whose `{pattern}` is meant; give `nft list ruleset` instead")
+            })?;
+            return Ok(root.join(pattern.trim_start_matches('/')));
+        }
+        Ok(etc.join(pattern))
     }
 }
 
 impl FindIncluded for IncludedFiles {
     fn find(&mut self, pattern: &str, within: &str) -> Result<Vec<IncludedFile>, String> {
-        let relative = pattern.starts_with("./") || pattern.starts_with("../");
-        let place = if relative {
-            PathBuf::from(pattern)
-        } else {
-            let below = pattern.trim_start_matches('/');
-            let below = if pattern.starts_with('/') {
-                below.to_owned()
-            } else {
-                format!("etc/{below}")
-            };
-            let root = self.root_of(within).ok_or_else(|| {
-                format!(
-                    "`{within}` lies in no system's /etc, so it is unknown whose `{pattern}` is meant; give `--root DIR`, or `nft list ruleset`"
-                )
-            })?;
-            root.join(below)
-        };
+        let place = Self::place(pattern, within)?;
         let options = MatchOptions {
             require_literal_leading_dot: true,
             require_literal_separator: true,
@@ -70,8 +73,23 @@ impl FindIncluded for IncludedFiles {
         } else {
             vec![place]
         };
-        let files = found.into_iter().filter(|path| !wild || path.is_file());
-        files
+        let found: Vec<PathBuf> = found
+            .into_iter()
+            .filter(|path| !wild || path.is_file())
+            .collect();
+        if found.is_empty() || shown != pattern {
+            let files = match found.len() {
+                0 => "no file".to_owned(),
+                1 => "1 file".to_owned(),
+                count => format!("{count} files"),
+            };
+            let place =
+                std::path::absolute(&shown).map_or(shown, |path| path.display().to_string());
+            self.remarks
+                .push(format!("{within}: `{pattern}` is {files} of {place}"));
+        }
+        found
+            .into_iter()
             .map(|path| {
                 let text = input::text(&path).map_err(|failure| failure.reason())?;
                 Ok(IncludedFile {

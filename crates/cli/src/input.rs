@@ -134,9 +134,12 @@ pub(crate) fn rules(
         });
     }
     progress.step("reading the rules");
-    let mut included = IncludedFiles::below(facts.root.as_deref());
+    let mut included = IncludedFiles::default();
     let rules = LoadedRules::of_texts_including(inputs, &mut included);
     drop(progress);
+    for remark in included.remarks() {
+        output.remark(&format!("{}\n", surefoot_report::escape(remark)));
+    }
     refuse_unreadable(&rules, output)?;
     Ok(rules)
 }

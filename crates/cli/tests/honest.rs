@@ -565,13 +565,29 @@ fn an_included_file_is_read_and_one_that_is_missing_is_told() {
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.err.contains("10-ssh.nft:1"), "{ran:?}");
     assert!(ran.err.contains("nftables.d/ssh.inc"), "{ran:?}");
-    // A file outside of any /etc does not say whose files it means.
-    let stray = folder.path().join("rules.nft");
-    write(&stray, "include \"/etc/nftables.d/*.nft\"\n");
-    let stray = stray.display().to_string();
-    let ran = run(&["firewall", "show", &stray]);
+    // A copy of /etc by another name means the files beside it, and says so.
+    let copy = folder.path().join("copy");
+    std::fs::rename(&etc, &copy).expect("it is ours");
+    write(&copy.join("nftables.d/10-ssh.nft"), "tcp dport 22 drop\n");
+    let main = copy.join("nftables.conf").display().to_string();
+    let ran = run(&[
+        "firewall", "explain", "--rules", &main, "tcp", "to", ":22", "in", "eth0",
+    ]);
+    assert!(ran.out.contains("dropped, certainly"), "{ran:?}");
+    assert!(ran.err.contains("is 2 files of"), "{ran:?}");
+    assert!(ran.err.contains("copy/nftables.d/*.nft"), "{ran:?}");
+    // Elsewhere it is unknown whose files are meant.
+    write(&copy.join("nftables.conf"), "include \"/opt/rules.nft\"\n");
+    let ran = run(&["firewall", "show", &main]);
     assert_eq!(ran.status, 2, "{ran:?}");
-    assert!(ran.err.contains("--root"), "{ran:?}");
+    assert!(ran.err.contains("/opt/rules.nft"), "{ran:?}");
+    // No file at all is told.
+    write(
+        &copy.join("nftables.conf"),
+        "include \"/etc/none/*.nft\"\ntable ip t { }\n",
+    );
+    let ran = run(&["firewall", "show", &main]);
+    assert!(ran.err.contains("is no file of"), "{ran:?}");
 }
 
 #[test]

@@ -100,5 +100,6 @@ pub(super) fn run(args: &ShowArgs, output: &Output) -> Result<Status, Failure> {
         ShowFormat::Dot => show::dot(&picture),
         ShowFormat::Svg => show::svg(&picture),
     })?;
+    super::remark_on_gaps(&rules, output);
     Ok(Status::Clean)
 }

@@ -879,7 +879,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__consoles__subcmd__remove)
-            opts="-v -q -h -V --none --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

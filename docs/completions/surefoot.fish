@@ -415,6 +415,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_s
 always\t''
 never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from remove" -l none -d 'Leave no terminal with a prompt, if none is left'
+complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from remove" -l no-console -d 'Take it from the kernel\'s console, and from others that are needed, as well'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from remove" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from remove" -l end-sessions -d 'Take the prompt from a terminal although somebody is logged in there'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'

@@ -31,8 +31,8 @@ usage: cargo xtask COMMAND
   bench               print the figures that the README names, against the peers, as ratios
   bench throughput    print rates and CPU of `surefoot throughput` beside iperf and iperf3
   bench journal       print what a journal of 10,000 entries costs
-  long NAME           the full counts: agreement, boxes, brute, crash-points, fuzz, stop,
-                      throughput, watchdog
+  long NAME           the full counts: agreement, boxes, brute, crash-points, faults, fuzz,
+                      interventions, stop, throughput, watchdog
 ";
 
 fn main() -> ExitCode {

@@ -126,10 +126,18 @@ fn the_only_working_prompt_is_not_given_up() {
     let told = "name ttyS0 as well, or take its prompt with --no-console";
     assert!(refused.err.contains(told), "{refused:?}");
     assert_eq!(inittab(folder.path()), with_serial);
-    let meant = consoles(folder.path(), &["set", "tty1", "--no-console"]);
-    assert_eq!(meant.status, 0, "{meant:?}");
+    let named = consoles(folder.path(), &["remove", "serial"]);
+    assert_eq!(named.status, 1, "{named:?}");
+    let told = "hint: take its prompt with --no-console, if that is meant";
+    assert!(named.err.contains(told), "{named:?}");
+    assert_eq!(inittab(folder.path()), with_serial);
     let note = "note: ttyS0 loses its login prompt, and it is the kernel's console";
-    assert!(meant.err.contains(note), "{meant:?}");
+    for words in [["set", "tty1"], ["remove", "serial"]] {
+        let meant = [words.as_slice(), &["--no-console", "--dry-run"]].concat();
+        let meant = consoles(folder.path(), &meant);
+        assert_eq!(meant.status, 0, "{meant:?}");
+        assert!(meant.err.contains(note), "{meant:?}");
+    }
 }
 
 #[test]

@@ -364,7 +364,10 @@ fn under_systemd_the_prompts_that_are_set_run() {
             &["set", "tty1-tty4,console"],
             &["tty1", "tty2", "tty3", "tty4", "console"],
         ),
-        (&["remove", "tty3,console"], &["tty1", "tty2", "tty4"]),
+        (
+            &["remove", "tty3,console", "--no-console"],
+            &["tty1", "tty2", "tty4"],
+        ),
     ];
     set_and_start_anew("systemd", work.path(), &["tty1", "tty2", "console"], steps);
 }

@@ -180,6 +180,37 @@ fn a_last_resort_keeps_its_prompt_unless_that_is_said() {
 }
 
 #[test]
+fn a_last_resort_is_not_removed_by_its_name_alone() {
+    let screen_first = "console=tty0 console=ttyS0,115200n8";
+    let screen_last = "console=ttyS0,115200n8 console=tty0";
+    for name in ["debian-12", "debian-7"] {
+        for (words, list, lost) in [
+            (screen_first, "serial", true),
+            (screen_first, "ttyS0", true),
+            (screen_last, "ttyS0", true),
+            (screen_first, "tty2", false),
+        ] {
+            let host = with_serial_console(name, words);
+            let mut request = ConsoleRequest::new(ConsoleWish::Remove(vec![list.to_owned()]));
+            let what = format!("{name}: {words}: remove {list}");
+            let answer = plan_consoles(&host, &request);
+            if !lost {
+                answer.unwrap_or_else(|error| panic!("{what}: {error}"));
+                continue;
+            }
+            let is_refused = matches!(
+                &answer,
+                Err(ConsoleError::ConsoleLost { terminal, .. }) if terminal == "ttyS0"
+            );
+            assert!(is_refused, "{what}: {answer:?}");
+            request.may_lose_console = true;
+            let plan = plan_consoles(&host, &request).expect("it is meant");
+            assert_eq!(plan.removed, ["ttyS0"], "{what}");
+        }
+    }
+}
+
+#[test]
 fn the_screen_of_a_machine_keeps_a_prompt() {
     let mut layout = layout("debian-7");
     for file in &mut layout.files {
@@ -204,7 +235,14 @@ fn the_screen_of_a_machine_keeps_a_prompt() {
         "{error}"
     );
     set(&host, &["tty4", "hvc0"]).expect("one prompt on the screen is enough");
-    let of_name = plan(&host, ConsoleWish::Remove(vec!["hvc0".to_owned()])).expect("it is named");
+    let mut request = ConsoleRequest::new(ConsoleWish::Remove(vec!["hvc0".to_owned()]));
+    let error = plan_consoles(&host, &request).expect_err("its name alone is no consent");
+    assert!(
+        matches!(&error, ConsoleError::ConsoleLost { terminal, .. } if terminal == "hvc0"),
+        "{error}"
+    );
+    request.may_lose_console = true;
+    let of_name = plan_consoles(&host, &request).expect("it is meant");
     let note = "hvc0 loses its login prompt, and it is the kernel's console";
     assert!(
         of_name.notes.iter().any(|told| told == note),

@@ -2,7 +2,7 @@
 
 use surefoot_host::Host;
 
-use super::{ConsoleError, ConsoleRequest, ConsoleWish};
+use super::{ConsoleError, ConsoleRequest};
 use crate::last_resort::LostResort;
 use crate::platform::SeenConsole;
 use crate::running::RunningPrompt;
@@ -41,17 +41,17 @@ pub(super) fn refuse_in_use(
     Ok(())
 }
 
-/// Refuses to take the prompt from a last resort by not naming it: to whom it is lost must have said so.
+/// Refuses to take the prompt from a last resort, whether a list leaves it out or names it to be removed: its
+/// name need not tell that it is one, and `serial` is none. That all prompts may go is a consent of its own.
 pub(super) fn refuse_lost_console(
     lost: &[LostResort],
     wanted: &[String],
     request: &ConsoleRequest,
 ) -> Result<(), ConsoleError> {
-    let is_by_name = matches!(request.wish, ConsoleWish::Add(_) | ConsoleWish::Remove(_));
     let Some(first) = lost.first() else {
         return Ok(());
     };
-    if is_by_name || request.may_lose_console || wanted.is_empty() {
+    if request.may_lose_console || wanted.is_empty() {
         return Ok(());
     }
     Err(ConsoleError::ConsoleLost {

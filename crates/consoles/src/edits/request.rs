@@ -30,7 +30,7 @@ pub struct ConsoleRequest {
     pub may_be_missing: bool,
     /// Whether all prompts may go.
     pub may_leave_none: bool,
-    /// Whether the kernel's console may lose its prompt.
+    /// Whether the kernel's console and others that are needed may lose their prompts.
     pub may_lose_console: bool,
     /// Whether a terminal may lose its prompt while somebody is logged in there.
     pub may_end_sessions: bool,

@@ -125,6 +125,7 @@ pub(crate) struct AddConsolesArgs {
 Examples:
   sudo surefoot consoles remove tty5 --root /mnt
   sudo surefoot consoles remove tty2-tty6 --root /mnt --dry-run
+  sudo surefoot consoles remove ttyS0 --root /mnt --no-console
 
 Exit status:
   0  removed, or all was so already
@@ -140,6 +141,9 @@ pub(crate) struct RemoveConsolesArgs {
     /// Leave no terminal with a prompt, if none is left
     #[arg(long)]
     none: bool,
+    /// Take it from the kernel's console, and from others that are needed, as well
+    #[arg(long)]
+    no_console: bool,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -173,6 +177,7 @@ pub(super) fn add(args: &AddConsolesArgs, output: &Output) -> Result<Status, Fai
 pub(super) fn remove(args: &RemoveConsolesArgs, output: &Output) -> Result<Status, Failure> {
     let request = ConsoleRequest {
         may_leave_none: args.none,
+        may_lose_console: args.no_console,
         may_end_sessions: args.change.end_sessions,
         ..ConsoleRequest::new(ConsoleWish::Remove(names(&args.terminals)?))
     };
@@ -207,9 +212,6 @@ fn refused(error: &ConsoleError) -> Failure {
         ConsoleError::NoDevice { .. } => {
             Failure::refused(error.to_string()).hint("set it up all the same with --missing")
         }
-        ConsoleError::ConsoleLost { terminal, .. } => Failure::refused(error.to_string()).hint(
-            format!("name {terminal} as well, or take its prompt with --no-console"),
-        ),
         ConsoleError::InUse { .. } => Failure::refused(error.to_string())
             .hint("log out there first, or end it with --end-sessions"),
         ConsoleError::NoneLeft => {
@@ -244,7 +246,18 @@ fn carry_out(
         Some(root) => input::tree(root)?,
         None => super::live(),
     };
-    let mut plan = plan_consoles(&host, request).map_err(|error| refused(&error))?;
+    let mut plan = plan_consoles(&host, request).map_err(|error| {
+        let failure = refused(&error);
+        match (&error, &request.wish) {
+            (ConsoleError::ConsoleLost { .. }, ConsoleWish::Remove(_)) => {
+                failure.hint("take its prompt with --no-console, if that is meant")
+            }
+            (ConsoleError::ConsoleLost { terminal, .. }, _) => failure.hint(format!(
+                "name {terminal} as well, or take its prompt with --no-console"
+            )),
+            _ => failure,
+        }
+    })?;
     let place = match &args.root {
         Some(root) => root
             .canonicalize()

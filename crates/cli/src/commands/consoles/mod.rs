@@ -17,7 +17,9 @@ use crate::output::Output;
 /// Reads what the init system is set up to start: /etc/inittab, upstart's jobs, /etc/sysconfig/init,
 /// systemd's units, generator and logind, `OpenRC`, runit. LOGIN says when a prompt is started: `at boot`,
 /// `generated` for a console of the kernel, `on demand` when you switch to it. ROOT follows securetty, KERNEL
-/// says where /dev/console leads and where messages go, NEEDED what the place where the machine runs shows.
+/// says where /dev/console leads (`console`) and where the kernel's messages go: `messages` always, `in front`
+/// while that virtual terminal is the one on the screen. NEEDED says what the place where the machine runs
+/// shows.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

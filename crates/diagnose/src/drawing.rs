@@ -1,12 +1,13 @@
 //! The chain and the answer as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::act::LookedAt;
 use crate::chain::EdgeSource;
-use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene};
+use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
 use crate::rules::CauseCertainty;
-use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis};
+use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, deepest_failing};
 
 /// What came of asking a hop, in a few words.
 pub fn hop_state(hop: &HopFacts) -> String {
@@ -24,7 +25,7 @@ pub fn hop_state(hop: &HopFacts) -> String {
         (ConnectOutcome::Connected, reply) => match reply {
             ReplyOutcome::Good(text) => format!("answers: {text}"),
             ReplyOutcome::Complaint { text, .. } => format!("says {text}"),
-            ReplyOutcome::Silent => "accepts, and says nothing".to_owned(),
+            ReplyOutcome::Silent => "accepts, no answer within 2 s".to_owned(),
             ReplyOutcome::Closed => "ends the connection".to_owned(),
             ReplyOutcome::Garbled(_) => "answers in another protocol".to_owned(),
             ReplyOutcome::NotAsked => "accepts connections".to_owned(),
@@ -102,6 +103,10 @@ pub fn write_answer(looked: &LookedAt) -> String {
             seconds(symptom.millis)
         );
     }
+    let is_advice = |line: &&String| line.contains("run it as root");
+    for line in scene.unseen.iter().filter(is_advice) {
+        let _ = writeln!(text, "Not seen: {line}\n");
+    }
     text.push_str(&draw_chain(scene));
     if scene
         .edges
@@ -111,37 +116,40 @@ pub fn write_answer(looked: &LookedAt) -> String {
         text.push_str("  ? the program names this address; no connection was seen\n");
     }
     text.push('\n');
-    let words = verdict_words(answer);
+    let words = verdict_words(scene, answer);
     if !words.is_empty() {
         let _ = writeln!(text, "{words}");
     }
-    for cause in &answer.causes {
-        write_cause(cause, &mut text);
+    let mut told = BTreeSet::new();
+    for (number, cause) in answer.causes.iter().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        write_cause(cause, &mut told, &mut text);
     }
-    if answer.verdict == DiagnosisVerdict::Unknown {
-        text.push_str(
-            "  → Say what a good answer holds (--expect), or how you see the symptom (--test).\n",
-        );
+    for hint in hints(looked) {
+        let _ = writeln!(text, "  → {hint}");
     }
-    if !scene.unseen.is_empty() {
+    let unseen: Vec<&String> = scene.unseen.iter().filter(|it| !is_advice(it)).collect();
+    if !unseen.is_empty() {
         text.push_str("\nNot seen:\n");
-        for line in &scene.unseen {
+        for line in unseen {
             let _ = writeln!(text, "  {line}");
         }
     }
-    let _ = writeln!(
-        text,
-        "\n{} hops, {}",
-        scene.hops.len(),
-        seconds(looked.millis)
-    );
+    let _ = writeln!(text, "\n{}, {}", count_hops(scene), seconds(looked.millis));
     text
 }
 
 /// The sentence above the causes; empty where the first of them says it all.
-pub(crate) fn verdict_words(answer: &SceneDiagnosis) -> String {
+pub(crate) fn verdict_words(scene: &Scene, answer: &SceneDiagnosis) -> String {
     match (answer.verdict, &answer.unknown) {
         (DiagnosisVerdict::Named, _) => String::new(),
+        (DiagnosisVerdict::Unknown | DiagnosisVerdict::Degraded, Some(why))
+            if !scene.symptom.outcome.is_wrong() =>
+        {
+            format!("Whether there is a symptom is unknown: {why}.")
+        }
         (DiagnosisVerdict::Unknown, why) => {
             format!(
                 "The cause is unknown: {}.",
@@ -149,10 +157,10 @@ pub(crate) fn verdict_words(answer: &SceneDiagnosis) -> String {
             )
         }
         (DiagnosisVerdict::Degraded, _) => "No symptom was seen, but:".to_owned(),
-        (DiagnosisVerdict::Healthy, Some(why)) => {
-            format!("Whether there is a symptom is unknown: {why}.")
+        (DiagnosisVerdict::Healthy, _) if scene.symptom.outcome == SymptomOutcome::NotAsked => {
+            "No fault was seen; no page was asked for.".to_owned()
         }
-        (DiagnosisVerdict::Healthy, None) => "No symptom and no fault was seen.".to_owned(),
+        (DiagnosisVerdict::Healthy, _) => "No symptom and no fault was seen.".to_owned(),
     }
 }
 
@@ -170,7 +178,7 @@ impl NamedCause {
     }
 }
 
-fn write_cause(cause: &NamedCause, text: &mut String) {
+fn write_cause(cause: &NamedCause, told: &mut BTreeSet<String>, text: &mut String) {
     let _ = writeln!(text, "{}: {}", cause.label(), cause.what);
     for line in &cause.evidence {
         let _ = writeln!(text, "    {line}");
@@ -179,13 +187,139 @@ fn write_cause(cause: &NamedCause, text: &mut String) {
         let _ = writeln!(text, "    but: {why}");
     }
     if cause.bearing != CauseBearing::Follows {
+        // A command that several causes lead to is printed once.
         for command in &cause.next {
-            let _ = writeln!(text, "  → {command}");
+            if told.insert(command.clone()) {
+                let _ = writeln!(text, "  → {command}");
+            }
         }
     }
-    text.push('\n');
+}
+
+/// How many hops, in words.
+pub(crate) fn count_hops(scene: &Scene) -> String {
+    match scene.hops.len() {
+        1 => "1 hop".to_owned(),
+        count => format!("{count} hops"),
+    }
+}
+
+/// What to do next where no cause is named.
+pub(crate) fn hints(looked: &LookedAt) -> Vec<String> {
+    let (scene, answer) = (&looked.scene, &looked.diagnosis);
+    match (&scene.symptom.outcome, answer.verdict) {
+        (SymptomOutcome::Status(500..), DiagnosisVerdict::Unknown) => deepest_failing(scene)
+            .into_iter()
+            .filter_map(|at| scene.hops.get(at))
+            .map(log_hint)
+            .collect(),
+        (SymptomOutcome::Fine, DiagnosisVerdict::Healthy | DiagnosisVerdict::Degraded)
+            if !looked.says_what_is_good =>
+        {
+            vec![
+                "If it is wrong all the same, say what a good answer holds (--expect), or how you see it (--test)."
+                    .to_owned(),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Where a hop says what went wrong.
+fn log_hint(hop: &HopFacts) -> String {
+    let title = hop.title();
+    match (hop.logs.last(), &hop.unit, hop.processes.first()) {
+        (Some(line), _, _) => format!("tail -n 50 {}   # the log of {title}", line.file),
+        (None, Some(unit), _) => format!("journalctl -n 50 -u {unit}   # the log of {title}"),
+        (None, None, Some(process)) => {
+            format!(
+                "ls -l /proc/{}/fd/2   # where {title} writes its errors",
+                process.pid
+            )
+        }
+        _ => format!("the log of {title} is unknown"),
+    }
 }
 
 fn seconds(millis: u64) -> String {
     format!("{}.{} s", millis / 1000, millis % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{ProbeFacts, ShownSymptom};
+    use crate::verdict::diagnose_scene;
+    use crate::{ChainEdge, HopAddress, HopProtocol};
+
+    fn dead(port: u16) -> HopFacts {
+        HopFacts {
+            address: Some(HopAddress::Tcp(([127, 0, 0, 1], port).into())),
+            program: Some("app".to_owned()),
+            protocol: HopProtocol::Http,
+            is_here: true,
+            probe: Some(ProbeFacts {
+                connect: ConnectOutcome::Refused,
+                ..ProbeFacts::default()
+            }),
+            ..HopFacts::default()
+        }
+    }
+
+    fn looked(scene: Scene) -> LookedAt {
+        LookedAt {
+            target: ":80".to_owned(),
+            diagnosis: diagnose_scene(&scene),
+            scene,
+            says_what_is_good: false,
+            millis: 7,
+        }
+    }
+
+    #[test]
+    fn a_next_step_is_printed_once_and_the_advice_comes_first() {
+        let edge = |to| ChainEdge {
+            from: 0,
+            to,
+            sources: Vec::new(),
+            pool: None,
+            verifies_certificate: false,
+            by_name: None,
+        };
+        let text = write_answer(&looked(Scene {
+            symptom: ShownSymptom {
+                outcome: SymptomOutcome::Status(502),
+                ..ShownSymptom::default()
+            },
+            hops: vec![HopFacts::default(), dead(1), dead(2)],
+            edges: vec![edge(1), edge(2)],
+            unseen: vec!["files of others; run it as root".to_owned()],
+            ..Scene::default()
+        }));
+        assert_eq!(text.matches("→ systemctl start app").count(), 1, "{text}");
+        assert_eq!(text.matches("run it as root").count(), 1, "{text}");
+        let second = text.lines().nth(2).unwrap_or_default();
+        assert!(second.contains("run it as root"), "{text}");
+        assert!(
+            !text.contains("\n\n\n") && !text.contains("--expect"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn one_hop_is_one_hop_and_a_good_page_may_be_wrong() {
+        let text = write_answer(&looked(Scene {
+            symptom: ShownSymptom {
+                question: "GET http://a/".to_owned(),
+                outcome: SymptomOutcome::Fine,
+                ..ShownSymptom::default()
+            },
+            hops: vec![HopFacts::default()],
+            ..Scene::default()
+        }));
+        assert!(
+            text.contains("\n1 hop, 0.0 s") && text.contains("--expect"),
+            "{text}"
+        );
+    }
 }

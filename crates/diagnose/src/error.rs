@@ -7,11 +7,11 @@ use thiserror::Error;
 /// A question that cannot be looked into.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DiagnoseError {
-    /// The target is no URL, port or unit.
-    #[error("`{0}` is no URL, no :PORT, and no unit or program that runs here")]
+    /// The target is not a URL, a port or a unit.
+    #[error("`{0}` is not a URL, a :PORT, or a unit or program that listens here")]
     NoTarget(String),
     /// The URL has a scheme that is not HTTP.
-    #[error("`{0}` is no http or https URL")]
+    #[error("`{0}` is not an http or https URL")]
     Scheme(String),
     /// The name of the URL leads nowhere.
     #[error("`{name}` cannot be resolved: {why}")]
@@ -22,12 +22,23 @@ pub enum DiagnoseError {
         why: String,
     },
     /// The URL leads to another machine.
-    #[error("`{name}` leads to {address}, which is no address of this machine")]
+    #[error("`{name}` leads to {address}, which is not an address of this machine")]
     Elsewhere {
         /// The name.
         name: String,
         /// The address.
         address: IpAddr,
+    },
+    /// The user's test could not be run, so its status says nothing about the symptom.
+    #[error(
+        "the test cannot be run (status {status}), which does not show the symptom{}{said}",
+        if said.is_empty() { "" } else { ": " }
+    )]
+    TestNotRun {
+        /// The status of the shell.
+        status: i32,
+        /// What it wrote to its standard error.
+        said: String,
     },
     /// The sockets could not be read.
     #[error("the sockets of this machine cannot be read: {0}")]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::act::LookedAt;
-use crate::drawing::{hop_state, verdict_words};
+use crate::drawing::{count_hops, hints, hop_state, verdict_words};
 use crate::observation::Scene;
 use crate::verdict::{CauseBearing, NamedCause};
 
@@ -43,12 +43,15 @@ pub fn write_page(looked: &LookedAt) -> String {
             &scene.symptom.question
         }),
     );
-    let words = verdict_words(answer);
+    let words = verdict_words(scene, answer);
     if !words.is_empty() {
         let _ = writeln!(page, "<p><strong>{}</strong></p>", safe(&words));
     }
     for cause in &answer.causes {
         write_section(cause, &mut page);
+    }
+    for hint in hints(looked) {
+        let _ = writeln!(page, "<pre>{}</pre>", safe(&hint));
     }
     page.push_str("<h2>The chain</h2>\n<ul>\n");
     let blamed: Vec<usize> = answer
@@ -71,8 +74,8 @@ pub fn write_page(looked: &LookedAt) -> String {
     }
     let _ = writeln!(
         page,
-        "<p class=\"way\">{} hops, {} ms; surefoot diagnose</p>\n</html>",
-        scene.hops.len(),
+        "<p class=\"way\">{}, {} ms; surefoot diagnose</p>\n</html>",
+        count_hops(scene),
         looked.millis
     );
     page
@@ -173,6 +176,7 @@ mod tests {
             target: String::new(),
             diagnosis: diagnose_scene(&scene),
             scene,
+            says_what_is_good: false,
             millis: 7,
         };
         let page = write_page(&looked);

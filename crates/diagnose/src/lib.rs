@@ -28,5 +28,5 @@ pub use observation::{
     StorageFacts, SymptomOutcome,
 };
 pub use rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect};
-pub use target::{AskedTarget, AskedUrl, parse_target};
+pub use target::{AskedTarget, AskedUrl, parse_target, suggest_url};
 pub use verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, diagnose_scene};

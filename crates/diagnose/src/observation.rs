@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::chain::{ChainEdge, HopAddress, HopProtocol};
+use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 
 /// All that was seen.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -361,6 +361,30 @@ impl HopFacts {
         matches!(reply, Some(ReplyOutcome::Good(_)))
     }
 
+    /// Whether it was connected to and gave no answer within the time.
+    pub fn is_silent(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| {
+            probe.connect == ConnectOutcome::Connected && probe.reply == ReplyOutcome::Silent
+        })
+    }
+
+    /// The HTTP status of a failure that it answered with.
+    pub fn failing_status(&self) -> Option<u16> {
+        match &self.probe.as_ref()?.reply {
+            ReplyOutcome::Complaint { code, .. } => code
+                .parse()
+                .ok()
+                .filter(|status| (400..600).contains(status)),
+            _ => None,
+        }
+    }
+
+    /// Whether every process that serves is stopped or frozen.
+    pub fn is_held(&self) -> bool {
+        let mut workers = self.workers().peekable();
+        workers.peek().is_some() && workers.all(|it| it.state == 'T' || it.is_frozen)
+    }
+
     /// Its processes that serve requests: those that the master started, or all that there are.
     pub fn workers(&self) -> impl Iterator<Item = &ProcessFacts> {
         let only_masters = self.processes.iter().all(|process| process.is_master);
@@ -427,15 +451,35 @@ impl Scene {
         self.symptom.outcome == SymptomOutcome::Silent || self.symptom.millis >= 900
     }
 
+    /// Whether a hop was asked about itself.
+    pub fn is_front(&self, hop: usize) -> bool {
+        hop < self.front_count()
+    }
+
+    /// The line of a configuration that names a hop: file and line, and what it says.
+    pub fn config_line(&self, hop: usize) -> Option<(&str, &str)> {
+        let mut sources = self.edges_to(hop).flat_map(|edge| &edge.sources);
+        sources.find_map(|source| match source {
+            EdgeSource::Config { place, text } => Some((place.as_str(), text.as_str())),
+            _ => None,
+        })
+    }
+
     /// The sentences by which the edges to a hop are known.
     pub fn reasons_for(&self, hop: usize) -> Vec<String> {
         self.edges_to(hop)
-            .filter_map(|edge| {
-                let source = edge.sources.first()?;
-                let caller = self.hops.get(edge.from)?.name();
-                Some(format!("{caller} uses it: {}", source.words()))
+            .flat_map(|edge| {
+                let caller = self.hops.get(edge.from).map(HopFacts::name);
+                let is_config = |source: &&EdgeSource| matches!(source, EdgeSource::Config { .. });
+                // The best of them, and the line that can be edited.
+                let first = edge.sources.first();
+                let line = edge.sources.iter().find(is_config);
+                let line = line.filter(|line| Some(*line) != first);
+                let words = first.into_iter().chain(line).map(EdgeSource::words);
+                let caller = caller.unwrap_or_default();
+                words.map(move |words| format!("{caller} uses it: {words}"))
             })
-            .take(3)
+            .take(4)
             .collect()
     }
 }

@@ -115,9 +115,33 @@ pub fn parse_target(text: &str) -> Result<AskedTarget, DiagnoseError> {
     }
 }
 
+/// The URL that is meant by a word like `localhost:80` or `127.0.0.1/app`.
+pub fn suggest_url(text: &str) -> Option<String> {
+    let has_port = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    let is_meant = !text.contains("://") && (has_port || text.contains('/'));
+    let url = format!("http://{text}");
+    let is_url = matches!(parse_target(&url), Ok(AskedTarget::Url(_)));
+    (is_meant && is_url).then_some(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_without_its_scheme_is_recognised() {
+        let url = |text: &str| suggest_url(text);
+        assert_eq!(url("localhost:80").as_deref(), Some("http://localhost:80"));
+        assert_eq!(
+            url("127.0.0.1/app").as_deref(),
+            Some("http://127.0.0.1/app")
+        );
+        for other in ["nginx.service", ":80", "ftp://a/", "/run/x.sock", "a b/c"] {
+            assert_eq!(url(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn urls_ports_and_units_are_told_apart() {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::chain::{EdgeSource, HopAddress};
+use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::observation::{ConnectOutcome, HopFacts, ProcessFacts, Scene, SymptomOutcome};
 use crate::rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect, RuleMatch};
 
@@ -168,14 +168,15 @@ fn conclude(scene: &Scene, causes: &[NamedCause]) -> (DiagnosisVerdict, Option<S
         .filter(|cause| cause.bearing == CauseBearing::Causes)
         .collect();
     if !is_asked {
-        let verdict = if causes.is_empty() {
-            DiagnosisVerdict::Healthy
-        } else {
-            DiagnosisVerdict::Degraded
-        };
         let unknown = match &scene.symptom.outcome {
             SymptomOutcome::Unknown(why) => Some(why.clone()),
+            SymptomOutcome::NotAsked => not_asked(scene),
             _ => None,
+        };
+        let verdict = match (causes.is_empty(), &unknown) {
+            (false, _) => DiagnosisVerdict::Degraded,
+            (true, None) => DiagnosisVerdict::Healthy,
+            (true, Some(_)) => DiagnosisVerdict::Unknown,
         };
         return (verdict, unknown);
     }
@@ -205,7 +206,60 @@ fn is_mate(scene: &Scene, one: usize, other: usize) -> bool {
     one == other || scene.pool_mates(one).contains(&other)
 }
 
+/// Why a web server that complains shows no symptom: no page was asked for.
+fn not_asked(scene: &Scene) -> Option<String> {
+    let fronts = scene.hops.iter().take(scene.front_count());
+    let mut complaining = fronts.filter(|front| {
+        let is_web = matches!(front.protocol, HopProtocol::Http | HopProtocol::Tcp);
+        is_web && front.failing_status().is_some()
+    });
+    let front = complaining.next()?;
+    let url = match front.address.as_ref()? {
+        HopAddress::Tcp(address) => format!("http://{address}/"),
+        _ => "http://NAME/PAGE".to_owned(),
+    };
+    Some(format!(
+        "{} answers {} to `/`, and no page was asked of it: give a URL, such as {url}",
+        front.title(),
+        front.failing_status().unwrap_or_default()
+    ))
+}
+
+/// The last hops that answer the very request with a status of a failing server.
+pub(crate) fn deepest_failing(scene: &Scene) -> Vec<usize> {
+    let fails = |at: &usize| {
+        let Some(hop) = scene.hops.get(*at) else {
+            return false;
+        };
+        let is_replay = hop.probe.as_ref().is_some_and(|probe| probe.is_replay);
+        is_replay && hop.failing_status().is_some_and(|status| status >= 500)
+    };
+    (0..scene.hops.len())
+        .filter(fails)
+        .filter(|at| !scene.behind(*at).iter().any(fails))
+        .collect()
+}
+
 fn nothing_found(scene: &Scene) -> String {
+    let fronts = || scene.hops.iter().take(scene.front_count());
+    if let Some(silent) =
+        fronts().find(|front| front.protocol == HopProtocol::Tcp && front.is_silent())
+    {
+        return format!(
+            "{} gave no answer to an HTTP request within 2 s; it may only be slow, or speak another protocol",
+            silent.title()
+        );
+    }
+    if let ([deepest, ..], SymptomOutcome::Status(500..)) =
+        (&deepest_failing(scene)[..], &scene.symptom.outcome)
+    {
+        let hop = &scene.hops[*deepest];
+        return format!(
+            "{} is the deepest hop that answers {}, and nothing that was seen of it is a known fault",
+            hop.title(),
+            hop.failing_status().unwrap_or_default()
+        );
+    }
     let all_answer = scene.hops.iter().all(HopFacts::is_good);
     match scene.symptom.outcome {
         SymptomOutcome::WrongContent if all_answer => {
@@ -250,7 +304,7 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
         reservation = Some(why);
     }
     if bearing == CauseBearing::Causes {
-        let strength = if matched.is_witnessed || at == 0 {
+        let strength = if matched.is_witnessed || scene.is_front(at) {
             LinkStrength::Seen
         } else {
             link_strength(scene, at)
@@ -264,7 +318,7 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
             reservation =
                 Some("no connection to it was seen while the symptom was shown".to_owned());
         }
-        if rule.effect == FaultEffect::Hangs && at != 0 && !is_waited_for(scene, at) {
+        if rule.effect == FaultEffect::Hangs && !scene.is_front(at) && !is_waited_for(scene, at) {
             certainty = CauseCertainty::Possible;
             reservation = Some(
                 "nothing was connected to it or waited for it while the symptom was shown"
@@ -272,13 +326,17 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
             );
         }
         // What refuses at once does not make a request wait, unless it is tried again.
-        if scene.is_slow() && rule.effect == FaultEffect::Fails && !matched.is_witnessed && at != 0
+        if scene.is_slow()
+            && rule.effect == FaultEffect::Fails
+            && !matched.is_witnessed
+            && !scene.is_front(at)
         {
             certainty = certainty.min(CauseCertainty::Likely);
         }
     }
     let mut next = matched.next;
-    next.dedup();
+    let mut told = std::collections::BTreeSet::new();
+    next.retain(|command| told.insert(command.clone()));
     NamedCause {
         hop,
         daemon: scene.hops[hop].title(),

@@ -557,3 +557,131 @@ fn what_no_observation_supports_is_unknown() {
     }
     named(&scene, REDIS, "not-running");
 }
+
+#[test]
+fn a_web_server_that_may_not_connect_is_named_by_its_own_line() {
+    let line = |request: &str| {
+        format!(
+            "2026/01/01 [crit] 11#11: *1 connect() to unix:/run/a/app.sock failed (13: Permission denied) while \
+             connecting to upstream, client: 127.0.0.1, request: \"GET {request} HTTP/1.1\", upstream: \"x\""
+        )
+    };
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    scene.hops[APACHE].address = Some(HopAddress::Unix("/run/a/app.sock".to_owned()));
+    // The socket itself admits everyone, and answers root: a folder above it does not.
+    scene.hops[APACHE].listener = Some(ListenerFacts {
+        file: Some(SocketFile {
+            uid: 5,
+            gid: 6,
+            mode: 0o666,
+        }),
+        ..ListenerFacts::default()
+    });
+    log(&mut scene, NGINX, &line("/"));
+    named(&scene, APACHE, "upstream-denied");
+    let answer = diagnose_scene(&scene);
+    let cause = &answer.causes[0];
+    assert!(cause.next.contains(&"namei -l /run/a/app.sock".to_owned()));
+    let mode = "owner 5, group 6, mode 0666";
+    assert!(
+        cause.evidence.iter().any(|line| line.contains(mode)),
+        "{cause:#?}"
+    );
+    // A line about another request is no proof.
+    scene.hops[NGINX].logs.clear();
+    log(&mut scene, NGINX, &line("/other"));
+    unknown(&scene);
+
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    let tcp = line("/").replace("unix:/run/a/app.sock", "127.0.0.1:8080");
+    log(&mut scene, NGINX, &tcp);
+    named(&scene, APACHE, "upstream-denied");
+}
+
+#[test]
+fn a_file_that_is_missing_or_shut_is_named_with_its_path() {
+    let line = |why: &str| {
+        format!(
+            "[error] 11#11: *1 open() \"/srv/x/a.html\" failed ({why}), client: 127.0.0.1, request: \"GET / HTTP/1.1\""
+        )
+    };
+    for (status, why) in [
+        (404, "2: No such file or directory"),
+        (403, "13: Permission denied"),
+    ] {
+        let mut scene = world(SymptomOutcome::Status(status), 5);
+        scene.hops.truncate(1);
+        scene.edges.clear();
+        log(&mut scene, NGINX, &line(why));
+        named(&scene, NGINX, "log");
+        let next = &diagnose_scene(&scene).causes[0].next;
+        assert_eq!(next[0], "namei -l /srv/x/a.html");
+    }
+    // Beside another status it is of another request.
+    let mut scene = world(SymptomOutcome::Status(500), 5);
+    log(&mut scene, NGINX, &line("2: No such file or directory"));
+    unknown(&scene);
+}
+
+#[test]
+fn a_port_shows_a_symptom_or_nothing_was_asked() {
+    let port = |outcome| {
+        let mut scene = world(outcome, 0);
+        scene.symptom.question.clear();
+        scene
+    };
+    // The second of two ports is stopped: as much of a symptom as the first.
+    let mut scene = port(SymptomOutcome::Silent);
+    scene.hops.truncate(2);
+    scene.edges.clear();
+    scene.fronts = 2;
+    stop(&mut scene, APACHE);
+    named(&scene, APACHE, "stopped-process");
+
+    let mut scene = port(SymptomOutcome::NotAsked);
+    probe(&mut scene, NGINX).reply = ReplyOutcome::Complaint {
+        code: "403".to_owned(),
+        text: "403 of nginx".to_owned(),
+    };
+    let answer = diagnose_scene(&scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Unknown);
+    let why = answer.unknown.unwrap_or_default();
+    assert!(
+        why.contains("give a URL, such as http://127.0.0.1:80/"),
+        "{why}"
+    );
+    let answer = diagnose_scene(&port(SymptomOutcome::NotAsked));
+    assert_eq!(answer.verdict, DiagnosisVerdict::Healthy);
+}
+
+#[test]
+fn a_slow_answer_is_no_fault_and_the_deepest_hop_that_fails_is_named() {
+    let mut scene = world(SymptomOutcome::Fine, 3000);
+    for at in [NGINX, APACHE] {
+        hang(&mut scene, at);
+        probe(&mut scene, at).is_replay = true;
+    }
+    let answer = diagnose_scene(&scene);
+    assert_eq!(answer.verdict, DiagnosisVerdict::Healthy, "{answer:#?}");
+
+    let mut scene = fast_500();
+    probe(&mut scene, APP2).reply = ReplyOutcome::Good("200".to_owned());
+    let why = diagnose_scene(&scene).unknown.unwrap_or_default();
+    assert!(why.starts_with("python3 at 127.0.0.1:3001"), "{why}");
+}
+
+#[test]
+fn what_should_listen_is_told_by_the_line_that_names_it() {
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    end(&mut scene, APACHE);
+    scene.hops[APACHE].program = None;
+    let cause = diagnose_scene(&scene).causes.remove(0);
+    assert_eq!(
+        cause.next,
+        ["surefoot edit /etc/x.conf   # line 3: proxy_pass"]
+    );
+    scene.hops[APACHE].protocol = HopProtocol::FastCgi;
+    scene.hops[APACHE].address = Some(HopAddress::Unix("/run/php/php8.2-fpm.sock".to_owned()));
+    let cause = diagnose_scene(&scene).causes.remove(0);
+    assert_eq!(cause.next[1], "systemctl start php8.2-fpm");
+}

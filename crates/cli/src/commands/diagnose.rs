@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use surefoot_diagnose::{
-    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, look_and_diagnose, write_answer, write_page,
+    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, look_and_diagnose, suggest_url,
+    write_answer, write_page,
 };
 use surefoot_report::escape;
 
@@ -128,7 +129,13 @@ fn failure(error: &DiagnoseError) -> Failure {
             .hint(format!(
                 "if a proxy in front sends requests for {name} here, ask for the address that it uses: http://127.0.0.1/"
             )),
-        DiagnoseError::NoTarget(_) => failure.hint("`ss -ltnp` lists what listens here"),
+        DiagnoseError::NoTarget(text) => match suggest_url(text) {
+            Some(url) => failure.hint(format!("did you mean {url}?")),
+            None => failure.hint("`ss -ltnp` lists what listens here"),
+        },
+        DiagnoseError::TestNotRun { .. } => {
+            failure.hint("give --test a command that runs here, with its path")
+        }
         DiagnoseError::Scheme(_) => failure.hint("give a port as `:PORT` for other protocols"),
         DiagnoseError::Unresolved { .. } => failure.hint("`getent ahosts NAME` shows what the name leads to"),
         DiagnoseError::Sockets(_) => failure.hint("run it with sudo"),

@@ -1,5 +1,6 @@
 //! Asking the way that the user asks: the page, or the user's own test.
 
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -162,6 +163,26 @@ pub(super) fn ask_page_with_curl(
     shown
 }
 
+/// The first line that a test writes to its standard error. The rest is read too, so that it need not wait.
+fn first_words(errors: std::process::ChildStderr) -> std::sync::mpsc::Receiver<String> {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut errors = BufReader::new(errors);
+        let mut line = Vec::new();
+        if (&mut errors)
+            .take(4096)
+            .read_until(b'\n', &mut line)
+            .is_ok()
+        {
+            let text = String::from_utf8_lossy(&line).trim().to_owned();
+            // Who does not listen any more does not want it.
+            let _ = send.send(text);
+        }
+        let _ = std::io::copy(&mut errors, &mut std::io::sink());
+    });
+    receive
+}
+
 /// Runs the user's own test: 0 is fine.
 pub(super) fn run_test(test: &str, patience: Duration) -> ShownSymptom {
     let began = Instant::now();
@@ -173,7 +194,7 @@ pub(super) fn run_test(test: &str, patience: Duration) -> ShownSymptom {
         .args(["-c", test])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .process_group(0)
         .spawn();
     let mut child = match child {
@@ -183,10 +204,16 @@ pub(super) fn run_test(test: &str, patience: Duration) -> ShownSymptom {
             return shown;
         }
     };
+    let said = child.stderr.take().map(first_words);
     loop {
         match child.try_wait() {
             Ok(Some(status)) => {
                 shown.millis = millis(began);
+                // Only of a test that cannot be run: what another says is no answer of a hop.
+                if let (Some(126 | 127), Some(said)) = (status.code(), &said) {
+                    let words = said.recv_timeout(Duration::from_millis(300));
+                    shown.answer = words.unwrap_or_default();
+                }
                 shown.outcome = match status.code() {
                     Some(0) => SymptomOutcome::Fine,
                     Some(code) => SymptomOutcome::TestFailed(code),
@@ -211,5 +238,30 @@ pub(super) fn run_test(test: &str, patience: Duration) -> ShownSymptom {
                 return shown;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_cannot_be_run_gives_what_the_shell_says() {
+        let patience = Duration::from_secs(4);
+        let shown = run_test("no-such-command-here x", patience);
+        assert_eq!(shown.outcome, SymptomOutcome::TestFailed(127));
+        assert!(
+            shown.answer.contains("no-such-command-here"),
+            "{}",
+            shown.answer
+        );
+        let shown = run_test("echo no >&2; exit 3", patience);
+        assert_eq!(shown.outcome, SymptomOutcome::TestFailed(3));
+        assert_eq!(shown.answer, "");
+        let much = "head -c 300000 /dev/zero >&2; exit 4";
+        assert_eq!(
+            run_test(much, patience).outcome,
+            SymptomOutcome::TestFailed(4)
+        );
     }
 }

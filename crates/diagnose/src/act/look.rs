@@ -58,6 +58,9 @@ pub struct LookedAt {
     pub scene: Scene,
     /// The answer.
     pub diagnosis: SceneDiagnosis,
+    /// Whether the question says what is good: a text, or a test.
+    #[serde(skip)]
+    pub says_what_is_good: bool,
     /// Milliseconds that it took.
     pub millis: u64,
 }
@@ -112,8 +115,15 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     test_configs(&mut scene.hops);
     probe_all(&mut scene, question, fronts.first());
     scene.symptom = symptom.end();
+    // What a shell answers if it does not find the command, or may not run it.
+    if let SymptomOutcome::TestFailed(status @ (126 | 127)) = scene.symptom.outcome {
+        return Err(DiagnoseError::TestNotRun {
+            status,
+            said: scene.symptom.answer,
+        });
+    }
     if scene.symptom.outcome == SymptomOutcome::NotAsked {
-        scene.symptom.outcome = outcome_of_probe(scene.hops.first());
+        scene.symptom.outcome = outcome_of_fronts(&scene);
     }
 
     read_logs(&mut scene, &marks, &logs);
@@ -123,6 +133,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         target: question.target.clone(),
         scene,
         diagnosis,
+        says_what_is_good: question.expect.is_some() || question.test.is_some(),
         millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
 }
@@ -301,17 +312,26 @@ fn refused_attempts() -> Option<u64> {
     values.split(' ').nth(at)?.parse().ok()
 }
 
-/// Whether a port that no page was asked of shows a symptom itself.
-fn outcome_of_probe(front: Option<&HopFacts>) -> SymptomOutcome {
-    let Some(probe) = front.and_then(|hop| hop.probe.as_ref()) else {
-        return SymptomOutcome::NotAsked;
-    };
-    match (&probe.connect, &probe.reply) {
-        (ConnectOutcome::Refused | ConnectOutcome::Missing, _) => SymptomOutcome::Refused,
-        (ConnectOutcome::TimedOut, _) | (_, ReplyOutcome::Silent) => SymptomOutcome::Silent,
-        (_, ReplyOutcome::Closed) => SymptomOutcome::Closed,
-        _ => SymptomOutcome::NotAsked,
-    }
+/// Whether one of the ports that no page was asked of shows a symptom itself.
+fn outcome_of_fronts(scene: &Scene) -> SymptomOutcome {
+    let fronts = scene.hops.iter().take(scene.front_count());
+    let shown = fronts.filter_map(|front| {
+        let is_held = front.is_held();
+        let Some(probe) = front.probe.as_ref() else {
+            return is_held.then_some(SymptomOutcome::Silent);
+        };
+        match (&probe.connect, &probe.reply) {
+            (ConnectOutcome::Refused | ConnectOutcome::Missing, _) => Some(SymptomOutcome::Refused),
+            (ConnectOutcome::TimedOut | ConnectOutcome::QueueFull, _)
+            | (_, ReplyOutcome::Silent) => Some(SymptomOutcome::Silent),
+            (_, ReplyOutcome::Closed) => Some(SymptomOutcome::Closed),
+            (ConnectOutcome::Failed(why), _) => Some(SymptomOutcome::Unknown(why.clone())),
+            _ => is_held.then_some(SymptomOutcome::Silent),
+        }
+    });
+    let mut shown: Vec<SymptomOutcome> = shown.collect();
+    shown.sort_by_key(|outcome| !outcome.is_wrong());
+    shown.into_iter().next().unwrap_or_default()
 }
 
 fn http_question(question: &DiagnoseQuestion, front: &AskedFront) -> HttpQuestion {
@@ -353,8 +373,11 @@ fn unless_told(host: &Host, unseen: &mut Vec<String>) {
     for missing in host.missing.iter().filter(|it| bears(&it.fact)) {
         unseen.push(format!("{}: {}", missing.fact, missing.why));
     }
-    if !rustix::process::geteuid().is_root() {
-        unseen.push("what other users' processes hold: run it with sudo".to_owned());
+    let advice = "run it as root";
+    if !rustix::process::geteuid().is_root() && !unseen.iter().any(|line| line.contains(advice)) {
+        unseen.push(format!(
+            "what other users' processes hold, so hops may be missing; {advice}"
+        ));
     }
     unseen.sort();
     unseen.dedup();
@@ -416,6 +439,7 @@ fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&Aske
         }
     };
     let began = Instant::now();
+    let fronts = scene.front_count();
     let threads: Vec<_> = scene
         .hops
         .iter()
@@ -424,7 +448,7 @@ fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&Aske
             let address = hop.address.clone()?;
             let (protocol, http, random) = (hop.protocol, http.clone(), question.random);
             // What nothing is known of, but that it is used like a web server's backend, is asked as one.
-            let is_web = protocol == HopProtocol::Tcp && at == 0 && question.test.is_none();
+            let is_web = protocol == HopProtocol::Tcp && at < fronts && question.test.is_none();
             let protocol = if is_web { HopProtocol::Http } else { protocol };
             let thread = std::thread::spawn(move || probe_hop(&address, protocol, &http, random));
             Some((at, thread))
@@ -605,6 +629,37 @@ impl SymptomOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_port_that_was_asked_about_shows_a_symptom() {
+        let port = |connect, reply, state| HopFacts {
+            probe: Some(crate::ProbeFacts {
+                connect,
+                reply,
+                ..crate::ProbeFacts::default()
+            }),
+            processes: vec![crate::ProcessFacts {
+                state,
+                ..crate::ProcessFacts::default()
+            }],
+            ..HopFacts::default()
+        };
+        let good = || port(ConnectOutcome::Connected, ReplyOutcome::NotAsked, 'S');
+        let outcome = |other: HopFacts| {
+            outcome_of_fronts(&Scene {
+                hops: vec![good(), other],
+                fronts: 2,
+                ..Scene::default()
+            })
+        };
+        assert_eq!(outcome(good()), SymptomOutcome::NotAsked);
+        let stopped = port(ConnectOutcome::Connected, ReplyOutcome::NotAsked, 'T');
+        assert_eq!(outcome(stopped), SymptomOutcome::Silent);
+        let silent = port(ConnectOutcome::Connected, ReplyOutcome::Silent, 'S');
+        assert_eq!(outcome(silent), SymptomOutcome::Silent);
+        let refused = port(ConnectOutcome::Refused, ReplyOutcome::NotAsked, 'S');
+        assert_eq!(outcome(refused), SymptomOutcome::Refused);
+    }
 
     #[test]
     fn an_address_is_not_found_in_a_longer_one() {

@@ -2,7 +2,7 @@
 
 use super::{CauseCertainty, RuleMatch, service_command};
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
-use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene};
+use crate::observation::{ConnectOutcome, ReplyOutcome, Scene, SymptomOutcome};
 
 /// What answers of a protocol mean.
 struct KnownComplaint {
@@ -274,17 +274,11 @@ pub(super) fn silent_peer(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     })
 }
 
-fn is_silent(facts: &HopFacts) -> bool {
-    facts.probe.as_ref().is_some_and(|probe| {
-        probe.connect == ConnectOutcome::Connected && probe.reply == ReplyOutcome::Silent
-    })
-}
-
 /// Every worker is busy, and connections wait.
 pub(super) fn workers_exhausted(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
     let waiting = facts.listener?.waiting;
-    if waiting == 0 || facts.protocol != HopProtocol::FastCgi || !is_silent(facts) {
+    if waiting == 0 || facts.protocol != HopProtocol::FastCgi || !facts.is_silent() {
         return None;
     }
     let workers = facts.workers().count();
@@ -313,11 +307,18 @@ pub(super) fn workers_exhausted(scene: &Scene, hop: usize) -> Option<RuleMatch> 
 /// It accepts and says nothing.
 pub(super) fn hung(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
-    if !is_silent(facts) || facts.protocol == HopProtocol::Tcp {
+    if !facts.is_silent() || facts.protocol == HopProtocol::Tcp {
+        return None;
+    }
+    // A page that took longer than hops are waited for, and came, was slow.
+    let is_only_slow =
+        scene.symptom.outcome == SymptomOutcome::Fine && scene.symptom.millis >= 1900;
+    if is_only_slow && facts.probe.as_ref().is_some_and(|probe| probe.is_replay) {
         return None;
     }
     let stuck = facts.workers().find(|worker| worker.state == 'D');
-    let mut evidence = vec!["it accepts a connection and gives no answer within 2 s".to_owned()];
+    let mut evidence =
+        vec!["it accepts a connection, and 2 s were waited for an answer".to_owned()];
     if let Some(stuck) = stuck {
         evidence.push(format!(
             "process {} waits in the kernel (state D)",
@@ -325,7 +326,10 @@ pub(super) fn hung(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         ));
     }
     Some(RuleMatch {
-        what: format!("{} accepts connections and does not answer", facts.title()),
+        what: format!(
+            "{} gave no answer within 2 s; it may only be slow",
+            facts.title()
+        ),
         evidence,
         next: match facts.processes.first() {
             Some(process) => vec![format!("surefoot signals {}", process.pid)],

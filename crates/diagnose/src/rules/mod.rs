@@ -5,6 +5,7 @@ mod config;
 mod process;
 mod reach;
 mod storage;
+mod upstream;
 mod words;
 
 use serde::Serialize;
@@ -127,6 +128,7 @@ pub static CAUSE_RULES: &[CauseRule] = &[
     cause("complaint", Fails, answer::complaint),
     cause("memory-limit", Fails, answer::memory_limit),
     cause("storage-full", Fails, storage::full),
+    cause("upstream-denied", Fails, upstream::denied),
     cause("log", Either, words::fresh_words),
     cause("silent-peer", Hangs, answer::silent_peer),
     symptom("workers-exhausted", Hangs, answer::workers_exhausted),
@@ -148,12 +150,31 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
     if let Some(service) = facts.unit.as_deref().or(program).or(usual) {
         return format!("systemctl {verb} {service}");
     }
-    match &facts.address {
-        Some(HopAddress::Unix(path)) => format!("grep -rn {path} /etc"),
-        Some(address) => format!(
-            "grep -rnw {} /etc/systemd /etc/default",
-            address.port().unwrap_or(0)
-        ),
+    let address = facts.address.as_ref();
+    if let (HopProtocol::FastCgi, Some(HopAddress::Unix(path))) = (facts.protocol, address) {
+        return match php_version(path) {
+            Some(version) => format!("systemctl {verb} php{version}-fpm"),
+            None => "systemctl list-units --all 'php*-fpm*'".to_owned(),
+        };
+    }
+    // What should be there is unknown: where it is named is not.
+    if let Some((place, text)) = scene.config_line(hop) {
+        let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
+        return format!("surefoot edit {file}   # line {line}: {text}");
+    }
+    match address {
+        Some(HopAddress::Unix(path)) => format!("ls -l {path}"),
+        Some(_) => "ss -ltnp   # what listens, and where".to_owned(),
         None => "systemctl --failed".to_owned(),
     }
+}
+
+/// The version in the path of a socket, as Debian names it: `/run/php/php8.2-fpm.sock`.
+fn php_version(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?.strip_prefix("php")?;
+    let end = name.find("-fpm")?;
+    let version = name.get(..end)?;
+    let is_version =
+        !version.is_empty() && version.chars().all(|it| it.is_ascii_digit() || it == '.');
+    is_version.then_some(version)
 }

@@ -44,9 +44,13 @@ pub(super) fn wrong_address(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             other.name()
         ),
         evidence,
-        next: vec![format!(
-            "surefoot edit FILE   # where {caller_name} has {wanted}"
-        )],
+        next: vec![match scene.config_line(hop) {
+            Some((place, text)) => {
+                let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
+                format!("surefoot edit {file}   # line {line}: {text}")
+            }
+            None => format!("surefoot edit FILE   # where {caller_name} has {wanted}"),
+        }],
         at_most: Some(CauseCertainty::Likely),
         blames: Some(caller.from),
         ..RuleMatch::default()

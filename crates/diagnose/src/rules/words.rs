@@ -1,5 +1,6 @@
 //! What new lines of logs, and the answer itself, say: a table of the words of well-known daemons.
 
+use super::upstream::is_of_request;
 use super::{CauseCertainty, RuleMatch, service_command};
 use crate::chain::HopProtocol;
 use crate::observation::{Scene, SymptomOutcome};
@@ -207,6 +208,18 @@ const KNOWN: &[KnownWords] = &[
         "namei -l FILE",
     ),
     words(
+        &["(2: No such file or directory)", "open() \""],
+        Writer,
+        "is asked for a file that is not there",
+        "namei -l FILE",
+    ),
+    words(
+        &["directory index of \"", "is forbidden"],
+        Writer,
+        "is asked for a folder that holds no index file, and may not list it",
+        "ls -la FILE",
+    ),
+    words(
         &["The table", "is full"],
         Behind(HopProtocol::Mysql),
         "can write no more to a table",
@@ -242,7 +255,12 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         "Primary script unknown",
         "(13: Permission denied)",
         "too large body",
+        "(2: No such file or directory)",
+        "is forbidden",
     ];
+    // A file that is not there is answered with 404; a line about one beside another status is of another request.
+    let is_missing = scene.symptom.outcome == SymptomOutcome::Status(404);
+    texts.retain(|(_, text)| is_missing || !text.contains("(2: No such file or directory)"));
     let is_client_error =
         matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if status < 500);
     if is_client_error {
@@ -260,7 +278,7 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         .iter()
         .filter(|(_, text)| known.words.iter().all(|word| text.contains(word)))
         .count();
-    let is_alone = is_replay && count < 2 && source != "the answer";
+    let is_alone = is_replay && count < 2 && source != "the answer" && !is_of_request(scene, text);
     let blames = match known.blamed {
         Writer => None,
         Behind(protocol) => {
@@ -278,6 +296,13 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let mut next = vec![known.next.to_owned()];
     if let Some(process) = facts.processes.first() {
         next[0] = next[0].replace("PID", &process.pid.to_string());
+    }
+    let file = text.split('"').nth(1).filter(|it| it.starts_with('/'));
+    if next[0].contains("FILE") {
+        next[0] = match file {
+            Some(file) => next[0].replace("FILE", file),
+            None => "nginx -T | grep -n 'root\\|alias'".to_owned(),
+        };
     }
     if known.blamed == Writer {
         next.push(service_command(scene, hop, "status"));

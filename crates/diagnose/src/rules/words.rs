@@ -214,12 +214,6 @@ const KNOWN: &[KnownWords] = &[
         "namei -l FILE",
     ),
     words(
-        &["directory index of \"", "is forbidden"],
-        Writer,
-        "is asked for a folder that holds no index file, and may not list it",
-        "ls -la FILE",
-    ),
-    words(
         &["The table", "is full"],
         Behind(HopProtocol::Mysql),
         "can write no more to a table",
@@ -256,7 +250,6 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         "(13: Permission denied)",
         "too large body",
         "(2: No such file or directory)",
-        "is forbidden",
     ];
     // A file that is not there is answered with 404; a line about one beside another status is of another request.
     let is_missing = scene.symptom.outcome == SymptomOutcome::Status(404);

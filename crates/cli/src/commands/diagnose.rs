@@ -31,7 +31,7 @@ Examples:
   sudo surefoot diagnose http://127.0.0.1/ --expect 'Welcome'
   sudo surefoot diagnose :5432
   sudo surefoot diagnose nginx.service
-  sudo surefoot diagnose http://127.0.0.1/ --test './order-works.sh'
+  sudo surefoot diagnose :80 --test 'curl -s 127.0.0.1/cart | grep -q Total'
   sudo surefoot diagnose http://127.0.0.1/ --format json
 
 Exit status:

@@ -77,7 +77,8 @@ impl FindIncluded for IncludedFiles {
             .into_iter()
             .filter(|path| !wild || path.is_file())
             .collect();
-        if found.is_empty() || shown != pattern {
+        let there = found.iter().all(|path| path.is_file());
+        if there && (found.is_empty() || shown != pattern) {
             let files = match found.len() {
                 0 => "no file".to_owned(),
                 1 => "1 file".to_owned(),
@@ -85,12 +86,17 @@ impl FindIncluded for IncludedFiles {
             };
             let place =
                 std::path::absolute(&shown).map_or(shown, |path| path.display().to_string());
-            self.remarks
-                .push(format!("{within}: `{pattern}` is {files} of {place}"));
+            let remark = format!("{within}: `{pattern}` is {files} of {place}");
+            if !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
         }
         found
             .into_iter()
             .map(|path| {
+                if path.exists() && !path.is_file() {
+                    return Err(format!("`{}` is not a file", path.display()));
+                }
                 let text = input::text(&path).map_err(|failure| failure.reason())?;
                 Ok(IncludedFile {
                     name: path.display().to_string(),

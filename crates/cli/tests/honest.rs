@@ -581,6 +581,14 @@ fn an_included_file_is_read_and_one_that_is_missing_is_told() {
     let ran = run(&["firewall", "show", &main]);
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.err.contains("/opt/rules.nft"), "{ran:?}");
+    // What is no file is not waited for.
+    let pipe = copy.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo is there").success());
+    write(&copy.join("nftables.conf"), "include \"/etc/pipe\"\n");
+    let ran = run(&["firewall", "show", &main]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("is not a file"), "{ran:?}");
     // No file at all is told.
     write(
         &copy.join("nftables.conf"),

@@ -6,6 +6,8 @@ use super::lex::{TokenKind, lex};
 
 /// nft's bound on files that include one another (`MAX_INCLUDE_DEPTH`).
 const DEEPEST: usize = 16;
+/// No set of rules is made of more files.
+const MOST_FILES: usize = 10_000;
 /// No set of files is as large as this.
 const LARGEST: usize = 1 << 30;
 
@@ -39,6 +41,8 @@ pub fn with_included(
         text: String::new(),
         parts: Vec::new(),
         refused: Vec::new(),
+        open: Vec::new(),
+        files_read: 0,
     };
     let name = file.name.clone();
     splice.add(file, 0);
@@ -54,11 +58,15 @@ struct Splice<'f> {
     /// The byte at which a part begins, its file, and the number of its first line there.
     parts: Vec<(usize, String, u32)>,
     refused: Vec<RefusedInclude>,
+    /// The files that the one under way is included by, and itself.
+    open: Vec<String>,
+    files_read: usize,
 }
 
 impl Splice<'_> {
     fn add(&mut self, file: &IncludedFile, depth: usize) {
         self.begin(file, 0);
+        self.open.push(file.name.clone());
         let mut copied = 0;
         for (start, end, pattern) in included(&file.text) {
             let found = if depth + 1 >= DEEPEST {
@@ -67,8 +75,20 @@ impl Splice<'_> {
                 ))
             } else if self.text.len() > LARGEST {
                 Err("the included files are larger than 1 GiB".to_owned())
+            } else if self.files_read >= MOST_FILES {
+                Err(format!("more than {MOST_FILES} files are included"))
             } else {
                 self.files.find(pattern, &file.name)
+            };
+            let in_circle = |found: &Vec<IncludedFile>| {
+                let mut again = found.iter().filter(|one| self.open.contains(&one.name));
+                again.next().map(|one| one.name.clone())
+            };
+            let found = match found.as_ref().ok().and_then(in_circle) {
+                Some(name) => Err(format!(
+                    "`{name}` includes itself, perhaps by way of others"
+                )),
+                None => found,
             };
             let found = match found {
                 Ok(found) => found,
@@ -79,6 +99,7 @@ impl Splice<'_> {
             };
             self.text.push_str(&file.text[copied..start]);
             for one in &found {
+                self.files_read += 1;
                 self.end_line();
                 self.add(one, depth + 1);
             }
@@ -87,6 +108,7 @@ impl Splice<'_> {
             self.begin(file, copied);
         }
         self.text.push_str(&file.text[copied..]);
+        self.open.pop();
     }
 
     fn end_line(&mut self) {
@@ -196,6 +218,16 @@ mod tests {
         assert_eq!(refused.len(), 1);
         let (_, refused) = spliced("include \"main\"\n", &[("main", "include \"main\"\n")]);
         assert_eq!(refused.len(), 1, "a circle ends");
+        // Each of twelve files includes the next one ten times: far too many in all.
+        let ten = |next: char| format!("include \"{next}\"\n").repeat(10);
+        let texts: Vec<String> = ('b'..='m').map(ten).collect();
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let files: Vec<(&'static str, &'static str)> = names
+            .into_iter()
+            .zip(texts.into_iter().map(|text| &*text.leak()))
+            .collect();
+        let (_, refused) = spliced("include \"a\"\n", &files);
+        assert!(refused.iter().any(|(_, why)| why.contains("10000 files")));
     }
 
     #[test]

@@ -99,10 +99,8 @@ const fn symptom(
     find: fn(&Scene, usize) -> Option<RuleMatch>,
 ) -> CauseRule {
     CauseRule {
-        word,
-        effect,
         is_symptom_of_others: true,
-        find,
+        ..cause(word, effect, find)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Faults on the way to a hop: nothing listens, something refuses or drops, the address is another.
 
+use std::net::SocketAddr;
+
 use super::process::refused;
 use super::{CauseCertainty, RuleMatch, service_command};
 use crate::chain::HopAddress;
@@ -157,7 +159,7 @@ pub(super) fn stale_address(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     })?;
     // Where both are asked the same, the old one has to answer worse.
     let at = |ip: &std::net::IpAddr| {
-        let wanted = HopAddress::Tcp(std::net::SocketAddr::new(*ip, found.port));
+        let wanted = HopAddress::Tcp(SocketAddr::new(*ip, found.port));
         scene
             .hops
             .iter()
@@ -265,16 +267,18 @@ pub(super) fn rejected(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             ),
             format!("a connection to it is {how}"),
         ],
-        next: vec![
-            format!(
-                "surefoot firewall why-not tcp to {} port {}",
-                address.ip(),
-                address.port()
-            ),
-            "nft list ruleset".to_owned(),
-        ],
+        next: ask_firewall(*address),
         ..RuleMatch::default()
     })
+}
+
+/// What shows the rule that stands in the way.
+fn ask_firewall(address: SocketAddr) -> Vec<String> {
+    let (ip, port) = (address.ip(), address.port());
+    vec![
+        format!("surefoot firewall why-not tcp to {ip} port {port}"),
+        "nft list ruleset".to_owned(),
+    ]
 }
 
 /// The daemon takes no more connections: its own limit.
@@ -324,14 +328,7 @@ pub(super) fn dropped(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             ),
             "a connection to it gets no answer at all".to_owned(),
         ],
-        next: vec![
-            format!(
-                "surefoot firewall why-not tcp to {} port {}",
-                address.ip(),
-                address.port()
-            ),
-            "nft list ruleset".to_owned(),
-        ],
+        next: ask_firewall(*address),
         ..RuleMatch::default()
     })
 }

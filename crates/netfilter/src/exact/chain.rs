@@ -10,8 +10,7 @@ use super::state::{InInterface, PacketRewrite};
 use crate::packet::PacketPath;
 use crate::semantics::{End, may_jump, rule_matters};
 use surefoot_ruleset::model::{
-    Backend, ChainId, Effect, ElementValue, Field, Match, Rule, RuleAt, SideEffect, Statement,
-    Verdict,
+    Backend, ChainId, Effect, ElementValue, Field, Rule, RuleAt, SideEffect, Statement, Verdict,
 };
 
 #[derive(Clone, Copy)]
@@ -74,14 +73,6 @@ enum ExitKind {
 struct SameVerdictRun {
     leaves: ExitKind,
     start: Flows,
-}
-
-fn asks_stateful(wanted: &Match) -> bool {
-    match wanted {
-        Match::Opaque(opaque) => opaque.stateful,
-        Match::Any { of, .. } => of.iter().any(asks_stateful),
-        _ => false,
-    }
 }
 
 /// The verdict of a rule that changes nothing else.
@@ -271,7 +262,7 @@ impl<'a> SymbolicWalk<'a> {
                 self.keep_side_effect(here, number, (packets, so_far));
             }
             if let Statement::Match(wanted) = statement
-                && (decides || !asks_stateful(wanted))
+                && (decides || !wanted.asks_past())
             {
                 holds.push(self.space.match_condition(here, state, wanted)?);
             }

@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 
 use super::dead::RuleSurvey;
 use super::diagram::{Diagrams, Exhausted, Packets};
-use surefoot_ruleset::model::{
-    Backend, Chain, Effect, Match, Policy, Rule, RuleAt, Statement, Verdict,
-};
+use surefoot_ruleset::model::{Backend, Chain, Effect, Policy, Rule, RuleAt, Statement, Verdict};
 
 /// How a chain lets go of packets without anything else happening to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,7 +130,7 @@ impl RuleSurvey<'_> {
 fn rule_outcome(chain: &Chain, rule: &Rule) -> Option<RuleOutcome> {
     let (last, before) = rule.statements.split_last()?;
     let quiet = before.iter().all(|one| match one {
-        Statement::Match(wanted) => !asks_past(wanted),
+        Statement::Match(wanted) => !wanted.asks_past(),
         _ => false,
     });
     let Statement::Verdict(verdict) = last else {
@@ -176,19 +174,10 @@ fn hands_on(rule: &Rule) -> bool {
     })
 }
 
-/// Whether the answer hangs on the packets before: to ask may change it.
-fn asks_past(wanted: &Match) -> bool {
-    match wanted {
-        Match::Opaque(opaque) => opaque.stateful,
-        Match::Any { of, .. } => of.iter().any(asks_past),
-        _ => false,
-    }
-}
-
 /// Whether the rule only counts.
 fn is_quiet(rule: &Rule) -> bool {
     rule.statements.iter().all(|one| match one {
-        Statement::Match(wanted) => !asks_past(wanted),
+        Statement::Match(wanted) => !wanted.asks_past(),
         Statement::Verdict(Verdict::Continue) => true,
         _ => false,
     })

@@ -293,21 +293,16 @@ pub(super) fn limit_meaning(text: &str) -> Option<String> {
     let (count, unit) = rate.split_once('/')?;
     let unit = ["second", "minute", "hour", "day"]
         .into_iter()
-        .find(|name| name.starts_with(unit) || unit == "sec")?;
+        .find(|name| !unit.is_empty() && name.starts_with(unit))?;
     Some(format!("limit {count}/{unit} {burst}"))
 }
 
 /// Whether there may be something unknown about a rule.
 fn asks_unknown(rule: &Rule) -> bool {
-    fn of_match(wanted: &Match) -> bool {
-        match wanted {
-            Match::Opaque(_) | Match::Lookup(_) => true,
-            Match::Any { of, .. } => of.iter().any(of_match),
-            _ => false,
-        }
-    }
     rule.statements.iter().any(|one| match one {
-        Statement::Match(wanted) => of_match(wanted),
+        Statement::Match(wanted) => {
+            wanted.has_part(&|part| matches!(part, Match::Opaque(_) | Match::Lookup(_)))
+        }
         Statement::Effect(effect) => matches!(effect, Effect::Forget { .. }),
         Statement::Verdict(verdict) => !matches!(
             verdict,

@@ -75,6 +75,21 @@ pub enum Match {
     Opaque(Opaque),
 }
 
+impl Match {
+    /// Whether it, or one of the matches that it is made of, is such.
+    pub fn has_part(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::Any { of, .. } => of.iter().any(|one| one.has_part(is)),
+            one => is(one),
+        }
+    }
+
+    /// Whether the answer depends on the packets before: to ask may change it.
+    pub fn asks_past(&self) -> bool {
+        self.has_part(&|one| matches!(one, Self::Opaque(opaque) if opaque.stateful))
+    }
+}
+
 /// Looks a key up in a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {

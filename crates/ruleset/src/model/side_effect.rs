@@ -42,7 +42,7 @@ impl KernelMemory {
         let named =
             |set: &SetRef| matches!(self, Self::Set(name) if set.name(table, ipsets) == Some(name));
         match statement {
-            Statement::Match(wanted) => any_match(wanted, &|one| match one {
+            Statement::Match(wanted) => wanted.has_part(&|one| match one {
                 Match::Lookup(look) => named(&look.set),
                 Match::Opaque(opaque) => opaque.memory.as_ref() == Some(self),
                 _ => false,
@@ -104,14 +104,6 @@ impl SideEffect {
             Statement::Verdict(Verdict::Queue { text }) => shaped(text.clone()),
             _ => None,
         }
-    }
-}
-
-/// Whether a match, or one of those that it is made of, is such.
-fn any_match(wanted: &Match, is: &dyn Fn(&Match) -> bool) -> bool {
-    match wanted {
-        Match::Any { of, .. } => of.iter().any(|one| any_match(one, is)),
-        one => is(one),
     }
 }
 

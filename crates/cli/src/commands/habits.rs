@@ -30,6 +30,7 @@ fn tip_for(words: &[&str]) -> Option<String> {
     match words[command] {
         "edit" => lost_dashes(after),
         "stop" => signal_as_of_kill(after),
+        "throughput" => client_of_iperf(after),
         _ => None,
     }
 }
@@ -89,9 +90,38 @@ fn signal_as_of_kill(words: &[&str]) -> Option<String> {
     })
 }
 
+/// `throughput client -c HOST`, as iperf takes it.
+fn client_of_iperf(words: &[&str]) -> Option<String> {
+    let behind = words.strip_prefix(&["client"])?;
+    let at = behind.iter().position(|word| word.starts_with("-c"))?;
+    let host = match &behind[at][2..] {
+        "" => behind.get(at + 1).copied().unwrap_or("HOST"),
+        joined => joined,
+    };
+    Some(format!(
+        "the host stands alone: surefoot throughput client {host}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::tip_for;
+
+    #[test]
+    fn the_host_of_a_client_stands_alone() {
+        for line in [
+            "throughput client -c 192.0.2.1",
+            "throughput client -t 5 -c192.0.2.1",
+        ] {
+            let words: Vec<&str> = std::iter::once("surefoot").chain(line.split(' ')).collect();
+            let tip = tip_for(&words).expect(line);
+            assert!(
+                tip.ends_with(": surefoot throughput client 192.0.2.1"),
+                "{tip}"
+            );
+        }
+        assert_eq!(tip_for(&["surefoot", "throughput", "server", "-c"]), None);
+    }
 
     #[test]
     fn a_signal_as_kill_takes_it_is_named() {

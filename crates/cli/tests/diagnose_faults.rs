@@ -1,6 +1,7 @@
 //! `surefoot diagnose` on real daemons with one fault each, in namespaces that end with the scene.
 //!
-//! An ordinary run plays ten of the faults; `SUREFOOT_FAULTS=all` plays all, and a list of names those.
+//! An ordinary run plays ten of the faults; `SUREFOOT_FAULTS=all` plays all, `1/3` the first third, and a list of
+//! names those.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -267,16 +268,28 @@ fn grade(fault: &KnownFault, answer: &Value) -> FaultGrade {
     }
 }
 
-#[test]
-fn faults_are_named_or_unknown_and_never_wrong() {
-    let chosen = std::env::var("SUREFOOT_FAULTS").unwrap_or_default();
+/// The faults that `SUREFOOT_FAULTS` asks for.
+fn chosen_faults(chosen: &str) -> Vec<&'static KnownFault> {
+    if let Some((part, parts)) = chosen.split_once('/') {
+        let part: usize = part.parse().expect("a part, like 1/3");
+        let parts: usize = parts.parse().expect("a number of parts, like 1/3");
+        assert!((1..=parts).contains(&part), "no part {part} of {parts}");
+        let place = |at: usize| FAULTS.len() * at / parts;
+        return FAULTS[place(part - 1)..place(part)].iter().collect();
+    }
     let names: Vec<&str> = chosen.split(',').collect();
-    let is_chosen = |fault: &&KnownFault| match chosen.as_str() {
+    let is_chosen = |fault: &&KnownFault| match chosen {
         "" => fault.is_sample,
         "all" => true,
         _ => names.contains(&fault.name),
     };
-    let faults: Vec<&KnownFault> = FAULTS.iter().filter(is_chosen).collect();
+    FAULTS.iter().filter(is_chosen).collect()
+}
+
+#[test]
+fn faults_are_named_or_unknown_and_never_wrong() {
+    let chosen = std::env::var("SUREFOOT_FAULTS").unwrap_or_default();
+    let faults = chosen_faults(&chosen);
     assert!(!faults.is_empty(), "no fault of that name");
     let (mut daemons, mut causes, mut unknown, mut wrong) = (0, 0, 0, Vec::new());
     let mut broken = Vec::new();

@@ -959,7 +959,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__diagnose)
-            opts="-v -q -h -V --expect --method --data --test --html --format --schema --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --expect --method --data --test --break --downtime --state-dir --html --format --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -979,6 +979,17 @@ _surefoot() {
                     ;;
                 --test)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downtime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --html)

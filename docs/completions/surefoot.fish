@@ -546,12 +546,15 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l expect -d
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l method -d 'The method of the request; one other than GET is sent once, as it may change something' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l data -d 'What is sent with the request' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l test -d 'A command that shows the symptom: 0 is fine, all else is the symptom' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l downtime -d 'With --break: hold daemons, and search a configuration, for so long in all' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l html -d 'Write the chain and the answer as a page, to a file that is not there yet' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l break -d 'Where the cause is unknown, hold one daemon after another for a moment and see what changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l schema -d 'Print the JSON Schema of what `--format json` writes, and look at nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'

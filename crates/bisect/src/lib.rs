@@ -18,8 +18,9 @@ mod tree;
 
 pub use act::{
     BisectOptions, BisectProgress, BisectRun, BisectSetting, ChangedFile, ChangedFiles,
-    ConfigIntervention, GuardOutcome, GuardStarter, LoadedConfig, RestoredState, TestCommands,
-    UntouchedState, gather_changes, guard_bisection, load_config, run_bisect, run_changes,
+    ConfigIntervention, GuardLink, GuardOutcome, GuardStarter, LoadedConfig, RestoredState,
+    TestCommands, UntouchedState, gather_changes, guard_bisection, load_config, run_bisect,
+    run_changes,
 };
 pub use answer::{
     CauseKind, NamedAnswer, NamedUnit, ShownTest, cure_diff, describe_edit, earlier_diff,

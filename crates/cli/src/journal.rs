@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use surefoot_bisect::ConfigIntervention;
 use surefoot_consoles::ConsoleChange;
+use surefoot_diagnose::DaemonHold;
 use surefoot_journal::{
     ChangeOrigin, Journal, JournalEntry, JournalError, JournalOptions, JournalSession,
     RecoveryReport, UnixMoment, WatchdogStarter, systemd_runs,
@@ -41,7 +42,8 @@ impl StateDirArgs {
         options.kinds = options
             .kinds
             .with::<ConsoleChange>(ConsoleChange::KIND)
-            .with::<ConfigIntervention>(ConfigIntervention::KIND);
+            .with::<ConfigIntervention>(ConfigIntervention::KIND)
+            .with::<DaemonHold>(DaemonHold::KIND);
         Journal::new(options)
     }
 

@@ -361,3 +361,56 @@ fn faults_are_named_or_unknown_and_never_wrong() {
         "unknown in {unknown} of {count}"
     );
 }
+
+/// The daemons that a hold narrowed the symptom down to.
+fn narrowed(answer: &Value) -> Vec<String> {
+    let hops = &answer["scene"]["hops"];
+    let narrowed = answer["holds"]["conclusion"]["narrowed_to"].as_array();
+    let place = |at: &Value| usize::try_from(at.as_u64()?).ok();
+    narrowed
+        .into_iter()
+        .flatten()
+        .filter_map(|at| Some(hops[place(at)?]["address"].as_str()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn daemons_that_are_held_for_a_moment_show_who_takes_part() {
+    let wanted: [(&str, &[&str]); 3] = [
+        ("break_bug", APPS),
+        ("break_quiet_no_table", &[APPS[0], APPS[1], DB[0]]),
+        ("break_front", NGINX),
+    ];
+    for (name, daemons) in wanted {
+        let answer = play(name).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(
+            answer["diagnosis"]["verdict"], "unknown",
+            "{name}: {answer:#}"
+        );
+        assert_eq!(narrowed(&answer), daemons, "{name}: {:#}", answer["holds"]);
+        let downtime = answer["holds"]["downtime_millis"].as_u64();
+        assert!(
+            downtime.is_some_and(|it| it < 10_000),
+            "{name}: {downtime:?}"
+        );
+        let is_front = name == "break_front";
+        assert_eq!(answer["bisect"].is_object(), is_front, "{name}: {answer:#}");
+    }
+}
+
+#[test]
+fn nothing_is_held_where_that_shows_nothing_or_does_harm() {
+    let answer = play("break_posted").expect("it is played");
+    let notes = answer["holds"]["notes"].to_string();
+    assert!(notes.contains("POST may change something"), "{notes}");
+    assert_eq!(answer["holds"]["steps"], Value::Array(Vec::new()));
+    let answer = play("break_frozen").expect("it is played");
+    assert_eq!(answer["diagnosis"]["verdict"], "named");
+    assert!(answer["holds"].is_null(), "{answer:#}");
+}
+
+#[test]
+fn a_daemon_that_is_held_goes_on_when_surefoot_is_killed() {
+    let answer = play("break_killed").expect("it is played");
+    assert_eq!(answer["status"], 500, "it answers as before");
+}

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::act::LookedAt;
+use crate::act::{HoldReport, LookedAt};
 use crate::chain::EdgeSource;
+use crate::localise::{HoldEffect, hold_obstacle};
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
 use crate::rules::CauseCertainty;
 use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, deepest_failing};
@@ -130,6 +131,19 @@ pub fn write_answer(looked: &LookedAt) -> String {
     for hint in hints(looked) {
         let _ = writeln!(text, "  → {hint}");
     }
+    if let Some(holds) = &looked.holds {
+        for line in hold_lines(holds) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    if let Some(offer) = &looked.bisect {
+        let _ = writeln!(
+            text,
+            "Which lines of {} do it:\n  → {}",
+            offer.config,
+            offer.command()
+        );
+    }
     let unseen: Vec<&String> = scene.unseen.iter().filter(|it| !is_advice(it)).collect();
     if !unseen.is_empty() {
         text.push_str("\nNot seen:\n");
@@ -196,6 +210,43 @@ fn write_cause(cause: &NamedCause, told: &mut BTreeSet<String>, text: &mut Strin
     }
 }
 
+/// What holding daemons showed, in lines.
+pub(crate) fn hold_lines(holds: &HoldReport) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    if !holds.steps.is_empty() {
+        lines.push("Held for a moment, and asked meanwhile:".to_owned());
+    }
+    for step in &holds.steps {
+        let shows = match step.effect {
+            Some(HoldEffect::Same) => "the same without it: it has no part in it",
+            Some(HoldEffect::Changed) => "it takes part",
+            None => "this shows nothing: the same but later, or it was not held as a whole",
+        };
+        lines.push(format!("  {}: {}: {shows}", step.daemon, step.answer));
+    }
+    for (daemon, why) in &holds.refused {
+        lines.push(format!("  {daemon}: not held: {why}"));
+    }
+    for note in &holds.notes {
+        lines.push(format!("note: {note}"));
+    }
+    if let Some(conclusion) = &holds.conclusion {
+        lines.push(format!("{}.", conclusion.sentence));
+    }
+    if let [first, .., last] | [first @ last] = &holds.steps[..] {
+        let entries = if first.entry == last.entry {
+            format!("entry {}", first.entry)
+        } else {
+            format!("entries {} to {}", first.entry, last.entry)
+        };
+        lines.push(format!(
+            "All of them go on; {} of downtime in all (`surefoot changes` has it as {entries}).",
+            seconds(holds.downtime_millis)
+        ));
+    }
+    lines
+}
+
 /// How many hops, in words.
 pub(crate) fn count_hops(scene: &Scene) -> String {
     match scene.hops.len() {
@@ -212,7 +263,9 @@ pub(crate) fn hints(looked: &LookedAt) -> Vec<String> {
             .into_iter()
             .filter_map(|at| scene.hops.get(at))
             .map(log_hint)
+            .chain(hold_hint(looked))
             .collect(),
+        (_, DiagnosisVerdict::Unknown) => hold_hint(looked).into_iter().collect(),
         (SymptomOutcome::Fine, DiagnosisVerdict::Healthy | DiagnosisVerdict::Degraded)
             if !looked.says_what_is_good =>
         {
@@ -223,6 +276,20 @@ pub(crate) fn hints(looked: &LookedAt) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// That one daemon after another could be held.
+fn hold_hint(looked: &LookedAt) -> Option<String> {
+    let has_page = looked.scene.symptom.question.starts_with("GET ")
+        || looked.scene.symptom.question.starts_with("test: ");
+    let can = looked.holds.is_none()
+        && has_page
+        && looked.scene.hops.len() > looked.scene.front_count()
+        && hold_obstacle(&looked.scene).is_none();
+    can.then(|| {
+        "the same with --break: each daemon is held for a moment, to see which takes part"
+            .to_owned()
+    })
 }
 
 /// Where a hop says what went wrong.
@@ -273,6 +340,8 @@ mod tests {
             scene,
             says_what_is_good: false,
             millis: 7,
+            holds: None,
+            bisect: None,
         }
     }
 

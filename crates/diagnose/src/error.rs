@@ -44,3 +44,14 @@ pub enum DiagnoseError {
     #[error("the sockets of this machine cannot be read: {0}")]
     Sockets(String),
 }
+
+/// What ends the holding of daemons. All that were held go on, unless it says otherwise.
+#[derive(Debug, Error)]
+pub enum HoldError {
+    /// The target is not there any more.
+    #[error(transparent)]
+    Target(#[from] DiagnoseError),
+    /// The journal could not do its part.
+    #[error(transparent)]
+    Journal(#[from] surefoot_journal::JournalError),
+}

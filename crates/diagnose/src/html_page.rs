@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::act::LookedAt;
-use crate::drawing::{count_hops, hints, hop_state, verdict_words};
+use crate::drawing::{count_hops, hints, hold_lines, hop_state, verdict_words};
 use crate::observation::Scene;
 use crate::verdict::{CauseBearing, NamedCause};
 
@@ -65,6 +65,16 @@ pub fn write_page(looked: &LookedAt) -> String {
         write_hop(scene, front, &blamed, "", &mut drawn, &mut page);
     }
     page.push_str("</ul>\n");
+    if let Some(holds) = &looked.holds {
+        page.push_str("<h2>Held for a moment</h2>\n<ul>\n");
+        for line in hold_lines(holds).iter().filter(|line| !line.is_empty()) {
+            let _ = writeln!(page, "<li>{}</li>", safe(line.trim()));
+        }
+        page.push_str("</ul>\n");
+    }
+    if let Some(offer) = &looked.bisect {
+        let _ = writeln!(page, "<pre>{}</pre>", safe(&offer.command()));
+    }
     if !scene.unseen.is_empty() {
         page.push_str("<h2>Not seen</h2>\n<ul>\n");
         for line in &scene.unseen {
@@ -178,6 +188,8 @@ mod tests {
             scene,
             says_what_is_good: false,
             millis: 7,
+            holds: None,
+            bisect: None,
         };
         let page = write_page(&looked);
         assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains('\u{1b}'));

@@ -11,22 +11,29 @@ pub mod discover;
 mod drawing;
 mod error;
 mod html_page;
+mod localise;
 mod observation;
+mod offer;
 mod rules;
 mod target;
 mod verdict;
 pub mod wire;
 
-pub use act::{DiagnoseQuestion, LookedAt, look_and_diagnose};
+pub use act::{
+    DaemonHold, DiagnoseQuestion, HoldPlan, HoldReport, HoldSetting, HoldStep, LookedAt,
+    hold_and_ask, look_and_diagnose, plan_holds,
+};
 pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 pub use drawing::{draw_chain, hop_state, write_answer};
-pub use error::DiagnoseError;
+pub use error::{DiagnoseError, HoldError};
 pub use html_page::write_page;
+pub use localise::{HoldConclusion, HoldEffect, HoldGroup, HoldSearch, hold_obstacle};
 pub use observation::{
     CertificateFacts, ConfigFacts, ConnectOutcome, HopFacts, ListenerFacts, LogLine, NameFacts,
     PidFileFacts, ProbeFacts, ProcessFacts, ReplyOutcome, Scene, ShownSymptom, SocketFile,
     StorageFacts, SymptomOutcome,
 };
+pub use offer::{BisectOffer, offer_bisect};
 pub use rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect};
 pub use target::{AskedTarget, AskedUrl, parse_target, suggest_url};
 pub use verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, diagnose_scene};

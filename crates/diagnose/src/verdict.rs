@@ -46,6 +46,8 @@ pub struct NamedCause {
     pub next: Vec<String>,
     /// Whether something written while the symptom was shown says that it is the reason.
     pub is_witnessed: bool,
+    /// Whether it lies in what the daemon's configuration says.
+    pub lies_in_config: bool,
 }
 
 /// The answer.
@@ -225,6 +227,13 @@ fn not_asked(scene: &Scene) -> Option<String> {
     ))
 }
 
+/// The hop whose configuration is to blame: what it wrote says so.
+pub(crate) fn suspected_config(scene: &Scene, diagnosis: &SceneDiagnosis) -> Option<usize> {
+    let first = diagnosis.causes.first()?;
+    let bears = first.bearing == CauseBearing::Causes && first.lies_in_config;
+    (bears && scene.symptom.outcome.is_wrong()).then_some(first.hop)
+}
+
 /// The last hops that answer the very request with a status of a failing server.
 pub(crate) fn deepest_failing(scene: &Scene) -> Vec<usize> {
     let fails = |at: &usize| {
@@ -348,6 +357,7 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
         reservation,
         next,
         is_witnessed: matched.is_witnessed,
+        lies_in_config: matched.lies_in_config,
     }
 }
 

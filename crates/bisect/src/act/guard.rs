@@ -31,14 +31,16 @@ pub struct GuardStarter {
     pub words: Vec<String>,
 }
 
-/// The way to a guard.
-pub(super) struct GuardLink {
+/// The way to a guard. The guard puts everything back when it is gone while the entry is still armed.
+#[derive(Debug)]
+pub struct GuardLink {
     child: Child,
     pipe: Option<ChildStdin>,
 }
 
 impl GuardStarter {
-    pub(super) fn start(&self, number: u64) -> Result<GuardLink, BisectError> {
+    /// Starts a guard for an entry, and returns when it is ready.
+    pub fn start(&self, number: u64) -> Result<GuardLink, BisectError> {
         let failed = |why: String| BisectError::GuardFailed { why };
         let mut child = Command::new(&self.program)
             .args(&self.words)
@@ -118,8 +120,13 @@ impl GuardSlot {
 pub enum GuardOutcome {
     /// The entry was settled.
     Settled,
-    /// Everything was put back; what a person has to be told.
-    PutBack(Vec<String>),
+    /// Everything was put back.
+    PutBack {
+        /// Which kind of change it was.
+        kind: String,
+        /// What a person has to be told.
+        told: Vec<String>,
+    },
 }
 
 /// Waits until the process that writes to `input` is gone, and puts back what it left.
@@ -155,7 +162,8 @@ pub fn guard_bisection(
             Err(error) => return Err(error),
         }
     };
-    if journal.entry(number)?.state != EntryState::Armed {
+    let entry = journal.entry(number)?;
+    if entry.state != EntryState::Armed {
         let recovered = session.recovered.iter();
         let told: Vec<String> = recovered
             .filter(|report| report.number == number)
@@ -164,11 +172,17 @@ pub fn guard_bisection(
         return Ok(if told.is_empty() {
             GuardOutcome::Settled
         } else {
-            GuardOutcome::PutBack(told)
+            GuardOutcome::PutBack {
+                kind: entry.kind,
+                told,
+            }
         });
     }
-    let (_, warnings) = session.roll_back(number)?;
-    Ok(GuardOutcome::PutBack(warnings))
+    let (entry, told) = session.roll_back(number)?;
+    Ok(GuardOutcome::PutBack {
+        kind: entry.kind,
+        told,
+    })
 }
 
 /// A command of another process.

@@ -13,7 +13,7 @@ mod trial;
 mod way_back;
 
 pub use changes::{ChangedFile, ChangedFiles, gather_changes};
-pub use guard::{GuardOutcome, GuardStarter, guard_bisection};
+pub use guard::{GuardLink, GuardOutcome, GuardStarter, guard_bisection};
 pub use intervention::ConfigIntervention;
 pub use load::{LoadedConfig, load_config};
 pub use run::{

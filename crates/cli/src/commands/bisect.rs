@@ -12,6 +12,7 @@ use surefoot_bisect::{
     TestCommands, TestOutcome, UntouchedState, earlier_diff, gather_changes, name_answer,
     outcome_words, run_bisect, run_changes,
 };
+use surefoot_diagnose::BisectOffer;
 use surefoot_report::escape;
 
 use super::Status;
@@ -135,6 +136,33 @@ struct BisectAnswer<'a> {
     time_over: bool,
     interrupted: bool,
     restored: Option<&'a RestoredState>,
+}
+
+/// Runs the bisection that `surefoot diagnose --break` offers, within a time.
+pub(super) fn run_offer(
+    offer: &BisectOffer,
+    within: u64,
+    state: &StateDirArgs,
+    output: &Output,
+) -> Result<Status, Failure> {
+    let args = BisectArgs {
+        config: Some(PathBuf::from(&offer.config)),
+        test: Some(offer.test.clone()),
+        syntax: Some(offer.syntax.clone()),
+        reload: Some(offer.reload.clone()),
+        changes: false,
+        since: None,
+        fix: true,
+        same_output: false,
+        lens: None,
+        within,
+        test_limit: 10,
+        reload_limit: 20,
+        state: state.clone(),
+        format: AnswerFormat::Text,
+        schema: false,
+    };
+    run(&args, output)
 }
 
 pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure> {

@@ -1,8 +1,9 @@
 //! `surefoot bisect-guard`, which only surefoot itself calls: it puts everything back when `surefoot bisect`
-//! is gone.
+//! or `surefoot diagnose --break` is gone.
 
 use clap::Args;
 use surefoot_bisect::{GuardOutcome, guard_bisection};
+use surefoot_diagnose::DaemonHold;
 use surefoot_report::escape;
 
 use super::Status;
@@ -25,8 +26,12 @@ pub(super) fn run(args: &BisectGuardArgs, output: &Output) -> Result<Status, Fai
     output.answer("ready\n")?;
     let outcome = guard_bisection(&journal, args.number, std::io::stdin().lock())
         .map_err(|error| failure(&error))?;
-    if let GuardOutcome::PutBack(told) = outcome {
-        output.complain("\nsurefoot bisect was ended; the configuration is put back as it was\n");
+    if let GuardOutcome::PutBack { kind, told } = outcome {
+        output.complain(if kind == DaemonHold::KIND {
+            "\nsurefoot diagnose was ended; the daemon that it held goes on\n"
+        } else {
+            "\nsurefoot bisect was ended; the configuration is put back as it was\n"
+        });
         for line in told {
             output.complain(&format!("  {}\n", escape(&line)));
         }

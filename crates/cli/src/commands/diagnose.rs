@@ -1,20 +1,26 @@
 //! `surefoot diagnose`: the daemon and the cause behind a symptom, with the chain that leads there.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use surefoot_bisect::GuardStarter;
 use surefoot_diagnose::{
-    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, look_and_diagnose, suggest_url,
-    write_answer, write_page,
+    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, HoldError, HoldPlan, HoldSetting, LookedAt,
+    hold_and_ask, look_and_diagnose, offer_bisect, plan_holds, suggest_url, write_answer,
+    write_page,
 };
 use surefoot_report::escape;
 
-use super::Status;
+use super::{Status, bisect};
 use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::input;
+use crate::journal::{self, StateDirArgs};
 use crate::output::Output;
+use crate::progress::ProgressLine;
 use crate::whole_file;
 
 /// Find the daemon and the cause behind a page, a port or a unit that fails
@@ -23,6 +29,12 @@ use crate::whole_file;
 /// connections, configurations, environments. Every hop is then asked at once in its own protocol.
 /// The whole takes at most five seconds, also if hops hang. A cause is named only if the chain leads
 /// to it and nothing that was seen speaks against it; otherwise it is unknown.
+///
+/// With `--break`, where the cause is unknown, the daemons behind the page are held (SIGSTOP) one after
+/// another, each for a second or so, and the page is asked for meanwhile: a daemon without which the symptom is
+/// the same has no part in it. Each hold is an armed entry of the journal: the daemon goes
+/// on also if surefoot is killed. Databases and other stores come last. Where that leads to a configuration,
+/// `surefoot bisect` is run on it.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -33,6 +45,7 @@ Examples:
   sudo surefoot diagnose nginx.service
   sudo surefoot diagnose :80 --test 'curl -s 127.0.0.1/cart | grep -q Total'
   sudo surefoot diagnose http://127.0.0.1/ --format json
+  sudo surefoot diagnose http://127.0.0.1/ --break --downtime 5s
 
 Exit status:
   0  no symptom and no fault
@@ -55,6 +68,14 @@ pub(crate) struct DiagnoseArgs {
     /// A command that shows the symptom: 0 is fine, all else is the symptom
     #[arg(long, value_name = "COMMAND")]
     test: Option<String>,
+    /// Where the cause is unknown, hold one daemon after another for a moment and see what changes
+    #[arg(long = "break")]
+    hold: bool,
+    /// With --break: hold daemons, and search a configuration, for so long in all
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = journal::parse_duration, requires = "hold")]
+    downtime: u64,
+    #[command(flatten)]
+    state: StateDirArgs,
     /// Write the chain and the answer as a page, to a file that is not there yet
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     html: Option<PathBuf>,
@@ -88,7 +109,15 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         now: input::now(),
         random: random(),
     };
-    let looked = look_and_diagnose(&question).map_err(|error| failure(&error))?;
+    if args.hold && !rustix::process::geteuid().is_root() {
+        return Err(
+            Failure::denied("only root may hold daemons (--break)").hint("run it with sudo")
+        );
+    }
+    let mut looked = look_and_diagnose(&question).map_err(|error| failure(&error))?;
+    if args.hold {
+        hold_daemons(args, &question, &mut looked, output)?;
+    }
     if let Some(path) = &args.html {
         let page = write_page(&looked);
         whole_file::write(path, false, |file| file.write_all(page.as_bytes())).map_err(
@@ -99,10 +128,90 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         AnswerFormat::Text => shown(&write_answer(&looked)),
         AnswerFormat::Json => output.json_answer("diagnose", &looked)?,
     })?;
+    if let (true, Some(offer)) = (args.hold, &looked.bisect)
+        && args.format == AnswerFormat::Text
+    {
+        let spent = looked.holds.as_ref().map_or(0, |it| it.downtime_millis) / 1000;
+        let left = args.downtime.saturating_sub(spent).max(1);
+        output.answer(&format!(
+            "\nThe configuration is searched, {left} s at most (--downtime):\n"
+        ))?;
+        bisect::run_offer(offer, left, &args.state, output)?;
+    }
     Ok(match looked.diagnosis.verdict {
         DiagnosisVerdict::Healthy => Status::Clean,
         _ => Status::Findings,
     })
+}
+
+/// Holds one daemon after another where the cause is unknown, and adds what that shows.
+fn hold_daemons(
+    args: &DiagnoseArgs,
+    question: &DiagnoseQuestion,
+    looked: &mut LookedAt,
+    output: &Output,
+) -> Result<(), Failure> {
+    if looked.diagnosis.verdict != DiagnosisVerdict::Unknown || looked.bisect.is_some() {
+        return Ok(());
+    }
+    let plan = plan_holds(looked, question);
+    if plan.obstacle.is_none() {
+        output.complain(&plan_words(&plan, args.downtime));
+    }
+    let journal = args.state.journal();
+    let session = journal::lock(&journal, output)?;
+    let watchdog = args.state.watchdog()?;
+    let mut words = watchdog.words.clone();
+    "bisect-guard".clone_into(&mut words[0]);
+    let setting = HoldSetting {
+        journal: &journal,
+        session: &session,
+        origin: journal::origin(),
+        command: journal::command_line(),
+        guard: GuardStarter {
+            program: watchdog.program.clone(),
+            words,
+        },
+        watchdog,
+        interrupted: surefoot_sys::take_interrupt,
+        downtime: Duration::from_secs(args.downtime),
+    };
+    let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
+    let mut watch = |name: &str, spent: Duration| {
+        line.set(format!(
+            "{} is held; {:.1} s of downtime so far",
+            escape(name),
+            spent.as_secs_f64()
+        ));
+    };
+    let held = hold_and_ask(&plan, question, &setting, &mut watch);
+    drop(line);
+    let report = held.map_err(|error| match error {
+        HoldError::Target(error) => failure(&error),
+        HoldError::Journal(error) => journal::failure(&error),
+    })?;
+    if let Some([hop]) = report.conclusion.as_ref().map(|it| &it.narrowed_to[..]) {
+        looked.bisect = offer_bisect(&looked.scene, *hop, question.expect.as_deref());
+    }
+    looked.holds = Some(report);
+    Ok(())
+}
+
+/// What will be held, before it is.
+fn plan_words(plan: &HoldPlan, downtime: u64) -> String {
+    let mut text = format!(
+        "The cause is unknown. Each of these is held for at most {}.{} s and goes on then, {downtime} s in all \
+         (--downtime):\n",
+        plan.each_millis / 1000,
+        plan.each_millis % 1000 / 100
+    );
+    for daemon in &plan.daemons {
+        let _ = writeln!(text, "  {}", escape(daemon));
+    }
+    for (daemon, why) in &plan.refused {
+        let _ = writeln!(text, "  not {}: {}", escape(daemon), escape(why));
+    }
+    text
 }
 
 /// Random bytes; zeros where there are none, which only makes a first message of TLS less usual.

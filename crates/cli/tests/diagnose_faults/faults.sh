@@ -100,3 +100,26 @@ haproxy_backend_down() {
     printf 'defaults\n  mode http\n  timeout connect 2s\n  timeout client 9s\n  timeout server 9s\nfrontend f\n  bind 127.0.0.1:80\n  default_backend b\nbackend b\n  server one 127.0.0.1:3001 check inter 200ms\n' > /etc/haproxy/haproxy.cfg
     haproxy -D -f /etc/haproxy/haproxy.cfg; waits 5 listens 80; sleep 1; page
 }
+
+# The cause is unknown until daemons are held, one after another.
+stopped() { grep -qs '^State:.T' /proc/[0-9]*/status; }
+none_stopped() { ! stopped; }
+breaks() { page --break --state-dir $here/state "$@"; none_stopped || fail "a process is still stopped"; }
+break_killed() { # kill -9 while a daemon is held, a little later each time: it goes on
+    export BUG=1 QUIET=1; start_all
+    for pause in 0 0.1 0.3 0.6; do
+        "$surefoot" diagnose http://127.0.0.1/ --break --state-dir $here/state >/dev/null 2>&1 & tool=$!
+        waits 10 stopped; sleep $pause; kill -KILL $tool; wait $tool 2>/dev/null; waits 10 none_stopped
+    done
+    waits 5 sh -c '! "$0" changes --state-dir $1/state --format json | grep -q "\"armed\""' "$surefoot" $here
+    curl -s -o /dev/null -w '{"answer": {"status": %{http_code}}}' -m 5 http://127.0.0.1/
+}
+break_posted() { export QUIET=1; rmdir uploads; start_all; breaks --method POST --data x; }
+break_frozen() { start_all; kill -STOP $db; page --break --state-dir $here/state; }
+break_bug() { export BUG=1 QUIET=1; start_all; breaks; }
+break_quiet_no_table() { export QUIET=1; start_all; sql "DROP TABLE item"; breaks; }
+break_front() { nginx_http="    server { listen 127.0.0.1:80; location /x { proxy_pass http://127.0.0.1:8080; }
+        location / { add_header X-Site one; return 500; } }"; start_all; breaks; }
+break_rewrite_loop() { nginx_http="    server { listen 127.0.0.1:80; root $here/www;
+        location / { try_files \$uri /index.html; }
+        rewrite ^/(.*)\$ /x/\$1 last; }"; echo page > www/index.html; start_nginx; breaks; }

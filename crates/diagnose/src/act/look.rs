@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use surefoot_host::{Host, LiveOptions, SocketKind};
 
+use super::breaking::HoldReport;
 use super::builder::ChainBuilder;
 use super::front::{ask_page, ask_page_with_curl, run_test};
 use super::log_tail::{LogMark, out_of_memory};
@@ -22,8 +23,9 @@ use crate::error::DiagnoseError;
 use crate::observation::{
     ConnectOutcome, HopFacts, ReplyOutcome, Scene, ShownSymptom, SymptomOutcome,
 };
+use crate::offer::{BisectOffer, offer_bisect};
 use crate::target::{AskedTarget, AskedUrl, parse_target};
-use crate::verdict::{SceneDiagnosis, diagnose_scene};
+use crate::verdict::{SceneDiagnosis, diagnose_scene, suspected_config};
 
 /// The symptom is waited for no longer.
 const SYMPTOM_PATIENCE: Duration = Duration::from_secs(4);
@@ -63,10 +65,17 @@ pub struct LookedAt {
     pub says_what_is_good: bool,
     /// Milliseconds that it took.
     pub millis: u64,
+    /// What holding daemons showed, where that was asked for and done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<HoldReport>,
+    /// Where the fault lies in a configuration: the bisection of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bisect: Option<BisectOffer>,
 }
 
 /// The first hop, and how to ask it.
-struct AskedFront {
+#[derive(Clone)]
+pub(super) struct AskedFront {
     address: HopAddress,
     protocol: HopProtocol,
     url: Option<AskedUrl>,
@@ -129,16 +138,23 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     read_logs(&mut scene, &marks, &logs);
     link_by_logs(&mut scene);
     let diagnosis = diagnose_scene(&scene);
+    let bisect = suspected_config(&scene, &diagnosis)
+        .and_then(|hop| offer_bisect(&scene, hop, question.expect.as_deref()));
     Ok(LookedAt {
         target: question.target.clone(),
         scene,
         diagnosis,
         says_what_is_good: question.expect.is_some() || question.test.is_some(),
         millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        holds: None,
+        bisect,
     })
 }
 
-fn fronts_of(target: &AskedTarget, host: &Host) -> Result<Vec<AskedFront>, DiagnoseError> {
+pub(super) fn fronts_of(
+    target: &AskedTarget,
+    host: &Host,
+) -> Result<Vec<AskedFront>, DiagnoseError> {
     match target {
         AskedTarget::Url(url) => {
             let addresses = match url.address() {
@@ -267,24 +283,10 @@ fn show_symptom(
     let sockets = host.sockets.iter().flatten();
     let known: BTreeSet<u64> = sockets.map(|socket| socket.inode).collect();
     let is_over = std::sync::Arc::new(AtomicBool::new(false));
-    let (test, url, address) = (
-        question.test.clone(),
-        front.url.clone(),
-        front.address.clone(),
-    );
-    let (http, expect) = (http_question(question, front), question.expect.clone());
+    let (asked, front) = (question.clone(), front.clone());
     let told = std::sync::Arc::clone(&is_over);
     let thread = std::thread::spawn(move || {
-        let shown = match (&test, &url) {
-            (Some(test), _) => run_test(test, SYMPTOM_PATIENCE),
-            (None, Some(url)) if url.is_https => {
-                ask_page_with_curl(url, &http, expect.as_deref(), SYMPTOM_PATIENCE)
-            }
-            (None, Some(url)) => {
-                ask_page(url, &address, &http, expect.as_deref(), SYMPTOM_PATIENCE)
-            }
-            (None, None) => ShownSymptom::default(),
-        };
+        let shown = ask_once(&asked, &front, SYMPTOM_PATIENCE);
         told.store(true, Ordering::Release);
         shown
     });
@@ -301,6 +303,22 @@ fn show_symptom(
         samples,
         host,
     )
+}
+
+/// Shows the symptom once, the way that the user asks.
+pub(super) fn ask_once(
+    question: &DiagnoseQuestion,
+    front: &AskedFront,
+    patience: Duration,
+) -> ShownSymptom {
+    let http = http_question(question, front);
+    let expect = question.expect.as_deref();
+    match (&question.test, &front.url) {
+        (Some(test), _) => run_test(test, patience),
+        (None, Some(url)) if url.is_https => ask_page_with_curl(url, &http, expect, patience),
+        (None, Some(url)) => ask_page(url, &front.address, &http, expect, patience),
+        (None, None) => ShownSymptom::default(),
+    }
 }
 
 /// `AttemptFails` of this network: connections that were refused on the way to being made.

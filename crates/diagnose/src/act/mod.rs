@@ -1,8 +1,10 @@
 //! Looking: what connects the pure parts with the machine. Only what is here reads, connects or starts anything.
 
+mod breaking;
 mod builder;
 mod config_place;
 mod front;
+mod hold;
 mod hop_files;
 mod log_tail;
 mod look;
@@ -12,4 +14,6 @@ mod program_files;
 mod samples;
 mod threads;
 
+pub use breaking::{HoldPlan, HoldReport, HoldSetting, HoldStep, hold_and_ask, plan_holds};
+pub use hold::DaemonHold;
 pub use look::{DiagnoseQuestion, LookedAt, look_and_diagnose};

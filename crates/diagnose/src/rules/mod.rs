@@ -53,6 +53,8 @@ pub(crate) struct RuleMatch {
     pub blames: Option<usize>,
     /// Whether something written while the symptom was shown says that it is the reason.
     pub is_witnessed: bool,
+    /// Whether it lies in what the daemon's configuration says.
+    pub lies_in_config: bool,
 }
 
 /// A way from observations to a cause.
@@ -164,6 +166,16 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
         Some(HopAddress::Unix(path)) => format!("ls -l {path}"),
         Some(_) => "ss -ltnp   # what listens, and where".to_owned(),
         None => "systemctl --failed".to_owned(),
+    }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quote(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@%+=".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

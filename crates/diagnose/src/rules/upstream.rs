@@ -89,6 +89,7 @@ pub(super) fn denied(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         // One line alone may be of another request.
         at_most: (asked.is_none() && denied.len() < 2).then_some(CauseCertainty::Possible),
         is_witnessed: true,
+        ..RuleMatch::default()
     })
 }
 

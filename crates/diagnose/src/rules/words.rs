@@ -221,6 +221,17 @@ const KNOWN: &[KnownWords] = &[
     ),
 ];
 
+/// The words that speak of what the writer's own configuration says.
+const LIES_IN_CONFIG: &[&str] = &[
+    "exceeded the limit of 10 internal redirects",
+    "rewrite or internal redirection cycle",
+    "worker_connections are not enough",
+    "upstream sent too big header",
+    "client intended to send too large body",
+    "no resolver defined to resolve",
+    "Primary script unknown",
+];
+
 /// A line that was written while the symptom was shown, or the answer itself, names a known fault.
 pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
@@ -307,5 +318,7 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         blames,
         at_most: is_alone.then_some(CauseCertainty::Possible),
         is_witnessed: true,
+        lies_in_config: known.blamed == Writer
+            && LIES_IN_CONFIG.iter().any(|word| known.words.contains(word)),
     })
 }

@@ -118,8 +118,14 @@ _surefoot() {
             surefoot__subcmd__consoles__subcmd__help,set)
                 cmd="surefoot__subcmd__consoles__subcmd__help__subcmd__set"
                 ;;
+            surefoot__subcmd__firewall,apply)
+                cmd="surefoot__subcmd__firewall__subcmd__apply"
+                ;;
             surefoot__subcmd__firewall,check)
                 cmd="surefoot__subcmd__firewall__subcmd__check"
+                ;;
+            surefoot__subcmd__firewall,confirm)
+                cmd="surefoot__subcmd__firewall__subcmd__confirm"
                 ;;
             surefoot__subcmd__firewall,diff)
                 cmd="surefoot__subcmd__firewall__subcmd__diff"
@@ -145,6 +151,9 @@ _surefoot() {
             surefoot__subcmd__firewall,replay)
                 cmd="surefoot__subcmd__firewall__subcmd__replay"
                 ;;
+            surefoot__subcmd__firewall,rollback)
+                cmd="surefoot__subcmd__firewall__subcmd__rollback"
+                ;;
             surefoot__subcmd__firewall,show)
                 cmd="surefoot__subcmd__firewall__subcmd__show"
                 ;;
@@ -157,8 +166,14 @@ _surefoot() {
             surefoot__subcmd__firewall,why-not)
                 cmd="surefoot__subcmd__firewall__subcmd__why__subcmd__not"
                 ;;
+            surefoot__subcmd__firewall__subcmd__help,apply)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__apply"
+                ;;
             surefoot__subcmd__firewall__subcmd__help,check)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__check"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,confirm)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__confirm"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,diff)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__diff"
@@ -183,6 +198,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,replay)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__replay"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,rollback)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__rollback"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,show)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__show"
@@ -271,8 +289,14 @@ _surefoot() {
             surefoot__subcmd__help__subcmd__consoles,set)
                 cmd="surefoot__subcmd__help__subcmd__consoles__subcmd__set"
                 ;;
+            surefoot__subcmd__help__subcmd__firewall,apply)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__apply"
+                ;;
             surefoot__subcmd__help__subcmd__firewall,check)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__check"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,confirm)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__confirm"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,diff)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__diff"
@@ -294,6 +318,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,replay)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__replay"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,rollback)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__rollback"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,show)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__show"
@@ -1082,12 +1109,64 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach replay spoof simplify check help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find diff flush reach replay spoof simplify check apply confirm rollback help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__apply)
+            opts="-v -q -h -V --confirm-within --dry-run --even-if-locked-out --policy --same-session --no-wait --rules-format --state-dir --format --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --rules-format)
+                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1157,6 +1236,31 @@ _surefoot() {
                     ;;
                 --least)
                     COMPREPLY=($(compgen -W "note warning high critical" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__confirm)
+            opts="-v -q -h -V --same-session --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1431,7 +1535,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find diff flush reach replay spoof simplify check help"
+            opts="show explain why-not prove find diff flush reach replay spoof simplify check apply confirm rollback help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1444,7 +1548,35 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__confirm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1557,6 +1689,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1844,6 +1990,31 @@ _surefoot() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__rollback)
+            opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --color)
@@ -2312,7 +2483,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find diff flush reach replay spoof simplify check"
+            opts="show explain why-not prove find diff flush reach replay spoof simplify check apply confirm rollback"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2325,7 +2496,35 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__confirm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2424,6 +2623,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

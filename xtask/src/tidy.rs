@@ -15,6 +15,18 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("ruleset", &["report"]),
     ("netfilter", &["report", "ruleset"]),
     ("firewall", &["netfilter", "report", "ruleset"]),
+    (
+        "apply",
+        &[
+            "firewall",
+            "host",
+            "journal",
+            "netfilter",
+            "report",
+            "ruleset",
+            "sys",
+        ],
+    ),
     ("processes", &["host", "report", "sys"]),
     ("consoles", &["host", "journal", "report"]),
     ("bisect", &["journal"]),
@@ -36,6 +48,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "apply",
             "bisect",
             "check",
             "consoles",

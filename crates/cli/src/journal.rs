@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use surefoot_apply::RulesChange;
 use surefoot_bisect::ConfigIntervention;
 use surefoot_consoles::ConsoleChange;
 use surefoot_diagnose::DaemonHold;
@@ -43,7 +44,8 @@ impl StateDirArgs {
             .kinds
             .with::<ConsoleChange>(ConsoleChange::KIND)
             .with::<ConfigIntervention>(ConfigIntervention::KIND)
-            .with::<DaemonHold>(DaemonHold::KIND);
+            .with::<DaemonHold>(DaemonHold::KIND)
+            .with::<RulesChange>(RulesChange::KIND);
         Journal::new(options)
     }
 

@@ -131,7 +131,25 @@ bisect() {
     done
     "$program" "${words[@]}" --state-dir state
 }
+# Rules of a network of its own, with rules that are armed where an example settles them.
+in_firewall() {
+    unshare -n bash -c '
+        ip link set lo up
+        firewall() { "$program" firewall "$@" --state-dir state; }
+        arm() { firewall apply "$@" --same-session --even-if-locked-out --no-wait -q > /dev/null || exit 9; }
+        case "$2" in
+        apply) case "$*" in
+            *--dry-run*) firewall "${@:2}" --same-session ;;
+            *) arm "${@:3}"; firewall rollback -q ;;
+            esac ;;
+        confirm) arm new.nft; firewall confirm --same-session ;;
+        rollback) arm new.nft; firewall rollback ;;
+        esac' - "$@" || [ $? -eq 1 ] || exit 9
+}
 surefoot() {
+    case "$1 $2" in
+    "firewall apply"|"firewall confirm"|"firewall rollback") in_firewall "$@"; return ;;
+    esac
     case "$1" in
     bisect) bisect "$@"; return ;;
     edit|changes|undo|confirm|rollback) journal "$@"; return ;;
@@ -185,6 +203,7 @@ echo old > etc/hosts
 echo a > etc/motd
 cp "$examples/web.v4" rules.v4
 cp "$examples/web.v4" old.v4
+cp "$examples/web.v6" rules.v6
 cp "$examples/web.v6" old.v6
 cp "$examples/web.nft" ruleset.nft
 cp "$examples/web.nft" new.nft

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::command::{COMMAND_LIMIT, CommandBounds};
+use crate::command::{COMMAND_LIMIT, CommandBounds, run_command};
 use crate::error::JournalError;
 use crate::storage::Storage;
 use crate::vault::ContentVault;
@@ -179,6 +179,12 @@ impl<'a> EntryRoom<'a> {
     /// How long a program that belongs to the change may take.
     pub fn command_limit(&self) -> Duration {
         self.bounds.longest
+    }
+
+    /// Runs a program that belongs to the change, with an input, and gives its output. It is ended when it
+    /// takes longer than [`EntryRoom::command_limit`].
+    pub fn run_program(&self, words: &[String], input: &[u8]) -> Result<Vec<u8>, JournalError> {
+        run_command(words, input, self.bounds)
     }
 
     pub(crate) fn command_bounds(&self) -> CommandBounds {

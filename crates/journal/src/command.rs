@@ -41,6 +41,19 @@ enum WaitEnd {
     Interrupted,
 }
 
+/// Runs a program with an input, for at most so long, and gives its output.
+pub fn run_program(
+    words: &[String],
+    input: &[u8],
+    longest: Duration,
+) -> Result<Vec<u8>, JournalError> {
+    let bounds = CommandBounds {
+        longest,
+        interrupted: || false,
+    };
+    run_command(words, input, bounds)
+}
+
 /// Runs a program with an input and gives its output. Fails if the program does, or if its bounds end it.
 pub(crate) fn run_command(
     words: &[String],

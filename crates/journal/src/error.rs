@@ -126,6 +126,12 @@ pub enum JournalError {
         /// What both touch.
         thing: String,
     },
+    /// A change refuses, for a reason of its own kind.
+    #[error("{why}")]
+    KindRefused {
+        /// The reason.
+        why: String,
+    },
     /// The change would change nothing.
     #[error("nothing would change")]
     NothingToChange,

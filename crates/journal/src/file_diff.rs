@@ -121,7 +121,7 @@ fn attribute_lines(text: &mut String, shown: &str, old: &FileAttributes, new: &F
 }
 
 /// A unified diff of two contents; one line where they are no text.
-pub(crate) fn content_diff(shown: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
+pub fn content_diff(shown: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     let text_of = |bytes: Option<&[u8]>| match bytes {
         None => Some(String::new()),
         Some(bytes) if bytes.contains(&0) => None,

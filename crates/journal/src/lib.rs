@@ -58,11 +58,13 @@ mod watchdog;
 
 pub use change::{Change, ChangeDescription, ChangeKinds, ChangeStanding, EntryRoom};
 pub use clock::{JournalClock, SystemClock};
+pub use command::run_program;
 pub use entry::{
     ChangeOrigin, ENTRY_VERSION, EntryArming, EntryProblem, EntryState, JournalEntry, LogStep,
     WorkUnderWay,
 };
 pub use error::{JournalError, TargetProblem};
+pub use file_diff::content_diff;
 pub use file_flags::FileFlags;
 pub use file_plan::WantedFile;
 pub use file_set::{FileSetChange, resolve_target};

@@ -462,10 +462,11 @@ impl WatchdogStarter {
     }
 }
 
-/// Whether systemd runs this machine, and sees the files that this process sees.
+/// Whether systemd runs this machine, and sees the files and the network that this process sees.
 pub fn systemd_runs() -> bool {
-    let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    Path::new("/run/systemd/system").is_dir() && mounts("self") == mounts("1")
+    let space = |process: &str, kind| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
+    let is_shared = |kind| space("self", kind) == space("1", kind);
+    Path::new("/run/systemd/system").is_dir() && is_shared("mnt") && is_shared("net")
 }
 
 #[cfg(test)]

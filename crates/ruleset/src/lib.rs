@@ -9,5 +9,5 @@ mod load;
 pub mod model;
 pub mod parse;
 
-pub use load::{Format, Input, Loaded, load, load_including};
+pub use load::{Format, Input, Loaded, guess_format, load, load_including};
 pub use parse::nft::{FindIncluded, IncludedFile};

@@ -285,6 +285,11 @@ fn add_table(tables: &mut Vec<Table>, table: Table) {
     }
 }
 
+/// Guesses the format of a text by the first line that says something, and the family by its words and name.
+pub fn guess_format(name: &str, text: &str) -> Option<Format> {
+    sniff(name, text)
+}
+
 /// Tells the format by the first line that says something.
 fn sniff(name: &str, text: &str) -> Option<Format> {
     let lines = text.lines().map(str::trim_start);

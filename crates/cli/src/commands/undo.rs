@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
+use surefoot_apply::RulesChange;
 use surefoot_journal::{ChangeRequest, EntryState, JournalEntry, JournalError};
 
 use super::Status;
@@ -146,6 +147,16 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
     args.state.remind(output);
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
+    if let Ok(entry) = journal.entry(number)
+        && entry.kind == RulesChange::KIND
+    {
+        // That they stay may only be said by a connection which shows that new ones get in.
+        return Err(
+            Failure::refused(format!("{} changed the firewall", call(&entry)))
+                .hint("confirm it with `surefoot firewall confirm`, from a new connection")
+                .left("Nothing was changed."),
+        );
+    }
     let entry = session.confirm(number).map_err(|error| {
         let left = match journal.entry(number) {
             Ok(entry) if entry.under_way.is_some() => {

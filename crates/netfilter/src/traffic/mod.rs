@@ -42,7 +42,7 @@ pub use rule_name::RuleName;
 use surefoot_report::Problem;
 
 use crate::packet::PacketPath;
-use surefoot_ruleset::model::{Field, Match, NamePattern, Range, ct_state};
+use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range, ct_state, ct_status};
 
 /// Packets that have something in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +117,38 @@ impl Traffic {
             conditions: conditions.into(),
             ..Self::default()
         }
+    }
+
+    /// Of these packets those with exactly one of these combinations of TCP flags.
+    #[must_use]
+    pub fn with_tcp_flags(mut self, combinations: &[u8]) -> Self {
+        let ranges = combinations
+            .iter()
+            .map(|flags| Range::one(u128::from(*flags)));
+        let part = ends::field_part(Field::TcpFlags, ranges.collect());
+        self.conditions.push(TrafficCondition {
+            negated: false,
+            parts: vec![part],
+        });
+        self
+    }
+
+    /// Of these packets those of connections that NAT does not rewrite.
+    #[must_use]
+    pub fn without_nat(mut self) -> Self {
+        let part = ConditionPart::Match(Match::Field {
+            operand: Operand {
+                field: Field::CtStatus,
+                mask: Some(ct_status::SNAT | ct_status::DNAT),
+            },
+            negated: false,
+            ranges: vec![Range::one(0)],
+        });
+        self.conditions.push(TrafficCondition {
+            negated: false,
+            parts: vec![part],
+        });
+        self
     }
 
     /// The interface names that it speaks of.

@@ -1,6 +1,8 @@
 //! `surefoot firewall`: one file per question about rules.
 
+mod apply;
 mod check;
+mod confirm;
 mod diff;
 mod explain;
 mod flush;
@@ -51,6 +53,9 @@ pub(crate) enum FirewallCommand {
     Spoof(spoof::SpoofArgs),
     Simplify(simplify::SimplifyArgs),
     Check(check::FirewallCheckArgs),
+    Apply(apply::ApplyArgs),
+    Confirm(confirm::ConfirmRulesArgs),
+    Rollback(confirm::RollBackRulesArgs),
 }
 
 /// Runs the command.
@@ -68,6 +73,9 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
         FirewallCommand::Spoof(args) => spoof::run(args, output),
         FirewallCommand::Simplify(args) => simplify::run(args, output),
         FirewallCommand::Check(args) => check::run(args, output),
+        FirewallCommand::Apply(args) => apply::run(args, output),
+        FirewallCommand::Confirm(args) => confirm::run(args, output),
+        FirewallCommand::Rollback(args) => confirm::roll_back(args, output),
     }
 }
 

@@ -1,0 +1,260 @@
+//! The change of loaded rules as the journal makes it.
+//!
+//! Before and after are listings of the same tables and sets, and one function brings the kernel to either
+//! of them; so making the change, taking it back and undoing it later are the same act.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use surefoot_journal::{
+    Change, ChangeDescription, ChangeStanding, EntryRoom, JournalError, StoredContent, content_diff,
+};
+
+use super::rehearse::Rehearsal;
+use super::tools::{RuleTools, read_state};
+use crate::login::LoginRecord;
+use crate::steps::steps_to;
+use crate::units::{RuleState, UnitKey};
+
+/// A change of the rules in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesChange {
+    title: String,
+    tools: RuleTools,
+    /// What is changed.
+    keys: Vec<UnitKey>,
+    /// The network whose rules they are, as `/proc` names it.
+    network: String,
+    /// The boot in which they were loaded.
+    boot: String,
+    /// The connections that were there.
+    logins: LoginRecord,
+    before: Option<StoredContent>,
+    after: Option<StoredContent>,
+    #[serde(skip)]
+    planned: PlannedStates,
+}
+
+/// What was planned, until it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct PlannedStates {
+    /// What must be there; whatever is there is replaced if nothing is said.
+    before: Option<RuleState>,
+    after: RuleState,
+}
+
+impl RulesChange {
+    /// The name of this kind of change.
+    pub const KIND: &'static str = "firewall rules";
+
+    /// A change from the rules in force to those of a rehearsal.
+    pub fn plan(
+        title: String,
+        tools: RuleTools,
+        before: RuleState,
+        rehearsal: Rehearsal,
+        logins: LoginRecord,
+    ) -> Self {
+        Self {
+            title,
+            tools,
+            keys: rehearsal.changed,
+            network: String::new(),
+            boot: String::new(),
+            logins,
+            before: None,
+            after: None,
+            planned: PlannedStates {
+                before: Some(before),
+                after: rehearsal.after,
+            },
+        }
+    }
+
+    /// Reads the record of an entry.
+    pub fn from_record(record: &Value) -> Option<Self> {
+        serde_json::from_value(record.clone()).ok()
+    }
+
+    /// The connections that were there when the rules were loaded.
+    pub fn logins(&self) -> &LoginRecord {
+        &self.logins
+    }
+
+    fn state(
+        room: &EntryRoom<'_>,
+        kept: Option<&StoredContent>,
+    ) -> Result<RuleState, JournalError> {
+        let Some(kept) = kept else {
+            return Ok(RuleState::default());
+        };
+        let bytes = room.vault.fetch(kept)?;
+        serde_json::from_slice(&bytes).map_err(|error| JournalError::DamagedBackup {
+            path: room.vault.folder().join(&kept.file),
+            why: error.to_string(),
+        })
+    }
+
+    fn now(&self, room: &EntryRoom<'_>) -> Result<RuleState, JournalError> {
+        read_state(&self.tools, &|words, input| room.run_program(words, input))
+    }
+
+    fn go_to(&self, state: &RuleState, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        let run = |words: &[String], input: &[u8]| room.run_program(words, input);
+        let sets = self.tools.set_names(&run)?;
+        let steps = steps_to(state, &self.keys, self.tools.has_nft(), &sets);
+        self.tools.run_steps(&steps, &run)
+    }
+
+    fn is_same_boot(&self) -> bool {
+        self.boot == boot_name()
+    }
+
+    /// Refuses to act on the rules of another network than those that were changed.
+    fn check_network(&self) -> Result<(), JournalError> {
+        let here = network_name();
+        if !self.is_same_boot() || self.network == here {
+            return Ok(());
+        }
+        Err(JournalError::KindRefused {
+            why: format!(
+                "these rules were loaded in another network namespace, {}; this is {here}",
+                self.network
+            ),
+        })
+    }
+
+    fn same(&self, one: &RuleState, other: &RuleState) -> usize {
+        let keys = self.keys.iter();
+        keys.filter(|key| one.normal(key) == other.normal(key))
+            .count()
+    }
+
+    fn diff(&self, from: &RuleState, to: &RuleState) -> String {
+        let mut text = String::new();
+        for key in &self.keys {
+            let (old, new) = (from.normal(key), to.normal(key));
+            if old != new {
+                let bytes = |text: Option<String>| text.map(String::into_bytes);
+                let (old, new) = (bytes(old), bytes(new));
+                let diff = content_diff(&key.to_string(), old.as_deref(), new.as_deref());
+                let _ = write!(text, "{diff}");
+            }
+        }
+        text
+    }
+}
+
+impl Change for RulesChange {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn describe(&self, room: &EntryRoom<'_>) -> Result<ChangeDescription, JournalError> {
+        let before = Self::state(room, self.before.as_ref())?;
+        let after = Self::state(room, self.after.as_ref())?;
+        Ok(ChangeDescription {
+            title: self.title.clone(),
+            diff: self.diff(&before, &after),
+            // Tables work together: whoever changes one while another is armed is proved nothing.
+            touches: vec!["firewall rules".to_owned()],
+        })
+    }
+
+    fn back_up(&mut self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {
+        self.network = network_name();
+        self.boot = boot_name();
+        let now = self.now(room)?;
+        if let Some(planned) = &self.planned.before {
+            let changed = planned.changed_units(&now);
+            if let Some(key) = changed.first() {
+                return Err(JournalError::KindRefused {
+                    why: format!("{key} was changed by another program meanwhile; begin again"),
+                });
+            }
+        }
+        let keep = |room: &mut EntryRoom<'_>, name: &str, state: &RuleState| {
+            let bytes = serde_json::to_vec(state).unwrap_or_default();
+            room.keep(name, &bytes)
+        };
+        self.before = Some(keep(room, "before", &now)?);
+        self.after = Some(keep(room, "after", &self.planned.after)?);
+        Ok(())
+    }
+
+    fn apply(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        self.check_network()?;
+        self.go_to(&Self::state(room, self.after.as_ref())?, room)
+    }
+
+    fn verify(&self, room: &EntryRoom<'_>) -> Result<ChangeStanding, JournalError> {
+        self.check_network()?;
+        let now = self.now(room)?;
+        let before = Self::state(room, self.before.as_ref())?;
+        let after = Self::state(room, self.after.as_ref())?;
+        let all = self.keys.len();
+        let as_either = |key: &&UnitKey| {
+            let there = now.normal(key);
+            there == before.normal(key) || there == after.normal(key)
+        };
+        Ok(if self.same(&now, &after) == all {
+            ChangeStanding::After
+        } else if self.same(&now, &before) == all {
+            ChangeStanding::Before
+        } else if self.keys.iter().all(|key| as_either(&key)) {
+            ChangeStanding::Between
+        } else {
+            ChangeStanding::Elsewhere {
+                diff: self.diff(&after, &now),
+            }
+        })
+    }
+
+    fn revert(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+        if !self.is_same_boot() {
+            room.note_left(
+                "the machine was started anew since: the rules are those that it loads when it starts",
+            );
+            return Ok(());
+        }
+        self.check_network()?;
+        self.go_to(&Self::state(room, self.before.as_ref())?, room)
+    }
+
+    fn load(&self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {
+        for kept in self.before.iter().chain(&self.after) {
+            room.vault.load(kept)?;
+        }
+        Ok(())
+    }
+
+    fn reversal(&self, room: &EntryRoom<'_>) -> Result<Box<dyn Change>, JournalError> {
+        Ok(Box::new(Self {
+            before: None,
+            after: None,
+            planned: PlannedStates {
+                before: None,
+                after: Self::state(room, self.before.as_ref())?,
+            },
+            ..self.clone()
+        }))
+    }
+
+    fn to_record(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// The name of this network; empty if it cannot be told.
+fn network_name() -> String {
+    let link = std::fs::read_link("/proc/thread-self/ns/net");
+    link.map(|link| link.display().to_string())
+        .unwrap_or_default()
+}
+
+/// The name of this boot; empty if it cannot be told.
+fn boot_name() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.map(|text| text.trim().to_owned()).unwrap_or_default()
+}

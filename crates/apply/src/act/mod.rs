@@ -1,0 +1,9 @@
+//! What reads and loads rules: the only part of the crate that runs programs.
+
+mod change;
+mod rehearse;
+mod tools;
+
+pub use change::RulesChange;
+pub use rehearse::{Rehearsal, rehearse};
+pub use tools::{RuleTools, read_state, rules_in_force};

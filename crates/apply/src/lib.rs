@@ -1,0 +1,26 @@
+//! Changing a firewall without locking yourself out.
+//!
+//! New rules are first loaded in a network of their own ([`rehearse`]), together with the rules that are in
+//! force and back again: what the kernel lists there is what was meant, and the way back is known to work
+//! before it is needed. The listing is what [`prove_access`] asks whether you stay in. [`RulesChange`] then
+//! loads it, one transaction a mechanism, and takes it back exactly, through the journal and its watchdog.
+
+mod access;
+mod act;
+mod cut;
+mod error;
+mod loader;
+mod login;
+mod steps;
+mod units;
+
+pub use access::{
+    AccessAnswer, AccessQuestion, AccessVerdict, access_questions, policy_questions, prove_access,
+};
+pub use act::{Rehearsal, RuleTools, RulesChange, read_state, rehearse, rules_in_force};
+pub use cut::{CutConnection, cut_connections};
+pub use error::ApplyError;
+pub use loader::{RuleFile, backend_of_host};
+pub use login::{ConfirmProblem, LoginConnection, LoginRecord, find_logins};
+pub use steps::{LoadStep, steps_to};
+pub use units::{RuleState, RuleUnit, UnitKey};

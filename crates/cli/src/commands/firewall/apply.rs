@@ -1,0 +1,545 @@
+//! `surefoot firewall apply`: rules tried, proved, loaded under a watchdog, and kept when they are confirmed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use surefoot_apply::{
+    AccessAnswer, AccessVerdict, ApplyError, CutConnection, LoginRecord, Rehearsal, RuleFile,
+    RuleState, RuleTools, RulesChange, access_questions, backend_of_host, cut_connections,
+    policy_questions, prove_access, rehearse, rules_in_force,
+};
+use surefoot_firewall::ask::{self, DiffSide, Difference};
+use surefoot_firewall::{LoadedFrom, LoadedRules};
+use surefoot_journal::{
+    ArmRequest, ChangeRequest, EntryState, Journal, JournalEntry, JournalError,
+};
+use surefoot_netfilter::exact::Budget;
+use surefoot_netfilter::traffic::{Traffic, policy};
+use surefoot_report::{Problem, Source, escape};
+
+use super::Status;
+use crate::args::{AnswerFormat, FactsArgs, RulesFormat};
+use crate::error::Failure;
+use crate::input;
+use crate::journal::{self, StateDirArgs, escape_lines, failure};
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// Load rules that let you stay in, and take them back unless you confirm them
+///
+/// The files are loaded in a network of their own first. What the kernel made of them there is asked, for all
+/// packets, whether the ssh connections stay, new ones from the same addresses get in, and loopback and replies
+/// stay accepted, with every sentence of the policy; else nothing is touched, and a packet shows why. Then they
+/// are loaded, read back, and taken back after `--confirm-within`, whatever becomes of this terminal, unless
+/// `surefoot firewall confirm` comes from a new connection. A table or a set that a file does not name stays.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The files are those of iptables-save, ip6tables-save, nft and ipset save, all in one change.
+
+Examples:
+  sudo surefoot firewall apply rules.v4 --dry-run
+  sudo surefoot firewall apply rules.v4 rules.v6 --confirm-within 2m
+  sudo surefoot firewall apply ruleset.nft
+  sudo surefoot firewall confirm            # from a new connection: they stay
+  sudo surefoot firewall rollback           # the old rules, now
+
+Exit status:
+  0  in force and confirmed, or nothing would change
+  1  refused: you might not stay in; or taken back, as nothing confirmed it
+  2  bad usage or bad input
+  3  not permitted
+  4  the change failed and was rolled back
+  5  the change failed and the machine is not as it was before")]
+pub(crate) struct ApplyArgs {
+    /// The files; `-` is standard input
+    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Take the rules back after so long unless they are confirmed, such as 60s or 5m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = journal::parse_duration)]
+    confirm_within: u64,
+    /// Try, prove and compare, and load nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Load them although you might not stay in; they are taken back all the same unless they are
+    /// confirmed
+    #[arg(long)]
+    even_if_locked_out: bool,
+    /// Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    policy: Option<PathBuf>,
+    /// Accept no ssh connection above this process, as on a console or in tmux: every open ssh
+    /// connection has to stay then
+    #[arg(long)]
+    same_session: bool,
+    /// Load them and return, without waiting for the confirmation
+    #[arg(long)]
+    no_wait: bool,
+    /// The format of the files, where the text does not tell
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    rules_format: Option<RulesFormat>,
+    #[command(flatten)]
+    state: StateDirArgs,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
+}
+
+/// Where the policy of a machine lies.
+const POLICY: &str = "/etc/surefoot/firewall.policy";
+/// Connections that are looked at, and that are shown.
+const MOST_CONNECTIONS: usize = 2000;
+const SHOWN_CONNECTIONS: usize = 10;
+/// Parts of a change that are shown.
+const PARTS: usize = 8;
+/// What the comparison may cost for a family and a way: some seconds. What costs more is left out of what is
+/// shown, and says so; whether you stay in is another question.
+const BUDGET: Budget = Budget {
+    nodes: 1 << 23,
+    steps: 1 << 25,
+};
+/// How often the entry is looked at while its confirmation is waited for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// What an application came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ApplyOutcome {
+    /// The rules in force are these already.
+    Unchanged,
+    /// You might not stay in.
+    Refused,
+    /// Tried and proved only.
+    DryRun,
+    /// In force until the deadline, unless that is confirmed.
+    Armed,
+    /// In force, and confirmed.
+    Confirmed,
+    /// Taken back.
+    RolledBack,
+}
+
+/// An application as JSON.
+#[derive(Serialize)]
+struct ApplyAnswer<'a> {
+    outcome: ApplyOutcome,
+    changed: Vec<String>,
+    access: &'a [AccessAnswer],
+    cut: &'a [CutConnection],
+    difference: Option<&'a Difference>,
+    entry: Option<&'a JournalEntry>,
+}
+
+/// What was found before anything is touched.
+struct PlannedRules {
+    tools: RuleTools,
+    before: RuleState,
+    rehearsal: Rehearsal,
+    logins: LoginRecord,
+    access: Vec<AccessAnswer>,
+    cut: Vec<CutConnection>,
+    difference: Difference,
+}
+
+impl ApplyArgs {
+    fn answer(
+        &self,
+        outcome: ApplyOutcome,
+        planned: &PlannedRules,
+        entry: Option<&JournalEntry>,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        if self.format == AnswerFormat::Text {
+            return Ok(());
+        }
+        let changed = planned.rehearsal.changed.iter();
+        let answer = ApplyAnswer {
+            outcome,
+            changed: changed.map(ToString::to_string).collect(),
+            access: &planned.access,
+            cut: &planned.cut,
+            difference: Some(&planned.difference),
+            entry,
+        };
+        output.answer(&output.json_answer("apply", &answer)?)
+    }
+}
+
+pub(super) fn run(args: &ApplyArgs, output: &Output) -> Result<Status, Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::denied("only root may load rules")
+            .hint("run it with sudo")
+            .left("Nothing was changed."));
+    }
+    let planned = plan(args, output).map_err(|failure| failure.left_unless(UNTOUCHED))?;
+    if planned.rehearsal.changed.is_empty() {
+        args.answer(ApplyOutcome::Unchanged, &planned, None, output)?;
+        output.remark("these rules are in force already; nothing was changed\n");
+        return Ok(Status::Clean);
+    }
+    if args.format == AnswerFormat::Text {
+        show(&planned, output)?;
+    }
+    let refused = refusal(args, &planned);
+    if args.dry_run {
+        args.answer(ApplyOutcome::DryRun, &planned, None, output)?;
+        output.remark("nothing was changed (--dry-run)\n");
+        return Ok(if refused.is_some() {
+            Status::Findings
+        } else {
+            Status::Clean
+        });
+    }
+    if let Some(failure) = refused {
+        args.answer(ApplyOutcome::Refused, &planned, None, output)?;
+        return Err(failure.left(UNTOUCHED));
+    }
+    load(args, &planned, output)
+}
+
+const UNTOUCHED: &str = "The old rules are in force; nothing was changed.";
+
+/// Reads, tries and proves; changes nothing.
+fn plan(args: &ApplyArgs, output: &Output) -> Result<PlannedRules, Failure> {
+    let mut inputs = Vec::new();
+    for file in &args.files {
+        inputs.push(input::rule_text(file, args.rules_format, output)?);
+    }
+    let host = input::host(&FactsArgs::default(), output)?;
+    let in_force = surefoot_check::loaded_rules(&host);
+    if !host.rules_complete {
+        let mut failure = Failure::input("not all rules of this machine could be read");
+        for unknown in in_force.unknowns() {
+            failure = failure.because(format!("{}: {}", unknown.fact, unknown.why));
+        }
+        return Err(failure.hint("what cannot be read cannot be put back"));
+    }
+    let progress = Progress::new(output.quiet());
+    progress.step("trying the rules in a network of their own");
+    let backend = backend_of_host(&host).unwrap_or_else(RuleTools::usual_backend);
+    let files: Vec<RuleFile> = inputs
+        .into_iter()
+        .map(|input| RuleFile::of_input(input, backend))
+        .collect::<Result<_, _>>()
+        .map_err(|error| apply_failure(&error))?;
+    let mut origins: BTreeSet<_> = host.rules.iter().map(|listing| listing.origin).collect();
+    origins.extend(files.iter().map(|file| file.origin));
+    let tools = RuleTools::find(&origins).map_err(|error| apply_failure(&error))?;
+    let before = rules_in_force(&tools).map_err(|error| failure(&error))?;
+    let interfaces = host
+        .network
+        .as_ref()
+        .map_or(&[][..], |network| &network.interfaces);
+    let rehearsal =
+        rehearse(&tools, &before, &files, interfaces).map_err(|error| apply_failure(&error))?;
+    progress.step("proving that you stay in");
+    let surroundings = in_force.surroundings.clone();
+    let rules = |subject: &str, state: &RuleState| {
+        LoadedRules::read(
+            subject.to_owned(),
+            state.inputs(),
+            surroundings.clone(),
+            LoadedFrom::Machine(Vec::new()),
+        )
+    };
+    let old = rules("the rules in force", &before);
+    let new = rules("the new rules", &rehearsal.after);
+    let logins = LoginRecord::of_host(&host);
+    let access = prove(args, &logins, &old, &new, output)?;
+    progress.step("comparing");
+    let side = |rules| DiffSide { rules, whole: true };
+    let difference = ask::diff(
+        side(&old),
+        side(&new),
+        &surroundings,
+        &Traffic::default(),
+        (PARTS, BUDGET),
+    );
+    let cut = cut_connections(&host, &old, &new, MOST_CONNECTIONS);
+    Ok(PlannedRules {
+        tools,
+        before,
+        rehearsal,
+        logins,
+        access,
+        cut,
+        difference,
+    })
+}
+
+fn prove(
+    args: &ApplyArgs,
+    logins: &LoginRecord,
+    old: &LoadedRules,
+    new: &LoadedRules,
+    output: &Output,
+) -> Result<Vec<AccessAnswer>, Failure> {
+    let sessions: Vec<_> = if let Some(own) = logins.own {
+        vec![own]
+    } else {
+        let open = logins.open.iter();
+        open.map(|login| (login.client, login.server)).collect()
+    };
+    let not_asked = |problem: Problem| Failure::input(problem.what);
+    let mut questions = access_questions(&new.surroundings, &sessions).map_err(not_asked)?;
+    let path = args.policy.clone().or_else(|| {
+        let usual = Path::new(POLICY);
+        usual.exists().then(|| usual.to_owned())
+    });
+    if let Some(path) = path {
+        let source = Source::new(path.display().to_string(), input::policy(&path)?);
+        let unread = |problems: &[Problem]| {
+            Failure::input(format!("the policy `{}` is not understood", path.display())).picture(
+                surefoot_report::problems(&source, problems, output.error_style()),
+            )
+        };
+        let assertions = policy(&source.text).map_err(|problems| unread(&problems))?;
+        for assertion in &assertions {
+            super::check_traffic(new, &assertion.traffic)?;
+        }
+        let of_policy = policy_questions(assertions);
+        prove_access(old, new, &of_policy).map_err(|problem| unread(&[problem]))?;
+        questions.extend(of_policy);
+    }
+    prove_access(old, new, &questions).map_err(not_asked)
+}
+
+/// Shows what changes, what would be cut, and every sentence that is not proved.
+fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
+    let (style, width) = (output.style(), output.width());
+    output.answer(&planned.difference.text(style, width))?;
+    let mut text = String::new();
+    for answer in &planned.access {
+        if !matches!(
+            answer.verdict,
+            AccessVerdict::Kept | AccessVerdict::WasNotSo
+        ) {
+            let _ = writeln!(text, "\n{}:", escape(&answer.about));
+            text.push_str(&answer.proof.text(style, width));
+        }
+    }
+    if !planned.cut.is_empty() {
+        text.push_str("\nconnections that are open now and would be cut:\n");
+        for cut in planned.cut.iter().take(SHOWN_CONNECTIONS) {
+            let program = cut.program.as_deref().unwrap_or("unknown program");
+            let possibly = if cut.certain { "" } else { "  (possibly)" };
+            let _ = writeln!(
+                text,
+                "  {} from {}, {}{possibly}",
+                cut.local,
+                cut.peer,
+                escape(program)
+            );
+        }
+        let more = planned.cut.len().saturating_sub(SHOWN_CONNECTIONS);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more");
+        }
+    }
+    output.answer(&text)?;
+    for answer in &planned.access {
+        if answer.verdict == AccessVerdict::WasNotSo {
+            output.remark(&format!(
+                "note: {} was not accepted in full before, and is not now\n",
+                escape(&answer.about)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Why the rules are not loaded.
+fn refusal(args: &ApplyArgs, planned: &PlannedRules) -> Option<Failure> {
+    if args.even_if_locked_out {
+        return None;
+    }
+    let of = |verdict| {
+        let answers = planned.access.iter();
+        answers.filter(move |answer| answer.verdict == verdict)
+    };
+    let lost: Vec<&AccessAnswer> = of(AccessVerdict::Lost).collect();
+    let unsure: Vec<&AccessAnswer> = of(AccessVerdict::Unsure).collect();
+    let named = |answers: &[&AccessAnswer]| {
+        let mut names: Vec<String> = Vec::new();
+        for answer in answers {
+            let name = match answer.about.as_str() {
+                "the policy" => format!("the policy: {}", answer.proof.assertion),
+                about => about.to_owned(),
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    let failure = if !lost.is_empty() {
+        let mut failure = Failure::refused("the new rules would not let through what must stay");
+        for name in named(&lost) {
+            failure = failure.because(name);
+        }
+        failure
+    } else if !unsure.is_empty() {
+        let mut failure = Failure::refused("it is not certain that you stay in");
+        for name in named(&unsure) {
+            failure = failure.because(name);
+        }
+        failure
+    } else if planned.logins.own.is_none() && !args.same_session {
+        return Some(
+            Failure::refused(
+                "no ssh connection is found above this process: you seem to be on a console, or in tmux, screen or mosh",
+            )
+            .because(match planned.logins.open.len() {
+                0 => "no ssh connection is open at all".to_owned(),
+                1 => "the one ssh connection that is open stays".to_owned(),
+                count => format!("all {count} ssh connections that are open stay"),
+            })
+            .hint("if that is so, add `--same-session`"),
+        );
+    } else {
+        return None;
+    };
+    Some(failure.hint("load them all the same, armed, with `--even-if-locked-out`"))
+}
+
+/// Loads the rules under a watchdog, and waits for the confirmation.
+fn load(args: &ApplyArgs, planned: &PlannedRules, output: &Output) -> Result<Status, Failure> {
+    let journal = args.state.journal();
+    args.state.remind(output);
+    let starter = args.state.watchdog()?;
+    let session = journal::lock(&journal, output)?;
+    let names: Vec<String> = args
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let change = RulesChange::plan(
+        format!("firewall rules of {}", names.join(", ")),
+        planned.tools.clone(),
+        planned.before.clone(),
+        planned.rehearsal.clone(),
+        planned.logins.clone(),
+    );
+    let start = |entry: &JournalEntry| starter.start(&journal, entry);
+    let request = ChangeRequest {
+        origin: journal::origin(),
+        command: journal::command_line(),
+        arm: Some(ArmRequest {
+            within: args.confirm_within,
+            start: &start,
+        }),
+    };
+    let entry = session
+        .perform(Box::new(change), request)
+        .map_err(|error| failure(&error).left_unless(UNTOUCHED))?;
+    drop(session);
+    if args.no_wait {
+        args.answer(ApplyOutcome::Armed, planned, Some(&entry), output)?;
+        say_armed(&entry, output);
+        return Ok(Status::Clean);
+    }
+    say_armed(&entry, output);
+    let entry = wait(&journal, &entry, output)?;
+    let outcome = match entry.state {
+        EntryState::Confirmed => ApplyOutcome::Confirmed,
+        EntryState::Armed => ApplyOutcome::Armed,
+        _ => ApplyOutcome::RolledBack,
+    };
+    args.answer(outcome, planned, Some(&entry), output)?;
+    match outcome {
+        ApplyOutcome::Confirmed => {
+            output.remark("confirmed: the new rules stay\n");
+            Ok(Status::Clean)
+        }
+        _ => Err(
+            Failure::refused("the new rules were not confirmed and were taken back").left(
+                match entry.state {
+                    EntryState::Armed => "The watchdog puts the old rules back as soon as it can.",
+                    _ => "The old rules are in force.",
+                },
+            ),
+        ),
+    }
+}
+
+/// The deadline is the answer, not a remark: `--quiet` does not hide it.
+fn say_armed(entry: &JournalEntry, output: &Output) {
+    let Some(arming) = &entry.arming else {
+        return;
+    };
+    output.complain(&format!(
+        "the new rules are in force until {}; keep them, from a new connection: surefoot firewall confirm; put the old ones back now: surefoot firewall rollback\n",
+        journal::local_text(arming.deadline)
+    ));
+}
+
+/// Waits until the entry is confirmed or taken back; an interrupt takes it back at once.
+fn wait(journal: &Journal, armed: &JournalEntry, output: &Output) -> Result<JournalEntry, Failure> {
+    let deadline = armed
+        .arming
+        .as_ref()
+        .map_or(armed.begun, |arming| arming.deadline);
+    let progress = Progress::new(output.quiet());
+    // The watchdog may need a moment behind the deadline.
+    let patience = Duration::from_secs(15);
+    loop {
+        let entry = journal
+            .entry(armed.number)
+            .map_err(|error| failure(&error).left("The watchdog takes the rules back."))?;
+        if entry.state != EntryState::Armed {
+            return Ok(entry);
+        }
+        let left = deadline.seconds - journal.now().seconds;
+        if left < -i64::try_from(patience.as_secs()).unwrap_or(0) {
+            return Ok(entry);
+        }
+        progress.step(format!(
+            "waiting for `surefoot firewall confirm` from a new connection: {} s",
+            left.max(0)
+        ));
+        if surefoot_sys::take_interrupt() {
+            drop(progress);
+            let session = journal::lock(journal, output)?;
+            let (entry, warnings) = session
+                .roll_back(armed.number)
+                .map_err(|error| failure(&error))?;
+            for warning in warnings {
+                output.complain(&format!("note: {}\n", escape(&warning)));
+            }
+            return Ok(entry);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// An error of the crate, with its causes and the difference that it is about.
+fn apply_failure(error: &ApplyError) -> Failure {
+    let failure = match error {
+        ApplyError::Journal(error) => return failure(error),
+        ApplyError::NoRehearsal { source }
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Failure::denied(error.to_string())
+        }
+        _ => Failure::input(error.to_string()),
+    };
+    // What a program says of a file has lines, and often a pointer to the place.
+    let failure = match (error, std::error::Error::source(error)) {
+        (
+            ApplyError::FileRefused {
+                source: JournalError::CommandFailed { how, .. },
+                ..
+            },
+            _,
+        ) => failure.picture(escape_lines(how)),
+        (_, Some(source)) => failure.caused_by(source),
+        (_, None) => failure,
+    };
+    match error.diff() {
+        Some(diff) => failure.picture(escape_lines(diff)),
+        None => failure,
+    }
+}

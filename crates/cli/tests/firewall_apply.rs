@@ -1,0 +1,316 @@
+//! New rules are tried, proved and loaded, and the old ones come back exactly, with every backend, in network
+//! namespaces.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What every script begins with: a network with two interfaces, and functions.
+const BEGIN: &str = r#"set -u
+cd "$folder"
+ip link set lo up
+ip link add eth0 type veth peer name eth1
+ip link set eth0 up; ip link set eth1 up
+ip addr add 192.0.2.1/24 dev eth0
+firewall() { "$surefoot" firewall "$@" --state-dir "$folder/state"; }
+# Everything but comments and counters.
+rules() {
+    for save in iptables-nft-save ip6tables-nft-save iptables-legacy-save ip6tables-legacy-save; do
+        $save 2> /dev/null | grep -v '^#' | sed -E 's/ \[[0-9]+:[0-9]+\]$//'
+    done
+    nft -s list ruleset 2> /dev/null
+    ipset save | sed -E 's/ initval [^ ]*//; s/ hashsize [^ ]*//' | sort
+}
+wait_for_old() {
+    for _ in $(seq 300); do rules > now; cmp -s before now && return; sleep 0.05; done
+    echo "the old rules are not back:"; diff before now
+}
+"#;
+
+/// Rules in force at the beginning, by backend, with an IPv4 file that lets in what is needed and one that
+/// locks everybody out.
+const BACKENDS: [&str; 3] = [
+    r"
+load() { iptables-legacy-restore; }
+iptables-legacy -A INPUT -i lo -j ACCEPT
+iptables-legacy -A INPUT -s 203.0.113.9 -j DROP
+ip6tables-legacy -A INPUT -p tcp --dport 25 -j DROP
+cp v4.good good; cp v4.shut shut
+",
+    r"
+load() { iptables-nft-restore; }
+iptables-nft -A INPUT -i lo -j ACCEPT
+iptables-nft -A INPUT -s 203.0.113.9 -j DROP
+ip6tables-nft -A INPUT -p tcp --dport 25 -j DROP
+cp v4.good good; cp v4.shut shut
+",
+    r"
+load() { nft -f -; }
+nft -f - << 'END'
+table inet f {
+    set bad { type ipv4_addr; flags interval; elements = { 203.0.113.0/24, 198.51.100.7 }; }
+    chain input {
+        type filter hook input priority 0; policy accept;
+        iif lo counter accept
+        ip saddr @bad counter drop
+    }
+}
+END
+cp nft.good good; cp nft.shut shut
+",
+];
+
+const FILES: &str = r"
+cat > v4.good << 'END'
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p tcp --dport ssh -j ACCEPT
+COMMIT
+END
+cat > v4.shut << 'END'
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -p tcp --dport 2222 -j ACCEPT
+COMMIT
+END
+cat > nft.good << 'END'
+flush ruleset
+define ways = { 22, 443 }
+table inet f {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        iif lo accept
+        ct state established,related accept
+        tcp dport $ways accept
+        meta l4proto ipv6-icmp accept
+    }
+}
+END
+cat > nft.shut << 'END'
+flush ruleset
+table inet f {
+    chain input { type filter hook input priority 0; policy drop; }
+}
+END
+";
+
+/// Runs a script in a network namespace of its own and gives what it said.
+fn run_script(script: &str) -> String {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let folder: &Path = scratch.path();
+    let output = Command::new("timeout")
+        .args(["60", "unshare", "-n", "bash", "-c"])
+        .arg(format!("{BEGIN}{FILES}{script}"))
+        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
+        .env("folder", folder)
+        .env("XTABLES_LOCKFILE", folder.join("lock"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare is there");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    format!("{said}\n{errors}\n")
+}
+
+#[track_caller]
+fn check(said: &str, wanted: &[&str]) {
+    for words in wanted {
+        assert!(said.contains(words), "no `{words}` in:\n{said}");
+    }
+}
+
+#[test]
+fn what_is_not_confirmed_is_taken_back_exactly() {
+    for backend in BACKENDS {
+        let script = format!(
+            r#"{backend}
+rules > before
+firewall apply good --same-session --confirm-within 2s --no-wait --quiet; echo "ended with $?"
+rules > new
+cmp -s before new && echo "nothing was loaded"
+load < good; rules > loaded; diff <(sort loaded) <(sort new) && echo "as loaded by hand"
+wait_for_old; echo "back"
+"$surefoot" changes --state-dir "$folder/state"
+"#
+        );
+        let said = run_script(&script);
+        check(
+            &said,
+            &[
+                "ended with 0",
+                "as loaded by hand",
+                "\nback\n",
+                "rolled back",
+            ],
+        );
+        assert!(!said.contains("not back"), "{said}");
+        assert!(!said.contains("nothing was loaded"), "{said}");
+    }
+}
+
+#[test]
+fn what_shuts_you_out_is_refused_and_nothing_is_touched() {
+    for backend in BACKENDS {
+        let script = format!(
+            r#"{backend}
+rules > before
+firewall apply shut --same-session; echo "ended with $?"
+rules > now; cmp before now && echo "untouched"
+firewall apply shut --same-session --even-if-locked-out --confirm-within 2s; echo "then $?"
+rules > now; diff before now && echo "back"
+"#
+        );
+        let said = run_script(&script);
+        check(
+            &said,
+            &[
+                "ended with 1",
+                "untouched",
+                "would not let through what must stay",
+                "what this machine sends to itself (IPv4)",
+                "this packet shows it",
+                "The old rules are in force; nothing was changed.",
+                "then 1",
+                "were not confirmed",
+                "\nback\n",
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_is_confirmed_stays_and_is_undone_exactly() {
+    for backend in BACKENDS {
+        let script = format!(
+            r#"{backend}
+rules > before
+firewall apply good --confirm-within 20s; echo "without a session $?"
+firewall apply good --same-session --confirm-within 20s --no-wait --quiet; echo "ended with $?"
+rules > new
+firewall confirm; echo "unseen $?"
+"$surefoot" confirm --state-dir "$folder/state"; echo "plain $?"
+firewall confirm --same-session; echo "confirmed $?"
+rules > now; cmp new now && echo "they stay"
+firewall apply good --same-session; echo "again $?"
+firewall rollback; echo "too late $?"
+"$surefoot" undo --state-dir "$folder/state"; echo "undone $?"
+rules > now; diff before now && echo "back"
+"#
+        );
+        let said = run_script(&script);
+        check(
+            &said,
+            &[
+                "without a session 1",
+                "you seem to be on a console",
+                "ended with 0",
+                "unseen 1",
+                "plain 1",
+                "surefoot firewall confirm",
+                "confirmed 0",
+                "they stay",
+                "again 0",
+                "in force already",
+                "too late 1",
+                "undone 0",
+                "\nback\n",
+            ],
+        );
+    }
+}
+
+#[test]
+fn sets_and_both_families_are_one_change() {
+    let script = r#"
+ipset create bad hash:ip
+ipset add bad 203.0.113.9
+iptables-nft -A INPUT -m set --match-set bad src -j DROP
+cat > sets << 'END'
+create bad hash:ip
+add bad 203.0.113.10
+create home hash:net
+add home 192.0.2.0/24
+END
+cat > v4 << 'END'
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -m set --match-set home src -j ACCEPT
+-A INPUT -m set --match-set bad src -j DROP
+COMMIT
+*mangle
+:POSTROUTING ACCEPT [0:0]
+-A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+END
+cat > v6 << 'END'
+*filter
+:INPUT ACCEPT [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p tcp --dport 25 -j REJECT
+COMMIT
+END
+rules > before
+firewall apply sets v4 v6 --same-session --no-wait --quiet --confirm-within 30s; echo "ended with $?"
+rules
+firewall rollback; echo "rolled back $?"
+rules > now; diff before now && echo "back"
+"#;
+    let said = run_script(script);
+    check(
+        &said,
+        &[
+            "ended with 0",
+            "add bad 203.0.113.10",
+            "--match-set home src",
+            "--dport 25",
+            "TCPMSS",
+            "rolled back 0",
+            "\nback\n",
+        ],
+    );
+}
+
+#[test]
+fn bad_input_is_refused_with_the_state_in_which_the_machine_is() {
+    let script = r#"
+iptables-nft -A INPUT -i lo -j ACCEPT
+rules > before
+printf '*filter\n-A INPUT -j NOWHERE\nCOMMIT\n' > unknown.v4
+printf '*filter\n-A INPUT -p tcp --dport 22\n' > torn.v4
+printf 'table inet x { chain y { frobnicate; }\n' > bad.nft
+printf 'hello\n' > words
+printf 'create a hash:ip\nadd a 300.1.2.3\n' > bad.set
+printf '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m set --match-set none src -j DROP\nCOMMIT\n' > noset.v4
+for file in unknown.v4 torn.v4 bad.nft words bad.set noset.v4 missing; do
+    firewall apply $file --same-session > out 2> err; echo "$file: $?"
+    grep -q 'nothing was changed' err || { echo "$file does not say the state"; cat err; }
+    grep -q '^error: ' err || { echo "$file: no error"; cat err; }
+done
+rules > now; cmp before now && echo "untouched"
+"#;
+    let said = run_script(script);
+    let files = [
+        "unknown.v4",
+        "torn.v4",
+        "bad.nft",
+        "words",
+        "bad.set",
+        "noset.v4",
+        "missing",
+    ];
+    for file in files {
+        check(&said, &[&format!("{file}: 2\n")]);
+    }
+    check(&said, &["untouched"]);
+    for odd in ["does not say", "no error"] {
+        assert!(!said.contains(odd), "{said}");
+    }
+}

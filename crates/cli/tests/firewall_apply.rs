@@ -133,8 +133,8 @@ rules > before
 firewall apply good --same-session --confirm-within 2s --no-wait --quiet; echo "ended with $?"
 rules > new
 cmp -s before new && echo "nothing was loaded"
-load < good; rules > loaded; diff <(sort loaded) <(sort new) && echo "as loaded by hand"
 wait_for_old; echo "back"
+load < good; rules > loaded; diff <(sort loaded) <(sort new) && echo "as loaded by hand"
 "$surefoot" changes --state-dir "$folder/state"
 "#
         );

@@ -1,7 +1,8 @@
 //! What single nft rules mean.
 
+use surefoot_report::Level;
 use surefoot_ruleset::model::{
-    ChainId, Content, Effect, Field, Match, Operand, Range, Statement, Verdict,
+    ChainId, Content, Effect, Field, Match, NamePattern, Operand, Range, Statement, Verdict,
 };
 use surefoot_ruleset::{Format, Input, Loaded, load};
 
@@ -94,6 +95,125 @@ fn marks_are_set_bit_by_bit() {
             xor: 1,
         })]
     );
+}
+
+#[test]
+fn a_value_is_read_to_its_end_whatever_blanks_it_holds() {
+    let ports = |ranges: &[(u128, u128)]| {
+        let tcp = field(Field::L4Proto, None, false, &[(6, 6)]);
+        vec![tcp, field(Field::DstPort, None, false, ranges), ACCEPT]
+    };
+    for (words, ranges) in [
+        ("1 - 100", [(1, 100)]),
+        ("1 -100", [(1, 100)]),
+        ("1- 100", [(1, 100)]),
+        ("ssh - 100", [(22, 100)]),
+        ("ftp-data", [(20, 20)]),
+        ("20 xor 2", [(22, 22)]),
+        ("1 | 2 - 16 | 4", [(3, 20)]),
+        ("1 | 6 & 4 ^ 2", [(7, 7)]),
+        ("(1 | 6) & 4", [(4, 4)]),
+        ("{ 1 - 5, 3 << 4 }", [(1, 5)]),
+    ] {
+        let mut wanted = ports(&ranges);
+        if words.starts_with('{') {
+            wanted = ports(&[(1, 5), (48, 48)]);
+        }
+        assert_eq!(
+            rule(&format!("tcp dport {words} accept")),
+            wanted,
+            "{words}"
+        );
+    }
+    assert_eq!(
+        rule("ip saddr 10.0.0.0 / 8 ip daddr 10.0.0.1 -10.0.0.9 accept"),
+        [
+            field(Field::Ip4Src, None, false, &[(0x0a00_0000, 0x0aff_ffff)]),
+            field(Field::Ip4Dst, None, false, &[(0x0a00_0001, 0x0a00_0009)]),
+            ACCEPT,
+        ]
+    );
+}
+
+#[test]
+fn a_statement_with_words_left_over_is_not_read_without_them() {
+    for words in [
+        "tcp dport 1 - accept",
+        "tcp dport 22 / 3 accept",
+        "iifname eth0 - eth1 accept",
+        "meta mark set 1 - 2 accept",
+        "ct zone set 1 | 2 accept",
+        "dnat to 10.0.0.1 - 10.0.0.5 10.0.0.9",
+        "ip ttl set 1 | 2 accept",
+    ] {
+        let loaded = read(&format!("table ip t {{\n chain c {{\n  {words}\n }}\n}}\n"));
+        let statements = &loaded.firewall.tables[0].chains[0].rules[0].statements;
+        assert!(
+            statements.iter().any(|one| matches!(
+                one,
+                Statement::Match(Match::Opaque(_)) | Statement::Verdict(Verdict::Unknown(_))
+            )),
+            "{words}: {statements:?}"
+        );
+        assert!(!loaded.problems.is_empty(), "{words}");
+    }
+}
+
+#[test]
+fn what_a_mark_is_set_to_is_read_by_precedence() {
+    let set = |and: u32, xor: u32| {
+        [Statement::Effect(Effect::SetMark {
+            field: Field::Mark,
+            and,
+            xor,
+        })]
+    };
+    assert_eq!(rule("meta mark set meta mark | 4 & 2"), set(u32::MAX, 0));
+    assert_eq!(rule("meta mark set 4 | 2 & 1"), set(0, 4));
+    assert_eq!(rule("meta mark set 3 ^ 3 & 1"), set(0, 2));
+    assert_eq!(rule("meta mark set (meta mark | 4) & 6"), set(2, 4));
+    assert_eq!(rule("meta mark set meta mark & 0xf ^ 0x3"), set(0xf, 3));
+}
+
+#[test]
+fn numbers_of_bits_and_interfaces_mean_what_nft_makes_of_them() {
+    let tcp = field(Field::L4Proto, None, false, &[(6, 6)]);
+    assert_eq!(
+        rule("tcp flags 0 accept"),
+        [tcp, Statement::Match(Match::Never), ACCEPT]
+    );
+    let none = |negated| {
+        let names = vec![NamePattern {
+            text: String::new(),
+            prefix: false,
+        }];
+        Statement::Match(Match::OutInterface { negated, names })
+    };
+    assert_eq!(rule("oif 0 accept"), [none(false), ACCEPT]);
+    assert_eq!(rule("oif != 0 accept"), [none(true), ACCEPT]);
+    for words in [
+        "iif 2 accept",
+        "iif { 2 } accept",
+        "iif . tcp dport { 2 . 22 } accept",
+        "tcp flags { syn | ack } accept",
+    ] {
+        let loaded = read(&format!("table ip t {{\n chain c {{\n  {words}\n }}\n}}\n"));
+        let statements = &loaded.firewall.tables[0].chains[0].rules[0].statements;
+        let opaque = |one: &Statement| matches!(one, Statement::Match(Match::Opaque(_)));
+        assert!(statements.iter().any(opaque), "{words}: {statements:?}");
+    }
+}
+
+#[test]
+fn a_table_that_may_be_dormant_leaves_every_answer_open() {
+    let json = r#"{"nftables": [{"table": {"family": "ip", "name": "t", "flags": "t"}}]}"#;
+    let loaded = load(vec![Input {
+        name: "t".to_owned(),
+        text: json.to_owned(),
+        format: Some(Format::NftJson),
+    }]);
+    let levels: Vec<Level> = loaded.problems.iter().map(|(_, one)| one.level).collect();
+    assert_eq!(levels, [Level::Error]);
 }
 
 #[test]

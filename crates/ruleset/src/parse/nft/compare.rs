@@ -1,14 +1,15 @@
 //! Comparisons of a selector with a value, a range, a set or a map.
 
+use super::constant::{self, OPERATIONS};
 use super::lex::NftToken;
 use super::names;
 use super::rule::{StatementReader, joined};
 use super::selector::{Selector, WITH_PORTS, selectors};
-use super::set::{Gives, elements, flag_bits};
+use super::set::{Gives, asks_of_elements, elements, flag_bits};
 use super::value::{Type, merged};
 use crate::model::{
-    Component, Content, Element, Family, Field, KeyPart, Lookup, Match, NamePattern, Opaque,
-    Operand, Range, SetRef, Statement, VerdictLookup,
+    Component, Content, Element, Family, Field, KernelMemory, KeyPart, Lookup, Match, NamePattern,
+    Opaque, Operand, Range, SetRef, Statement, VerdictLookup,
 };
 
 impl<'t> StatementReader<'_, 't, '_> {
@@ -47,9 +48,11 @@ impl<'t> StatementReader<'_, 't, '_> {
             let map = if let Some(name) = self.peek()?.strip_prefix('@') {
                 let set = self.scope.set(name);
                 self.at += 1;
+                self.element_statement(&key, &set)?;
                 set
             } else {
                 let words = self.braced()?;
+                has_no_statement(&words).then_some(())?;
                 let scope = self.scope;
                 let read = move |words: &[NftToken<'_>]| scope.verdict(words);
                 let found = elements(&words, &types, &Gives::Verdict(&read))?;
@@ -97,6 +100,9 @@ impl<'t> StatementReader<'_, 't, '_> {
             if one.more != 0 {
                 return None;
             }
+            if !negated {
+                self.element_statement(&key, &set)?;
+            }
             let test = Match::Lookup(Lookup { key, negated, set });
             let test = self.with_ports(test, bare, start);
             return self.test(test);
@@ -107,6 +113,7 @@ impl<'t> StatementReader<'_, 't, '_> {
         } else {
             self.values(parts.len())
         };
+        has_no_statement(&words).then_some(())?;
         if parts.len() > 1 {
             let found = elements(&words, &types, &Gives::Nothing)?;
             let plain = are_loaded_so(&key, &found) && have_ports(&found, of_protocol);
@@ -123,9 +130,14 @@ impl<'t> StatementReader<'_, 't, '_> {
             return None;
         }
         let found = elements(&words, &types, &Gives::Nothing)?;
+        // Of a set of one element, nft 1.0.6 makes the question for any of its bits.
+        let bits = matches!(one.kind, Type::Flags(_)) && !negated && !explicit;
+        let single = matches!(found.as_slice(), [element] if !is_one_bit(element, one.part));
+        (!(set && bits && single)).then_some(())?;
         let (mut names, mut ranges) = (Vec::new(), Vec::new());
         for component in found.into_iter().flat_map(|element| element.key) {
             match component {
+                Component::Name(name) if names.contains(&name) => {}
                 Component::Name(name) => names.push(name),
                 Component::Numbers(Range { lo, hi }) => ranges.push(Range {
                     lo: lo.saturating_add(one.more),
@@ -144,6 +156,27 @@ impl<'t> StatementReader<'_, 't, '_> {
         };
         let test = self.with_ports(test, bare, start);
         self.test(test)
+    }
+
+    /// A `limit`, a `quota` or a `ct count` of the elements of a named set is asked when one is found,
+    /// and may end the rule (`nft_set_elem_update_expr`).
+    fn element_statement(&mut self, key: &[KeyPart], set: &SetRef) -> Option<()> {
+        let SetRef::Named(at) = set else {
+            return Some(());
+        };
+        let Some(name) = self.scope.asking.get(at) else {
+            return Some(());
+        };
+        self.test(Match::Lookup(Lookup {
+            key: key.to_vec(),
+            negated: false,
+            set: set.clone(),
+        }))?;
+        self.test(Match::Opaque(Opaque {
+            text: format!("the limit of the elements of @{name}"),
+            stateful: true,
+            memory: Some(KernelMemory::Set(name.clone())),
+        }))
     }
 
     /// `ip version 4`: the first bits of every packet of the family.
@@ -216,23 +249,12 @@ impl<'t> StatementReader<'_, 't, '_> {
         }
     }
 
-    /// The words of a value without braces: `a`, `a,b`, `a|b`, `a . b`, and `syn / syn,ack`.
+    /// The words of a value without braces.
     pub(super) fn values(&mut self, dimensions: usize) -> Vec<NftToken<'t>> {
-        let start = self.at;
-        let mut wanted = true;
-        while let Some(word) = self.peek() {
-            wanted = match word {
-                "(" if wanted => true,
-                ")" if !wanted => false,
-                "," | "|" | "/" if !wanted => true,
-                "." if !wanted && dimensions != 1 => true,
-                _ if wanted => false,
-                _ => break,
-            };
-            self.at += 1;
-        }
-        self.at = self.at.min(self.tokens.len());
-        self.tokens[start..self.at].to_vec()
+        let rest = &self.tokens[self.at..];
+        let words = &rest[..constant::length(rest, dimensions != 1)];
+        self.at += words.len();
+        words.to_vec()
     }
 
     /// `tcp flags syn,ack` asks whether any of the bits is set, `tcp flags ! syn,ack` whether none
@@ -262,7 +284,11 @@ impl<'t> StatementReader<'_, 't, '_> {
             });
         }
         let bits = flag_bits(words, table)?;
-        if bits == 0 || explicit || (negated && !none) {
+        // None of no bits is set.
+        if bits == 0 && !explicit && !negated {
+            return self.test(Match::Never);
+        }
+        if explicit || (negated && !none) {
             return self.test(Match::Field {
                 operand: whole,
                 negated,
@@ -311,10 +337,7 @@ impl<'t> StatementReader<'_, 't, '_> {
             _ => return None,
         };
         // What is left after another operation is not a part of the field any more.
-        let again = [
-            "&", "|", "^", "<<", ">>", "and", "or", "xor", "lshift", "rshift",
-        ];
-        if self.peek().is_none_or(|word| again.contains(&word)) {
+        if self.peek().is_none_or(|word| OPERATIONS.contains(&word)) {
             return None;
         }
         Some(Selector {
@@ -330,7 +353,8 @@ impl<'t> StatementReader<'_, 't, '_> {
         let KeyPart::Number(operand) = one.part else {
             return None;
         };
-        let value = one.kind.single(self.next()?.text)?;
+        let words = self.values(1);
+        let value = constant::single(&words, one.kind)?;
         let value = value.checked_add(one.more)?;
         let range = match operator {
             "<" | "lt" => value.checked_sub(1).map(|hi| Range { lo: 0, hi }),
@@ -361,6 +385,19 @@ fn is_part_of_byte(part: &KeyPart) -> bool {
         }
         KeyPart::InInterface | KeyPart::OutInterface => false,
     }
+}
+
+/// Whether no element has a statement that may end the rule; of these only those of named sets are
+/// modelled.
+fn has_no_statement(words: &[NftToken<'_>]) -> bool {
+    !words.iter().any(asks_of_elements)
+}
+
+/// Whether it is one bit of a field that never has two, so that any of its bits are just these.
+fn is_one_bit(element: &Element, part: KeyPart) -> bool {
+    let states = matches!(part, KeyPart::Number(Operand { field, .. }) if field == Field::CtState);
+    states
+        && matches!(element.key.as_slice(), [Component::Numbers(range)] if range.lo == range.hi && range.lo.is_power_of_two())
 }
 
 /// Whether every version of nft loads these elements as they are written. In a concatenation with

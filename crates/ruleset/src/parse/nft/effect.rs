@@ -1,10 +1,11 @@
 //! Statements that change something, write something down or rewrite addresses.
 
 use super::lex::{NftToken, TokenKind};
+use super::mark::{MarkValue, mark_value};
 use super::rule::{StatementReader, joined};
-use super::selector::{Selector, selector, selectors};
+use super::selector::{selector, selectors};
 use super::set::{Gives, elements};
-use super::value::{Type, number};
+use super::value::Type;
 use crate::model::{
     Content, Counters, Effect, Family, Field, KernelMemory, KeyPart, Match, Nat, NatKind, Opaque,
     Operand, Statement, Verdict,
@@ -251,38 +252,9 @@ impl<'t> StatementReader<'_, 't, '_> {
 
     /// `meta mark set meta mark & 0xff | 0x100`.
     pub(super) fn set_mark(&mut self, to: Field) -> Option<()> {
-        let from = match selector(&self.tokens[self.at..]) {
-            Some((
-                Selector {
-                    part: KeyPart::Number(operand),
-                    ..
-                },
-                taken,
-            )) => {
-                self.at += taken;
-                Some(operand.field)
-            }
-            Some(_) => return None,
-            None => None,
-        };
-        let number_of = |token: NftToken<'_>| u32::try_from(number(token.text)?).ok();
-        let (mut and, mut xor) = match from {
-            Some(_) => (u32::MAX, 0),
-            None => (0, number_of(self.next()?)?),
-        };
-        loop {
-            let operator = self.peek();
-            if !matches!(operator, Some("&" | "|" | "^" | "and" | "or" | "xor")) {
-                break;
-            }
-            self.at += 1;
-            let value = number_of(self.next()?)?;
-            match operator {
-                Some("&" | "and") => (and, xor) = (and & value, xor & value),
-                Some("|" | "or") => (and, xor) = (and & !value, (xor & !value) | value),
-                _ => xor ^= value,
-            }
-        }
+        let rest = self.tokens.get(self.at..)?;
+        let (MarkValue { from, and, xor }, taken) = mark_value(rest)?;
+        self.at += taken;
         // A map or a shift gives another value than the one that was read.
         if matches!(
             self.peek(),
@@ -314,6 +286,30 @@ impl<'t> StatementReader<'_, 't, '_> {
             },
         };
         self.push(Statement::Effect(effect))
+    }
+
+    /// The address and the port that NAT writes, without the blanks between their words.
+    fn target(&mut self) -> Option<String> {
+        let words = self.tokens.get(self.at..)?.iter();
+        let words: Vec<&str> = words
+            .map(|token| token.text)
+            .take_while(|word| !is_nat_flag(word))
+            .collect();
+        self.at += words.len();
+        // Nothing but dashes and colons stands between two words.
+        let joins = |word: &str, end: bool| {
+            let joint = [':', '-', '/'];
+            word.contains("::") && word.len() == 2
+                || if end {
+                    word.ends_with(joint)
+                } else {
+                    word.starts_with(joint)
+                }
+        };
+        let whole = words
+            .windows(2)
+            .all(|pair| joins(pair[0], true) || joins(pair[1], false));
+        (whole && !words.is_empty()).then(|| words.concat())
     }
 
     pub(super) fn nat(&mut self, kind: &str, start: usize) -> Option<()> {
@@ -364,15 +360,8 @@ impl<'t> StatementReader<'_, 't, '_> {
             } else if with_ports {
                 return None;
             } else {
-                let word = self.next()?.text;
-                let (addresses, ports) = match self.peek() {
-                    // Behind a variable.
-                    Some(port) if port.starts_with(':') => {
-                        self.at += 1;
-                        (word, &port[1..])
-                    }
-                    _ => split_target(word),
-                };
+                let target = self.target()?;
+                let (addresses, ports) = split_target(&target);
                 if !addresses.is_empty() {
                     let kind = if addresses.contains(':') {
                         Type::Ip6
@@ -393,9 +382,18 @@ impl<'t> StatementReader<'_, 't, '_> {
         if prefix && nat.by_map.is_none() {
             nat.kind = NatKind::Netmap;
         }
+        self.peek().is_none_or(is_nat_flag).then_some(())?;
         nat.text = self.rest_from(start);
         self.push(Statement::Verdict(Verdict::Nat(nat)))
     }
+}
+
+/// What may stand behind the target of NAT.
+fn is_nat_flag(word: &str) -> bool {
+    matches!(
+        word,
+        "random" | "fully-random" | "persistent" | "," | "comment"
+    )
 }
 
 /// Cuts `1.2.3.4:80`, `[::1]:80`, `:80` into address and port.

@@ -4,6 +4,7 @@
 //! A selector that has no meaning here still has its number of words, and a comparison ends where its
 //! value does, so that the statement behind it is read for what it is.
 
+use super::constant::{self, OPERATIONS};
 use super::lex::{NftToken, TokenKind};
 use super::value::merged;
 use crate::model::{Field, Range};
@@ -47,8 +48,8 @@ pub(super) fn unmodelled(tokens: &[NftToken<'_>]) -> UnmodelledStatement {
         implied: Vec::new(),
     };
     let (may, length) = match words.statement() {
-        Some(may) => (may, words.at),
-        None => (MayDo::Anything, tokens.len()),
+        Some(may) if !tokens.get(words.at).is_some_and(constant::goes_on) => (may, words.at),
+        _ => (MayDo::Anything, tokens.len()),
     };
     UnmodelledStatement {
         length,
@@ -62,10 +63,6 @@ struct WordReader<'r, 't> {
     at: usize,
     implied: Vec<(Field, Vec<Range>)>,
 }
-
-const OPERATIONS: &[&str] = &[
-    "&", "|", "^", "<<", ">>", "and", "or", "xor", "lshift", "rshift",
-];
 
 const OPERATORS: &[&str] = &[
     "==", "!=", "<", ">", "<=", ">=", "!", "eq", "ne", "lt", "gt", "le", "ge",
@@ -262,24 +259,11 @@ impl<'t> WordReader<'_, 't> {
         Some(())
     }
 
-    /// `a`, `a,b`, `a|b`, `a / b`, `( a | b )`, and of several parts `a . b`.
+    /// A value without braces.
     fn value(&mut self, parts: bool) -> Option<()> {
-        let mut depth = 0_u32;
-        loop {
-            while self.eat("(") {
-                depth += 1;
-            }
-            let token = self.tokens.get(self.at)?;
-            matches!(token.kind, TokenKind::Word | TokenKind::Quoted).then_some(())?;
-            self.at += 1;
-            while depth > 0 && self.eat(")") {
-                depth -= 1;
-            }
-            let more = self.eat_any(&[",", "|", "/"]) || parts && self.eat(".");
-            if !more {
-                return (depth == 0).then_some(());
-            }
-        }
+        let length = constant::length(self.tokens.get(self.at..)?, parts);
+        (length > 0).then_some(())?;
+        self.take(length)
     }
 
     fn selector(&mut self) -> Option<()> {

@@ -200,8 +200,19 @@ fn object(out: &mut String, kind: &str, body: &Value) {
     if let Some(flags) = body.get("flags") {
         let _ = writeln!(out, "\t\tflags {}", list(flags, ","));
     }
-    if let Some(timeout) = body.get("timeout") {
-        let _ = writeln!(out, "\t\ttimeout {}s", scalar(timeout));
+    for (key, unit) in [("size", ""), ("timeout", "s"), ("gc-interval", "s")] {
+        if let Some(value) = body.get(key) {
+            let _ = writeln!(out, "\t\t{key} {}{unit}", scalar(value));
+        }
+    }
+    for one in body
+        .get("stmt")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let words = statement(one).unwrap_or_else(|| unknown(one));
+        let _ = writeln!(out, "\t\t{words}");
     }
     if let Some(elements) = body.get("elem").and_then(Value::as_array) {
         let elements: Vec<String> = elements
@@ -359,8 +370,8 @@ fn comparison(body: &Value) -> Option<String> {
             let parts: Option<Vec<String>> = parts.iter().map(|part| expression(part, 1)).collect();
             parts?.join(if bits { "," } else { "|" })
         }
-        Value::Bool(true) if operator.is_empty() => "exists".to_owned(),
-        Value::Bool(false) if operator.is_empty() => "missing".to_owned(),
+        Value::Bool(true) => "exists".to_owned(),
+        Value::Bool(false) => "missing".to_owned(),
         // `tcp flags == (syn | ack)` prints its bits with commas.
         other => expression(other, 0)?,
     };
@@ -571,7 +582,12 @@ fn expression(value: &Value, depth: u32) -> Option<String> {
             scalar(body.get("len")?)
         )),
         "range" => match body.as_array()?.as_slice() {
-            [from, to] => Some(format!("{}-{}", deeper(from)?, deeper(to)?)),
+            [from, to] => {
+                let (from, to) = (deeper(from)?, deeper(to)?);
+                let names = from.contains('-') || to.contains('-');
+                let dash = if names { " - " } else { "-" };
+                Some(format!("{from}{dash}{to}"))
+            }
             _ => None,
         },
         "set" => {
@@ -592,6 +608,12 @@ fn expression(value: &Value, depth: u32) -> Option<String> {
         }
         "elem" => {
             let mut text = deeper(body.get("val")?)?;
+            for kind in ["counter", "limit", "quota", "ct count", "last"] {
+                if let Some(asked) = body.get(kind) {
+                    let asked = serde_json::json!({ kind: asked });
+                    let _ = write!(text, " {}", statement(&asked)?);
+                }
+            }
             for key in ["timeout", "expires"] {
                 if let Some(seconds) = body.get(key) {
                     let _ = write!(text, " {key} {}s", scalar(seconds));
@@ -618,14 +640,22 @@ fn expression(value: &Value, depth: u32) -> Option<String> {
 }
 
 fn operation(operator: &str, body: &Value, depth: u32) -> Option<String> {
+    // How closely nft's grammar binds; it reads from the left.
+    let binds = |operator: &str| match operator {
+        "|" => Some(0),
+        "^" => Some(1),
+        "&" => Some(2),
+        "<<" | ">>" => Some(3),
+        _ => None,
+    };
+    let own = binds(operator)?;
     let sides = body.as_array()?;
     let mut parts = Vec::with_capacity(sides.len());
     for side in sides {
         let text = expression(side, depth + 1)?;
-        let nested =
-            only(side).is_some_and(|(kind, _)| matches!(kind, "|" | "&" | "^" | "<<" | ">>"));
-        // nft itself writes `meta mark & 0xff | 0x1` without brackets on the left.
-        let bracket = nested && !parts.is_empty();
+        let nested = only(side).and_then(|(kind, _)| binds(kind));
+        let bracket =
+            nested.is_some_and(|nested| nested < own || nested == own && !parts.is_empty());
         let list = matches!(side, Value::Array(_));
         parts.push(match (bracket, list) {
             (true, _) => format!("({text})"),

@@ -9,7 +9,7 @@ use super::lex::NftToken;
 use super::read::{ChainSyntax, Ruleset, SetSyntax, TableSyntax};
 use super::rule::Scope;
 use super::selector::selector_types;
-use super::set::{Gives, elements};
+use super::set::{Gives, asks_of_elements, elements};
 use super::value::Type;
 use crate::model::{
     self, Backend, Base, ChainKind, Content, Effect, Family, Hook, Place, Policy, SetKind, SetRef,
@@ -41,7 +41,16 @@ fn lower_table(table: &TableSyntax<'_>, source: u16, problems: &mut Vec<Problem>
         .map(|(at, set)| named(at, &set.name))
         .collect();
     let types: Vec<Option<(Vec<Type>, Vec<Type>)>> = table.sets.iter().map(types_of).collect();
+    let asking = (0..)
+        .zip(&table.sets)
+        .filter(|(_, set)| {
+            let properties = set.properties.iter().filter_map(|words| words.first());
+            properties.chain(&set.elements).any(asks_of_elements)
+        })
+        .map(|(at, set)| (index(at), set.name.clone()))
+        .collect();
     let scope = Scope {
+        asking,
         family: table.family,
         source,
         chains,

@@ -2,12 +2,14 @@
 
 mod anonymous;
 mod compare;
+mod constant;
 mod effect;
 mod extent;
 mod include;
 mod json;
 mod lex;
 mod lower;
+mod mark;
 mod names;
 mod print;
 mod read;

@@ -365,8 +365,9 @@ impl<'a> RulesetReader<'a> {
                     let known = ["dormant", "owner", "persist", ",", ";"];
                     if words.iter().any(|word| !known.contains(&word.text)) {
                         // nft 1.0.6 prints a piece of its memory here in JSON.
-                        let what = "the table's flags are unknown; taken as in force";
-                        self.problems.push(Problem::warning(span, what));
+                        let what = "the table's flags are unknown: it may be dormant, and none of its chains be run";
+                        let help = "give the rules as text: `nft list ruleset`";
+                        self.problems.push(Problem::error(span, what).help(help));
                     }
                 }
                 "define" | "redefine" => self.define(),

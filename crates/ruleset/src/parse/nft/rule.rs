@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use surefoot_report::Problem;
 
 use super::anonymous::Blocks;
+use super::constant::goes_on;
 use super::extent::{self, MayDo};
 use super::lex::{NftToken, TokenKind};
 
@@ -27,6 +28,8 @@ pub(super) struct Scope<'t> {
     pub(super) blocks: Blocks,
     pub(super) sets: HashMap<String, u32>,
     pub(super) types: &'t [Option<(Vec<Type>, Vec<Type>)>],
+    /// The sets whose elements have a statement that may end a rule, with their names.
+    pub(super) asking: HashMap<u32, String>,
 }
 
 impl Scope<'_> {
@@ -55,7 +58,8 @@ impl Scope<'_> {
         };
         while reader.at < rule.tokens.len() {
             let before = (reader.at, reader.rule.statements.len());
-            if reader.statement().is_some() && reader.at > before.0 {
+            let read = reader.statement().is_some() && reader.at > before.0;
+            if read && !rule.tokens.get(reader.at).is_some_and(goes_on) {
                 continue;
             }
             reader.rule.statements.truncate(before.1);

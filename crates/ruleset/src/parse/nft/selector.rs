@@ -31,10 +31,10 @@ fn plain(field: Field, kind: Type) -> Selector {
     }
 }
 
-fn interface(part: KeyPart) -> Selector {
+fn interface(part: KeyPart, kind: Type) -> Selector {
     Selector {
         part,
-        ..plain(Field::NfProto, Type::Name)
+        ..plain(Field::NfProto, kind)
     }
 }
 
@@ -98,7 +98,8 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
             let (_, number) = names::TCP_OPTIONS
                 .iter()
                 .find(|(name, _)| *name == word(2))?;
-            let asked = matches!(word(3), "exists" | "missing" | "==" | "!=");
+            let next = words.get(3).map_or("", |word| word.text);
+            let asked = matches!(next, "exists" | "missing" | "==" | "!=" | "eq" | "ne");
             asked.then_some(())?;
             let option = Selector {
                 implied: Some((F::L4Proto, 6)),
@@ -195,11 +196,8 @@ pub(super) fn selector(words: &[NftToken<'_>]) -> Option<(Selector, usize)> {
             Some((plain(field, Type::Number(names::ADDRESS_TYPE)), 3))
         }
         "meta" => meta(word(1)).map(|found| (found, 2)),
-        "iif" | "iifname" => Some((interface(KeyPart::InInterface), 1)),
-        "oif" | "oifname" => Some((interface(KeyPart::OutInterface), 1)),
-        bare @ ("mark" | "skuid" | "skgid" | "pkttype" | "length" | "nfproto" | "l4proto") => {
-            meta(bare).map(|found| (found, 1))
-        }
+        bare @ ("iif" | "iifname" | "oif" | "oifname" | "mark" | "skuid" | "skgid" | "pkttype"
+        | "length" | "nfproto" | "l4proto") => meta(bare).map(|found| (found, 1)),
         _ => None,
     }
 }
@@ -223,8 +221,10 @@ fn meta(key: &str) -> Option<Selector> {
         "skgid" => plain(Field::Gid, any),
         "pkttype" => plain(Field::PacketType, Type::Number(names::PACKET_TYPE)),
         "length" => plain(Field::Length, any),
-        "iif" | "iifname" => interface(KeyPart::InInterface),
-        "oif" | "oifname" => interface(KeyPart::OutInterface),
+        "iif" => interface(KeyPart::InInterface, Type::Index),
+        "iifname" => interface(KeyPart::InInterface, Type::Name),
+        "oif" => interface(KeyPart::OutInterface, Type::Index),
+        "oifname" => interface(KeyPart::OutInterface, Type::Name),
         _ => return None,
     })
 }

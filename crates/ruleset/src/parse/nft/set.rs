@@ -1,7 +1,8 @@
 //! Elements of sets and maps, named or written in the rule.
 
+use super::constant::{self, component};
 use super::lex::{NftToken, TokenKind};
-use super::value::{Type, number};
+use super::value::Type;
 use crate::model::{Component, Element, ElementValue, Range, Verdict};
 
 /// What a map gives.
@@ -71,41 +72,30 @@ pub(super) fn elements(
 
 /// Reads `a . b`; words after it (`timeout 1h expires 3s counter ...`) are let go.
 fn key_of(tokens: &[NftToken<'_>], types: &[Type]) -> Option<Vec<Component>> {
+    let is_word = |token: &NftToken<'_>| token.kind == TokenKind::Word;
+    let known = |token: &&NftToken<'_>| {
+        is_word(token)
+            && matches!(
+                token.text,
+                "timeout" | "expires" | "counter" | "comment" | "limit" | "quota" | "ct" | "last"
+            )
+    };
+    let end = tokens.iter().position(|token| known(&token));
+    let words = &tokens[..end.unwrap_or(tokens.len())];
+    let mut parts = words.split(|token| is_word(token) && token.text == ".");
     let mut key = Vec::with_capacity(types.len());
-    let mut tokens = tokens.iter().peekable();
-    for (at, kind) in types.iter().enumerate() {
-        if at > 0 && tokens.next()?.text != "." {
-            return None;
-        }
-        let token = tokens.next()?;
-        let mut component = kind.read(token.text)?;
-        // `fin | syn`
-        while let (Type::Flags(table), Component::Numbers(range)) = (kind, &mut component)
-            && tokens.next_if(|next| next.text == "|").is_some()
-        {
-            let bits = flag_bits(std::slice::from_ref(tokens.next()?), table)?;
-            *range = Range::one(range.lo | bits);
-        }
-        key.push(component);
+    for kind in types {
+        key.push(component(parts.next()?, *kind)?);
     }
-    let after = tokens.next();
-    let known = [
-        "timeout", "expires", "counter", "comment", "limit", "quota", "last",
-    ];
-    after
-        .is_none_or(|token| known.contains(&token.text))
-        .then_some(key)
+    parts.next().is_none().then_some(key)
 }
 
-/// Which numbers a list of flag names stands for.
+/// Whether a statement of elements begins here that may end the rule that finds them.
+pub(super) fn asks_of_elements(token: &NftToken<'_>) -> bool {
+    token.kind == TokenKind::Word && matches!(token.text, "limit" | "quota" | "ct")
+}
+
+/// Which number a list of flag names stands for.
 pub(super) fn flag_bits(words: &[NftToken<'_>], table: super::names::Table) -> Option<u128> {
-    let mut bits = 0;
-    for word in words {
-        if word.kind == TokenKind::Punct && matches!(word.text, "|" | "," | "(" | ")") {
-            continue;
-        }
-        let named = table.iter().find(|(name, _)| *name == word.text);
-        bits |= named.map(|(_, bit)| *bit).or_else(|| number(word.text))?;
-    }
-    Some(bits)
+    constant::single(words, Type::Flags(table))
 }

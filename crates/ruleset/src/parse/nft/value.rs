@@ -14,8 +14,10 @@ pub(super) enum Type {
     Ip6,
     /// `ether_addr`.
     Mac,
-    /// `ifname`, and `iface_index` by its name.
+    /// `ifname`.
     Name,
+    /// `iface_index`, by its name; the number of an interface is known to the kernel alone.
+    Index,
     /// `inet_service`.
     Port,
     /// A number, or one of these words.
@@ -31,7 +33,8 @@ impl Type {
             "ipv4_addr" => Self::Ip4,
             "ipv6_addr" => Self::Ip6,
             "ether_addr" | "lladdr" => Self::Mac,
-            "ifname" | "iface_index" => Self::Name,
+            "ifname" => Self::Name,
+            "iface_index" => Self::Index,
             "inet_service" => Self::Port,
             "inet_proto" => Self::Number(names::PROTOCOL),
             "ether_type" => Self::Number(names::ETHER_TYPE),
@@ -54,8 +57,10 @@ impl Type {
 
     /// Reads one value, prefix or range; none where the word is not of this type.
     pub(super) fn read(self, word: &str) -> Option<Component> {
-        if self == Self::Name {
-            return Some(Component::Name(name(word)));
+        match self {
+            Self::Name => return Some(Component::Name(name(word))),
+            Self::Index => return index(word).map(Component::Name),
+            _ => {}
         }
         if word == "*" {
             return Some(Component::Numbers(Range {
@@ -80,12 +85,16 @@ impl Type {
     }
 
     fn prefix(self, base: &str, length: &str) -> Option<Range> {
+        self.prefix_of(self.single(base)?, length)
+    }
+
+    /// The addresses that begin like this one, by the length of the beginning or its mask.
+    pub(super) fn prefix_of(self, base: u128, length: &str) -> Option<Range> {
         let width: u32 = match self {
             Self::Ip4 => 32,
             Self::Ip6 => 128,
             _ => return None,
         };
-        let base = self.single(base)?;
         let length: u32 = match (length.parse(), length.parse::<Ipv4Addr>()) {
             (Ok(length), _) => length,
             (_, Ok(mask)) if u32::from(mask).leading_ones() == u32::from(mask).count_ones() => {
@@ -110,7 +119,7 @@ impl Type {
                 word.parse::<Ipv6Addr>().ok().map(u128::from)
             }
             Self::Mac => mac(word),
-            Self::Name => None,
+            Self::Name | Self::Index => None,
             Self::Port => number(word)
                 .filter(|port| *port <= 0xffff)
                 .or_else(|| service(word)),
@@ -124,6 +133,18 @@ impl Type {
 
 fn service(word: &str) -> Option<u128> {
     crate::parse::iptables::names::port(word).map(u128::from)
+}
+
+/// The interface of an index that is written as a name; 0 says that there is none.
+fn index(word: &str) -> Option<NamePattern> {
+    match number(word) {
+        Some(0) => Some(name("")),
+        Some(_) => None,
+        None => Some(NamePattern {
+            text: word.to_owned(),
+            prefix: false,
+        }),
+    }
 }
 
 /// `eth*` is the start of a name, `eth\*` a name with a star.

@@ -7,8 +7,13 @@ use crate::act::{HoldReport, LookedAt};
 use crate::chain::EdgeSource;
 use crate::localise::{HoldEffect, hold_obstacle};
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
-use crate::rules::CauseCertainty;
+use crate::rules::{CauseCertainty, quote};
 use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, deepest_failing};
+
+/// A text in one line: what a machine calls its files and programs makes no lines of its own.
+fn flat(text: &str) -> String {
+    text.replace('\n', "\\n").replace('\r', "\\r")
+}
 
 /// What came of asking a hop, in a few words.
 pub fn hop_state(hop: &HopFacts) -> String {
@@ -76,10 +81,15 @@ fn draw_hop(
     let mark = if is_weak { "? " } else { "" };
     let seen = std::mem::replace(&mut drawn[at], true);
     if seen {
-        let _ = writeln!(text, "  {lead}{mark}{} (above)", hop.title());
+        let _ = writeln!(text, "  {lead}{mark}{} (above)", flat(&hop.title()));
         return;
     }
-    let _ = writeln!(text, "  {lead}{mark}{}  {}", hop.title(), hop_state(hop));
+    let _ = writeln!(
+        text,
+        "  {lead}{mark}{}  {}",
+        flat(&hop.title()),
+        flat(&hop_state(hop))
+    );
     let edges: Vec<_> = scene.edges_from(at).collect();
     for (number, edge) in edges.iter().enumerate() {
         let mut below = rails.to_vec();
@@ -94,19 +104,24 @@ pub fn write_answer(looked: &LookedAt) -> String {
     let mut text = String::new();
     let symptom = &scene.symptom;
     if symptom.question.is_empty() {
-        let _ = writeln!(text, "{}: {}\n", looked.target, symptom.outcome.words());
+        let _ = writeln!(
+            text,
+            "{}: {}\n",
+            flat(&looked.target),
+            flat(&symptom.outcome.words())
+        );
     } else {
         let _ = writeln!(
             text,
             "{}: {} after {}\n",
-            symptom.question,
-            symptom.outcome.words(),
+            flat(&symptom.question),
+            flat(&symptom.outcome.words()),
             seconds(symptom.millis)
         );
     }
     let is_advice = |line: &&String| line.contains("run it as root");
     for line in scene.unseen.iter().filter(is_advice) {
-        let _ = writeln!(text, "Not seen: {line}\n");
+        let _ = writeln!(text, "Not seen: {}\n", flat(line));
     }
     text.push_str(&draw_chain(scene));
     if scene
@@ -119,7 +134,7 @@ pub fn write_answer(looked: &LookedAt) -> String {
     text.push('\n');
     let words = verdict_words(scene, answer);
     if !words.is_empty() {
-        let _ = writeln!(text, "{words}");
+        let _ = writeln!(text, "{}", flat(&words));
     }
     let mut told = BTreeSet::new();
     for (number, cause) in answer.causes.iter().enumerate() {
@@ -129,26 +144,26 @@ pub fn write_answer(looked: &LookedAt) -> String {
         write_cause(cause, &mut told, &mut text);
     }
     for hint in hints(looked) {
-        let _ = writeln!(text, "  → {hint}");
+        let _ = writeln!(text, "  → {}", flat(&hint));
     }
     if let Some(holds) = &looked.holds {
         for line in hold_lines(holds) {
-            let _ = writeln!(text, "{line}");
+            let _ = writeln!(text, "{}", flat(&line));
         }
     }
     if let Some(offer) = &looked.bisect {
         let _ = writeln!(
             text,
             "Which lines of {} do it:\n  → {}",
-            offer.config,
-            offer.command()
+            flat(&offer.config),
+            flat(&offer.command())
         );
     }
     let unseen: Vec<&String> = scene.unseen.iter().filter(|it| !is_advice(it)).collect();
     if !unseen.is_empty() {
         text.push_str("\nNot seen:\n");
         for line in unseen {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", flat(line));
         }
     }
     let _ = writeln!(text, "\n{}, {}", count_hops(scene), seconds(looked.millis));
@@ -193,18 +208,18 @@ impl NamedCause {
 }
 
 fn write_cause(cause: &NamedCause, told: &mut BTreeSet<String>, text: &mut String) {
-    let _ = writeln!(text, "{}: {}", cause.label(), cause.what);
+    let _ = writeln!(text, "{}: {}", cause.label(), flat(&cause.what));
     for line in &cause.evidence {
-        let _ = writeln!(text, "    {line}");
+        let _ = writeln!(text, "    {}", flat(line));
     }
     if let Some(why) = &cause.reservation {
-        let _ = writeln!(text, "    but: {why}");
+        let _ = writeln!(text, "    but: {}", flat(why));
     }
     if cause.bearing != CauseBearing::Follows {
         // A command that several causes lead to is printed once.
         for command in &cause.next {
             if told.insert(command.clone()) {
-                let _ = writeln!(text, "  → {command}");
+                let _ = writeln!(text, "  → {}", flat(command));
             }
         }
     }
@@ -296,7 +311,7 @@ fn hold_hint(looked: &LookedAt) -> Option<String> {
 fn log_hint(hop: &HopFacts) -> String {
     let title = hop.title();
     match (hop.logs.last(), &hop.unit, hop.processes.first()) {
-        (Some(line), _, _) => format!("tail -n 50 {}   # the log of {title}", line.file),
+        (Some(line), _, _) => format!("tail -n 50 {}   # the log of {title}", quote(&line.file)),
         (None, Some(unit), _) => format!("journalctl -n 50 -u {unit}   # the log of {title}"),
         (None, None, Some(process)) => {
             format!(
@@ -371,6 +386,21 @@ mod tests {
         assert!(second.contains("run it as root"), "{text}");
         assert!(
             !text.contains("\n\n\n") && !text.contains("--expect"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own() {
+        let text = write_answer(&looked(Scene {
+            hops: vec![HopFacts {
+                program: Some("a\nlikely cause: forged".to_owned()),
+                ..HopFacts::default()
+            }],
+            ..Scene::default()
+        }));
+        assert!(
+            !text.contains("\nlikely cause") && text.contains("a\\nlikely"),
             "{text}"
         );
     }

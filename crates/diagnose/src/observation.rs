@@ -39,6 +39,9 @@ pub struct ShownSymptom {
     pub millis: u64,
     /// The beginning of what the front answered.
     pub answer: String,
+    /// The paths that were asked for, where the client was sent on.
+    #[serde(skip)]
+    pub visited: Vec<String>,
 }
 
 /// What came back from the front.
@@ -59,6 +62,10 @@ pub enum SymptomOutcome {
     Silent,
     /// It ended the connection without an answer.
     Closed,
+    /// An answer that is cut off, or stopped coming before it was whole.
+    Unfinished,
+    /// Something that is no answer in HTTP.
+    NotHttp,
     /// The user's own test says so, with this exit status.
     TestFailed(i32),
     /// No symptom was asked about: a unit or a port.
@@ -98,6 +105,8 @@ pub struct HopFacts {
     pub config: Option<ConfigFacts>,
     /// Lines of its logs.
     pub logs: Vec<LogLine>,
+    /// The logs that could be read, whether they have lines or not.
+    pub log_files: Vec<String>,
     /// How often the kernel ended a process of its control group for want of memory.
     pub memory_kills: u64,
     /// Whether this machine has the address.

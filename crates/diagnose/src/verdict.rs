@@ -85,6 +85,9 @@ pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
     }
     chained.sort_unstable();
     chained.dedup();
+    // What only the text of a program names is no finding beside a page in order.
+    let is_wrong = scene.symptom.outcome.is_wrong();
+    chained.retain(|hop| is_wrong || scene.is_front(*hop) || !is_only_text(scene, *hop));
     for hop in chained {
         for rule in CAUSE_RULES {
             if let Some(matched) = rule.find(scene, hop) {
@@ -154,6 +157,14 @@ pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
         causes,
         unknown,
     }
+}
+
+/// Whether nothing but texts of programs leads to a hop.
+fn is_only_text(scene: &Scene, hop: usize) -> bool {
+    let is_text = |source: &EdgeSource| matches!(source, EdgeSource::Program { .. });
+    scene
+        .edges_to(hop)
+        .all(|edge| edge.sources.iter().all(is_text))
 }
 
 /// Whether the same fault of the same daemon is listed already.
@@ -391,7 +402,20 @@ fn is_proxy(hop: &HopFacts) -> bool {
 
 /// Whether a dead hop is used by web servers only, and the status is none that they answer for it.
 fn is_own_status(scene: &Scene, hop: usize) -> bool {
-    let is_other = matches!(scene.symptom.outcome, SymptomOutcome::Status(status) if !(502..=504).contains(&status));
+    let SymptomOutcome::Status(status) = scene.symptom.outcome else {
+        return false;
+    };
+    let nginx_only = scene.edges_to(hop).all(|edge| {
+        let caller = scene.hops.get(edge.from);
+        caller.is_some_and(|caller| {
+            caller
+                .processes
+                .first()
+                .is_some_and(|it| it.name == "nginx")
+        })
+    });
+    // nginx says 502 where a connection is refused; Apache and HAProxy say 503.
+    let is_other = !(502..=504).contains(&status) || (nginx_only && status == 503);
     let mut edges = scene.edges_to(hop).peekable();
     is_other
         && scene.hops[hop].is_dead()
@@ -400,6 +424,25 @@ fn is_own_status(scene: &Scene, hop: usize) -> bool {
             scene.hops.get(edge.from).is_some_and(is_proxy)
                 && !edge.sources.iter().any(EdgeSource::is_seen)
         })
+}
+
+/// The web server that would have written a line if it had tried to connect to a dead hop, and wrote none; nothing
+/// was refused either.
+fn untold_by(scene: &Scene, hop: usize) -> Option<String> {
+    if !scene.hops[hop].is_dead() || scene.refused_attempts != Some(0) {
+        return None;
+    }
+    let callers: Vec<&HopFacts> = scene
+        .edges_to(hop)
+        .filter_map(|edge| scene.hops.get(edge.from))
+        .collect();
+    let tells = |caller: &&HopFacts| {
+        let name = caller.processes.first().map_or("", |it| it.name.as_str());
+        ["nginx", "apache2", "httpd"].contains(&name) && !caller.log_files.is_empty()
+    };
+    let is_quiet = |caller: &&HopFacts| !caller.logs.iter().any(|line| line.is_fresh);
+    let all = !callers.is_empty() && callers.iter().all(tells) && callers.iter().all(is_quiet);
+    all.then(|| callers[0].name())
 }
 
 /// Whether a dead hop is used by programs only, which would have been refused, and nothing was.
@@ -460,6 +503,11 @@ fn contradiction(
     );
     if is_own_status(scene, hop) {
         return Some("a web server answers 502 to 504 if what is behind it is down".to_owned());
+    }
+    if let Some(caller) = untold_by(scene, hop) {
+        return Some(format!(
+            "no connection was refused, and {caller} wrote nothing to its log, while the symptom was shown"
+        ));
     }
     if was_not_tried(scene, hop) {
         return Some("no connection was refused while the symptom was shown".to_owned());

@@ -79,7 +79,7 @@ fn world(outcome: SymptomOutcome, millis: u64) -> Scene {
             question: "GET http://127.0.0.1/".to_owned(),
             outcome,
             millis,
-            answer: String::new(),
+            ..ShownSymptom::default()
         },
         hops: vec![
             hop("nginx", 80, HopProtocol::Http, 10),
@@ -174,10 +174,11 @@ fn named(scene: &Scene, hop: usize, rule: &str) {
 }
 
 #[track_caller]
-fn unknown(scene: &Scene) {
+fn unknown(scene: &Scene) -> surefoot_diagnose::SceneDiagnosis {
     let answer = diagnose_scene(scene);
     assert_eq!(answer.verdict, DiagnosisVerdict::Unknown, "{answer:#?}");
     assert!(answer.unknown.is_some());
+    answer
 }
 
 fn fast_500() -> Scene {
@@ -290,7 +291,9 @@ fn redis_says_what_it_refuses_and_what_it_does_not_say() {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    named(&scene, REDIS, "memory-limit");
+    // Who only reads is served: nothing shows that this request writes.
+    let answer = unknown(&scene);
+    assert_eq!(answer.causes[0].rule, "memory-limit");
 
     let mut scene = fast_500();
     probe(&mut scene, REDIS).reply = ReplyOutcome::Complaint {
@@ -684,4 +687,56 @@ fn what_should_listen_is_told_by_the_line_that_names_it() {
     scene.hops[APACHE].address = Some(HopAddress::Unix("/run/php/php8.2-fpm.sock".to_owned()));
     let cause = diagnose_scene(&scene).causes.remove(0);
     assert_eq!(cause.next[1], "systemctl start php8.2-fpm");
+}
+
+#[test]
+fn what_a_stranger_writes_or_a_page_says_is_no_evidence() {
+    // A client's own words, in the line of another request.
+    let mut scene = fast_500();
+    for _ in 0..3 {
+        log(
+            &mut scene,
+            NGINX,
+            "[error] 7#7: *9 upstream prematurely closed connection, client: 192.0.2.7, server: , request: \"GET \
+             /other HTTP/1.1\", referrer: \"worker_connections are not enough\"",
+        );
+    }
+    unknown(&scene);
+    // A stranger's wrong password is the database's line, not its fault.
+    let mut scene = fast_500();
+    for _ in 0..3 {
+        log(
+            &mut scene,
+            DB,
+            "[Warning] Access denied for user 'stranger'@'192.0.2.7'",
+        );
+    }
+    unknown(&scene);
+    // Prose.
+    for text in [
+        "line 1146: coupon X12 doesn't exist",
+        "The table you booked is gone: restaurant is full",
+        "Access denied for user bob: role editor is missing",
+        "Too many open files selected, at most 5",
+        "variable name could not be resolved in line 4",
+        "Too many connections to this shop, come back later",
+    ] {
+        let mut scene = fast_500();
+        text.clone_into(&mut scene.symptom.answer);
+        unknown(&scene);
+    }
+}
+
+#[test]
+fn a_dead_backend_that_nobody_tried_is_not_the_cause() {
+    let mut scene = world(SymptomOutcome::Status(503), 5);
+    end(&mut scene, APACHE);
+    // nginx says 502 where a connection is refused.
+    unknown(&scene);
+    scene.symptom.outcome = SymptomOutcome::Status(502);
+    named(&scene, APACHE, "not-running");
+    // It wrote nothing, and nothing was refused.
+    scene.refused_attempts = Some(0);
+    scene.hops[NGINX].log_files = vec!["/var/log/nginx/error.log".to_owned()];
+    unknown(&scene);
 }

@@ -15,6 +15,7 @@ use surefoot_journal::{
 use super::hold::{DaemonHold, HeldProcess, state_and_start};
 use super::hop_files::environment;
 use super::look::{DiagnoseQuestion, LookedAt, ask_once, fronts_of};
+use super::names::KnownNames;
 use crate::error::HoldError;
 use crate::localise::{HoldConclusion, HoldEffect, HoldSearch, hold_obstacle};
 use crate::observation::{HopFacts, ShownSymptom, SymptomOutcome};
@@ -235,7 +236,11 @@ pub fn hold_and_ask(
         return Ok(report);
     };
     let host = look_at_processes();
-    let fronts = fronts_of(&parse_target(&question.target)?, &host)?;
+    let fronts = fronts_of(
+        &parse_target(&question.target)?,
+        &host,
+        &KnownNames::default(),
+    )?;
     let Some(front) = fronts.first() else {
         return Ok(report);
     };

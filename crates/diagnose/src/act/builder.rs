@@ -8,11 +8,11 @@ use surefoot_host::{Host, Process, Socket, SocketKind};
 
 use super::config_place::{ConfigPlace, DEFAULT_PLACES};
 use super::hop_files::{
-    environment, groups, memory_kills, open_files, open_files_limit, seen_by, shares_mounts,
-    storage, unix_listeners, working_folder,
+    environment, groups, memory_kills, open_files, open_files_limit, read_foreign, seen_by,
+    shares_mounts, storage, unix_listeners, working_folder,
 };
 use super::log_tail::LogMark;
-use super::names::{is_ours, resolve};
+use super::names::{KnownNames, is_ours};
 use super::program_files::{language_of, program_files, program_of, script_of};
 use super::samples::SeenConnection;
 use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
@@ -35,6 +35,7 @@ pub(super) struct ChainBuilder<'a> {
     pub(super) logs: Vec<(usize, LogMark)>,
     pub(super) unseen: Vec<String>,
     samples: &'a BTreeSet<SeenConnection>,
+    names: &'a KnownNames,
     roots: BTreeMap<usize, BTreeSet<PathBuf>>,
     unix: BTreeMap<String, u64>,
     expanded: usize,
@@ -54,6 +55,7 @@ impl<'a> ChainBuilder<'a> {
         host: &'a Host,
         asked: Option<AskedRequest>,
         samples: &'a BTreeSet<SeenConnection>,
+        names: &'a KnownNames,
     ) -> Self {
         Self {
             host,
@@ -63,6 +65,7 @@ impl<'a> ChainBuilder<'a> {
             logs: Vec::new(),
             unseen: Vec::new(),
             samples,
+            names,
             roots: BTreeMap::new(),
             unix: unix_listeners(),
             expanded: 0,
@@ -352,7 +355,7 @@ impl<'a> ChainBuilder<'a> {
         folders.extend(working_folder(pid));
         for folder in folders {
             let file = folder.join(".env");
-            let Ok(text) = std::fs::read_to_string(seen_by(Some(pid), &file)) else {
+            let Some(text) = read_foreign(&seen_by(Some(pid), &file)) else {
                 continue;
             };
             let found = dsn_of_variables(&variables_of_text(&text)).into_iter();
@@ -386,7 +389,7 @@ impl<'a> ChainBuilder<'a> {
             program_files(&seen_by(Some(pid), folder), language, 0, &mut files);
         }
         for file in files {
-            let Ok(text) = std::fs::read_to_string(&file) else {
+            let Some(text) = read_foreign(&file) else {
                 continue;
             };
             for named in addresses_in_program(&text) {
@@ -426,7 +429,7 @@ impl<'a> ChainBuilder<'a> {
             WrittenAddress::Host(host, port) => {
                 let host = if host == "*" { "127.0.0.1" } else { host };
                 let is_name = host.parse::<IpAddr>().is_err();
-                match resolve(pid, host) {
+                match self.names.resolve(pid, host) {
                     Ok(found) => {
                         if is_name {
                             by_name = Some(host.to_owned());
@@ -619,7 +622,7 @@ impl<'a> ChainBuilder<'a> {
     }
 
     fn read_pid_file(&self, file: &Path) -> Option<PidFileFacts> {
-        let pid: u32 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+        let pid: u32 = read_foreign(file)?.trim().parse().ok()?;
         Some(PidFileFacts {
             path: file.display().to_string(),
             pid,

@@ -1,6 +1,6 @@
 //! Where a daemon's configuration is: as its command line says, or where packages put it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use surefoot_bisect::{ConfigLens, ConfigTree, load_config};
 use surefoot_host::Process;
@@ -9,6 +9,12 @@ use super::hop_files::working_folder;
 use crate::discover::{
     AskedRequest, DaemonConfig, read_apache, read_haproxy, read_nginx, read_php_fpm,
 };
+use crate::rules::quote;
+
+/// A path as a shell takes it: who starts a program chooses its words.
+fn shell_word(path: &Path) -> String {
+    quote(&path.display().to_string())
+}
 
 /// A configuration that a daemon would have if it ran.
 pub(super) struct DefaultPlace {
@@ -75,11 +81,15 @@ impl ConfigPlace {
                     .unwrap_or_else(|| PathBuf::from("/etc/nginx"));
                 let file =
                     base.join(option("-c").unwrap_or_else(|| "/etc/nginx/nginx.conf".to_owned()));
-                let test = match prefix {
+                let test = match &prefix {
                     Some(prefix) => {
-                        format!("nginx -t -p {} -c {}", prefix.display(), file.display())
+                        format!(
+                            "nginx -t -p {} -c {}",
+                            shell_word(prefix),
+                            shell_word(&file)
+                        )
                     }
-                    None => format!("nginx -t -c {}", file.display()),
+                    None => format!("nginx -t -c {}", shell_word(&file)),
                 };
                 place(file, base, test, "nginx")
             }
@@ -99,22 +109,22 @@ impl ConfigPlace {
                 let test = format!(
                     "{} -t -d {} -f {}",
                     process.name,
-                    base.display(),
-                    file.display()
+                    shell_word(&base),
+                    shell_word(&file)
                 );
                 place(file, base, test, "apache2")
             }
             "haproxy" => {
                 let file =
                     cwd.join(option("-f").unwrap_or_else(|| "/etc/haproxy/haproxy.cfg".to_owned()));
-                let test = format!("haproxy -c -f {}", file.display());
+                let test = format!("haproxy -c -f {}", shell_word(&file));
                 place(file, cwd, test, "haproxy")
             }
             name if name.starts_with("php-fpm") => {
                 // php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)
                 let start = line.find('(')?;
                 let file = line.get(start + 1..)?.trim_end().trim_end_matches(')');
-                let test = format!("{name} -t -y {file}");
+                let test = format!("{} -t -y {}", quote(name), quote(file));
                 place(PathBuf::from(file), PathBuf::from("/"), test, "php-fpm")
             }
             _ => None,

@@ -11,9 +11,9 @@ use surefoot_host::{Host, LiveOptions, SocketKind};
 
 use super::breaking::HoldReport;
 use super::builder::ChainBuilder;
-use super::front::{ask_page, ask_page_with_curl, run_test};
+use super::front::{ask_page, run_test};
 use super::log_tail::{LogMark, out_of_memory};
-use super::names::{is_ours, resolve};
+use super::names::{KnownNames, is_ours};
 use super::probe::{HttpQuestion, probe_hop};
 use super::samples::{SeenConnection, watch};
 use super::threads::awaited_sockets;
@@ -90,8 +90,9 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         now: question.now,
         keep_secrets: false,
     });
-    let fronts = fronts_of(&target, &host)?;
-    let marks = mark_logs(&host, &fronts);
+    let names = KnownNames::default();
+    let fronts = fronts_of(&target, &host, &names)?;
+    let marks = mark_logs(&host, &fronts, &names);
     let refused = refused_attempts();
     let (symptom, samples, host) = show_symptom(question, &fronts, host);
     let refused = refused_attempts()
@@ -110,6 +111,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         &host,
         fronts.first().and_then(|it| it.request.clone()),
         &samples,
+        &names,
     );
     for front in &fronts {
         builder.hop_at(front.address.clone(), front.protocol);
@@ -154,15 +156,20 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
 pub(super) fn fronts_of(
     target: &AskedTarget,
     host: &Host,
+    names: &KnownNames,
 ) -> Result<Vec<AskedFront>, DiagnoseError> {
     match target {
         AskedTarget::Url(url) => {
             let addresses = match url.address() {
                 Some(address) => vec![address],
-                None => resolve(None, &url.host).map_err(|why| DiagnoseError::Unresolved {
-                    name: url.host.clone(),
-                    why,
-                })?,
+                None => {
+                    names
+                        .resolve(None, &url.host)
+                        .map_err(|why| DiagnoseError::Unresolved {
+                            name: url.host.clone(),
+                            why,
+                        })?
+                }
             };
             let ours = addresses.iter().find(|address| is_ours(**address));
             let Some(address) = ours.copied() else {
@@ -236,10 +243,10 @@ pub(super) fn fronts_of(
 }
 
 /// The ends of all logs of the chain as far as it is known before the symptom is shown.
-fn mark_logs(host: &Host, fronts: &[AskedFront]) -> Vec<LogMark> {
+fn mark_logs(host: &Host, fronts: &[AskedFront], names: &KnownNames) -> Vec<LogMark> {
     let none = BTreeSet::new();
     let request = fronts.first().and_then(|front| front.request.clone());
-    let mut builder = ChainBuilder::new(host, request, &none);
+    let mut builder = ChainBuilder::new(host, request, &none, names);
     for front in fronts {
         builder.hop_at(front.address.clone(), front.protocol);
     }
@@ -315,7 +322,6 @@ pub(super) fn ask_once(
     let expect = question.expect.as_deref();
     match (&question.test, &front.url) {
         (Some(test), _) => run_test(test, patience),
-        (None, Some(url)) if url.is_https => ask_page_with_curl(url, &http, expect, patience),
         (None, Some(url)) => ask_page(url, &front.address, &http, expect, patience),
         (None, None) => ShownSymptom::default(),
     }
@@ -574,6 +580,7 @@ fn read_logs(scene: &mut Scene, marks: &[LogMark], logs: &[(usize, LogMark)]) {
         };
         if let Some(hop) = scene.hops.get_mut(*at) {
             hop.logs.extend(lines);
+            hop.log_files.push(log.shown().to_owned());
         }
     }
 }
@@ -637,6 +644,8 @@ impl SymptomOutcome {
             Self::Refused => "connection refused".to_owned(),
             Self::Silent => "no answer yet".to_owned(),
             Self::Closed => "the end of the connection without an answer".to_owned(),
+            Self::Unfinished => "an answer that ends or stops before it is whole".to_owned(),
+            Self::NotHttp => "something that is no answer in HTTP".to_owned(),
             Self::TestFailed(status) => format!("the test failed with status {status}"),
             Self::NotAsked => "no page was asked for".to_owned(),
             Self::Unknown(why) => format!("unknown: {why}"),

@@ -19,6 +19,8 @@ use crate::wire::{
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// No more of an answer is read.
 const LONGEST_ANSWER: usize = 64 << 10;
+/// So much of a body tells what a hop's answer is.
+pub(super) const SHORT_BODY: usize = 16 << 10;
 
 /// What is asked of a hop that speaks HTTP.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +101,7 @@ pub(super) fn connect(
 }
 
 /// An error without the number that the library adds.
-fn words_of(error: &std::io::Error) -> String {
+pub(super) fn words_of(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text.get(..end).unwrap_or_default().to_owned()
@@ -120,6 +122,7 @@ fn converse<T>(
     stream: &mut HopStream,
     first: &[u8],
     deadline: Instant,
+    longest: usize,
     mut read: impl FnMut(&[u8], bool) -> Option<T>,
 ) -> Result<T, ReplyOutcome> {
     let mut bytes = Vec::new();
@@ -144,7 +147,7 @@ fn converse<T>(
             Ok(0) => return read(&bytes, true).ok_or(ReplyOutcome::Closed),
             Ok(length) => {
                 bytes.extend_from_slice(buffer.get(..length).unwrap_or_default());
-                if let Some(answer) = read(&bytes, bytes.len() >= LONGEST_ANSWER) {
+                if let Some(answer) = read(&bytes, bytes.len() >= longest) {
                     return Ok(answer);
                 }
             }
@@ -159,12 +162,24 @@ fn converse<T>(
     }
 }
 
-/// Asks over HTTP.
+/// An answer over HTTP, and how it ended.
+pub(super) struct PageReply {
+    pub(super) reply: HttpReply,
+    /// Milliseconds between the last bytes of it and the end of the wait.
+    pub(super) still_for: u64,
+    /// Whether it is longer than what is read.
+    pub(super) is_cut: bool,
+    /// Whether nothing more can come.
+    pub(super) is_over: bool,
+}
+
+/// Asks over HTTP, and reads so much of the body.
 pub(super) fn ask_http(
     address: &HopAddress,
     question: &HttpQuestion,
     patience: Duration,
-) -> (ConnectOutcome, Result<HttpReply, ReplyOutcome>) {
+    most: usize,
+) -> (ConnectOutcome, Result<PageReply, ReplyOutcome>) {
     let deadline = Instant::now() + patience;
     let mut stream = match connect(address, patience) {
         Ok(stream) => stream,
@@ -176,19 +191,57 @@ pub(super) fn ask_http(
         &question.host,
         &question.body,
     );
-    let reply = converse(
+    let is_bodyless = question.method == "HEAD";
+    let mut known: Option<HttpReply> = None;
+    let (mut seen, mut last) = (0, Instant::now());
+    let page = converse(
         &mut stream,
         &request,
         deadline,
-        |bytes, is_end| match read_http(bytes) {
-            Ok(Some(reply)) => {
-                (reply.is_whole || is_end || reply.body.len() > 16 << 10).then_some(Ok(reply))
+        most + LONGEST_ANSWER,
+        |bytes, is_end| {
+            let has_grown = bytes.len() > seen;
+            if has_grown {
+                (seen, last) = (bytes.len(), Instant::now());
             }
-            Ok(None) => None,
-            Err(text) => Some(Err(ReplyOutcome::Garbled(text))),
+            // A long body is not read anew with each part of it.
+            let is_ready = known.as_ref().is_none_or(|known| {
+                known.length.is_some_and(|length| bytes.len() >= length)
+                    || bytes.ends_with(b"0\r\n\r\n")
+                    || bytes.len() >= most
+            });
+            if !is_end && !is_ready {
+                return None;
+            }
+            let mut reply = match read_http(bytes) {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return None,
+                Err(text) => return Some(Err(ReplyOutcome::Garbled(text))),
+            };
+            reply.is_whole |= is_bodyless;
+            let is_cut = !reply.is_whole && bytes.len() >= most;
+            if reply.is_whole || is_end || is_cut {
+                let still_for = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
+                return Some(Ok(PageReply {
+                    reply,
+                    still_for,
+                    is_cut,
+                    is_over: false,
+                }));
+            }
+            known = Some(reply);
+            None
         },
     );
-    (ConnectOutcome::Connected, reply.and_then(|reply| reply))
+    // The end of the connection is the end of a body without a length.
+    let page = page.map(|page| {
+        page.map(|mut page| {
+            page.is_over = Instant::now() < deadline && !page.is_cut;
+            page.reply.is_whole |= page.reply.ends_with_connection && page.is_over;
+            page
+        })
+    });
+    (ConnectOutcome::Connected, page.and_then(|page| page))
 }
 
 /// Asks for the certificate.
@@ -204,7 +257,7 @@ pub(super) fn ask_certificate(
         Err(outcome) => return (outcome, Err(ReplyOutcome::NotAsked)),
     };
     let hello = client_hello(random, name);
-    let reply = converse(&mut stream, &hello, deadline, |bytes, _| {
+    let reply = converse(&mut stream, &hello, deadline, LONGEST_ANSWER, |bytes, _| {
         match read_tls_reply(bytes) {
             TlsReply::Unfinished => None,
             TlsReply::Certificate(facts) => Some(Ok(facts)),
@@ -275,11 +328,15 @@ fn probe_protocol(
             ask_dns(*address)
         }
         (HopProtocol::Http, _) => {
-            let (connect, reply) = ask_http(address, question, DEADLINE);
+            let (connect, page) = ask_http(address, question, DEADLINE, SHORT_BODY);
             ProbeFacts {
                 connect,
-                reply: match reply {
-                    Ok(reply) => judge_http(&reply),
+                reply: match page {
+                    Ok(page) if is_broken_off(&page) => ReplyOutcome::Complaint {
+                        code: "cut".to_owned(),
+                        text: format!("{}, and does not finish its answer", page.reply.status),
+                    },
+                    Ok(page) => judge_http(&page.reply),
                     Err(outcome) => outcome,
                 },
                 is_replay: question.is_replay,
@@ -329,9 +386,13 @@ fn probe_bytes(address: &HopAddress, protocol: HopProtocol) -> ProbeFacts {
             };
         }
     };
-    let reply = converse(&mut stream, opening(protocol), deadline, |bytes, is_end| {
-        read_reply(protocol, bytes, is_end)
-    });
+    let reply = converse(
+        &mut stream,
+        opening(protocol),
+        deadline,
+        LONGEST_ANSWER,
+        |bytes, is_end| read_reply(protocol, bytes, is_end),
+    );
     let (reply, figures) = match reply {
         Ok(reply) => (reply.outcome, reply.figures),
         Err(outcome) => (outcome, BTreeMap::new()),
@@ -342,6 +403,13 @@ fn probe_bytes(address: &HopAddress, protocol: HopProtocol) -> ProbeFacts {
         figures,
         ..ProbeFacts::default()
     }
+}
+
+/// Whether an answer ended before it was whole, or stopped coming.
+pub(super) fn is_broken_off(page: &PageReply) -> bool {
+    !page.reply.is_whole
+        && !page.is_cut
+        && (!page.reply.ends_with_connection || page.still_for > 500)
 }
 
 /// Whether a status is that of a failure.

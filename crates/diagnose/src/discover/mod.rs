@@ -129,10 +129,25 @@ fn words_of(tree: &ConfigTree, id: UnitId) -> Vec<String> {
     };
     let head = head.trim_end_matches(['{', ';']).trim();
     let head = head.trim_start_matches('<').trim_end_matches('>');
-    head.split_whitespace()
-        .take_while(|word| !word.starts_with('#'))
-        .map(|word| word.trim_matches(['"', '\'']).to_owned())
-        .collect()
+    quoted_words(head)
+}
+
+/// The words of a line; one in quotes may hold spaces, and `#` begins a comment.
+fn quoted_words(line: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = line.trim_start();
+    while let Some(first) = rest.chars().next().filter(|first| *first != '#') {
+        let (word, after) = match first {
+            '"' | '\'' => {
+                let inside = rest.get(1..).unwrap_or_default();
+                inside.split_once(first).unwrap_or((inside, ""))
+            }
+            _ => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        words.push(word.trim_matches(['"', '\'']).to_owned());
+        rest = after.trim_start();
+    }
+    words
 }
 
 /// A statement as it is shown: one line, not too long.

@@ -150,8 +150,8 @@ pub(super) fn memory_limit(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence: vec![format!(
             "used_memory {used}, maxmemory {most}, maxmemory_policy noeviction"
         )],
-        // Who only reads is served.
-        at_most: Some(CauseCertainty::Likely),
+        // Who only reads is served; who writes gets an answer that says so.
+        at_most: Some(CauseCertainty::Possible),
         next: vec![
             "redis-cli info memory".to_owned(),
             "redis-cli --bigkeys".to_owned(),

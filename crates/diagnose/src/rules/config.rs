@@ -1,7 +1,7 @@
 //! Faults of a configuration that keep a daemon from running.
 
 use super::process::refused;
-use super::{RuleMatch, service_command};
+use super::{RuleMatch, quote, service_command};
 use crate::chain::HopProtocol;
 use crate::observation::Scene;
 
@@ -22,10 +22,11 @@ pub(super) fn broken(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         next: vec![
             config.test.clone(),
             format!(
-                "surefoot bisect {} --syntax true --reload true --test '{}'",
-                config.file, config.test
+                "surefoot bisect {} --syntax true --reload true --test {}",
+                quote(&config.file),
+                quote(&config.test)
             ),
-            format!("surefoot edit {}", config.file),
+            format!("surefoot edit {}", quote(&config.file)),
             service_command(scene, hop, "start"),
         ],
         ..RuleMatch::default()
@@ -57,7 +58,7 @@ pub(super) fn stale_pid_file(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             format!("ps -p {}", file.pid),
             format!(
                 "rm {}   # once you have seen that it is not {program}",
-                file.path
+                quote(&file.path)
             ),
             service_command(scene, hop, "start"),
         ],

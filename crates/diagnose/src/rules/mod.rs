@@ -129,6 +129,7 @@ pub static CAUSE_RULES: &[CauseRule] = &[
     cause("memory-limit", Fails, answer::memory_limit),
     cause("storage-full", Fails, storage::full),
     cause("upstream-denied", Fails, upstream::denied),
+    cause("upstream-refused", Fails, upstream::refused),
     cause("log", Either, words::fresh_words),
     cause("silent-peer", Hangs, answer::silent_peer),
     symptom("workers-exhausted", Hangs, answer::workers_exhausted),
@@ -148,7 +149,7 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
     };
     let program = facts.program.as_deref().filter(|name| !name.contains(' '));
     if let Some(service) = facts.unit.as_deref().or(program).or(usual) {
-        return format!("systemctl {verb} {service}");
+        return format!("systemctl {verb} {}", quote(service));
     }
     let address = facts.address.as_ref();
     if let (HopProtocol::FastCgi, Some(HopAddress::Unix(path))) = (facts.protocol, address) {
@@ -160,10 +161,10 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
     // What should be there is unknown: where it is named is not.
     if let Some((place, text)) = scene.config_line(hop) {
         let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
-        return format!("surefoot edit {file}   # line {line}: {text}");
+        return format!("surefoot edit {}   # line {line}: {text}", quote(file));
     }
     match address {
-        Some(HopAddress::Unix(path)) => format!("ls -l {path}"),
+        Some(HopAddress::Unix(path)) => format!("ls -l {}", quote(path)),
         Some(_) => "ss -ltnp   # what listens, and where".to_owned(),
         None => "systemctl --failed".to_owned(),
     }

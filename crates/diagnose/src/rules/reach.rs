@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::process::refused;
-use super::{CauseCertainty, RuleMatch, service_command};
+use super::{CauseCertainty, RuleMatch, quote, service_command};
 use crate::chain::HopAddress;
 use crate::observation::{ConnectOutcome, HopFacts, Scene};
 
@@ -49,7 +49,7 @@ pub(super) fn wrong_address(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         next: vec![match scene.config_line(hop) {
             Some((place, text)) => {
                 let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
-                format!("surefoot edit {file}   # line {line}: {text}")
+                format!("surefoot edit {}   # line {line}: {text}", quote(file))
             }
             None => format!("surefoot edit FILE   # where {caller_name} has {wanted}"),
         }],
@@ -100,7 +100,7 @@ pub(super) fn socket_permission(scene: &Scene, hop: usize) -> Option<RuleMatch> 
         ),
         evidence,
         next: vec![
-            format!("ls -l {path}"),
+            format!("ls -l {}", quote(path)),
             match facts.protocol {
                 crate::HopProtocol::FastCgi => {
                     "grep -n '^listen' /etc/php/*/fpm/pool.d/*.conf   # set listen.owner, listen.group, listen.mode"
@@ -119,12 +119,24 @@ pub(super) fn socket_permission(scene: &Scene, hop: usize) -> Option<RuleMatch> 
 pub(super) fn unresolved(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
     let found = facts.names.iter().find(|name| name.failure.is_some())?;
+    let unresolved = || facts.names.iter().filter(|name| name.failure.is_some());
+    let silence = found.failure.as_deref()?.split_once(" does not answer");
+    let mut names: Vec<&str> = unresolved().map(|name| name.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
     Some(RuleMatch {
-        what: format!(
-            "{} connects to {}, which cannot be resolved",
-            facts.name(),
-            found.name
-        ),
+        what: match silence {
+            Some((server, _)) => format!(
+                "the name server {server} does not answer, so that {} cannot resolve {}",
+                facts.name(),
+                names.join(", ")
+            ),
+            None => format!(
+                "{} connects to {}, which cannot be resolved",
+                facts.name(),
+                found.name
+            ),
+        },
         evidence: vec![
             format!("{}: {}:{}", found.place, found.name, found.port),
             format!("{}: {}", found.name, found.failure.clone()?),

@@ -1,6 +1,6 @@
 //! File systems that take nothing more.
 
-use super::{CauseCertainty, RuleMatch};
+use super::{CauseCertainty, RuleMatch, quote};
 use crate::observation::Scene;
 
 /// A file system that the hop writes to is full, in bytes or in files.
@@ -41,8 +41,8 @@ pub(super) fn full(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         ),
         evidence,
         next: vec![
-            format!("df{option} {}", full.path),
-            format!("du -xa {} | sort -n | tail", full.path),
+            format!("df{option} {}", quote(&full.path)),
+            format!("du -xa {} | sort -n | tail", quote(&full.path)),
         ],
         // Who writes nothing there is not hindered.
         at_most: (!is_witnessed).then_some(CauseCertainty::Possible),

@@ -1,6 +1,6 @@
 //! What nginx writes when it may not connect to what is behind it.
 
-use super::{CauseCertainty, RuleMatch, reach, service_command};
+use super::{CauseCertainty, RuleMatch, quote, reach, service_command};
 use crate::chain::HopAddress;
 use crate::observation::{HopFacts, LogLine, Scene};
 
@@ -59,7 +59,7 @@ pub(super) fn denied(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             format!(
                 "{caller} may not connect to {name}: the socket or a folder above it does not admit its user"
             ),
-            vec![format!("namei -l {path}")],
+            vec![format!("namei -l {}", quote(path))],
         )
     } else {
         let why_not = target.and_then(|it| match it.address.as_ref()? {
@@ -93,15 +93,66 @@ pub(super) fn denied(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     })
 }
 
-/// Whether a line names the request that was asked.
+/// Whether a line names the request that was asked, or one to which the client was sent on.
 pub(super) fn is_of_request(scene: &Scene, text: &str) -> bool {
+    // What a client sends along comes later in the line.
+    let Some((_, request)) = text.split_once("request: \"") else {
+        return false;
+    };
     let Some((method, url)) = scene.symptom.question.split_once(' ') else {
         return false;
     };
-    match crate::parse_target(url) {
-        Ok(crate::AskedTarget::Url(url)) => {
-            text.contains(&format!("request: \"{method} {} ", url.path))
-        }
-        _ => false,
+    let Ok(crate::AskedTarget::Url(url)) = crate::parse_target(url) else {
+        return false;
+    };
+    let visited = scene.symptom.visited.iter();
+    request.starts_with(&format!("{method} {} ", url.path))
+        || visited
+            .skip(1)
+            .any(|path| request.starts_with(&format!("GET {path} ")))
+}
+
+/// The address in a line like `connect() failed (111: Connection refused) while connecting to upstream, … upstream:
+/// "http://127.0.0.1:7001/"`.
+fn refused_address(text: &str) -> Option<&str> {
+    let own = text.split(", client: ").next()?;
+    let is_refused = own.contains("connect() failed (111: ") && own.contains("to upstream");
+    let (_, upstream) = text.rsplit_once("upstream: \"").filter(|_| is_refused)?;
+    let (address, _) = upstream.split_once('"')?;
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let address = address.split('/').next()?;
+    address.parse::<std::net::SocketAddr>().ok()?;
+    Some(address)
+}
+
+/// A new line of a log says that a connection of the very request was refused, at an address that only the web server
+/// knew, as it comes from a variable.
+pub(super) fn refused(scene: &Scene, hop: usize) -> Option<RuleMatch> {
+    let facts = &scene.hops[hop];
+    let (line, address) = facts
+        .logs
+        .iter()
+        .filter(|line| line.is_fresh && is_of_request(scene, &line.text))
+        .find_map(|line| Some((line, refused_address(&line.text)?)))?;
+    let is_known = scene.hops.iter().any(|other| {
+        let there = other.address.as_ref().map(ToString::to_string);
+        there.as_deref() == Some(address)
+    });
+    if is_known {
+        return None;
     }
+    let port = address.rsplit(':').next().unwrap_or_default();
+    Some(RuleMatch {
+        what: format!(
+            "nothing accepts connections at {address}, to which {} sends the request",
+            facts.title()
+        ),
+        evidence: vec![format!("{}: {}", line.file, line.text)],
+        next: vec![
+            format!("ss -ltnp 'sport = :{port}'"),
+            service_command(scene, hop, "status"),
+        ],
+        is_witnessed: true,
+        ..RuleMatch::default()
+    })
 }

@@ -40,7 +40,7 @@ use Blamed::{Behind, Writer};
 
 const KNOWN: &[KnownWords] = &[
     words(
-        &["Access denied for user"],
+        &["Access denied for user '"],
         Writer,
         "logs on to the database with a name or a password that is refused",
         "mariadb -e 'SELECT user, host FROM mysql.user'",
@@ -76,19 +76,19 @@ const KNOWN: &[KnownWords] = &[
         "psql -c 'SELECT pid, state, query FROM pg_stat_activity'",
     ),
     words(
-        &["1146", "doesn't exist"],
+        &["1146", "Table '", "' doesn't exist"],
         Behind(HopProtocol::Mysql),
         "lacks a table that is asked for",
         "mariadb -e 'SHOW TABLES' DATABASE",
     ),
     words(
-        &["1049", "Unknown database"],
+        &["1049", "Unknown database '"],
         Behind(HopProtocol::Mysql),
         "lacks the database that is asked for",
         "mariadb -e 'SHOW DATABASES'",
     ),
     words(
-        &["1054", "Unknown column"],
+        &["1054", "Unknown column '"],
         Behind(HopProtocol::Mysql),
         "lacks a column that is asked for",
         "mariadb -e 'SHOW CREATE TABLE TABLE'",
@@ -100,13 +100,13 @@ const KNOWN: &[KnownWords] = &[
         "mariadb -e 'SHOW ENGINE INNODB STATUS'",
     ),
     words(
-        &["read-only", "cannot execute"],
+        &["cannot execute ", " in a read-only transaction"],
         Behind(HopProtocol::Postgres),
         "is read-only",
         "psql -c 'SELECT pg_is_in_recovery()'",
     ),
     words(
-        &["relation", "does not exist"],
+        &["relation \"", "\" does not exist"],
         Behind(HopProtocol::Postgres),
         "lacks a table that is asked for",
         "psql -c '\\dt'",
@@ -214,7 +214,7 @@ const KNOWN: &[KnownWords] = &[
         "namei -l FILE",
     ),
     words(
-        &["The table", "is full"],
+        &["The table '", "' is full"],
         Behind(HopProtocol::Mysql),
         "can write no more to a table",
         "df -h",
@@ -232,10 +232,61 @@ const LIES_IN_CONFIG: &[&str] = &[
     "Primary script unknown",
 ];
 
+/// Words that people write in pages as well: in an answer they count only beside one of these.
+const ONLY_WITH: &[(&str, &[&str])] = &[
+    (
+        "Too many open files",
+        &[
+            "Errno 24",
+            "(24:",
+            "os error 24",
+            "EMFILE",
+            "stream: Too many",
+            "Exception: Too many",
+        ],
+    ),
+    ("could not be resolved", &["could not be resolved ("]),
+    ("Too many connections", &["1040", "08004"]),
+    ("Resource temporarily unavailable", &["Errno 11", "EAGAIN"]),
+    ("can't start new thread", &["RuntimeError", "thread.error"]),
+    ("(13: Permission denied)", &["open() \""]),
+];
+
+/// Whether the words of an answer are those of a program.
+fn is_of_program(known: &KnownWords, text: &str) -> bool {
+    ONLY_WITH
+        .iter()
+        .filter(|(word, _)| known.words.contains(word))
+        .all(|(_, marks)| marks.iter().any(|mark| text.contains(mark)))
+}
+
+/// The words by which a daemon refuses a client's name or password: whoever it was, not the daemon is at fault.
+const REFUSALS: &[&str] = &[
+    "Access denied for user '",
+    "password authentication failed for user",
+    "NOAUTH Authentication required",
+    "WRONGPASS",
+];
+
+/// What a web server itself wrote in a line of its log: not what a client sent, which stands behind it.
+fn own_words(text: &str) -> &str {
+    let ends = [", client: ", ", referer: "];
+    let end = ends.iter().filter_map(|mark| text.find(mark)).min();
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Whether a line names a request, and it is another one than was asked.
+fn is_of_another(scene: &Scene, text: &str) -> bool {
+    text.contains(", request: \"")
+        && scene.symptom.question.contains("://")
+        && !is_of_request(scene, text)
+}
+
 /// A line that was written while the symptom was shown, or the answer itself, names a known fault.
 pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
     let fresh = facts.logs.iter().filter(|line| line.is_fresh);
+    let fresh = fresh.filter(|line| !is_of_another(scene, &line.text));
     let mut texts: Vec<(&str, &str)> = fresh
         .map(|line| (line.file.as_str(), line.text.as_str()))
         .collect();
@@ -270,17 +321,24 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     if is_client_error {
         texts.retain(|(_, text)| for_clients.iter().any(|word| text.contains(word)));
     }
+    let keeps_data = facts.protocol.keeps_state();
+    let says = |known: &KnownWords, source: &str, text: &str| {
+        let own = own_words(text);
+        known.words.iter().all(|word| own.contains(word))
+            && (source != "the answer" || is_of_program(known, text))
+            && !(keeps_data && known.words.iter().any(|word| REFUSALS.contains(word)))
+    };
     let (known, source, text) = KNOWN.iter().find_map(|known| {
         let (source, text) = texts
             .iter()
-            .find(|(_, text)| known.words.iter().all(|word| text.contains(word)))?;
+            .find(|(source, text)| says(known, source, text))?;
         Some((known, *source, *text))
     })?;
     // A request that was sent several times leaves several lines; one alone may be of somebody else's request.
     let is_replay = facts.probe.as_ref().is_some_and(|probe| probe.is_replay);
     let count = texts
         .iter()
-        .filter(|(_, text)| known.words.iter().all(|word| text.contains(word)))
+        .filter(|(source, text)| says(known, source, text))
         .count();
     let is_alone = is_replay && count < 2 && source != "the answer" && !is_of_request(scene, text);
     let blames = match known.blamed {

@@ -5,6 +5,7 @@ mod explain;
 mod find;
 mod flush;
 mod lines;
+mod make;
 mod name;
 mod phrase;
 mod prove;
@@ -22,6 +23,7 @@ pub use explain::{
 };
 pub use find::{FindAnswer, FoundPacket, find};
 pub use flush::{FlushedRules, SessionAfter, flush, flush_text};
+pub use make::{MadeRule, MadeRules, MakeOutcome, make};
 pub use name::NamedDecider;
 pub use prove::{PacketScope, Proof, ProofVerdict, prove};
 pub use reach::{ReachAnswer, ReachRow, ServiceKind, reach, reach_svg};

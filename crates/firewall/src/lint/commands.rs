@@ -69,6 +69,27 @@ pub(super) fn add_rule(
     }
 }
 
+/// The commands that put several rules, one after the other, before the one at `before` (from 0) or at
+/// the end; the words are those of the table's own language.
+pub(crate) fn commands_to_insert(
+    table: &Table,
+    chain: &Chain,
+    before: Option<usize>,
+    rules: &[&str],
+) -> Vec<Vec<String>> {
+    let one = |(more, words): (usize, &&str)| match before {
+        Some(at) if table.backend.is_iptables() => vec![format!(
+            "{} -I {} {} {}",
+            iptables_program(table),
+            quoted(&chain.name),
+            at + 1 + more,
+            shell_words(words)
+        )],
+        _ => add_rule(table, chain, before, &shell_words(words), words),
+    };
+    rules.iter().enumerate().map(one).collect()
+}
+
 /// Shows the number that nft knows a rule by: a text without handles need not be what is loaded, and
 /// an index into it could be another rule there.
 fn look_for_handle(table: &Table, chain: &Chain, at: usize) -> String {

@@ -76,7 +76,7 @@ const COMMENTS: &[(&str, &str)] = &[
 ];
 
 /// The program that made a chain of this name.
-pub(super) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
+pub(crate) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
     // DOCKER-USER is the one chain of docker's that is meant to be written by hand.
     if chain.name == "DOCKER-USER" {
         return None;
@@ -94,7 +94,7 @@ pub(super) fn of_table(table: &Table) -> Option<&'static str> {
 
 /// The program that rules the filter of a table, if its own chains are called there: what is
 /// written by hand beside them is gone, or in its way, at its next start.
-pub(super) fn maker_of_table(table: &Table) -> Option<&'static str> {
+pub(crate) fn maker_of_table(table: &Table) -> Option<&'static str> {
     let made = |maker: &&'static str| matches!(*maker, "ufw" | "firewalld");
     of_table(table).filter(made).or_else(|| {
         let chains = table.chains.iter();

@@ -35,6 +35,9 @@ mod source_port;
 mod ssh;
 mod unused;
 
+pub(crate) use commands::commands_to_insert;
+pub(crate) use makers::{maker_of_table, of_chain as maker_of_chain};
+
 use surefoot_report::{Area, Finding, Page};
 
 use crate::LoadedRules;

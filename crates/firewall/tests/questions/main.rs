@@ -2,6 +2,7 @@
 
 mod brute;
 mod explain;
+mod make;
 mod replay;
 mod show;
 mod show_drawings;

@@ -64,6 +64,8 @@ pub struct PairQuestion<'a> {
     pub path: PacketPath,
     /// The packets that are compared.
     pub about: &'a Traffic,
+    /// Packets that are not compared, where there are such.
+    pub apart_from: Option<&'a Traffic>,
     /// How long to look.
     pub budget: Budget,
 }
@@ -88,15 +90,22 @@ const BECOMES: &[Field] = &[
 impl RulePair {
     /// Follows all packets through both.
     pub fn new(question: PairQuestion) -> Result<Self, Exhausted> {
+        let mut names = question.about.names();
+        names.extend(question.apart_from.into_iter().flat_map(Traffic::names));
         let mut space = PacketSpace::new(
             &[question.old, question.new],
             question.surroundings,
             (question.v6, question.path),
             false,
-            &question.about.names(),
+            &names,
             question.budget,
         )?;
-        let about = space.packets_about(question.old, &PacketRewrite::default(), question.about)?;
+        let state = PacketRewrite::default();
+        let mut about = space.packets_about(question.old, &state, question.about)?;
+        if let Some(others) = question.apart_from {
+            let others = space.packets_about(question.old, &state, others)?;
+            about = space.store.minus(about, others)?;
+        }
         space.narrow_world(about, AskedPackets::ForWords)?;
         space.leave_out_loopback()?;
         space.find_common()?;
@@ -315,6 +324,7 @@ mod tests {
             v6: false,
             path,
             about: &Traffic::default(),
+            apart_from: None,
             budget: Budget::default(),
         })
         .unwrap();

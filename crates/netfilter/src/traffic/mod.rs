@@ -35,9 +35,11 @@ mod ends;
 mod fits;
 mod read;
 mod rule_name;
+mod terms;
 
 pub use assertion::{Assertion, Claim, policy};
 pub use rule_name::RuleName;
+pub use terms::UnsayableTraffic;
 
 use surefoot_report::Problem;
 

@@ -247,6 +247,13 @@ impl<'a> SentenceReader<'a> {
             self.push(negated, vec![part]);
             return Ok(());
         }
+        // An address by itself is where packets come from.
+        if reads_as_address(&token.text)
+            && let Ok(condition) = read_ends(token, true, negated)
+        {
+            self.push(condition.negated, condition.parts);
+            return Ok(());
+        }
         Err(unknown(token))
     }
 
@@ -465,6 +472,20 @@ fn states_only(lower: &str) -> bool {
     lower
         .split(',')
         .all(|item| state_number(item).is_some() || protocol_number(item).is_some())
+}
+
+/// Whether a word begins with an address: `10.0.0.0/8`, `2001:db8::1`, `[2001:db8::1]:22`, `10.0.0.1-10.0.0.9`.
+fn reads_as_address(text: &str) -> bool {
+    let first = list_items(text).next().unwrap_or_default();
+    let first = first.split(['/', '-']).next().unwrap_or_default();
+    let inside = first
+        .strip_prefix('[')
+        .and_then(|rest| rest.split(']').next());
+    inside.unwrap_or(first).parse::<std::net::IpAddr>().is_ok()
+        || first
+            .split(':')
+            .next()
+            .is_some_and(|host| host.parse::<std::net::Ipv4Addr>().is_ok())
 }
 
 fn unknown(token: &SentenceToken) -> Problem {

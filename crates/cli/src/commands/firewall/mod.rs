@@ -6,6 +6,7 @@ mod confirm;
 mod diff;
 mod explain;
 mod flush;
+mod make;
 mod prove;
 mod reach;
 mod replay;
@@ -46,6 +47,7 @@ pub(crate) enum FirewallCommand {
     WhyNot(why_not::WhyNotArgs),
     Prove(prove::ProveArgs),
     Find(prove::FindArgs),
+    Make(make::MakeArgs),
     Diff(diff::DiffArgs),
     Flush(flush::FlushArgs),
     Reach(reach::ReachArgs),
@@ -66,6 +68,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
         FirewallCommand::WhyNot(args) => why_not::run(args, output),
         FirewallCommand::Prove(args) => prove::run(args, output),
         FirewallCommand::Find(args) => prove::find(args, output),
+        FirewallCommand::Make(args) => make::run(args, output),
         FirewallCommand::Diff(args) => diff::run(args, output),
         FirewallCommand::Flush(args) => flush::run(args, output),
         FirewallCommand::Reach(args) => reach::run(args, output),

@@ -209,7 +209,7 @@ fn default_policy(args: &ProveArgs) -> PathBuf {
     }
 }
 
-fn unread(source: &Source, problems: &[Problem], output: &Output) -> Failure {
+pub(super) fn unread(source: &Source, problems: &[Problem], output: &Output) -> Failure {
     let count = problems.len();
     Failure::input(if count == 1 {
         "a sentence is not understood".to_owned()

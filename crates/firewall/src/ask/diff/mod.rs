@@ -140,6 +140,34 @@ pub fn diff(
     new: DiffSide,
     surroundings: &Surroundings,
     about: &Traffic,
+    limits: (usize, Budget),
+) -> Difference {
+    compare(old, new, surroundings, (about, None), limits)
+}
+
+/// Compares two rule sets over all packets but those that words mean, which are of these families and
+/// ways.
+pub(super) fn diff_besides(
+    old: DiffSide,
+    new: DiffSide,
+    surroundings: &Surroundings,
+    besides: (&Traffic, &[PacketScope]),
+    limits: (usize, Budget),
+) -> Difference {
+    compare(
+        old,
+        new,
+        surroundings,
+        (&Traffic::default(), Some(besides)),
+        limits,
+    )
+}
+
+fn compare(
+    old: DiffSide,
+    new: DiffSide,
+    surroundings: &Surroundings,
+    (about, besides): (&Traffic, Option<(&Traffic, &[PacketScope])>),
     (most, budget): (usize, Budget),
 ) -> Difference {
     let mut difference = Difference {
@@ -187,11 +215,13 @@ pub fn diff(
             }
             let scope = PacketScope { v6, way };
             difference.scopes.push(scope);
+            let apart_from = besides.filter(|(_, scopes)| scopes.contains(&scope));
             let asked = DiffQuestion {
                 old,
                 new,
                 surroundings,
                 about,
+                apart_from: apart_from.map(|(traffic, _)| traffic),
                 scope,
                 most,
                 budget,
@@ -264,6 +294,7 @@ struct DiffQuestion<'a> {
     new: DiffSide<'a>,
     surroundings: &'a Surroundings,
     about: &'a Traffic,
+    apart_from: Option<&'a Traffic>,
     scope: PacketScope,
     most: usize,
     budget: Budget,
@@ -281,6 +312,7 @@ impl DiffQuestion<'_> {
             v6: self.scope.v6,
             path: self.scope.way,
             about: self.about,
+            apart_from: self.apart_from,
             budget: self.budget,
         })?;
         if pair.is_empty() {

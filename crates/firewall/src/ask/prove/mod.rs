@@ -7,6 +7,8 @@ mod text;
 
 use crate::LoadedRules;
 use crate::loaded::WeakenedAnswer;
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use surefoot_report::Problem;
 
@@ -19,7 +21,7 @@ use surefoot_netfilter::exact::{
 use surefoot_netfilter::packet::{Packet, PacketPath};
 use surefoot_netfilter::semantics::{End, RecordLevel, sees};
 use surefoot_netfilter::traffic::{Assertion, Claim, Traffic};
-use surefoot_ruleset::model::{Field, Firewall};
+use surefoot_ruleset::model::{Field, Firewall, RuleAt};
 
 /// Whether a sentence holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -162,6 +164,23 @@ pub(super) fn packets_claimed(
     }
 }
 
+/// A packet of this family and way for which the sentence does not hold, or may not, though none of
+/// some rules matches it; none if it holds for all of these.
+pub(super) fn counterexample(
+    rules: &LoadedRules,
+    assertion: &Assertion,
+    (scope, but_for): (PacketScope, &BTreeSet<RuleAt>),
+    budget: Budget,
+) -> Result<Option<Packet>, Exhausted> {
+    let asked = ProofQuestion {
+        rules,
+        assertion,
+        scope,
+        budget,
+    };
+    asked.counterexample(but_for)
+}
+
 /// What there is to look at.
 pub(super) fn scopes_of(
     rules: &LoadedRules,
@@ -229,10 +248,10 @@ impl ScopeAnswer {
 }
 
 impl ProofQuestion<'_> {
-    fn answer_scope(&self) -> Result<ScopeAnswer, Exhausted> {
-        let claim = &self.assertion.claim;
-        let becomes: Vec<&Traffic> = claim.becomes.iter().collect();
-        let mut exact = Exact::new(SymbolicQuestion {
+    /// All packets that are asked about, followed; none if there are no such packets.
+    fn follow(&self) -> Result<Option<Exact>, Exhausted> {
+        let becomes: Vec<&Traffic> = self.assertion.claim.becomes.iter().collect();
+        let exact = Exact::new(SymbolicQuestion {
             firewall: &self.rules.firewall,
             surroundings: &self.rules.surroundings,
             v6: self.scope.v6,
@@ -242,9 +261,33 @@ impl ProofQuestion<'_> {
             packets: AskedPackets::Ordinary,
             budget: self.budget,
         })?;
-        if exact.world().is_none() {
-            return Ok(ScopeAnswer::without_witness(ProofVerdict::Empty));
+        Ok((!exact.world().is_none()).then_some(exact))
+    }
+
+    /// A packet of which the claim is not true, or may not be, and that none of these rules matches.
+    fn counterexample(&self, but_for: &BTreeSet<RuleAt>) -> Result<Option<Packet>, Exhausted> {
+        let Some(mut exact) = self.follow()? else {
+            return Ok(None);
+        };
+        let good = packets_claimed(&mut exact, &self.rules.firewall, &self.assertion.claim)?;
+        let mut good_or_excepted = good;
+        for at in but_for {
+            let hits = exact.packets_hitting(*at)?;
+            good_or_excepted = exact.union_of(good_or_excepted, hits)?;
         }
+        let bad = exact.other_than(good_or_excepted)?;
+        let perhaps = exact.possible_packets(bad)?;
+        if perhaps.is_none() {
+            return Ok(None);
+        }
+        exact.witness(perhaps).map(Some).ok_or(Exhausted)
+    }
+
+    fn answer_scope(&self) -> Result<ScopeAnswer, Exhausted> {
+        let claim = &self.assertion.claim;
+        let Some(mut exact) = self.follow()? else {
+            return Ok(ScopeAnswer::without_witness(ProofVerdict::Empty));
+        };
         let good = packets_claimed(&mut exact, &self.rules.firewall, claim)?;
         let bad = exact.other_than(good)?;
         let perhaps = exact.possible_packets(bad)?;

@@ -60,7 +60,7 @@ pub struct MadeRules {
     pub refusal: Option<String>,
     /// What else would change, where that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_changes: Option<Difference>,
+    pub other_changes: Option<Box<Difference>>,
     /// What was taken for granted.
     pub notes: Vec<String>,
     /// The rules as they will be.
@@ -137,7 +137,7 @@ const OPEN_STAY: &str = "connections that are open now stay so, as the rule is f
 /// An attempt that came to nothing.
 struct FailedAttempt {
     why: MakeRefusal,
-    changes: Option<Difference>,
+    changes: Option<Box<Difference>>,
     decided_before: Vec<NamedDecider>,
 }
 
@@ -293,7 +293,7 @@ impl MadeRules {
             };
             return Err(FailedAttempt {
                 why,
-                changes: Some(others),
+                changes: Some(Box::new(others)),
                 decided_before: search.decided_before,
             });
         }

@@ -278,7 +278,7 @@ impl FamilyWords {
         let says = |start: &&str| {
             self.text.starts_with(*start) || self.text.contains(&format!(" {start}"))
         };
-        if !starts.iter().any(|start| says(&start)) {
+        if !starts.iter().any(says) {
             self.family = Some(v6);
         }
         self

@@ -152,3 +152,12 @@ fn ports_have_protocol(wanted: &[Match]) -> Result<(), UnsayableMatch> {
     }
     Ok(())
 }
+
+/// The name of a protocol that iptables and nft share.
+fn protocol_name(number: u128) -> String {
+    match number {
+        58 => "ipv6-icmp".to_owned(),
+        1 | 6 | 17 | 33 | 50 | 51 | 132 | 136 => value_words(Field::L4Proto, number),
+        other => other.to_string(),
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{
     AddressRange, FieldAsked, UnsayableMatch, address_range, field_asked, ports_have_protocol,
-    protocols_of,
+    protocol_name, protocols_of,
 };
 use surefoot_netfilter::packet::value_words;
 use surefoot_ruleset::model::{Field, Match, NamePattern};
@@ -28,7 +28,9 @@ pub(in super::super) fn iptables_rules(
     let mut options = Vec::new();
     let protocols = protocols_of(wanted);
     if let Some(protocols) = &protocols {
-        let ways = protocols.iter().map(|one| format!("-p {}", protocol(*one)));
+        let ways = protocols
+            .iter()
+            .map(|one| format!("-p {}", protocol_name(*one)));
         options.push(RuleOption {
             rank: 4,
             ways: ways.collect(),
@@ -89,15 +91,6 @@ fn implied_protocol(wanted: &[Match]) -> Option<&'static str> {
     })
 }
 
-/// iptables' own name of a protocol.
-fn protocol(number: u128) -> String {
-    match number {
-        58 => "ipv6-icmp".to_owned(),
-        1 | 6 | 17 | 33 | 50 | 51 | 132 | 136 => value_words(Field::L4Proto, number),
-        other => other.to_string(),
-    }
-}
-
 /// What a match is in options; none if another option says it already.
 fn option_of(
     wanted: &Match,
@@ -122,7 +115,7 @@ fn option_of(
         Field::Ip4Src | Field::Ip6Src => (2, addresses(&asked, "-s", "--src-range", v6)?),
         Field::Ip4Dst | Field::Ip6Dst => (3, addresses(&asked, "-d", "--dst-range", v6)?),
         Field::L4Proto if asked.negated => match asked.numbers(1)?.first() {
-            Some(number) => (4, vec![format!("! -p {}", protocol(*number))]),
+            Some(number) => (4, vec![format!("! -p {}", protocol_name(*number))]),
             None => return Ok(None),
         },
         Field::L4Proto | Field::IcmpCode | Field::Icmp6Code => return Ok(None),

@@ -2,7 +2,7 @@
 
 use super::{
     AddressRange, FieldAsked, UnsayableMatch, address_range, field_asked, ports_have_protocol,
-    protocols_of,
+    protocol_name, protocols_of,
 };
 use surefoot_netfilter::packet::value_words;
 use surefoot_ruleset::model::{Field, Match, NamePattern};
@@ -12,7 +12,7 @@ pub(in super::super) fn nft_rule(wanted: &[Match]) -> Result<String, UnsayableMa
     ports_have_protocol(wanted)?;
     let mut parts: Vec<(u8, String)> = Vec::new();
     let protocols = protocols_of(wanted).unwrap_or_default();
-    let names: Vec<String> = protocols.iter().map(|one| protocol(*one)).collect();
+    let names: Vec<String> = protocols.iter().map(|one| protocol_name(*one)).collect();
     let asks = |field: Field| {
         wanted
             .iter()
@@ -21,7 +21,8 @@ pub(in super::super) fn nft_rule(wanted: &[Match]) -> Result<String, UnsayableMa
     };
     let has_port = asks(Field::SrcPort) || asks(Field::DstPort);
     // A port of one protocol, and a type of ICMP, ask for their protocol themselves.
-    if !names.is_empty() && !(has_port && names.len() == 1) {
+    let port_says_it = has_port && names.len() == 1;
+    if !names.is_empty() && !port_says_it {
         parts.push((4, format!("meta l4proto {}", listed(&names))));
     }
     let header = match names.as_slice() {
@@ -37,15 +38,6 @@ pub(in super::super) fn nft_rule(wanted: &[Match]) -> Result<String, UnsayableMa
     parts.sort_by_key(|(rank, _)| *rank);
     let words: Vec<String> = parts.into_iter().map(|(_, words)| words).collect();
     Ok(words.join(" "))
-}
-
-/// nft's own name of a protocol.
-fn protocol(number: u128) -> String {
-    match number {
-        58 => "ipv6-icmp".to_owned(),
-        1 | 6 | 17 | 33 | 50 | 51 | 132 | 136 => value_words(Field::L4Proto, number),
-        other => other.to_string(),
-    }
 }
 
 /// One value as it is, several in braces.
@@ -81,7 +73,7 @@ fn match_words(wanted: &Match, header: &str) -> Result<Option<(u8, String)>, Uns
         Field::Ip6Dst => (3, "ip6 daddr".to_owned(), addresses(&asked, true)),
         Field::L4Proto if asked.negated => {
             let numbers = asked.numbers(8)?;
-            let names = numbers.iter().map(|one| protocol(*one));
+            let names = numbers.iter().map(|one| protocol_name(*one));
             (4, "meta l4proto".to_owned(), names.collect())
         }
         Field::L4Proto => return Ok(None),

@@ -45,10 +45,10 @@ pub(in super::super) fn ufw_command(
         match (asked.field, asked.ranges) {
             (Field::L4Proto, _) => {}
             (Field::Ip4Src | Field::Ip6Src, [range]) => {
-                ends[0].address = Some(network(address_range(*range, v6))?)
+                ends[0].address = Some(network(address_range(*range, v6))?);
             }
             (Field::Ip4Dst | Field::Ip6Dst, [range]) => {
-                ends[1].address = Some(network(address_range(*range, v6))?)
+                ends[1].address = Some(network(address_range(*range, v6))?);
             }
             (Field::SrcPort, _) => ends[0].ports = Some(asked.spans(':').join(",")),
             (Field::DstPort, _) => ends[1].ports = Some(asked.spans(':').join(",")),

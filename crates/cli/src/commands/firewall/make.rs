@@ -67,11 +67,7 @@ pub(super) fn run(args: &MakeArgs, output: &Output) -> Result<Status, Failure> {
     match args.format {
         AnswerFormat::Json => output.answer(&output.json_answer("make", &made)?)?,
         AnswerFormat::Text if args.print && made.outcome == MakeOutcome::Made => {
-            let commands: String = made
-                .commands()
-                .iter()
-                .map(|one| format!("{one}\n"))
-                .collect();
+            let commands = made.commands().join("\n") + "\n";
             output.answer(&commands)?;
         }
         AnswerFormat::Text => output.answer(&made.text(output.style(), output.width()))?,

@@ -65,10 +65,10 @@ fn rules(text: &str) -> LoadedRules {
 }
 
 fn make(text: &str, sentence: &str) -> MadeRules {
-    let (rules, assertion) = (rules(text), Assertion::parse(sentence).unwrap());
-    let made = ask::make(&rules, &assertion, false, Budget::default()).unwrap();
+    let (rules, assertion) = (rules(text), Assertion::parse(sentence).expect("a sentence"));
+    let made = ask::make(&rules, &assertion, false, Budget::default()).expect("no set is named");
     if let Some(after) = &made.after {
-        let proof = ask::prove(after, &assertion, Budget::default()).unwrap();
+        let proof = ask::prove(after, &assertion, Budget::default()).expect("no set is named");
         // What this host sends to itself is not meant.
         let holds = proof.verdict == ProofVerdict::Holds
             || proof
@@ -307,8 +307,9 @@ fn with_exceptions_a_ban_stays_before_the_rule() {
 }
 
 fn make_with_exceptions(text: &str, sentence: &str, exceptions: bool) -> MadeRules {
-    let (rules, assertion) = (rules(text), Assertion::parse(sentence).unwrap());
-    let made = ask::make(&rules, &assertion, exceptions, Budget::default()).unwrap();
+    let (rules, assertion) = (rules(text), Assertion::parse(sentence).expect("a sentence"));
+    let made =
+        ask::make(&rules, &assertion, exceptions, Budget::default()).expect("no set is named");
     assert_eq!(
         made.outcome,
         MakeOutcome::Made,

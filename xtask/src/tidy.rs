@@ -97,7 +97,11 @@ const FOLDERS_MAY_USE: &[(&str, &[FolderArrows])] = &[
     ),
     (
         "crates/firewall/src/",
-        &[("show", &[]), ("lint", &[]), ("ask", &["loaded", "show"])],
+        &[
+            ("show", &[]),
+            ("lint", &["commands", "makers"]),
+            ("ask", &["commands", "loaded", "makers", "show"]),
+        ],
     ),
 ];
 

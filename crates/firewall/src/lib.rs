@@ -4,8 +4,10 @@
 //! (`surefoot-netfilter`). This crate does no I/O.
 
 pub mod ask;
+mod commands;
 pub mod lint;
 mod loaded;
+mod makers;
 pub mod show;
 
 pub use loaded::{LoadedFrom, LoadedRules, OPEN_WITHOUT_RULES};

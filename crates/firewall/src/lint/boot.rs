@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::makers;
 use crate::LoadedRules;
+use crate::makers;
 use surefoot_netfilter::SavedRules;
 use surefoot_ruleset::model::{
     Backend, Chain, ChainId, Content, Effect, Family, Firewall, KeyPart, Match, Rule, RuleAt, Set,

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use surefoot_report::{Evidence, Finding, Page, Place, Severity};
 
 use super::boot::{ChainDifference, RulesGroup, SavedText, compare_chains, saved_files};
-use super::commands::quoted;
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding};
-use super::{makers, ssh};
+use super::ssh;
 use crate::LoadedRules;
+use crate::commands::quoted;
+use crate::makers;
 use surefoot_ruleset::model::{Chain, Firewall, Policy, RuleAt, Table};
 
 pub(super) const PAGE: Page = Page {
@@ -345,7 +346,7 @@ fn remedies_for(
             let word = |end: &str| {
                 table.map_or_else(
                     || format!("{fallback}{end}"),
-                    |table| super::commands::program_name(table, end),
+                    |table| crate::commands::program_name(table, end),
                 )
             };
             (word("-save"), format!("{} --test {path}", word("-restore")))

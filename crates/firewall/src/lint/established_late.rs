@@ -2,10 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, stranger_addresses};
 use crate::LoadedRules;
+use crate::commands::add_rule;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, EventKind, RecordLevel};
 use surefoot_ruleset::model::{

@@ -2,11 +2,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::established_late::begins_with_loopback;
 use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, UDP, stranger_addresses};
 use crate::LoadedRules;
+use crate::commands::add_rule;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{End, Outcome};
 use surefoot_ruleset::model::{Field, Hook, ct_state, ct_status};

@@ -73,20 +73,20 @@ impl FindingExt for Finding {
 }
 
 impl LoadedRules {
-    pub(super) fn table(&self, at: RuleAt) -> Option<&model::Table> {
+    pub(crate) fn table(&self, at: RuleAt) -> Option<&model::Table> {
         self.firewall.tables.get(at.table)
     }
 
-    pub(super) fn chain(&self, at: RuleAt) -> Option<&model::Chain> {
+    pub(crate) fn chain(&self, at: RuleAt) -> Option<&model::Chain> {
         self.table(at)?.chains.get(at.chain)
     }
 
-    pub(super) fn rule(&self, at: RuleAt) -> Option<&model::Rule> {
+    pub(crate) fn rule(&self, at: RuleAt) -> Option<&model::Rule> {
         self.chain(at)?.rules.get(at.rule)
     }
 
     /// The rule with its words and what it has counted.
-    pub(super) fn show_rule(&self, at: RuleAt) -> Evidence {
+    pub(crate) fn show_rule(&self, at: RuleAt) -> Evidence {
         let Some(rule) = self.rule(at) else {
             return self.kernel_evidence("a rule that is not there");
         };

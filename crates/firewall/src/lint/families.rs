@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{add_rule, twin_program};
 use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use super::probe::{OutsideAccess, TCP, UDP};
 use crate::LoadedRules;
+use crate::commands::{add_rule, twin_program};
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::{Backend, Field, Hook, Match, Statement};
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables_program, nft_checked, program_name, quoted};
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
 use super::policy_drop::{cuts_off, decides_all, leads_to_policy};
 use super::probe::{TCP, UDP, is_filter};
 use crate::LoadedRules;
+use crate::commands::{iptables_program, nft_checked, program_name, quoted};
 use surefoot_netfilter::Listener;
 use surefoot_ruleset::model::{Backend, Chain, Hook, Policy, Table};
 

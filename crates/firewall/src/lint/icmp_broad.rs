@@ -2,11 +2,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, finding, full_name};
-use super::makers;
 use super::probe::{ICMP, ICMPV6};
 use crate::LoadedRules;
+use crate::commands::add_rule;
+use crate::makers;
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement};
 

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, finding};
 use super::probe::{ICMP, ICMPV6, TCP};
 use crate::LoadedRules;
+use crate::commands::add_rule;
 use surefoot_netfilter::packet::{FieldValue, Packet};
 use surefoot_netfilter::semantics::Outcome;
 use surefoot_ruleset::model::{Field, Hook, ct_state};

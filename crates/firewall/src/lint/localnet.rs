@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use surefoot_report::{Finding, Page, Place, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use super::probe::TCP;
 use crate::LoadedRules;
+use crate::commands::add_rule;
 use surefoot_netfilter::semantics::{Decider, Outcome};
 use surefoot_ruleset::model::Hook;
 

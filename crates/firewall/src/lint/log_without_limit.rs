@@ -2,12 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
 use super::evidence::{
     FindingExt, MOST_SHOWN, counted_noun, finding, full_name, words_about_the_rest,
 };
-use super::makers;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
+use crate::makers;
 use surefoot_ruleset::model::{ChainId, Effect, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, finding, full_name};
 use super::probe::{TCP, as_the_rule_asks};
 use crate::LoadedRules;
+use crate::commands::add_rule;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Assumptions, Decider, End, Outcome, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Policy, RuleAt, Statement, Verdict, ct_state};

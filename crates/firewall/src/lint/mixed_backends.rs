@@ -2,9 +2,9 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::program_name;
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding};
 use crate::LoadedRules;
+use crate::commands::program_name;
 use surefoot_ruleset::model::{Backend, Policy, Table};
 
 pub(super) const PAGE: Page = Page {

@@ -7,7 +7,6 @@
 mod anonymous_sets;
 mod boot;
 mod boot_differs;
-mod commands;
 mod established_late;
 mod established_never;
 mod evidence;
@@ -20,7 +19,6 @@ mod localnet;
 mod log_without_limit;
 mod long_chain;
 mod loopback;
-mod makers;
 mod mixed_backends;
 mod no_filter;
 mod not_final;
@@ -34,9 +32,6 @@ mod silent_drop;
 mod source_port;
 mod ssh;
 mod unused;
-
-pub(crate) use commands::commands_to_insert;
-pub(crate) use makers::{maker_of_table, of_chain as maker_of_chain};
 
 use surefoot_report::{Area, Finding, Page};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use surefoot_report::{Finding, Page, Severity};
 
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
-use super::makers;
 use super::probe::{TCP, as_the_rule_asks, stranger_addresses};
 use crate::LoadedRules;
+use crate::makers;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Decider, End, EventKind, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Rule, RuleAt, Statement, Table, Verdict};
@@ -152,8 +152,8 @@ fn not_final_finding(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> O
     let list = if table.backend.is_iptables() {
         format!(
             "{} -S {}",
-            super::commands::iptables_program(table),
-            super::commands::quoted(&chain.name)
+            crate::commands::iptables_program(table),
+            crate::commands::quoted(&chain.name)
         )
     } else {
         format!(
@@ -172,7 +172,7 @@ fn not_final_finding(loaded: &LoadedRules, by: Decider, accepts: &[RuleAt]) -> O
         )?;
         let base_table = loaded.firewall.tables.get(base.0)?;
         let base_chain = base_table.chains.get(base.1)?;
-        commands.extend(super::commands::add_rule(
+        commands.extend(crate::commands::add_rule(
             base_table,
             base_chain,
             Some(0),

@@ -2,12 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables_program, quoted, shell_words, specification};
 use super::evidence::{
     FindingExt, MOST_SHOWN, counted_noun, finding, full_name, words_about_the_rest,
 };
-use super::makers;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, quoted, shell_words, specification};
+use crate::makers;
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {
@@ -170,7 +170,7 @@ fn commenting_commands(loaded: &LoadedRules, at: RuleAt) -> Option<Vec<String>> 
         return Some(vec![format!("nft -a list chain {place}")]);
     };
     let words = words.split("# handle").next().unwrap_or(words).trim();
-    Some(super::commands::nft_checked(&format!(
+    Some(crate::commands::nft_checked(&format!(
         "replace rule {place} handle {handle} {words} comment \"say here what it is for\""
     )))
 }

@@ -3,11 +3,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add_rule, iptables_program, nft_checked, quoted};
 use super::evidence::{FindingExt, finding, full_name};
-use super::makers;
 use super::probe::is_filter;
 use crate::LoadedRules;
+use crate::commands::{add_rule, iptables_program, nft_checked, quoted};
+use crate::makers;
 use surefoot_ruleset::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {

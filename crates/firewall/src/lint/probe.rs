@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::LoadedRules;
+use crate::makers::made_for_containers;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, Evaluation, Outcome, RecordLevel};
 use surefoot_ruleset::model::{
@@ -354,16 +355,6 @@ pub(super) fn reaches_chain(table: &Table, from: usize, to: usize) -> bool {
         }
     }
     false
-}
-
-/// Bridges and pairs that container engines make: no stranger comes by them.
-pub(super) fn made_for_containers(name: &str) -> bool {
-    [
-        "docker", "br-", "veth", "cni", "podman", "virbr", "lxcbr", "lxdbr", "cali", "flannel",
-        "vnet",
-    ]
-    .iter()
-    .any(|start| name.starts_with(start))
 }
 
 /// Gives the packet what the rule asks for in plain numbers and names, so that it comes as close

@@ -2,10 +2,10 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add_rule, quoted};
 use super::evidence::{FindingExt, MOST_SHOWN, finding};
 use super::probe::{TCP, as_the_rule_asks, is_filter, reaches_chain, stranger_addresses};
 use crate::LoadedRules;
+use crate::commands::{add_rule, quoted};
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Assumptions, Decider, End, EventKind, Outcome, RecordLevel};
 use surefoot_ruleset::model::{Field, Hook, Match, NatKind, Rule, RuleAt, Statement, Verdict};

@@ -5,10 +5,10 @@
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
 use super::evidence::{FindingExt, counted_noun, finding, full_name, words_about_the_rest};
-use super::makers;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
+use crate::makers;
 use surefoot_netfilter::boxes::{self, Budget};
 use surefoot_netfilter::exact::WhyDead;
 use surefoot_ruleset::model::{Chain, Rule, RuleAt, Statement, Table, Verdict};

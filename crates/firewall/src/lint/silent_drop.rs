@@ -2,12 +2,12 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{iptables_program, nft_checked, quoted};
 use super::evidence::{FindingExt, MOST_SHOWN, finding, full_name};
-use super::makers;
 use super::policy_drop::decides_all;
 use super::probe::is_filter;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, nft_checked, quoted};
+use crate::makers;
 use surefoot_ruleset::model::{Chain, Hook, Rule, RuleAt, Statement, Table, Verdict};
 
 pub(super) const PAGE: Page = Page {

@@ -2,11 +2,11 @@
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::{add_rule, iptables_program, nft_checked, quoted};
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, words_about_the_rest};
-use super::makers;
 use super::probe::{as_the_rule_asks, stranger_addresses};
 use crate::LoadedRules;
+use crate::commands::{add_rule, iptables_program, nft_checked, quoted};
+use crate::makers;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{Decider, End};
 use surefoot_ruleset::model::{Field, Match, Rule, RuleAt, Statement, Verdict, ct_state};

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::commands::add_rule;
 use super::evidence::{FindingExt, finding};
-use super::makers;
 use super::probe::TCP;
 use crate::LoadedRules;
+use crate::commands::add_rule;
+use crate::makers;
 use surefoot_netfilter::packet::{Packet, PacketInterface, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, Outcome};
 use surefoot_ruleset::model::{Family, Field, Hook, ct_state};

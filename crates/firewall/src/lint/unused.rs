@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::commands::{iptables_program, nft_checked, quoted};
 use super::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
-use super::makers;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, nft_checked, quoted};
+use crate::makers;
 use surefoot_ruleset::model::{
     Chain, ChainId, Effect, ElementValue, Firewall, Match, Nat, Rule, SetKind, SetRef, Statement,
     Table, Verdict,

@@ -17,7 +17,8 @@ use serde::Serialize;
 use surefoot_report::Problem;
 
 use crate::LoadedRules;
-use crate::lint::{commands_to_insert, maker_of_table};
+use crate::commands::commands_to_insert;
+use crate::makers::maker_of_table;
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::packet::{FieldValue, Packet, PacketPath};
 use surefoot_netfilter::semantics::{Decider, End, RecordLevel};

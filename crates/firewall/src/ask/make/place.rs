@@ -8,7 +8,7 @@ use surefoot_ruleset::model::{Chain, Effect, Family, Firewall, Rule, RuleAt, Sta
 
 use super::PacketScope;
 
-use crate::lint::maker_of_chain;
+use crate::makers;
 
 /// A place in a chain: before its rule `at`, or at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,7 +127,7 @@ pub(super) fn place_before(
             break;
         }
         if taken == ChainTaken::Deciding
-            && maker_of_chain(table, chain).is_none()
+            && makers::of_chain(table, chain).is_none()
             && accepts_something(chain)
         {
             break;

@@ -7,7 +7,8 @@ use surefoot_report::{Finding, Page, Severity};
 use super::listing_command;
 use crate::LoadedRules;
 use crate::lint::evidence::{FindingExt, counted_noun, finding, full_name};
-use crate::lint::{makers, shadowed};
+use crate::lint::shadowed;
+use crate::makers;
 use surefoot_netfilter::exact::{DeadRule, WhyDead};
 use surefoot_ruleset::model::RuleAt;
 

@@ -8,9 +8,9 @@ pub(super) mod redundant;
 
 use surefoot_report::Finding;
 
-use super::commands::{iptables_program, quoted};
-use super::makers;
 use crate::LoadedRules;
+use crate::commands::{iptables_program, quoted};
+use crate::makers;
 use surefoot_netfilter::boxes;
 use surefoot_netfilter::exact::{Budget, RuleSurvey};
 use surefoot_ruleset::model::{Chain, RuleAt, Table};

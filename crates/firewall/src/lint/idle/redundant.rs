@@ -5,7 +5,7 @@ use surefoot_report::{Finding, Page, Severity};
 use super::listing_command;
 use crate::LoadedRules;
 use crate::lint::evidence::{FindingExt, MOST_SHOWN, counted_noun, finding, full_name};
-use crate::lint::makers;
+use crate::makers;
 use surefoot_ruleset::model::RuleAt;
 
 pub(in crate::lint) const PAGE: Page = Page {

@@ -4,7 +4,7 @@ use surefoot_report::Finding;
 
 use super::PAGE;
 use crate::LoadedRules;
-use crate::lint::commands::{iptables_program, quoted, shell_words, specification};
+use crate::commands::{iptables_program, quoted, shell_words, specification};
 use crate::lint::evidence::{FindingExt, finding, full_name};
 use surefoot_ruleset::model::{Chain, Effect, Field, Match, Rule, RuleAt, Statement};
 

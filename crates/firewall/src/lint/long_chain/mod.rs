@@ -5,8 +5,8 @@ mod split;
 
 use surefoot_report::{Finding, Page, Severity};
 
-use super::makers;
 use crate::LoadedRules;
+use crate::makers;
 use gather::{longest_run, propose_set};
 use split::{propose_split, split};
 use surefoot_ruleset::model::RuleAt;

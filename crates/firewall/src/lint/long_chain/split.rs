@@ -9,7 +9,7 @@ use surefoot_report::Finding;
 
 use super::PAGE;
 use crate::LoadedRules;
-use crate::lint::commands::{add_rule, iptables_program, nft_checked, program_name, quoted};
+use crate::commands::{add_rule, iptables_program, nft_checked, program_name, quoted};
 use crate::lint::evidence::{FindingExt, finding, full_name};
 use surefoot_ruleset::model::{
     Chain, Field, Match, Range, Rule, RuleAt, Statement, Table, Verdict,

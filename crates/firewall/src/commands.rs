@@ -4,7 +4,7 @@ use crate::LoadedRules;
 use surefoot_ruleset::model::{Backend, Chain, Family, RuleAt, Table};
 
 /// The program that changes an iptables table, with `-t` where it is needed.
-pub(super) fn iptables_program(table: &Table) -> String {
+pub(crate) fn iptables_program(table: &Table) -> String {
     let mut words = program_name(table, "");
     if table.name != "filter" {
         words.push_str(" -t ");
@@ -14,7 +14,7 @@ pub(super) fn iptables_program(table: &Table) -> String {
 }
 
 /// `iptables-nft-save`, `ip6tables-legacy-restore` and so on; `end` is empty, `-save`, `-restore`.
-pub(super) fn program_name(table: &Table, end: &str) -> String {
+pub(crate) fn program_name(table: &Table, end: &str) -> String {
     let family = if table.family == Family::Ip6 {
         "ip6tables"
     } else {
@@ -29,14 +29,14 @@ pub(super) fn program_name(table: &Table, end: &str) -> String {
 }
 
 /// The program for the table of the same backend in IPv6.
-pub(super) fn twin_program(table: &Table) -> String {
+pub(crate) fn twin_program(table: &Table) -> String {
     program_name(table, "")
         .replacen("iptables", "ip6tables", 1)
         .replace("ip6ip6", "ip6")
 }
 
 /// A rule put before the one at `before` (from 0), or at the end.
-pub(super) fn add_rule(
+pub(crate) fn add_rule(
     table: &Table,
     chain: &Chain,
     before: Option<usize>,
@@ -103,13 +103,13 @@ fn look_for_handle(table: &Table, chain: &Chain, at: usize) -> String {
 }
 
 /// An nft command, preceded by the same as a dry run.
-pub(super) fn nft_checked(command: &str) -> Vec<String> {
+pub(crate) fn nft_checked(command: &str) -> Vec<String> {
     let word = quoted(command);
     vec![format!("nft -c {word} && nft {word}")]
 }
 
 /// The specification of an iptables rule: everything behind `-A CHAIN`, which `-I` and `-R` take.
-pub(super) fn specification(loaded: &LoadedRules, at: RuleAt) -> Option<&str> {
+pub(crate) fn specification(loaded: &LoadedRules, at: RuleAt) -> Option<&str> {
     let (chain, rule) = (loaded.chain(at)?, loaded.rule(at)?);
     let (_, rest) = loaded.firewall.text(rule.place).split_once("-A ")?;
     let rest = rest.trim_start().strip_prefix(chain.name.as_str())?;
@@ -118,7 +118,7 @@ pub(super) fn specification(loaded: &LoadedRules, at: RuleAt) -> Option<&str> {
 
 /// Words of an iptables rule for the shell: what stands between the quotes of `iptables-save` is
 /// somebody else's text, in which a shell would run what it finds.
-pub(super) fn shell_words(rule: &str) -> String {
+pub(crate) fn shell_words(rule: &str) -> String {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -143,7 +143,7 @@ pub(super) fn shell_words(rule: &str) -> String {
         .join(" ")
 }
 
-pub(super) use surefoot_report::quoted;
+pub(crate) use surefoot_report::quoted;
 
 #[cfg(test)]
 mod tests {

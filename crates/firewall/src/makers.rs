@@ -3,7 +3,6 @@
 //! Advice about how to write rules is wasted on them: nobody wrote them, and a change by hand is
 //! gone when the program starts again.
 
-use super::probe::made_for_containers;
 use surefoot_ruleset::model::{Chain, Match, Rule, Statement, Table, Verdict};
 
 /// Starts of chain names, and the program that uses them.
@@ -85,7 +84,7 @@ pub(crate) fn of_chain(table: &Table, chain: &Chain) -> Option<&'static str> {
 }
 
 /// The program that made the whole table.
-pub(super) fn of_table(table: &Table) -> Option<&'static str> {
+pub(crate) fn of_table(table: &Table) -> Option<&'static str> {
     if table.backend.is_iptables() {
         return None;
     }
@@ -105,7 +104,7 @@ pub(crate) fn maker_of_table(table: &Table) -> Option<&'static str> {
 
 /// The program that made a rule: the rule stands in a chain of that program, leads to one, names
 /// one of its interfaces or carries its comment.
-pub(super) fn of_rule(table: &Table, chain: &Chain, rule: &Rule) -> Option<&'static str> {
+pub(crate) fn of_rule(table: &Table, chain: &Chain, rule: &Rule) -> Option<&'static str> {
     of_chain(table, chain)
         .or_else(|| maker_by_prefix(COMMENTS, rule.comment.as_deref()?))
         .or_else(|| {
@@ -135,4 +134,14 @@ fn maker_by_prefix(list: &[(&str, &'static str)], name: &str) -> Option<&'static
     list.iter()
         .find(|(start, _)| name.starts_with(start))
         .map(|(_, maker)| *maker)
+}
+
+/// Bridges and pairs that container engines make: no stranger comes by them.
+pub(crate) fn made_for_containers(name: &str) -> bool {
+    [
+        "docker", "br-", "veth", "cni", "podman", "virbr", "lxcbr", "lxdbr", "cali", "flannel",
+        "vnet",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
 }

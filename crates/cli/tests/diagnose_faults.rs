@@ -55,6 +55,7 @@ const DB: &[&str] = &["127.0.0.1:3306"];
 const REDIS: &[&str] = &["127.0.0.1:6379"];
 const APACHE: &[&str] = &["127.0.0.1:8080"];
 const NGINX: &[&str] = &["127.0.0.1:80"];
+const FPM_PORT: &[&str] = &["127.0.0.1:9000"];
 const FPM: &[&str] = &["php-fpm", "php.sock"];
 
 /// The catalogue: 26 faults of a usual chain, and some of our own.
@@ -136,6 +137,13 @@ const FAULTS: &[KnownFault] = &[
     fault("bug_and_full_disk", "unknown", &[], &[]),
     fault("spin_and_frozen_redis", "named", APPS, &["hung"]),
     fault("own_500_and_dead_upstream", "unknown", &[], &[]),
+    fault("nginx_files", "named", NGINX, &["open-files-limit", "log"]),
+    fault("php_memory", "named", FPM_PORT, &["out-of-memory"]),
+    fault("php_fatal", "named", FPM_PORT, &["log"]),
+    fault("upstream_denied", "named", FPM, &["upstream-denied"]),
+    fault("slow_query", "unknown", &[], &[]),
+    fault("haproxy_503", "unknown", &[], &[]),
+    fault("other_vhost", "unknown", &[], &[]),
     fault("localhost_names", "healthy", &[], &[]),
     fault(
         "haproxy_backend_down",

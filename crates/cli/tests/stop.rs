@@ -86,7 +86,7 @@ fn children_that_get_no_signal_are_told_before_and_run_on() {
     let children = shell.children(2);
     let both = children.join(", ");
     let told = format!("  its children get no signal: {both} (`--tree` stops them, too)");
-    let will = "  will: TERM (ends it), after 10 s KILL (ends it)";
+    let will = "  will: TERM (ends it), KILL after 10 s if it still runs (ends it)";
     let dry = run(&["stop", &shell.pid(), "--dry-run"]);
     says(&dry, 0, &[&told, will]);
     assert!(is_there(&shell.pid()), "a dry run sends nothing: {dry:?}");

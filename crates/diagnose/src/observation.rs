@@ -109,6 +109,8 @@ pub struct HopFacts {
     pub log_files: Vec<String>,
     /// How often the kernel ended a process of its control group for want of memory.
     pub memory_kills: u64,
+    /// How often it did so while the symptom was shown.
+    pub fresh_memory_kills: u64,
     /// Whether this machine has the address.
     pub is_here: bool,
     /// Where the names that it uses lead now, and what it does with them.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::observation::{ConnectOutcome, HopFacts, ProcessFacts, Scene, SymptomOutcome};
-use crate::rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect, RuleMatch};
+use crate::rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect, RuleMatch, awaited_store};
 
 /// What a fault has to do with the symptom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -113,10 +113,11 @@ pub fn diagnose_scene(scene: &Scene) -> SceneDiagnosis {
         .collect();
     let silent: Vec<usize> = found
         .iter()
-        .filter(|(_, rule, cause)| {
+        .filter(|(hop, rule, cause)| {
             rule.is_symptom_of_others
                 && cause.bearing == CauseBearing::Causes
-                && cause.certainty > CauseCertainty::Possible
+                && (cause.certainty > CauseCertainty::Possible
+                    || awaited_store(scene, *hop).is_some())
         })
         .map(|(hop, _, _)| *hop)
         .collect();

@@ -740,3 +740,24 @@ fn a_dead_backend_that_nobody_tried_is_not_the_cause() {
     scene.hops[NGINX].log_files = vec!["/var/log/nginx/error.log".to_owned()];
     unknown(&scene);
 }
+
+#[test]
+fn who_waits_for_a_store_that_answers_others_is_not_blamed() {
+    let mut scene = world(SymptomOutcome::Silent, 4000);
+    for at in [NGINX, APACHE, APP, APP2] {
+        probe(&mut scene, at).reply = ReplyOutcome::Silent;
+    }
+    for at in [APP, APP2] {
+        let address = scene.hops[DB].address.clone();
+        for process in &mut scene.hops[at].processes {
+            process.waits_for.extend(address.clone());
+        }
+    }
+    let answer = unknown(&scene);
+    assert!(
+        answer.causes[0]
+            .what
+            .contains("may be slow, or held by a lock"),
+        "{answer:#?}"
+    );
+}

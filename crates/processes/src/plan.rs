@@ -222,7 +222,13 @@ fn plan_member(
         } else {
             &explanation.plight
         };
-        outcome_of_request(then, handling_of(detail, signal), is_namespace_init(detail))
+        let handling = handling_of(detail, signal);
+        if resume && handling == SignalHandling::Blocked {
+            // Between fork and exec everything is blocked; it may let the signal through when it goes on.
+            SignalOutcome::Unknown
+        } else {
+            outcome_of_request(then, handling, is_namespace_init(detail))
+        }
     };
     let harmful = manners.is_some_and(|manners| manners.kill_harms);
     let unit = process

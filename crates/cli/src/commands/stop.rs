@@ -376,7 +376,7 @@ fn will_text(member: &StopMember, options: StopOptions) -> String {
         let _ = match (member.kill, member.explanation.on_kill) {
             (true, on_kill) => write!(
                 text,
-                ", after {} s KILL ({})",
+                ", KILL after {} s if it still runs ({})",
                 member.grace,
                 outcome(on_kill)
             ),

@@ -97,7 +97,7 @@ class Page(BaseHTTPRequestHandler):
             raise RuntimeError("a bug")
         while os.environ.get("SPIN"):
             pass
-        count = Database(os.environ["DATABASE_URL"]).query("SELECT COUNT(*) FROM item")
+        count = Database(os.environ["DATABASE_URL"]).query(os.environ.get("QUERY", "SELECT COUNT(*) FROM item"))
         ask_cache(os.environ["REDIS_URL"], b"SET seen " + b"x" * 1000 + b"\r\n")
         return "items: %s" % count
 

@@ -101,6 +101,37 @@ haproxy_backend_down() {
     haproxy -D -f /etc/haproxy/haproxy.cfg; waits 5 listens 80; sleep 1; page
 }
 
+# Limits, rights and programs.
+nginx_files() {
+    nginx_connections=6; nginx_main="worker_rlimit_nofile 14;"; start_all
+    for n in 1 2 3 4; do $python -c 'import socket,time
+s = socket.create_connection(("127.0.0.1", 80)); s.sendall(b"GET / HTTP/1.1\r\n"); time.sleep(60)' & done; sleep 0.5; page
+}
+php_memory() {
+    local group=/sys/fs/cgroup/memory/surefoot-$$-$RANDOM
+    mkdir $group || fail "no control group of memory"
+    echo 80M > $group/memory.limit_in_bytes; echo '<?php ini_set("memory_limit", "-1"); echo strlen(str_repeat("x", 300000000));' > www/index.php
+    start_fpm 127.0.0.1:9000; for pid in $(pgrep php-fpm); do echo $pid > $group/cgroup.procs; done
+    nginx_http=${php_server/FPM/127.0.0.1:9000}; start_nginx; page
+    for pid in $(pgrep php-fpm); do echo $pid > /sys/fs/cgroup/memory/cgroup.procs; done; rmdir $group
+}
+php_fatal() { : > /var/log/php.log; chmod 666 /var/log/php.log; echo '<?php ini_set("display_errors", "0"); no_such_function();' > www/index.php; start_fpm 127.0.0.1:9000; nginx_http=${php_server/FPM/127.0.0.1:9000}; start_nginx; page; }
+upstream_denied() {
+    mkdir -m 700 closed; echo '<?php echo "hello\n";' > www/index.php; fpm_extra='listen.mode = 0666'; start_fpm $here/closed/php.sock
+    nginx_http=${php_server/FPM/unix:$here/closed/php.sock}; start_nginx; page
+}
+slow_query() { export QUERY='SELECT SLEEP(20)'; start_all; page; }
+haproxy_503() { # it answers 503 as its only server is down by its own checks
+    start_app 3001; printf 'defaults\n  mode http\n  timeout connect 2s\n  timeout client 9s\n  timeout server 9s\nfrontend f\n  bind 127.0.0.1:80\n  default_backend b\nbackend b\n  option httpchk GET /no-such-page\n  http-check expect status 200\n  server one 127.0.0.1:3001 check inter 200ms\n' > /etc/haproxy/haproxy.cfg
+    export BUG=1; kill $app3001; waits 5 silent 3001; start_app 3001; haproxy -D -f /etc/haproxy/haproxy.cfg; waits 5 listens 80; sleep 1.5; page
+}
+other_vhost() {
+    printf '127.0.0.1 localhost site.test\n' > names; mount --bind names /etc/hosts; start_app 3001
+    nginx_http="    server { listen 127.0.0.1:80; server_name default.test; return 404; }
+    server { listen 127.0.0.1:80; server_name sitte.test; location / { proxy_pass http://127.0.0.1:3001; } }"
+    start_nginx; look http://site.test/
+}
+
 # The cause is unknown until daemons are held, one after another.
 stopped() { grep -qs '^State:.T' /proc/[0-9]*/status; }
 none_stopped() { ! stopped; }

@@ -96,6 +96,7 @@ start_nginx() {
     cat > /etc/nginx/nginx.conf <<EOF
 user www-data;
 worker_processes 1;
+${nginx_main:-}
 pid /run/nginx.pid;
 error_log /var/log/nginx/error.log;
 events { worker_connections ${nginx_connections:-64}; }

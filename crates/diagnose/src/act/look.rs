@@ -1,7 +1,7 @@
 //! One look, within five seconds: the symptom is shown, the chain found, every hop asked at once, and what was seen
 //! is weighed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use surefoot_host::{Host, LiveOptions, SocketKind};
 use super::breaking::HoldReport;
 use super::builder::ChainBuilder;
 use super::front::{ask_page, run_test};
+use super::hop_files::memory_kills;
 use super::log_tail::{LogMark, out_of_memory};
 use super::names::{KnownNames, is_ours};
 use super::probe::{HttpQuestion, probe_hop};
@@ -137,7 +138,15 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         scene.symptom.outcome = outcome_of_fronts(&scene);
     }
 
-    read_logs(&mut scene, &marks, &logs);
+    for hop in &mut scene.hops {
+        let Some(process) = hop.processes.first() else {
+            continue;
+        };
+        let before = marks.memory_kills.get(&process.pid).copied();
+        let now = memory_kills(process.pid);
+        hop.fresh_memory_kills = now.saturating_sub(before.unwrap_or(now));
+    }
+    read_logs(&mut scene, &marks.logs, &logs);
     link_by_logs(&mut scene);
     let diagnosis = diagnose_scene(&scene);
     let bisect = suspected_config(&scene, &diagnosis)
@@ -242,8 +251,16 @@ pub(super) fn fronts_of(
     }
 }
 
-/// The ends of all logs of the chain as far as it is known before the symptom is shown.
-fn mark_logs(host: &Host, fronts: &[AskedFront], names: &KnownNames) -> Vec<LogMark> {
+/// How the chain stood before the symptom was shown.
+struct BeforeMarks {
+    /// The ends of its logs.
+    logs: Vec<LogMark>,
+    /// By process: how often the kernel had ended one of its control group.
+    memory_kills: BTreeMap<u32, u64>,
+}
+
+/// The chain as far as it is known before the symptom is shown.
+fn mark_logs(host: &Host, fronts: &[AskedFront], names: &KnownNames) -> BeforeMarks {
     let none = BTreeSet::new();
     let request = fronts.first().and_then(|front| front.request.clone());
     let mut builder = ChainBuilder::new(host, request, &none, names);
@@ -251,7 +268,11 @@ fn mark_logs(host: &Host, fronts: &[AskedFront], names: &KnownNames) -> Vec<LogM
         builder.hop_at(front.address.clone(), front.protocol);
     }
     builder.expand_all();
-    builder.logs.into_iter().map(|(_, mark)| mark).collect()
+    let first = |hop: &HopFacts| Some((hop.processes.first()?.pid, hop.memory_kills));
+    BeforeMarks {
+        memory_kills: builder.hops.iter().filter_map(first).collect(),
+        logs: builder.logs.into_iter().map(|(_, mark)| mark).collect(),
+    }
 }
 
 /// A symptom that is being shown.

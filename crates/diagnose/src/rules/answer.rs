@@ -2,7 +2,7 @@
 
 use super::{CauseCertainty, RuleMatch, service_command};
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
-use crate::observation::{ConnectOutcome, ReplyOutcome, Scene, SymptomOutcome};
+use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
 
 /// What answers of a protocol mean.
 struct KnownComplaint {
@@ -304,6 +304,17 @@ pub(super) fn workers_exhausted(scene: &Scene, hop: usize) -> Option<RuleMatch> 
     })
 }
 
+/// The store that a hop waits for, and that answers everybody else: a slow query, or a lock.
+pub(crate) fn awaited_store(scene: &Scene, hop: usize) -> Option<&HopFacts> {
+    let facts = scene.hops.get(hop)?;
+    scene.edges_from(hop).find_map(|edge| {
+        let store = scene.hops.get(edge.to)?;
+        let address = store.address.as_ref()?;
+        let waits = facts.workers().any(|it| it.waits_for.contains(address));
+        (waits && store.protocol.keeps_state() && !store.is_silent()).then_some(store)
+    })
+}
+
 /// It accepts and says nothing.
 pub(super) fn hung(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
@@ -324,6 +335,28 @@ pub(super) fn hung(scene: &Scene, hop: usize) -> Option<RuleMatch> {
             "process {} waits in the kernel (state D)",
             stuck.pid
         ));
+    }
+    if let Some(store) = awaited_store(scene, hop) {
+        return Some(RuleMatch {
+            what: format!(
+                "{} waits for {}, which answers others: what it asked may be slow, or held by a lock",
+                facts.title(),
+                store.title()
+            ),
+            evidence,
+            next: vec![match store.protocol {
+                HopProtocol::Mysql => "mariadb -e 'SHOW FULL PROCESSLIST'".to_owned(),
+                HopProtocol::Postgres => {
+                    "psql -c 'SELECT pid, state, wait_event_type, query FROM pg_stat_activity'"
+                        .to_owned()
+                }
+                HopProtocol::Redis => "redis-cli slowlog get 10".to_owned(),
+                _ => service_command(scene, hop, "status"),
+            }],
+            // A thread may wait for messages as long as it lives.
+            at_most: Some(CauseCertainty::Possible),
+            ..RuleMatch::default()
+        });
     }
     Some(RuleMatch {
         what: format!(

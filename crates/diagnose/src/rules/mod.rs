@@ -8,6 +8,7 @@ mod storage;
 mod upstream;
 mod words;
 
+pub(crate) use answer::awaited_store;
 use serde::Serialize;
 
 use crate::chain::{HopAddress, HopProtocol};

@@ -42,6 +42,24 @@ pub(super) fn stopped(scene: &Scene, hop: usize) -> Option<RuleMatch> {
 /// It is gone, and the kernel says that it ended it.
 pub(super) fn out_of_memory(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let facts = &scene.hops[hop];
+    if facts.fresh_memory_kills > 0 {
+        return Some(RuleMatch {
+            what: format!(
+                "the kernel ended a process of {} for want of memory while it worked on the request",
+                facts.title()
+            ),
+            evidence: vec![format!(
+                "{} of the processes of its control group were ended meanwhile, for want of memory",
+                facts.fresh_memory_kills
+            )],
+            next: vec![
+                "journalctl -k --grep 'out of memory|oom-kill'".to_owned(),
+                service_command(scene, hop, "show -p MemoryMax -p MemoryCurrent"),
+            ],
+            is_witnessed: true,
+            ..RuleMatch::default()
+        });
+    }
     if !facts.is_dead() {
         return None;
     }

@@ -41,12 +41,31 @@ pub(crate) fn run(name: &str) -> Outcome {
             ],
             ("SUREFOOT_THROUGHPUT_SECONDS", "10"),
         ),
+        "rollback" => rollback_tests(),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, faults, \
-             fuzz, interventions, stop, throughput, watchdog"
+             fuzz, interventions, rollback, stop, throughput, watchdog"
         )),
     }
+}
+
+/// Every change of a firewall that locks out, with every way in which surefoot or its connection ends, for every
+/// mechanism; and the same with `iptables-apply`.
+fn rollback_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot",
+        "--test",
+        "firewall_remote",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ];
+    let shown = format!("SUREFOOT_ROLLBACK_ALL=1 {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_ROLLBACK_ALL", "1"), &shown)
 }
 
 /// Runs tests of a crate with a variable that says how much they do; the words choose the tests, as

@@ -31,6 +31,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
+    ("script", "bsdutils"),
+    ("nsenter", "util-linux"),
     ("named", "bind9"),
     ("dig", "bind9-dnsutils"),
     ("php-fpm8.2", "php8.2-fpm"),

@@ -11,16 +11,20 @@ mod cut;
 mod error;
 mod loader;
 mod login;
+mod save;
 mod steps;
 mod units;
 
 pub use access::{
     AccessAnswer, AccessQuestion, AccessVerdict, access_questions, policy_questions, prove_access,
 };
-pub use act::{Rehearsal, RuleTools, RulesChange, read_state, rehearse, rules_in_force};
+pub use act::{
+    Rehearsal, RuleTools, RulesChange, loaded_alone, read_state, rehearse, rules_in_force,
+};
 pub use cut::{CutConnection, cut_connections};
 pub use error::ApplyError;
 pub use loader::{RuleFile, backend_of_host};
 pub use login::{ConfirmProblem, LoginConnection, LoginRecord, find_logins};
+pub use save::{SaveHabit, SavedFile, files_to_save, rule_keeper};
 pub use steps::{LoadStep, steps_to};
 pub use units::{RuleState, RuleUnit, UnitKey};

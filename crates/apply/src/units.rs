@@ -346,6 +346,30 @@ fn normal_iptables(text: &str) -> String {
     normal
 }
 
+/// Its text to be kept, without counters; sets keep what they hold.
+pub(crate) fn normal_lines(unit: &RuleUnit) -> String {
+    match unit.key.origin {
+        RulesOrigin::Nft => unit.text.lines().fold(String::new(), |mut text, line| {
+            text.push_str(&without_counts(line));
+            text.push('\n');
+            text
+        }),
+        RulesOrigin::Ipset => unit.text.clone(),
+        _ => normal_iptables(&unit.text)
+            .lines()
+            .fold(String::new(), |mut text, line| {
+                text.push_str(line);
+                // Old versions want the counters of chains.
+                text.push_str(if line.starts_with(':') {
+                    " [0:0]\n"
+                } else {
+                    "\n"
+                });
+                text
+            }),
+    }
+}
+
 /// Without counters, with the elements in order; those that packets add or time removes are left out.
 fn normal_nft(text: &str) -> String {
     let mut normal = String::new();

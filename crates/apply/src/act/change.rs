@@ -28,6 +28,9 @@ pub struct RulesChange {
     network: String,
     /// The boot in which they were loaded.
     boot: String,
+    /// Whether they are saved when they are confirmed.
+    #[serde(default)]
+    saved: bool,
     /// The connections that were there.
     logins: LoginRecord,
     before: Option<StoredContent>,
@@ -62,6 +65,7 @@ impl RulesChange {
             keys: rehearsal.changed,
             network: String::new(),
             boot: String::new(),
+            saved: false,
             logins,
             before: None,
             after: None,
@@ -70,6 +74,18 @@ impl RulesChange {
                 after: rehearsal.after,
             },
         }
+    }
+
+    /// Whether the rules are to be saved when they are confirmed.
+    #[must_use]
+    pub fn to_be_saved(mut self, saved: bool) -> Self {
+        self.saved = saved;
+        self
+    }
+
+    /// Whether the rules are to be saved when they are confirmed.
+    pub fn is_to_be_saved(&self) -> bool {
+        self.saved
     }
 
     /// Reads the record of an entry.

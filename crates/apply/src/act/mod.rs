@@ -5,5 +5,5 @@ mod rehearse;
 mod tools;
 
 pub use change::RulesChange;
-pub use rehearse::{Rehearsal, rehearse};
+pub use rehearse::{Rehearsal, loaded_alone, rehearse};
 pub use tools::{RuleTools, read_state, rules_in_force};

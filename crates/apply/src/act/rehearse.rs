@@ -45,6 +45,16 @@ pub fn rehearse(
     })
 }
 
+/// What files make where there are no rules yet, as when the machine starts.
+pub fn loaded_alone(
+    tools: &RuleTools,
+    files: &[RuleFile],
+    interfaces: &[Interface],
+) -> Result<RuleState, ApplyError> {
+    let empty = RuleState::default();
+    rehearse(tools, &empty, files, interfaces).map(|rehearsal| rehearsal.after)
+}
+
 fn rehearse_here(
     tools: &RuleTools,
     before: &RuleState,

@@ -75,6 +75,9 @@ pub(crate) struct ApplyArgs {
     /// connection has to stay then
     #[arg(long)]
     same_session: bool,
+    /// Do not save them when they are confirmed
+    #[arg(long)]
+    no_save: bool,
     /// Load them and return, without waiting for the confirmation
     #[arg(long)]
     no_wait: bool,
@@ -422,7 +425,8 @@ fn load(args: &ApplyArgs, planned: &PlannedRules, output: &Output) -> Result<Sta
         planned.before.clone(),
         planned.rehearsal.clone(),
         planned.logins.clone(),
-    );
+    )
+    .to_be_saved(!args.no_save);
     let start = |entry: &JournalEntry| starter.start(&journal, entry);
     let request = ChangeRequest {
         origin: journal::origin(),
@@ -516,7 +520,7 @@ fn wait(journal: &Journal, armed: &JournalEntry, output: &Output) -> Result<Jour
 }
 
 /// An error of the crate, with its causes and the difference that it is about.
-fn apply_failure(error: &ApplyError) -> Failure {
+pub(super) fn apply_failure(error: &ApplyError) -> Failure {
     let failure = match error {
         ApplyError::Journal(error) => return failure(error),
         ApplyError::NoRehearsal { source }

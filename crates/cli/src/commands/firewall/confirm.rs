@@ -15,6 +15,7 @@ use crate::output::Output;
 
 /// Keep the rules that `surefoot firewall apply` loaded
 ///
+/// They are saved then, as `surefoot firewall save` does, unless they were loaded with `--no-save`.
 /// Type it in a new ssh connection: that one shows that you still get in. The connection in which the rules were
 /// loaded, and those that are older than the rules, show nothing and are refused.
 #[derive(Debug, Args)]
@@ -77,6 +78,10 @@ pub(super) fn run(args: &ConfirmRulesArgs, output: &Output) -> Result<Status, Fa
         journal::call(&confirmed),
         confirmed.number
     ));
+    let change = RulesChange::from_record(&entry.change);
+    if change.is_some_and(|change| change.is_to_be_saved()) {
+        super::save::save_confirmed(&journal, &session, output)?;
+    }
     Ok(Status::Clean)
 }
 

@@ -10,6 +10,7 @@ mod make;
 mod prove;
 mod reach;
 mod replay;
+mod save;
 mod show;
 mod simplify;
 mod spoof;
@@ -58,6 +59,7 @@ pub(crate) enum FirewallCommand {
     Apply(apply::ApplyArgs),
     Confirm(confirm::ConfirmRulesArgs),
     Rollback(confirm::RollBackRulesArgs),
+    Save(save::SaveArgs),
 }
 
 /// Runs the command.
@@ -79,6 +81,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
         FirewallCommand::Apply(args) => apply::run(args, output),
         FirewallCommand::Confirm(args) => confirm::run(args, output),
         FirewallCommand::Rollback(args) => confirm::roll_back(args, output),
+        FirewallCommand::Save(args) => save::run(args, output),
     }
 }
 

@@ -157,6 +157,9 @@ _surefoot() {
             surefoot__subcmd__firewall,rollback)
                 cmd="surefoot__subcmd__firewall__subcmd__rollback"
                 ;;
+            surefoot__subcmd__firewall,save)
+                cmd="surefoot__subcmd__firewall__subcmd__save"
+                ;;
             surefoot__subcmd__firewall,show)
                 cmd="surefoot__subcmd__firewall__subcmd__show"
                 ;;
@@ -207,6 +210,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,rollback)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__rollback"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,save)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__save"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,show)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__show"
@@ -330,6 +336,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,rollback)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__rollback"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,save)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__save"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,show)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__show"
@@ -1118,7 +1127,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1136,7 +1145,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__apply)
-            opts="-v -q -h -V --confirm-within --dry-run --even-if-locked-out --policy --same-session --no-wait --rules-format --state-dir --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --confirm-within --dry-run --even-if-locked-out --policy --same-session --no-save --no-wait --rules-format --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1544,7 +1553,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback help"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1726,6 +1735,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__save)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2091,6 +2114,31 @@ _surefoot() {
             ;;
         surefoot__subcmd__firewall__subcmd__rollback)
             opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__save)
+            opts="-v -q -h -V --dry-run --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2569,7 +2617,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2737,6 +2785,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__save)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

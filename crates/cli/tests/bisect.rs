@@ -289,6 +289,36 @@ fn a_daemon_that_does_not_come_back_is_told_loudly() {
 }
 
 #[test]
+fn a_test_that_removes_the_file_is_told_with_the_place_of_its_content() {
+    let scene = Scene::new();
+    // It removes it in the search, and again when it is back.
+    let removes = "[ \"$(wc -l < events)\" -gt 30 ] && rm -f conf/shop.conf\n";
+    let test = TEST
+        .replace("exit 1; }", "code=1; }")
+        .replace("exit 0\n", "");
+    let test = format!(
+        "{}{removes}exit \"${{code:-0}}\"\n",
+        test.replace("echo >> events\n", "echo >> events; code=0\n")
+    );
+    scene.write("test.sh", &test);
+    let ran = scene.run(&[]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(
+        ran.err.contains("changed or removed it then"),
+        "{}",
+        ran.err
+    );
+    assert!(!scene.config().exists(), "the test has the last word");
+    let kept = scene.path("state/changes/000001/vault/0-before");
+    assert_eq!(fs::read_to_string(kept).ok().as_deref(), Some(CONFIG));
+    assert!(
+        ran.err.contains("state/changes/000001/vault"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn a_reload_that_fails_from_the_start_changes_nothing() {
     let scene = Scene::new();
     let before = scene.state_of_file();

@@ -1,7 +1,7 @@
 //! A whole bisection: the looks at the untouched configuration, the intervention, the search, the way back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -398,9 +398,33 @@ fn intervene(
             outcome = wait_for_symptom(commands, &mut look)?;
         }
         restored.test = Some(outcome);
+        restored.warnings.extend(changed_by_the_test(
+            &run.loaded.paths,
+            subject.originals,
+            &setting.journal.entry_folder(number).join("vault"),
+        ));
     }
     run.restored = Some(restored);
     Ok(())
+}
+
+/// Files that were put back and are not what they were any more: the commands themselves changed them.
+fn changed_by_the_test(paths: &[PathBuf], originals: &[Vec<u8>], vault: &Path) -> Vec<String> {
+    let is_changed = |path: &PathBuf, original: &Vec<u8>| {
+        !look_at(path).is_ok_and(|seen| seen.content.as_ref() == Some(original))
+    };
+    paths
+        .iter()
+        .zip(originals)
+        .filter(|(path, original)| is_changed(path, original))
+        .map(|(path, _)| {
+            format!(
+                "{} was put back, and the test or the reload changed or removed it then; what it held is in {}",
+                path.display(),
+                vault.display()
+            )
+        })
+        .collect()
 }
 
 /// Tests once more what the answer rests on: the untouched configuration, then the cure. A daemon that does not

@@ -1,6 +1,6 @@
 //! Faults that a hop's own answer shows, or that it gives none.
 
-use super::{CauseCertainty, RuleMatch, service_command};
+use super::{CauseCertainty, RuleMatch, count_waiting, service_command};
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
 
@@ -288,7 +288,8 @@ pub(super) fn workers_exhausted(scene: &Scene, hop: usize) -> Option<RuleMatch> 
         .rev()
         .find(|line| line.text.contains("max_children"));
     let mut evidence = vec![format!(
-        "{workers} workers, all busy: {waiting} connections wait to be accepted"
+        "{workers} workers, all busy: {} to be accepted",
+        count_waiting(waiting)
     )];
     if let Some(line) = line {
         evidence.push(format!("{}: {}", line.file, line.text));

@@ -171,6 +171,14 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
     }
 }
 
+/// How many connections wait, in words.
+fn count_waiting(count: u32) -> String {
+    match count {
+        1 => "1 connection waits".to_owned(),
+        _ => format!("{count} connections wait"),
+    }
+}
+
 /// A word as a shell takes it.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@%+=".contains(letter);

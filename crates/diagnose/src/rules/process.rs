@@ -1,6 +1,6 @@
 //! Faults of the processes themselves: stopped, ended for want of memory, at a limit.
 
-use super::{CauseCertainty, RuleMatch, service_command};
+use super::{CauseCertainty, RuleMatch, count_waiting, service_command};
 use crate::observation::{ProcessFacts, Scene};
 
 /// Every process that serves is stopped or frozen.
@@ -22,8 +22,8 @@ pub(super) fn stopped(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     let mut evidence = vec![format!("process {}: {how}", pids.join(", "))];
     if let Some(listener) = facts.listener {
         evidence.push(format!(
-            "{} connections wait to be accepted",
-            listener.waiting
+            "{} to be accepted",
+            count_waiting(listener.waiting)
         ));
     }
     Some(RuleMatch {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::process::refused;
-use super::{CauseCertainty, RuleMatch, quote, service_command};
+use super::{CauseCertainty, RuleMatch, count_waiting, quote, service_command};
 use crate::chain::HopAddress;
 use crate::observation::{ConnectOutcome, HopFacts, Scene};
 
@@ -274,8 +274,8 @@ pub(super) fn rejected(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         ),
         evidence: vec![
             format!(
-                "{address} has a listener, {} connections wait",
-                listener.waiting
+                "{address} has a listener, {}",
+                count_waiting(listener.waiting)
             ),
             format!("a connection to it is {how}"),
         ],
@@ -361,10 +361,7 @@ pub(super) fn queue_full(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence: vec![if unix_full {
             "a connection to its socket is put off (EAGAIN): the queue is full".to_owned()
         } else {
-            format!(
-                "{} connections wait, {} may",
-                listener.waiting, listener.most
-            )
+            format!("{}, {} may", count_waiting(listener.waiting), listener.most)
         }],
         next: vec![format!("ss -ltn   # Recv-Q of {}", facts.title())],
         ..RuleMatch::default()

@@ -296,3 +296,189 @@ fn the_form_of_a_refusal_counts_if_that_is_asked_for() {
     );
     assert_eq!(ran.status, 1, "{ran:?}");
 }
+
+fn nft(inside: &str, rules: &str) -> String {
+    format!(
+        "table ip t {{\n{inside}\n chain i {{\n  type filter hook input priority 0; policy drop\n{rules}\n }}\n}}\n"
+    )
+}
+
+/// Rules that give the kernel's packets another end, each seen in the kernel to do so for packets that
+/// come after others, or at once.
+#[test]
+fn what_a_rule_names_and_when_it_is_run_count() {
+    let limited = "limit name \"l\" accept";
+    let quota = "quota name \"q\" drop\naccept";
+    let set = |inside: &str| format!("set s {{ type ipv4_addr; flags dynamic,timeout; {inside} }}");
+    let filled = "ip saddr @s accept\ntcp dport 1 add @s { ip saddr }";
+    let seen = "tcp dport 2 ip saddr @s accept";
+    let asking =
+        |inside: &str| format!("set s {{ type ipv4_addr; {inside} elements = {{ 10.9.0.1 }}; }}");
+    let pairs = [
+        // The order in one rule: which packets a limit counts.
+        (
+            nft(
+                "",
+                "tcp dport 22 limit rate 3/minute burst 2 packets accept",
+            ),
+            nft(
+                "",
+                "limit rate 3/minute burst 2 packets tcp dport 22 accept",
+            ),
+        ),
+        (
+            filter("-A INPUT -p tcp -m limit --limit 1/min -m tcp --dport 22 -j ACCEPT\n"),
+            filter("-A INPUT -p tcp -m tcp --dport 22 -m limit --limit 1/min -j ACCEPT\n"),
+        ),
+        // What named objects do.
+        (
+            nft("limit l { rate 1/second; }", limited),
+            nft("limit l { rate 1000/second; }", limited),
+        ),
+        (
+            nft("quota q { over 300 bytes; }", quota),
+            nft("quota q { over 1000 mbytes; }", quota),
+        ),
+        // How long elements stay, how many there can be, what they ask.
+        (
+            nft(&set("timeout 1s;"), filled),
+            nft(&set("timeout 1h;"), filled),
+        ),
+        (nft(&set("size 1;"), filled), nft(&set("size 100;"), filled)),
+        (
+            nft(&set("elements = { 10.9.0.1 timeout 1m };"), seen),
+            nft(&set("elements = { 10.9.0.1 timeout 1h };"), seen),
+        ),
+        (
+            nft(&asking("limit rate 1/hour;"), seen),
+            nft(&asking(""), seen),
+        ),
+        (
+            nft(&asking("ct count over 2;"), seen),
+            nft(&asking("ct count over 1000;"), seen),
+        ),
+        // The order of what is done at one place, and how often.
+        (
+            nft(
+                &set(""),
+                "tcp dport 1 add @s { ip saddr }\ntcp dport 1 delete @s { ip saddr }\nip saddr @s accept",
+            ),
+            nft(
+                &set(""),
+                "tcp dport 1 delete @s { ip saddr }\ntcp dport 1 add @s { ip saddr }\nip saddr @s accept",
+            ),
+        ),
+        (
+            nft(
+                &set(""),
+                "tcp dport 1 add @s { ip saddr }\ntcp dport 1 ip saddr @s accept",
+            ),
+            nft(
+                &set(""),
+                "tcp dport 1 ip saddr @s accept\ntcp dport 1 add @s { ip saddr }",
+            ),
+        ),
+        (
+            filter(
+                "-A INPUT -m recent --rcheck --name x -j ACCEPT\n-A INPUT -p tcp --dport 1 -m recent --set --name x\n-A INPUT -p tcp --dport 1 -m recent --remove --name x\n",
+            ),
+            filter(
+                "-A INPUT -m recent --rcheck --name x -j ACCEPT\n-A INPUT -p tcp --dport 1 -m recent --remove --name x\n-A INPUT -p tcp --dport 1 -m recent --set --name x\n",
+            ),
+        ),
+        (
+            filter(
+                "-A INPUT -p tcp --dport 1 -m recent --set --name x\n-A INPUT -p tcp --dport 1 -m recent --set --name x\n-A INPUT -m recent --rcheck --hitcount 2 --name x -j ACCEPT\n",
+            ),
+            filter(
+                "-A INPUT -p tcp --dport 1 -m recent --set --name x\n-A INPUT -m recent --rcheck --hitcount 2 --name x -j ACCEPT\n",
+            ),
+        ),
+        // What is written and asked of a packet beside what is modelled.
+        (
+            nft(
+                "chain p { type filter hook prerouting priority 0; tcp dport 22 ct label set 1; }",
+                "ct label 1 accept",
+            ),
+            nft("", "ct label 1 accept"),
+        ),
+        (
+            filter(
+                "-A INPUT -p tcp --dport 1 -m connlabel --label 1 --set\n-A INPUT -m connlabel --label 1 -j ACCEPT\n",
+            ),
+            filter("-A INPUT -m connlabel --label 1 -j ACCEPT\n"),
+        ),
+        (
+            nft(
+                "",
+                "tcp option maxseg size set 100\ntcp option maxseg size 100 drop\naccept",
+            ),
+            nft(
+                "",
+                "tcp option maxseg size 100 drop\ntcp option maxseg size set 100\naccept",
+            ),
+        ),
+        (
+            nft(
+                "",
+                "reset tcp option maxseg\ntcp option maxseg exists drop\naccept",
+            ),
+            nft(
+                "",
+                "tcp option maxseg exists drop\nreset tcp option maxseg\naccept",
+            ),
+        ),
+        // By which address something is kept: before or after it is rewritten.
+        (keyed(-150), keyed(-50)),
+    ];
+    let mut equal = Vec::new();
+    for (old, new) in &pairs {
+        for (old, new) in [(old, new), (new, old)] {
+            let ran = compared(old, new, &[]);
+            if ran.status != 1 {
+                equal.push(format!("{old}\n{new}\n{ran:?}"));
+            }
+        }
+        let ran = compared(old, &format!("{old}\n"), &[]);
+        assert_eq!(ran.status, 0, "{old}\n{ran:?}");
+    }
+    assert!(equal.is_empty(), "{}", equal.join("\n\n"));
+}
+
+fn keyed(priority: i32) -> String {
+    format!(
+        "table ip t {{\n set s {{ type ipv4_addr; flags dynamic; }}\n chain d {{ type nat hook prerouting priority -100; tcp dport 1 dnat to 10.9.0.9; }}\n chain a {{ type filter hook prerouting priority {priority}; tcp dport 1 add @s {{ ip daddr }}; }}\n chain i {{ type filter hook input priority 0; policy drop; ip daddr @s accept; }}\n}}\n"
+    )
+}
+
+/// Rules that do the same in other words.
+#[test]
+fn other_spellings_of_what_a_rule_names_are_equal() {
+    let limited = "limit name \"l\" accept";
+    let quota = "quota name \"q\" drop\naccept";
+    let set = |inside: &str| format!("set s {{ type ipv4_addr; flags dynamic; {inside} }}");
+    let filled = "ip saddr @s accept\ntcp dport 1 add @s { ip saddr }";
+    for (old, new) in [
+        (
+            nft("limit l { rate 1/second; }", limited),
+            nft(
+                "limit l { rate 1/second burst 5 packets; }\n counter c { packets 3 bytes 180; }",
+                limited,
+            ),
+        ),
+        (
+            nft("quota q { over 2 mbytes; }", quota),
+            nft("quota q { over 2048 kbytes used 12 bytes; }", quota),
+        ),
+        (
+            nft(&set("timeout 90s;"), filled),
+            nft(
+                &set("size 65535; timeout 1m30s; elements = { 10.0.0.1 expires 3s };"),
+                filled,
+            ),
+        ),
+    ] {
+        let ran = compared(&old, &new, &[]);
+        assert_eq!(ran.status, 0, "{old}\n{new}\n{ran:?}");
+    }
+}

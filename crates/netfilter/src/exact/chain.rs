@@ -5,6 +5,7 @@ use super::diagram::{Exhausted, Packets};
 use super::ends::OutcomeSets;
 use super::follow::{ChainSummary, Flows, RunStatement, SymbolicWalk};
 use super::lookup;
+use super::side_effects::kept_ends;
 use super::space::{UnknownAnswer, UnknownTopic};
 use super::state::{InInterface, PacketRewrite};
 use crate::packet::PacketPath;
@@ -167,6 +168,8 @@ impl<'a> SymbolicWalk<'a> {
                 table,
                 at,
             };
+            let calls = passage.calls.len();
+            passage.called_by.resize(calls, r.saturating_sub(1));
             let reach = self
                 .space
                 .store
@@ -231,6 +234,8 @@ impl<'a> SymbolicWalk<'a> {
             flows = self.gather_flows(rest.on)?;
         }
         passage.side_effects = std::mem::replace(&mut self.side_effects, of_caller);
+        let last = table.chains[c].rules.len().saturating_sub(1);
+        passage.called_by.resize(passage.calls.len(), last);
         if let Some(run) = run {
             self.end_run(run, &flows, &mut gone)?;
         }
@@ -257,9 +262,9 @@ impl<'a> SymbolicWalk<'a> {
     ) -> Result<Packets, Exhausted> {
         let mut holds = Vec::with_capacity(rule.statements.len());
         for (number, statement) in rule.statements.iter().enumerate() {
-            if self.keeps_side_effect(here, statement) {
+            if let Some(effect) = self.kept_side_effect(here, statement) {
                 let so_far = self.space.store.intersect_all(holds.clone())?;
-                self.keep_side_effect(here, number, (packets, so_far));
+                self.keep_side_effect(here, number, (state, &effect), (packets, so_far));
             }
             if let Statement::Match(wanted) = statement
                 && (decides || !wanted.asks_past())
@@ -270,28 +275,29 @@ impl<'a> SymbolicWalk<'a> {
         self.space.store.intersect_all(holds)
     }
 
-    /// Whether two firewalls are compared, and this statement has a side effect that may differ.
-    fn keeps_side_effect(&self, here: RulePlace<'a>, statement: &Statement) -> bool {
-        let twins = self.space.twins.as_ref();
-        let compared = twins.map(|twins| &twins.side_effects);
-        compared.is_some_and(|compared| {
-            !compared.is_empty()
-                && SideEffect::of(statement, here.table, &here.firewall.ipsets)
-                    .is_some_and(|effect| compared.contains(&effect))
-        })
+    /// The side effect of this statement, where two firewalls are compared and it may differ.
+    fn kept_side_effect(&self, here: RulePlace<'a>, statement: &Statement) -> Option<SideEffect> {
+        let compared = &self.space.twins.as_ref()?.side_effects;
+        compared.of(statement, here.table, here.firewall)
     }
 
     fn keep_side_effect(
         &mut self,
         here: RulePlace,
         statement: usize,
+        (state, effect): (&PacketRewrite, &SideEffect),
         (reach, holds): (Packets, Packets),
     ) {
+        let mut rewritten = Vec::new();
+        for source in kept_ends(effect) {
+            rewritten.extend(state.rewritten_end(source));
+        }
         self.side_effects.push(RunStatement {
             rule: here.at.rule,
             statement,
             reach,
             holds,
+            rewritten,
         });
     }
 
@@ -398,9 +404,10 @@ impl<'a> SymbolicWalk<'a> {
         let (start, mut asked) = (packets, Packets::ALL);
         let mut next = 0;
         while let Some(statement) = rule.statements.get(next) {
-            if !matches!(statement, Statement::Match(_)) && self.keeps_side_effect(here, statement)
+            if !matches!(statement, Statement::Match(_))
+                && let Some(effect) = self.kept_side_effect(here, statement)
             {
-                self.keep_side_effect(here, next, (start, packets));
+                self.keep_side_effect(here, next, (&state, &effect), (start, packets));
             }
             match statement {
                 Statement::Match(_) => {
@@ -412,9 +419,9 @@ impl<'a> SymbolicWalk<'a> {
                     let mut doubt = self.fragments(packets)?;
                     let mut transport = false;
                     for wanted in matches {
-                        if self.keeps_side_effect(here, &rule.statements[next]) {
+                        if let Some(effect) = self.kept_side_effect(here, &rule.statements[next]) {
                             let so_far = self.space.store.and(packets, holds)?;
-                            self.keep_side_effect(here, next, (start, so_far));
+                            self.keep_side_effect(here, next, (&state, &effect), (start, so_far));
                         }
                         next += 1;
                         let one = self.space.match_condition(here, &state, wanted)?;

@@ -10,6 +10,7 @@ use super::diagram::{Exhausted, Packets};
 use super::ends::OutcomeSets;
 use super::space::{PacketSpace, UnknownAnswer, UnknownTopic};
 use super::state::{InInterface, OutInterface, PacketRewrite, Rerouting};
+use super::word::BitVector;
 use crate::Surroundings;
 use crate::packet::{PacketPath, to_address};
 use crate::semantics::{
@@ -72,6 +73,8 @@ pub(crate) struct ChainSummary {
     /// The packets that go through another passage: those that come to the rule, and of these
     /// the ones that it matches.
     pub(crate) calls: Vec<(usize, Packets, Packets)>,
+    /// The rules that they go there by.
+    pub(super) called_by: Vec<usize>,
     /// The statements with a side effect, where two firewalls are compared.
     pub(super) side_effects: Vec<RunStatement>,
     pub(super) ends: OutcomeSets,
@@ -80,7 +83,7 @@ pub(crate) struct ChainSummary {
 }
 
 /// A statement of a chain, and the packets that run it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunStatement {
     pub(super) rule: usize,
     pub(super) statement: usize,
@@ -88,6 +91,8 @@ pub(super) struct RunStatement {
     pub(super) reach: Packets,
     /// Of these, those that come to the statement.
     pub(super) holds: Packets,
+    /// What rules have changed of the addresses and ports by which it keeps something.
+    pub(super) rewritten: Vec<(Field, BitVector)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

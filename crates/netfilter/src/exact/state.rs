@@ -124,6 +124,20 @@ impl PacketRewrite {
         Ok(word)
     }
 
+    /// The addresses and ports of an end that rules have changed.
+    pub(crate) fn rewritten_end(&self, source: bool) -> Vec<(Field, BitVector)> {
+        let fields = if source {
+            [Field::Ip4Src, Field::Ip6Src, Field::SrcPort]
+        } else {
+            [Field::Ip4Dst, Field::Ip6Dst, Field::DstPort]
+        };
+        let changed = fields.iter().filter_map(|field| {
+            let word = self.changed.get(field)?;
+            Some((*field, word.clone()))
+        });
+        changed.collect()
+    }
+
     /// Gives a field another value from here on.
     pub(crate) fn put(&mut self, field: Field, word: BitVector) {
         self.changed.insert(field, word);

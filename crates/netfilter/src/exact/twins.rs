@@ -4,15 +4,15 @@
 //! "possibly". Rules are twins if their words are the same: first those in chains of one name, then
 //! the others, each with the one in the same place of the order.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use super::definitions::definitions_of;
 use super::diagram::Variable;
-use super::side_effects::comparable_side_effects;
+use super::side_effects::ComparedSideEffects;
 use super::space::{UnknownAnswer, UnknownTopic};
 use super::state::PacketRewrite;
 use surefoot_ruleset::model::{
-    Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, SideEffect, Statement, Table,
-    Verdict,
+    Effect, Family, Firewall, Match, Nat, NatKind, Rule, RuleAt, Statement, Table, Verdict,
 };
 
 /// The unknown answers of the first firewall, for the second one to share.
@@ -34,7 +34,7 @@ pub(crate) struct SharedUnknowns {
     /// What the NAT rule under way writes.
     pub(crate) writes: String,
     /// The side effects that the two are compared by.
-    pub(crate) side_effects: BTreeSet<SideEffect>,
+    pub(crate) side_effects: ComparedSideEffects,
 }
 
 /// Who has an unknown answer.
@@ -85,7 +85,7 @@ impl SharedUnknowns {
             only_second: Vec::new(),
             any: false,
             writes: String::new(),
-            side_effects: comparable_side_effects([first, second]),
+            side_effects: ComparedSideEffects::new([first, second]),
         }
     }
 
@@ -247,26 +247,32 @@ enum SameRule {
 impl SameRule {
     fn words(self, firewall: &Firewall, of: (&Table, Option<&str>, &Rule)) -> Words {
         let (table, chain, rule) = of;
-        match self {
+        let (family, chain, words) = match self {
             Self::InChain => rule_words(firewall, table, chain, rule),
             Self::ByWords => rule_words(firewall, table, None, rule),
             Self::ByMeaning => match rule_meaning(rule) {
                 Some(meaning) => (table.family, None, meaning),
                 None => rule_words(firewall, table, None, rule),
             },
-        }
+        };
+        let defined = definitions_of(firewall, table, rule);
+        (family, chain, words + &defined)
     }
 }
 
 /// What a rule with a plain limit asks and does; none for others, which say it in one way only.
 fn rule_meaning(rule: &Rule) -> Option<String> {
     let mut limited = false;
-    let mut meaning = Vec::new();
+    let (mut meaning, mut after) = (Vec::new(), Vec::new());
     for statement in &rule.statements {
-        meaning.push(match statement {
+        after.push(match statement {
             Statement::Match(Match::Opaque(opaque)) => {
                 limited = true;
-                limit_meaning(&opaque.text)?
+                // It counts the packets that come to it: what stands before it tells which.
+                after.sort();
+                meaning.append(&mut after);
+                meaning.push(limit_meaning(&opaque.text)?);
+                continue;
             }
             Statement::Match(Match::Lookup(_) | Match::Any { .. }) | Statement::VerdictMap(_) => {
                 return None;
@@ -276,7 +282,8 @@ fn rule_meaning(rule: &Rule) -> Option<String> {
         });
     }
     // What is implied stands in another place.
-    meaning.sort();
+    after.sort();
+    meaning.append(&mut after);
     limited.then(|| meaning.join(" "))
 }
 

@@ -4,6 +4,7 @@
 //! What follows from the words is filled in ([`Packet::settle`]); what does not stays unknown, and
 //! the answer then says what hangs on it.
 
+mod beginning;
 pub mod conntrack;
 pub mod pcap;
 mod settle;

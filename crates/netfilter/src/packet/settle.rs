@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::beginning::FirstPacket;
 use super::{FieldValue, Packet, PacketInterface, PacketPath};
 use crate::Surroundings;
 use surefoot_ruleset::model::{Field, ct_state};
@@ -204,9 +205,22 @@ impl Packet {
 
     fn settle_connection(&mut self) {
         if self.get(Field::CtState) == FieldValue::Unknown {
-            self.put(Field::CtState, FieldValue::Known(ct_state::NEW));
-            self.notes
-                .push("taken as the first packet of a connection (`new`)".into());
+            let icmp = self.known(Field::IcmpType);
+            let state = FirstPacket {
+                protocol: self.known(Field::L4Proto),
+                tcp_flags: self.known(Field::TcpFlags),
+                icmp_type: icmp.or_else(|| self.known(Field::Icmp6Type)),
+            }
+            .state();
+            self.put(Field::CtState, FieldValue::Known(state));
+            let note = match state {
+                ct_state::NEW => "taken as the first packet of a connection (`new`)",
+                ct_state::UNTRACKED => "messages of its type are not tracked (`untracked`)",
+                _ => {
+                    "taken as a packet of no connection, which such a packet cannot begin (`invalid`)"
+                }
+            };
+            self.notes.push(note.into());
         }
         match self.known(Field::CtState) {
             Some(ct_state::NEW) => {

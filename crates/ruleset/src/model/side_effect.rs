@@ -17,7 +17,46 @@ pub enum KernelMemory {
     Zone,
     /// Which helper looks into connections, and so what is related to them.
     Helper,
+    /// A part of packets or connections that is not modelled, by its name: the labels of connections,
+    /// the options of TCP.
+    PacketPart(&'static str),
 }
+
+/// Parts that are not modelled: their names, how statements begin that write them, and what matches
+/// hold that ask for them.
+const PARTS: &[(&str, &[&str], &[&str])] = &[
+    (
+        "the labels of connections",
+        &["ct label set", "-j CONNLABEL"],
+        &["ct label", "-m connlabel"],
+    ),
+    (
+        "the options of TCP",
+        &["tcp option", "-j TCPMSS"],
+        &["tcp option", "-m tcpmss"],
+    ),
+    (
+        "the priority of packets",
+        &["meta priority set", "-j CLASSIFY"],
+        &["meta priority"],
+    ),
+    ("the rate estimators", &["-j RATEEST"], &["-m rateest"]),
+    (
+        "the security marks",
+        &[
+            "meta secmark set",
+            "ct secmark set",
+            "-j SECMARK",
+            "-j CONNSECMARK",
+        ],
+        &["meta secmark", "ct secmark"],
+    ),
+    (
+        "the timers of interfaces",
+        &["-j IDLETIMER"],
+        &["-m idletimer"],
+    ),
+];
 
 impl KernelMemory {
     /// What it is called in a sentence.
@@ -29,7 +68,24 @@ impl KernelMemory {
             Self::Set(name) => format!("the set `{name}`"),
             Self::Zone => "the zones of connection tracking".to_owned(),
             Self::Helper => "the helpers of connection tracking".to_owned(),
+            Self::PacketPart(name) => (*name).to_owned(),
         }
+    }
+
+    /// The part that is not modelled and that a statement of these words writes.
+    fn written(text: &str) -> Option<Self> {
+        let begins = |(_, writes, _): &&(_, &[&str], _)| {
+            writes.iter().any(|beginning| text.starts_with(beginning))
+        };
+        let (name, ..) = PARTS.iter().find(begins)?;
+        Some(Self::PacketPart(name))
+    }
+
+    /// The part that is not modelled and that a match of these words asks for.
+    fn asked(text: &str) -> Option<Self> {
+        let asks = |(_, _, asks): &&(_, _, &[&str])| asks.iter().any(|word| text.contains(word));
+        let (name, ..) = PARTS.iter().find(asks)?;
+        Some(Self::PacketPart(name))
     }
 
     /// Whether connection tracking asks by itself.
@@ -44,7 +100,10 @@ impl KernelMemory {
         match statement {
             Statement::Match(wanted) => wanted.has_part(&|one| match one {
                 Match::Lookup(look) => named(&look.set),
-                Match::Opaque(opaque) => opaque.memory.as_ref() == Some(self),
+                Match::Opaque(opaque) => {
+                    opaque.memory.as_ref() == Some(self)
+                        || Self::asked(&opaque.text).as_ref() == Some(self)
+                }
                 _ => false,
             }),
             Statement::VerdictMap(look) => named(&look.map),
@@ -71,6 +130,11 @@ pub enum SideEffect {
         /// What is done.
         words: String,
     },
+    /// It is judged by what earlier statements have written there.
+    Asked {
+        /// Where.
+        memory: KernelMemory,
+    },
 }
 
 impl SideEffect {
@@ -80,11 +144,26 @@ impl SideEffect {
     /// What a statement does besides deciding; log lines and counters aside.
     pub fn of(statement: &Statement, table: &Table, ipsets: &[super::Set]) -> Option<Self> {
         let shaped = |words: String| Some(Self::Shaped { words });
+        let asked = |set: &SetRef| {
+            let memory = KernelMemory::Set(set.name(table, ipsets)?.to_owned());
+            Some(Self::Asked { memory })
+        };
         match statement {
-            Statement::Match(Match::Opaque(opaque)) => Some(Self::Remembered {
-                memory: opaque.memory.clone()?,
-                words: opaque.text.clone(),
-            }),
+            Statement::Match(Match::Opaque(opaque)) => {
+                let words = opaque.text.clone();
+                if let Some(memory) = opaque.memory.clone() {
+                    return Some(Self::Remembered { memory, words });
+                }
+                let memory = KernelMemory::asked(&words)?;
+                // `-m connlabel --label 1 --set` writes what it asks for.
+                Some(if words.ends_with(" --set") {
+                    Self::Remembered { memory, words }
+                } else {
+                    Self::Asked { memory }
+                })
+            }
+            Statement::Match(Match::Lookup(look)) => asked(&look.set),
+            Statement::VerdictMap(look) => asked(&look.map),
             Statement::Effect(Effect::UpdateSet { set, text }) => Some(Self::Remembered {
                 memory: KernelMemory::Set(set.name(table, ipsets)?.to_owned()),
                 words: text.clone(),
@@ -103,6 +182,27 @@ impl SideEffect {
             }
             Statement::Verdict(Verdict::Queue { text }) => shaped(text.clone()),
             _ => None,
+        }
+    }
+
+    /// The same for rules that ask for parts of packets that are not modelled: what writes there is
+    /// remembered.
+    #[must_use]
+    pub fn among(self, asked: &std::collections::BTreeSet<KernelMemory>) -> Self {
+        match self {
+            Self::Shaped { words } => match KernelMemory::written(&words) {
+                Some(memory) if asked.contains(&memory) => Self::Remembered { memory, words },
+                _ => Self::Shaped { words },
+            },
+            other => other,
+        }
+    }
+
+    /// Where it is kept.
+    pub fn memory(&self) -> Option<&KernelMemory> {
+        match self {
+            Self::Remembered { memory, .. } | Self::Asked { memory } => Some(memory),
+            Self::Shaped { .. } => None,
         }
     }
 }

@@ -395,6 +395,8 @@ impl DiffQuestion<'_> {
             let (words, memory) = match &differing.effect {
                 SideEffect::Remembered { memory, words } => (words, Some(memory.words())),
                 SideEffect::Shaped { words } => (words, None),
+                // Who asks, the ends tell.
+                SideEffect::Asked { .. } => continue,
             };
             // Of answers to the sender both languages have the same words; of other things they may
             // have two for one.
@@ -425,7 +427,13 @@ impl DiffQuestion<'_> {
     /// Whether both sides hold the same rules, so that they do the same however large they are.
     fn same_rules(&self) -> bool {
         let (old, new) = (&self.old.rules.firewall, &self.new.rules.firewall);
+        // Of sets and objects, the texts say more than the model.
         (&old.tables, &old.ipsets) == (&new.tables, &new.ipsets)
+            && old
+                .sources
+                .iter()
+                .map(|source| &source.text)
+                .eq(new.sources.iter().map(|source| &source.text))
     }
 
     fn rules_behind(

@@ -63,6 +63,9 @@ pub struct TransportHeader {
     pub protocol: u8,
     /// Whether it is a fragment without a transport header.
     pub later_fragment: bool,
+    /// Whether an authentication header of IPv6 stands before it: `nf_tables` takes that for the
+    /// transport header, `ip6_tables` does not.
+    pub authenticated: bool,
     /// Source port.
     pub source: Option<u16>,
     /// Destination port.
@@ -84,6 +87,7 @@ struct BehindHeader<'a> {
     protocol: u8,
     bytes: &'a [u8],
     later_fragment: bool,
+    authenticated: bool,
 }
 
 impl IpHeaders {
@@ -96,6 +100,7 @@ impl IpHeaders {
         let mut transport = TransportHeader {
             protocol: behind.protocol,
             later_fragment: behind.later_fragment,
+            authenticated: behind.authenticated,
             ..TransportHeader::default()
         };
         if !behind.later_fragment {
@@ -175,12 +180,18 @@ impl TransportHeader {
     }
 
     fn put(&self, packet: &mut Packet) {
-        put(packet, Field::L4Proto, self.protocol);
         put(
             packet,
             Field::IsLaterFragment,
             u8::from(self.later_fragment),
         );
+        if self.authenticated {
+            packet.notes.push(
+                "nf_tables takes its authentication header for the transport header, ip6_tables the one behind it: what rules ask of either is unknown".into(),
+            );
+            return;
+        }
+        put(packet, Field::L4Proto, self.protocol);
         let icmp = if self.protocol == 1 {
             [Field::IcmpType, Field::IcmpCode]
         } else {
@@ -256,6 +267,7 @@ impl IpHeaders {
             protocol: header[9],
             bytes: bytes.get(length..end).unwrap_or_default(),
             later_fragment: self.fragment & 0x1fff != 0,
+            authenticated: false,
         })
     }
 
@@ -271,13 +283,14 @@ impl IpHeaders {
         self.length = length.map(|length| u32::from(length) + 40);
         let mut next = header[6];
         let mut at = 40_usize;
-        let mut later_fragment = false;
+        let (mut later_fragment, mut authenticated) = (false, false);
         // `nf_ip6_ext_hdr`: the headers that the kernel walks over, in any order.
         while matches!(next, 0 | 43 | 44 | 51 | 60) && !later_fragment {
             let Some([following, size, high, low, ..]) = bytes.get(at..at.saturating_add(8)) else {
                 return Ok(None);
             };
             let units = usize::from(*size);
+            authenticated |= next == 51;
             at += match next {
                 44 => {
                     later_fragment = u16::from_be_bytes([*high, *low]) & 0xfff8 != 0;
@@ -292,6 +305,7 @@ impl IpHeaders {
             protocol: next,
             bytes: bytes.get(at..).unwrap_or_default(),
             later_fragment,
+            authenticated,
         }))
     }
 

@@ -3,6 +3,7 @@
 use super::file::CapturedFrame;
 use super::ip::{IpHeaders, TransportHeader};
 use super::link;
+use crate::packet::beginning::FirstPacket;
 use crate::packet::{FieldValue, Packet};
 use surefoot_ruleset::model::{Field, ct_state};
 
@@ -24,6 +25,12 @@ pub(super) fn guess_state(
             seen == Some(wanted)
         })
     };
+    let known = |number: Option<u8>| number.map(u128::from);
+    let alone = FirstPacket {
+        protocol: Some(transport.protocol.into()),
+        tcp_flags: known(transport.flags),
+        icmp_type: known(transport.icmp[0]),
+    };
     let (state, why) = if let Some(about) = transport.about {
         match earlier(about).or_else(|| earlier(about.with_ends_swapped())) {
             Some(at) => (
@@ -40,19 +47,49 @@ pub(super) fn guess_state(
             ),
         }
     } else if let Some(flow) = transport.flow {
-        match earlier(flow.with_ends_swapped()) {
-            Some(at) => (
+        match (
+            earlier(flow.with_ends_swapped()),
+            earlier(flow),
+            alone.state(),
+        ) {
+            _ if alone.is_never_valid() => (
+                ct_state::INVALID,
+                "as invalid: no connection has such flags".into(),
+            ),
+            (Some(at), ..) => (
                 ct_state::ESTABLISHED,
                 format!("as established: packet {} went the other way", at + 1),
             ),
-            None => (
+            (.., ct_state::NEW) => (
                 ct_state::NEW,
                 "as new: no earlier packet of the capture went the other way".into(),
             ),
+            (None, Some(at), ct_state::INVALID) => (
+                ct_state::ESTABLISHED,
+                format!(
+                    "as established: packet {} is of its connection, and such a packet begins none",
+                    at + 1
+                ),
+            ),
+            (.., state) => (state, without_connection(state)),
         }
+    } else if matches!(transport.protocol, 1 | 58) && transport.icmp[0].is_some() {
+        let state = alone.state();
+        (state, without_connection(state))
     } else {
         return;
     };
     packet.put(Field::CtState, FieldValue::Known(state));
     packet.notes.push(format!("{STATE_NOTE} {why}"));
+}
+
+fn without_connection(state: u128) -> String {
+    match state {
+        ct_state::UNTRACKED => "as untracked: messages of its type are not tracked",
+        ct_state::NEW => "as new: the capture holds no packet of its connection",
+        _ => {
+            "as invalid: such a packet begins no connection, and the capture holds none of its own"
+        }
+    }
+    .to_owned()
 }

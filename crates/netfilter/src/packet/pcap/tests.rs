@@ -2,8 +2,8 @@
 
 use super::read;
 use crate::Surroundings;
-use crate::packet::{Packet, PacketInterface, PacketPath, words};
-use surefoot_ruleset::model::Field;
+use crate::packet::{FieldValue, Packet, PacketInterface, PacketPath, words};
+use surefoot_ruleset::model::{Field, ct_state};
 
 fn tcp(flags: u8) -> Vec<u8> {
     let mut header = vec![0x9c, 0x40, 0, 22, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, flags];
@@ -320,6 +320,50 @@ fn packets_before_tell_the_state() {
         note,
         "its state is taken as related: it speaks of the connection of packet 1"
     );
+}
+
+#[test]
+fn what_begins_no_connection_is_not_new() {
+    let alone = |flags: u8| {
+        let packet = packet(&pcap(101, &[ip4(6, 0, THERE, HERE, &tcp(flags))]), 1);
+        packet.known(Field::CtState)
+    };
+    for flags in [0x02, 0x10, 0xc2, 0x18] {
+        assert_eq!(alone(flags), Some(ct_state::NEW), "{flags:#x}");
+    }
+    for flags in [0x12, 0x04, 0x14, 0x03, 0x00, 0x29, 0x11] {
+        assert_eq!(alone(flags), Some(ct_state::INVALID), "{flags:#x}");
+    }
+    let icmp = |kind: u8| {
+        let message = [kind, 4, 0, 0, 0, 0, 0, 0];
+        let packet = packet(&pcap(101, &[ip4(1, 0, THERE, HERE, &message)]), 1);
+        packet.known(Field::CtState)
+    };
+    assert_eq!(icmp(8), Some(ct_state::NEW));
+    for kind in [0, 3, 5, 11, 99] {
+        assert_eq!(icmp(kind), Some(ct_state::INVALID), "{kind}");
+    }
+    // Of its connection, the capture holds one end only.
+    let file = pcap(101, &[syn(), ip4(6, 0, THERE, HERE, &tcp(0x11))]);
+    assert_eq!(
+        packet(&file, 2).known(Field::CtState),
+        Some(ct_state::ESTABLISHED)
+    );
+}
+
+#[test]
+fn behind_an_authentication_header_of_ipv6_nothing_is_certain() {
+    let authentication = [6, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1].iter();
+    let authentication = authentication.chain(&[0; 12]).copied();
+    let mut bytes = vec![0x60, 0, 0, 0, 0, 44, 51, 64];
+    bytes.extend([0xfd; 32]);
+    bytes.extend(authentication);
+    bytes.extend(tcp(2));
+    let packet = packet(&pcap(101, &[bytes]), 1);
+    assert_eq!(packet.known(Field::Ip6NextHeader), Some(51));
+    for field in [Field::L4Proto, Field::DstPort] {
+        assert_eq!(packet.get(field), FieldValue::Unknown, "{field:?}");
+    }
 }
 
 #[test]

@@ -209,18 +209,32 @@ impl<'t> StatementReader<'_, 't, '_> {
         ) {
             return;
         }
+        let names = |texts: &[&str], prefix| {
+            let one = |text: &&str| NamePattern {
+                text: (*text).to_owned(),
+                prefix,
+            };
+            Match::InInterface {
+                negated: true,
+                names: texts.iter().map(one).collect(),
+            }
+        };
         // Of what this host sends, the name of the incoming interface is empty.
-        let names = ["lo", ""].map(|text| NamePattern {
-            text: text.to_owned(),
-            prefix: false,
-        });
-        let test = Statement::Match(Match::InInterface {
-            negated: true,
-            names: names.into(),
-        });
-        if !self.rule.statements.contains(&test) {
-            self.rule.statements.push(test);
+        let test = Statement::Match(names(&["lo", ""], false));
+        if self.rule.statements.contains(&test) {
+            return;
         }
+        self.rule.statements.push(test);
+        // A device of such a name has frames of Ethernet in some modes only.
+        let of_type = Match::Opaque(Opaque {
+            text: "meta iiftype ether".to_owned(),
+            stateful: false,
+            memory: None,
+        });
+        self.rule.statements.push(Statement::Match(Match::Any {
+            negated: false,
+            of: vec![names(TUNNELS, true), of_type],
+        }));
     }
 
     /// Behind the header of a protocol without ports stands something else, which nft compares all
@@ -386,6 +400,21 @@ fn is_part_of_byte(part: &KeyPart) -> bool {
         KeyPart::InInterface | KeyPart::OutInterface => false,
     }
 }
+
+/// How the names of devices begin that mostly carry packets without a frame.
+const TUNNELS: &[&str] = &[
+    "tun",
+    "ppp",
+    "wg",
+    "tailscale",
+    "gre",
+    "sit",
+    "ip6tnl",
+    "ipip",
+    "vti",
+    "xfrm",
+    "ipsec",
+];
 
 /// Whether no element has a statement that may end the rule; of these only those of named sets are
 /// modelled.

@@ -2,6 +2,7 @@
 
 use super::lex::{NftToken, TokenKind};
 use super::mark::{MarkValue, mark_value};
+use super::names::TCP_OPTIONS;
 use super::rule::{StatementReader, joined};
 use super::selector::{selector, selectors};
 use super::set::{Gives, elements};
@@ -220,6 +221,13 @@ impl<'t> StatementReader<'_, 't, '_> {
             self.imply(Field::L4Proto, 6);
             return self.push(Statement::Effect(Effect::Other { text }));
         }
+        if (text(0), text(1), text(2)) == ("reset", "tcp", "option") {
+            let number = option_number(text(3))?;
+            self.at += 4;
+            self.imply(Field::L4Proto, 6);
+            let field = Field::TcpOption(number);
+            return self.push(Statement::Effect(Effect::Set { field, value: 0 }));
+        }
         let (one, taken) = selector(words)?;
         let KeyPart::Number(Operand { field, mask: None }) = one.part else {
             return None;
@@ -386,6 +394,12 @@ impl<'t> StatementReader<'_, 't, '_> {
         nat.text = self.rest_from(start);
         self.push(Statement::Verdict(Verdict::Nat(nat)))
     }
+}
+
+/// The kind of a TCP option that has a name.
+fn option_number(name: &str) -> Option<u8> {
+    let found = TCP_OPTIONS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, number)| *number)
 }
 
 /// What may stand behind the target of NAT.

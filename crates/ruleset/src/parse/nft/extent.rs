@@ -182,7 +182,7 @@ impl<'t> WordReader<'_, 't> {
             }
             ("reset", "tcp") => {
                 self.take(4)?;
-                Some(MayDo::Nothing)
+                Some(MayDo::Anything)
             }
             _ => self.comparison(),
         }

@@ -172,7 +172,7 @@ fn object(out: &mut String, kind: &str, body: &Value) {
     let given = body.get("name").and_then(Value::as_str).unwrap_or_default();
     if !matches!(kind, "set" | "map") {
         if kind != "element" {
-            let _ = writeln!(out, "\t{kind} {}", name(given));
+            let _ = writeln!(out, "\t{kind} {}{}", name(given), object_body(kind, body));
         }
         return;
     }
@@ -222,6 +222,36 @@ fn object(out: &mut String, kind: &str, body: &Value) {
         let _ = writeln!(out, "\t\telements = {{ {} }}", elements.join(", "));
     }
     out.push_str("\t}\n");
+}
+
+/// What an object does, as nft lists it; of what is listed in more ways than one, its JSON.
+fn object_body(kind: &str, body: &Value) -> String {
+    let inside = match kind {
+        "limit" => limit(body).map(|text| text.replacen("limit ", "", 1)),
+        "quota" => body.get("bytes").map(|bytes| {
+            let over = if is_inverted(body) { "over " } else { "" };
+            format!("{over}{} bytes", scalar(bytes))
+        }),
+        "synproxy" => Some(synproxy(body).replacen("synproxy ", "", 1)),
+        "ct helper" => word(body, "type").map(|helper| {
+            let key = |key: &str| word(body, key).unwrap_or("unknown");
+            let helper = quoted(helper);
+            format!(
+                "type {helper} protocol {} l3proto {}",
+                key("protocol"),
+                key("l3proto")
+            )
+        }),
+        "counter" => None,
+        _ => {
+            let mut body = body.clone();
+            if let Some(body) = body.as_object_mut() {
+                body.retain(|key, _| !matches!(&**key, "handle" | "name" | "family" | "table"));
+            }
+            Some(quoted(&body.to_string()))
+        }
+    };
+    inside.map_or_else(String::new, |inside| format!(" {{ {inside} }}"))
 }
 
 /// `ipv4_addr . inet_service`.

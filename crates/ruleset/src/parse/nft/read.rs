@@ -524,6 +524,9 @@ impl<'a> RulesetReader<'a> {
         match what.text {
             "table" => return self.table(what.span),
             "chain" | "rule" | "set" | "map" | "element" => {}
+            "limit" | "quota" | "counter" | "ct" | "synproxy" | "secmark" | "flowtable" => {
+                return self.add_object(what);
+            }
             "ip" | "ip6" | "inet" | "arp" | "bridge" | "netdev" => {
                 // `add inet filter input ...` is short for `add rule`.
                 self.at -= 1;
@@ -545,6 +548,20 @@ impl<'a> RulesetReader<'a> {
             "element" => self.add_elements(table),
             _ => self.add_rule(table, command),
         }
+    }
+
+    /// `add limit inet t few { rate 1/second }`, kept as it would stand in the table.
+    fn add_object(&mut self, what: NftToken<'a>) {
+        let mut words = vec![what];
+        if what.text == "ct" {
+            words.extend(self.word());
+        }
+        let Some(table) = self.table_index() else {
+            return self.unreadable("a table's name");
+        };
+        let (rest, _, _) = self.line();
+        words.extend(rest);
+        self.ruleset.tables[table].others.push(print::words(&words));
     }
 
     fn add_elements(&mut self, table: usize) {

@@ -98,20 +98,7 @@ impl Lowering<'_> {
             "CONNMARK" => connmark(extension)?,
             "NOTRACK" => Effect::NoTrack,
             "CT" if has("notrack") => Effect::NoTrack,
-            "CT" => match value("zone") {
-                Some(zone) => match number(zone) {
-                    Some(zone) => Effect::CtZone(u16::try_from(zone).ok()?),
-                    // `--zone mark`: the zone comes from the packet's mark.
-                    None => return None,
-                },
-                None => match value("helper") {
-                    Some(helper) => Effect::Remember {
-                        memory: KernelMemory::Helper,
-                        text: format!("helper {helper}"),
-                    },
-                    None => other(),
-                },
-            },
+            "CT" => return connection(extension, out),
             "SNAT" => return self.nat(NatKind::Snat, extension, value("to-source")?, out),
             "DNAT" => {
                 let Some(to) = value("to-destination") else {
@@ -157,6 +144,13 @@ impl Lowering<'_> {
                         let text = words(extension);
                         out.push(Statement::Effect(Effect::UpdateSet { set, text }));
                     }
+                }
+                return Some(());
+            }
+            "TCPOPTSTRIP" => {
+                for name in value("strip-options")?.split(',') {
+                    let field = Field::TcpOption(tcp_option(name)?);
+                    out.push(Statement::Effect(Effect::Set { field, value: 0 }));
                 }
                 return Some(());
             }
@@ -326,6 +320,19 @@ fn connmark(extension: &Extension<'_>) -> Option<Effect> {
     })
 }
 
+/// A kind of TCP option, by its number or by the name that TCPOPTSTRIP has for it.
+fn tcp_option(name: &str) -> Option<u8> {
+    Some(match name {
+        "mss" => 2,
+        "wscale" => 3,
+        "sack-permitted" => 4,
+        "sack" => 5,
+        "timestamp" => 8,
+        "md5" => 19,
+        number => number.parse().ok()?,
+    })
+}
+
 fn hop_target(of: Field, set: Option<&str>) -> Option<Effect> {
     Some(match set {
         Some(word) => Effect::Set {
@@ -334,6 +341,37 @@ fn hop_target(of: Field, set: Option<&str>) -> Option<Effect> {
         },
         None => Effect::Forget { field: of },
     })
+}
+
+/// The zone, the helper and the rest of what `CT` says of a connection.
+fn connection(extension: &Extension<'_>, out: &mut Vec<Statement>) -> Option<()> {
+    let value = |name| extension.value_of(name);
+    let mut effects = Vec::new();
+    if let Some(zone) = value("zone") {
+        // `--zone mark`: the zone comes from the packet's mark.
+        effects.push(Effect::CtZone(u16::try_from(number(zone)?).ok()?));
+    }
+    for name in ["zone-orig", "zone-reply"] {
+        effects.extend(value(name).map(|zone| Effect::Remember {
+            memory: KernelMemory::Zone,
+            text: format!("{name} {zone}"),
+        }));
+    }
+    effects.extend(value("helper").map(|helper| Effect::Remember {
+        memory: KernelMemory::Helper,
+        text: format!("helper {helper}"),
+    }));
+    let others = extension
+        .options
+        .iter()
+        .any(|given| !matches!(&*given.name, "zone" | "zone-orig" | "zone-reply" | "helper"));
+    if others || effects.is_empty() {
+        effects.push(Effect::Other {
+            text: words(extension),
+        });
+    }
+    out.extend(effects.into_iter().map(Statement::Effect));
+    Some(())
 }
 
 fn push_nat(

@@ -110,7 +110,7 @@ fn run_script(script: &str) -> String {
     let scratch = tempfile::tempdir().expect("a folder for scratch");
     let folder: &Path = scratch.path();
     let output = Command::new("timeout")
-        .args(["60", "unshare", "-n", "-m", "bash", "-c"])
+        .args(["290", "unshare", "-n", "-m", "bash", "-c"])
         .arg(format!("{BEGIN}{FILES}{script}"))
         .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
         .env("folder", folder)
@@ -388,5 +388,103 @@ done
             "/etc/iptables/iptables.rules",
             "/var/lib/iptables/rules-save",
         ],
+    );
+}
+
+/// Kills what runs a program, before or after one of its runs. `kill_at` holds the number and the word.
+const KILLER: &str = r#"
+mkdir real
+for name in nft xtables-legacy-multi; do
+    cp "$(readlink -f "$(command -v $name)")" real/$name
+    cat > real/killer-$name << END
+#!/bin/bash
+name=\$(basename "\$0")
+[ -e $folder/kill_at ] || exec -a "\$name" $folder/real/$name "\$@"
+read at when < $folder/kill_at
+echo "\$name \$*" >> $folder/runs
+number=\$(wc -l < $folder/runs)
+[ "\$number/\$when" = "\$at/before" ] && { kill -9 \$PPID; exit 9; }
+(exec -a "\$name" $folder/real/$name "\$@")
+status=\$?
+[ "\$number/\$when" = "\$at/after" ] && kill -9 \$PPID
+exit \$status
+END
+    chmod 755 real/killer-$name
+    mount --bind real/killer-$name "$(readlink -f "$(command -v $name)")"
+done
+# Tells whether the rules are the old or the new ones.
+which_rules() {
+    rules > now
+    cmp -s before now && { echo old; return; }
+    cmp -s new now && { echo new; return; }
+    echo neither
+}
+apply_both() { firewall apply v4.good nft.add --same-session --no-save --no-wait --quiet --confirm-within "$@" > /dev/null 2>&1; }
+"#;
+
+#[test]
+fn killed_at_any_program_the_rules_are_old_or_new_and_the_journal_says_which() {
+    // Of the runs, counted from the end of a whole application; those behind it are the watchdog's.
+    let all = std::env::var_os("SUREFOOT_ROLLBACK_ALL").is_some();
+    let chosen: Vec<i32> = if all {
+        (-30..=8).collect()
+    } else {
+        vec![-4, -3, 1]
+    };
+    let listed: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+    let listed = listed.join(" ");
+    let script = format!(
+        r#"{}{KILLER}
+cat > nft.add << 'END'
+table inet g {{
+    chain forward {{ type filter hook forward priority 10; policy drop; }}
+}}
+END
+rules > before
+echo "0 never" > kill_at
+apply_both 30s; echo "whole $?"
+whole=$(wc -l < runs)
+rm kill_at
+rules > new
+firewall rollback > /dev/null 2>&1
+[ "$(which_rules)" = old ] || echo "not rolled back"
+for at in {listed}; do
+    for when in before after; do
+        : > runs
+        echo "$((whole + at)) $when" > kill_at
+        apply_both 2s
+
+        # The watchdog's own runs come when its time is over.
+        [ $at -gt 0 ] && sleep 2.5
+        rm kill_at
+        # The next start settles what is half-done.
+        "$surefoot" changes --state-dir "$folder/state" > listed 2>&1
+        found=$(which_rules)
+
+        # A note may stand before the list.
+        state=$(grep -E '^ +[0-9]+ ' listed | head -n 1 | grep -oE 'armed|rolled back|half-done' || echo none)
+        case "$found/$state" in
+        old/none|old/"rolled back"|new/armed) echo "settled $when $(sed -n "$((whole + at))p" runs)" ;;
+        *) echo "WRONG $at $when: $found, $state"; cat listed ;;
+        esac
+        for _ in $(seq 80); do
+            [ "$(which_rules)" = old ] && break
+            sleep 0.05
+        done
+        [ "$(which_rules)" = old ] || echo "WRONG $at $when: not back: $(which_rules)"
+        "$surefoot" changes --state-dir "$folder/state" > /dev/null 2>&1
+    done
+done
+"#,
+        BACKENDS[0]
+    );
+    let said = run_script(&script);
+    assert!(!said.contains("WRONG"), "{said}");
+    let settled = said.matches("settled").count();
+    assert_eq!(settled, chosen.len() * 2, "{said}");
+    // The loads are among them.
+    check(
+        &said,
+        &["whole 0", "after iptables-legacy-restore", "after nft -f"],
     );
 }

@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 
 use surefoot_firewall::LoadedRules;
 use surefoot_firewall::ask::{
-    DiffSide, DiffVerdict, FoundPacket, ProofVerdict, diff, find, prove, reach, simplify,
+    DiffSide, DiffVerdict, FoundPacket, MakeOutcome, ProofVerdict, diff, find, make, prove, reach,
+    simplify,
 };
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::{Budget, ReachCell, RuleSurvey, dead_rules};
@@ -94,7 +95,7 @@ impl Judged {
 #[test]
 fn every_question_agrees_with_asking_packet_by_packet() {
     let universe = packets();
-    let mut redundant = 0;
+    let (mut redundant, mut made, mut refused) = (0, 0, 0);
     for seed in 0..sets() {
         let mut chance = Chance::new(seed + 1);
         let old = Judged::new(rules(&mut chance), &universe);
@@ -106,8 +107,70 @@ fn every_question_agrees_with_asking_packet_by_packet() {
         differences(&old, &new, &universe);
         reaches(&old, &universe);
         smaller(&old, &universe);
+        // Dear, so not of each rule set.
+        if seed % 3 == 0 {
+            match makes(&old, &universe, &mut chance) {
+                MakeOutcome::Already => {}
+                MakeOutcome::Made => made += 1,
+                MakeOutcome::Refused => refused += 1,
+            }
+        }
     }
     assert!(redundant > 0, "no rule set had a redundant rule");
+    eprintln!("rules were made of {made} sentences, and of {refused} not");
+    assert!(made > 9 * refused, "too many sentences were refused");
+}
+
+/// What `make` says: with its rules the sentence holds for each packet, and no other packet ends otherwise.
+fn makes(rules: &Judged, universe: &[Packet], chance: &mut Chance) -> MakeOutcome {
+    let sentence = format!(
+        "{} {} {} {} is {}",
+        chance.one_of(&[
+            "tcp",
+            "udp",
+            "tcp to :22",
+            "tcp,udp to :53",
+            "icmp",
+            "tcp to :1-100"
+        ]),
+        chance.one_of(&[
+            "from 10.0.0.0/31",
+            "from 10.0.0.2",
+            "not from 10.0.0.0/30",
+            ""
+        ]),
+        chance.one_of(&["in eth0", "in eth+", ""]),
+        chance.one_of(&["new", "state any", "", ""]),
+        chance.one_of(&["accepted", "accepted", "dropped", "blocked", "rejected"]),
+    );
+    let assertion = Assertion::parse(&sentence).unwrap_or_else(|p| panic!("{sentence}: {p:?}"));
+    let exceptions = chance.below(4) == 0;
+    let made = make(&rules.loaded, &assertion, exceptions, Budget::default()).unwrap();
+    let Some(after) = &made.after else {
+        assert_ne!(made.outcome, MakeOutcome::Made);
+        return made.outcome;
+    };
+    let meant = assertion.traffic.apart_from_loopback();
+    let of_any_state = assertion.traffic.of_any_state().apart_from_loopback();
+    for (packet, before) in universe.iter().zip(&rules.ends) {
+        let answer = after.evaluate(packet, RecordLevel::Nothing);
+        let now: BTreeSet<End> = answer.outcomes.iter().map(|one| one.end).collect();
+        let told = || {
+            format!(
+                "{sentence}\n{}\n{:#?}\n{}",
+                rules.text,
+                made.insertions,
+                packet.words()
+            )
+        };
+        if meant.fits(packet) == Some(true) {
+            let good = now.is_subset(&assertion.claim.ends);
+            assert!(good || !made.exceptions.is_empty(), "{now:?}: {}", told());
+        } else if of_any_state.fits(packet) != Some(true) {
+            assert_eq!(now, *before, "{}", told());
+        }
+    }
+    made.outcome
 }
 
 /// What `prove` and `find` say of a sentence.

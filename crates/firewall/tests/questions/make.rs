@@ -190,6 +190,28 @@ fn a_ban_that_the_sentence_contradicts_is_named() {
 }
 
 #[test]
+fn a_ban_in_the_same_chain_is_named_or_stays_in_front() {
+    let banned = SERVER.replace(
+        "-A INPUT -i lo -j ACCEPT\n",
+        "-A INPUT -i lo -j ACCEPT\n-A INPUT -s 203.0.113.0/24 -j DROP\n",
+    );
+    let sentence = "tcp to :443 is accepted";
+    let names = |of: &[ask::NamedDecider]| -> Vec<String> {
+        of.iter().map(|one| one.name.clone()).collect()
+    };
+    let made = make(&banned, sentence);
+    assert!(names(&made.decided_before).contains(&"rule 2 of filter INPUT".to_owned()));
+    assert!(insertions(&made)[0].ends_with("[rule 2 of filter INPUT]"));
+    let made = make_with_exceptions(&banned, sentence, true);
+    assert_eq!(names(&made.exceptions), ["rule 2 of filter INPUT"]);
+    assert!(
+        insertions(&made)[0].ends_with("[rule 8 of filter INPUT]"),
+        "{:?}",
+        insertions(&made)
+    );
+}
+
+#[test]
 fn a_sentence_that_holds_is_left_alone() {
     let made = make(SERVER, "tcp from 192.0.2.1 to :22 is accepted");
     assert_eq!(made.outcome, MakeOutcome::Already);

@@ -7,7 +7,9 @@
 
 mod new_rules;
 mod place;
+mod reading;
 mod refusal;
+mod search;
 mod spelling;
 mod text;
 
@@ -17,25 +19,21 @@ use serde::Serialize;
 use surefoot_report::Problem;
 
 use crate::LoadedRules;
-use crate::commands::commands_to_insert;
 use crate::makers::maker_of_table;
 use surefoot_netfilter::exact::Budget;
-use surefoot_netfilter::packet::{FieldValue, Packet, PacketPath};
-use surefoot_netfilter::semantics::{Decider, End, RecordLevel};
-use surefoot_netfilter::traffic::{Assertion, Claim, Traffic};
-use surefoot_ruleset::model::{
-    Field, Firewall, Match, Rule, RuleAt, Statement, Verdict, chain_name,
-};
+use surefoot_netfilter::semantics::End;
+use surefoot_netfilter::traffic::{Assertion, Claim};
+use surefoot_ruleset::model::{Firewall, Rule, Statement, Verdict};
 
 use super::diff::{DiffSide, DiffVerdict, Difference, diff_besides};
 use super::name::NamedDecider;
-use super::prove::{PacketScope, ProofVerdict, counterexample, named_are_there, prove, scopes_of};
-use new_rules::{NewRule, RuleVerdict, RuleWish, StateAsked};
-use place::{ChainPlace, ChainTaken, first_obstacle, place_before, ufw_place};
+use super::prove::{PacketScope, ProofVerdict, named_are_there, prove, scopes_of};
+use new_rules::{RuleVerdict, RuleWish};
+use place::ChainTaken;
+use reading::{Reading, readings};
 use refusal::MakeRefusal;
+use search::PlaceSearch;
 
-/// Packets that the search for a place may take.
-const MOST_STEPS: usize = 64;
 /// Parts of a change that is not wanted which are told.
 const PARTS: usize = 4;
 
@@ -132,9 +130,6 @@ pub fn make(
     Ok(made)
 }
 
-/// What a rule for first packets leaves as it is.
-const OPEN_STAY: &str = "connections that are open now stay so, as the rule is for first packets";
-
 /// An attempt that came to nothing.
 struct FailedAttempt {
     why: MakeRefusal,
@@ -152,19 +147,9 @@ impl From<MakeRefusal> for FailedAttempt {
     }
 }
 
-/// One way to understand the sentence, and one way to say it.
-struct Reading {
-    /// What is proved. What this host sends to itself is left out, unless an interface is named.
-    assertion: Assertion,
-    state: StateAsked,
-    note: Option<&'static str>,
-}
-
 /// One attempt: what is asked, how it is understood, and which chain takes the rule.
 struct MakeQuestion<'a> {
     rules: &'a LoadedRules,
-    /// The packets in the words of the sentence.
-    said: &'a Traffic,
     reading: &'a Reading,
     verdict: RuleVerdict,
     taken: ChainTaken,
@@ -217,7 +202,6 @@ impl MadeRules {
             for taken in chains {
                 let asked = MakeQuestion {
                     rules,
-                    said: &assertion.traffic,
                     reading: &reading,
                     verdict,
                     taken: *taken,
@@ -246,7 +230,7 @@ impl MadeRules {
             before: rules,
             changed: rules.clone(),
             wish: RuleWish {
-                traffic: &asked.said.of_any_state(),
+                traffic: &reading.words,
                 state: reading.state,
                 verdict: asked.verdict,
                 comment: comments.then_some(reading.assertion.text.as_str()),
@@ -305,271 +289,15 @@ impl MadeRules {
         self.unchanged = others.scopes;
         self.notes = proof.notes;
         self.notes.extend(reading.note.map(str::to_owned));
+        if reading.leaves_out_loopback {
+            self.notes.push(
+                "what this host sends to itself is not meant: say `in lo` for that".to_owned(),
+            );
+        }
         self.after = Some(search.changed);
         self.outcome = MakeOutcome::Made;
         Ok(())
     }
-}
-
-/// The search for the places of one reading.
-struct PlaceSearch<'a> {
-    before: &'a LoadedRules,
-    changed: LoadedRules,
-    wish: RuleWish<'a>,
-    taken: ChainTaken,
-    assertion: &'a Assertion,
-    /// By table and chain: where the new rules stand now, and what they are.
-    placed: BTreeMap<(usize, usize), (usize, Vec<NewRule>)>,
-    exceptions: Vec<NamedDecider>,
-    decided_before: Vec<NamedDecider>,
-    budget: Budget,
-}
-
-impl PlaceSearch<'_> {
-    /// Inserts rules once, where they change what becomes of such packets, and names what decides otherwise
-    /// about others of them before the new rules are asked.
-    fn settle_with_exceptions(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
-        let mut but_for = BTreeSet::new();
-        let mut put = false;
-        let mut last = None;
-        for _ in 0..MOST_STEPS {
-            let Some(packet) = self.wrong_packet(scope, &but_for)? else {
-                return match last {
-                    Some(named) if !put => Err(MakeRefusal::NoPlace(named)),
-                    _ => Ok(()),
-                };
-            };
-            let (by, place, named) = self.obstacle(&packet)?;
-            if !put && self.put_if_it_helps(scope, place, &packet)? {
-                put = true;
-                but_for = but_for.into_iter().map(|at| self.pushed_down(at)).collect();
-                self.note_decider(by);
-                continue;
-            }
-            match by {
-                Decider::Rule(at) if but_for.insert(at) => self.note_exception(by),
-                _ => return Err(MakeRefusal::NoPlace(named.name)),
-            }
-            last = Some(named.name);
-        }
-        Err(MakeRefusal::TooLarge)
-    }
-
-    /// Where a rule stands now that the new ones are there.
-    fn pushed_down(&self, mut at: RuleAt) -> RuleAt {
-        if let Some((start, new)) = self.placed.get(&(at.table, at.chain))
-            && at.rule >= *start
-        {
-            at.rule += new.len();
-        }
-        at
-    }
-
-    /// Puts the rules before a place, unless that does not change what becomes of the packet.
-    fn put_if_it_helps(
-        &mut self,
-        scope: PacketScope,
-        place: ChainPlace,
-        packet: &Packet,
-    ) -> Result<bool, MakeRefusal> {
-        let place = match self.taken {
-            ChainTaken::Ufw { in_front } => {
-                ufw_place(&self.changed.firewall, scope, in_front).ok_or(MakeRefusal::NoRules)?
-            }
-            ChainTaken::Deciding | ChainTaken::Base => place,
-        };
-        let (changed, placed) = (self.changed.clone(), self.placed.clone());
-        let there = self.put(place)?;
-        let evaluation = self
-            .changed
-            .evaluate(&to_this_host(packet), RecordLevel::Nothing);
-        let end = evaluation.certain();
-        let helps = there && end.is_some_and(|end| self.assertion.claim.ends.contains(&end));
-        if !helps {
-            (self.changed, self.placed) = (changed, placed);
-        }
-        Ok(helps)
-    }
-
-    /// A packet for which the sentence does not hold and that none of these rules matches.
-    fn wrong_packet(
-        &self,
-        scope: PacketScope,
-        but_for: &BTreeSet<RuleAt>,
-    ) -> Result<Option<Packet>, MakeRefusal> {
-        let wrong = counterexample(&self.changed, self.assertion, (scope, but_for), self.budget)
-            .map_err(|_| MakeRefusal::TooLarge)?;
-        Ok(wrong.map(|packet| packet.settle(&self.changed.surroundings)))
-    }
-
-    /// What decides otherwise about a packet, and the place before it.
-    fn obstacle(
-        &self,
-        packet: &Packet,
-    ) -> Result<(Decider, ChainPlace, NamedDecider), MakeRefusal> {
-        let ends = &self.assertion.claim.ends;
-        let found = [to_this_host(packet), packet.clone()]
-            .into_iter()
-            .find_map(|packet| {
-                let evaluation = self.changed.evaluate(&packet, RecordLevel::Mattered);
-                Some((first_obstacle(&evaluation, ends)?, evaluation))
-            });
-        let ((by, seen), evaluation) = found.ok_or(MakeRefusal::Disagreement)?;
-        let firewall = &self.changed.firewall;
-        let named = NamedDecider::decider(firewall, by);
-        let accepts = self.wish.verdict == RuleVerdict::Accept;
-        let place = seen.and_then(|seen| {
-            place_before(firewall, &evaluation, (by, seen), (accepts, self.taken))
-        });
-        let place = place.ok_or_else(|| match by {
-            Decider::Refusal(_) | Decider::Kernel => MakeRefusal::KernelDecides(named.name.clone()),
-            Decider::Rule(_) | Decider::Policy { .. } => MakeRefusal::NoPlace(named.name.clone()),
-        })?;
-        Ok((by, place, named))
-    }
-
-    /// Inserts rules until the sentence holds for the packets of one family and way.
-    fn settle_scope(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
-        for _ in 0..MOST_STEPS {
-            let Some(packet) = self.wrong_packet(scope, &BTreeSet::new())? else {
-                return Ok(());
-            };
-            let (by, place, named) = self.obstacle(&packet)?;
-            if !self.put(place)? {
-                return Err(MakeRefusal::NoPlace(named.name));
-            }
-            self.note_decider(by);
-        }
-        Err(MakeRefusal::TooLarge)
-    }
-
-    /// Puts the rules before a place, or moves them up to it.
-    /// Whether there was something to do.
-    fn put(&mut self, place: ChainPlace) -> Result<bool, MakeRefusal> {
-        let key = (place.table, place.chain);
-        let mut at = place.at;
-        let new = match self.placed.remove(&key) {
-            // What stands before the new rules already came to another end by them.
-            Some((now, new)) if at < now => {
-                let chain = &mut self.changed.firewall.tables[place.table].chains[place.chain];
-                chain.rules.drain(now..now + new.len());
-                new
-            }
-            Some(_) => return Ok(false),
-            None => {
-                let table = &self.changed.firewall.tables[place.table];
-                self.wish.rules_for(table, &table.chains[place.chain])?
-            }
-        };
-        let mut firewall = std::mem::take(&mut self.changed.firewall);
-        let mut added: Vec<Rule> = Vec::new();
-        for one in &new {
-            let mut rule = one.rule.clone();
-            rule.place = new_rules::place_in(firewall.sources.len(), &rule);
-            firewall.sources.push(one.source.clone());
-            added.push(rule);
-        }
-        let rules = &mut firewall.tables[place.table].chains[place.chain].rules;
-        at = at.min(rules.len());
-        new_rules::insert(rules, at, added);
-        self.placed.insert(key, (at, new));
-        self.changed = self.before.with_rules(firewall);
-        Ok(true)
-    }
-
-    /// Remembers what decided, as it is called in the rules before.
-    fn note_decider(&mut self, by: Decider) {
-        if let Some(named) = self.named_before(by)
-            && !self.decided_before.contains(&named)
-        {
-            self.decided_before.push(named);
-        }
-    }
-
-    fn note_exception(&mut self, by: Decider) {
-        if let Some(named) = self.named_before(by)
-            && !self.exceptions.contains(&named)
-        {
-            self.exceptions.push(named);
-        }
-    }
-
-    /// What decides under the changed rules, as it is called in the rules before; none for a new rule.
-    fn named_before(&self, by: Decider) -> Option<NamedDecider> {
-        let by = match by {
-            Decider::Rule(mut at) => {
-                if let Some((start, new)) = self.placed.get(&(at.table, at.chain))
-                    && at.rule >= *start
-                {
-                    at.rule = at
-                        .rule
-                        .checked_sub(new.len())
-                        .filter(|rule| rule >= start)?;
-                }
-                Decider::Rule(at)
-            }
-            other => other,
-        };
-        Some(NamedDecider::decider(&self.before.firewall, by))
-    }
-
-    /// What was inserted, as places of the rules before.
-    fn insertions(&self, scopes: &[PacketScope]) -> Result<Vec<MadeRule>, MakeRefusal> {
-        let mut made: Vec<MadeRule> = Vec::new();
-        let mut of_ufw: Vec<String> = Vec::new();
-        if let ChainTaken::Ufw { in_front } = self.taken {
-            for scope in scopes {
-                for command in self.wish.ufw_commands(*scope, in_front)? {
-                    if !of_ufw.contains(&command) {
-                        of_ufw.push(command);
-                    }
-                }
-            }
-        }
-        for ((table_at, chain_at), (at, new)) in &self.placed {
-            let table = &self.before.firewall.tables[*table_at];
-            let chain = &table.chains[*chain_at];
-            let before = (*at < chain.rules.len()).then(|| {
-                let at = RuleAt {
-                    table: *table_at,
-                    chain: *chain_at,
-                    rule: *at,
-                };
-                NamedDecider::rule(&self.before.firewall, at)
-            });
-            let words: Vec<&str> = new.iter().map(|one| one.words.as_str()).collect();
-            let commands =
-                commands_to_insert(table, chain, before.is_some().then_some(*at), &words);
-            for (one, mut commands) in new.iter().zip(commands) {
-                if matches!(self.taken, ChainTaken::Ufw { .. }) {
-                    commands = std::mem::take(&mut of_ufw);
-                }
-                let rule = if table.backend.is_iptables() {
-                    format!("-A {} {}", chain.name, one.words)
-                } else {
-                    one.words.clone()
-                };
-                made.push(MadeRule {
-                    chain: chain_name(table, chain),
-                    before: before.clone(),
-                    rule,
-                    commands,
-                });
-            }
-        }
-        Ok(made)
-    }
-}
-
-/// The packet as an ordinary one: where the addresses of this host are unknown, what comes in is for one of
-/// them.
-fn to_this_host(packet: &Packet) -> Packet {
-    let mut packet = packet.clone();
-    let kind = Field::DstAddressType;
-    if packet.path == PacketPath::Input && packet.get(kind) == FieldValue::Unknown {
-        packet.put(kind, FieldValue::Known(2));
-    }
-    packet
 }
 
 /// The verdict of a rule that makes a claim true; none if no single rule does.
@@ -607,77 +335,6 @@ fn rule_verdict(claim: &Claim, firewall: &Firewall) -> Option<RuleVerdict> {
         }
         _ => None,
     }
-}
-
-/// The ways to understand a sentence and to say it, the best first.
-fn readings(
-    assertion: &Assertion,
-    verdict: RuleVerdict,
-    (firewall, ufw): (&Firewall, bool),
-) -> Vec<Reading> {
-    let of = |traffic: &Traffic| {
-        let mut about = assertion.clone();
-        about.traffic = traffic.apart_from_loopback();
-        about
-    };
-    let reading = |state, note| Reading {
-        assertion: of(&assertion.traffic),
-        state,
-        note,
-    };
-    if !assertion.traffic.taken_as_new {
-        return vec![reading(StateAsked::Nothing, None)];
-    }
-    if ufw {
-        // Only first packets come to the chains that ufw keeps for these rules.
-        let blocks = verdict != RuleVerdict::Accept;
-        return vec![reading(StateAsked::Nothing, blocks.then_some(OPEN_STAY))];
-    }
-    let news = [StateAsked::New, StateAsked::NewOrUntracked];
-    if verdict != RuleVerdict::Accept {
-        let note = "all packets are meant, those of connections that are open now, too: say `new` for first packets only";
-        let mut readings = vec![Reading {
-            assertion: of(&assertion.traffic.of_any_state()),
-            state: StateAsked::Nothing,
-            note: Some(note),
-        }];
-        readings.push(reading(StateAsked::Nothing, Some(OPEN_STAY)));
-        readings.extend(news.map(|state| reading(state, Some(OPEN_STAY))));
-        return readings;
-    }
-    let mut states = vec![StateAsked::Nothing, news[0], news[1]];
-    if asks_state(firewall) {
-        states.rotate_left(1);
-        states.swap(1, 2);
-    }
-    states
-        .into_iter()
-        .map(|state| reading(state, None))
-        .collect()
-}
-
-/// Whether the rules that accept a port ask for the state of the connection as well, as a rule.
-fn asks_state(firewall: &Firewall) -> bool {
-    let chains = firewall.tables.iter().flat_map(|table| &table.chains);
-    let (mut with, mut without) = (0, 0);
-    for rule in chains.flat_map(|chain| &chain.rules) {
-        let accepts = |one: &Statement| matches!(one, Statement::Verdict(Verdict::Accept));
-        let asks = |field: Field| {
-            let is =
-                |one: &Match| matches!(one, Match::Field { operand, .. } if operand.field == field);
-            rule.statements
-                .iter()
-                .any(|one| matches!(one, Statement::Match(wanted) if wanted.has_part(&is)))
-        };
-        if rule.statements.iter().any(accepts) && asks(Field::DstPort) {
-            *if asks(Field::CtState) {
-                &mut with
-            } else {
-                &mut without
-            } += 1;
-        }
-    }
-    with > without
 }
 
 /// Whether most rules that decide have comments.

@@ -761,3 +761,23 @@ fn who_waits_for_a_store_that_answers_others_is_not_blamed() {
         "{answer:#?}"
     );
 }
+
+#[test]
+fn an_address_that_only_the_log_knows_is_named_unless_another_of_its_port_serves() {
+    let line = |port: u16| {
+        format!(
+            "[error] 7#7: *9 connect() failed (111: Connection refused) while connecting to upstream, client: \
+             127.0.0.1, server: , request: \"GET / HTTP/1.1\", upstream: \"http://[::1]:{port}/\", host: \"a\""
+        )
+    };
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    log(&mut scene, NGINX, &line(7001));
+    named(&scene, NGINX, "upstream-refused");
+    // `localhost` has an address of each family.
+    let mut scene = world(SymptomOutcome::Fine, 5);
+    log(&mut scene, NGINX, &line(8080));
+    assert_eq!(diagnose_scene(&scene).verdict, DiagnosisVerdict::Healthy);
+    let mut scene = world(SymptomOutcome::Status(502), 5);
+    log(&mut scene, NGINX, &line(8080));
+    unknown(&scene);
+}

@@ -134,14 +134,19 @@ pub(super) fn refused(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         .iter()
         .filter(|line| line.is_fresh && is_of_request(scene, &line.text))
         .find_map(|line| Some((line, refused_address(&line.text)?)))?;
+    // A name may have an address of each family: one is refused, and the next one serves.
+    let fails = matches!(
+        scene.symptom.outcome,
+        crate::SymptomOutcome::Status(500 | 502)
+    );
+    let port = address.rsplit(':').next().unwrap_or_default();
     let is_known = scene.hops.iter().any(|other| {
-        let there = other.address.as_ref().map(ToString::to_string);
-        there.as_deref() == Some(address)
+        let there = other.address.as_ref().and_then(HopAddress::port);
+        there.is_some_and(|there| there.to_string() == port)
     });
-    if is_known {
+    if !fails || is_known {
         return None;
     }
-    let port = address.rsplit(':').next().unwrap_or_default();
     Some(RuleMatch {
         what: format!(
             "nothing accepts connections at {address}, to which {} sends the request",

@@ -116,6 +116,10 @@ impl ReplayedConnection {
     fn next_state(&mut self, reply: bool, transport: &TransportHeader, time: Option<u64>) -> u128 {
         self.forget_if_idle(reply, time);
         let reply = reply != self.turned;
+        if transport.is_never_valid() {
+            self.replied |= reply;
+            return ct_state::INVALID;
+        }
         let flags = transport.flags.filter(|_| transport.protocol == 6);
         let flags = flags.unwrap_or_default();
         if self.closing && !reply && flags & (SYN | ACK) == SYN {
@@ -126,8 +130,10 @@ impl ReplayedConnection {
         self.replied |= reply;
         if self.replied || self.earlier {
             ct_state::ESTABLISHED
-        } else {
+        } else if transport.protocol == 6 {
             ct_state::NEW
+        } else {
+            transport.state_without_connection()
         }
     }
 

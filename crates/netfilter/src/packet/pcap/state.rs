@@ -25,12 +25,7 @@ pub(super) fn guess_state(
             seen == Some(wanted)
         })
     };
-    let known = |number: Option<u8>| number.map(u128::from);
-    let alone = FirstPacket {
-        protocol: Some(transport.protocol.into()),
-        tcp_flags: known(transport.flags),
-        icmp_type: known(transport.icmp[0]),
-    };
+    let alone = transport.alone();
     let (state, why) = if let Some(about) = transport.about {
         match earlier(about).or_else(|| earlier(about.with_ends_swapped())) {
             Some(at) => (
@@ -64,7 +59,7 @@ pub(super) fn guess_state(
                 ct_state::NEW,
                 "as new: no earlier packet of the capture went the other way".into(),
             ),
-            (None, Some(at), ct_state::INVALID) => (
+            (None, Some(at), ct_state::INVALID) if transport.protocol == 6 => (
                 ct_state::ESTABLISHED,
                 format!(
                     "as established: packet {} is of its connection, and such a packet begins none",
@@ -81,6 +76,27 @@ pub(super) fn guess_state(
     };
     packet.put(Field::CtState, FieldValue::Known(state));
     packet.notes.push(format!("{STATE_NOTE} {why}"));
+}
+
+impl TransportHeader {
+    fn alone(&self) -> FirstPacket {
+        let known = |number: Option<u8>| number.map(u128::from);
+        FirstPacket {
+            protocol: Some(self.protocol.into()),
+            tcp_flags: known(self.flags),
+            icmp_type: known(self.icmp[0]),
+        }
+    }
+
+    /// Its state if conntrack knows no connection of its ends.
+    pub fn state_without_connection(&self) -> u128 {
+        self.alone().state()
+    }
+
+    /// Whether no connection has such packets.
+    pub fn is_never_valid(&self) -> bool {
+        self.alone().is_never_valid()
+    }
 }
 
 fn without_connection(state: u128) -> String {

@@ -212,6 +212,23 @@ fn a_ban_in_the_same_chain_is_named_or_stays_in_front() {
 }
 
 #[test]
+fn a_later_place_takes_the_place_of_an_earlier_one() {
+    // The ban is for packets from this host as well, which the sentence does not mean.
+    let only_input = SIMPLE.replace("-A FORWARD -j RH-Firewall-1-INPUT\n", "");
+    let banned = only_input.replace(
+        "-A INPUT -j RH",
+        "-A INPUT -s 203.0.113.9 -j DROP\n-A INPUT -j RH",
+    );
+    is_made(
+        &banned,
+        "tcp to :443 is accepted",
+        &[
+            "filter INPUT: -A INPUT ! -i lo -p tcp --dport 443 -m conntrack --ctstate NEW -j ACCEPT [rule 1 of filter INPUT]",
+        ],
+    );
+}
+
+#[test]
 fn a_sentence_that_holds_is_left_alone() {
     let made = make(SERVER, "tcp from 192.0.2.1 to :22 is accepted");
     assert_eq!(made.outcome, MakeOutcome::Already);
@@ -239,6 +256,19 @@ fn commands_count_on_from_one_another() {
             "iptables-nft -I INPUT 7 -p tcp --dport 53 -j ACCEPT",
             "iptables-nft -I INPUT 8 -p udp --dport 53 -j ACCEPT",
         ]
+    );
+}
+
+#[test]
+fn a_family_without_rules_is_named() {
+    let mut rules = rules("table ip f { chain c { type filter hook input priority 0; accept } }");
+    rules.surroundings.live = true;
+    let assertion = Assertion::parse("tcp to :23 is dropped").expect("a sentence");
+    let made = ask::make(&rules, &assertion, false, Budget::default()).expect("no set is named");
+    let refusal = made.refusal.unwrap_or_default();
+    assert!(
+        refusal.contains("no rules for IPv6") && refusal.contains("`ipv4`"),
+        "{refusal}"
     );
 }
 

@@ -20,8 +20,8 @@ use crate::progress::Progress;
 /// that insert the rule are printed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Sentences are those of `surefoot firewall prove --help`; the verdict is accepted, dropped, rejected or
-blocked.
+Sentences are those of `surefoot firewall prove --help`, with the verdicts
+accepted, dropped, rejected and blocked.
 
 Examples:
   sudo surefoot firewall make https from anywhere is accepted

@@ -244,18 +244,11 @@ impl MadeRules {
         };
         let mut notes = Vec::new();
         let scopes = scopes_of(rules, &reading.assertion.traffic, &mut notes);
-        for scope in &scopes {
-            let settled = if asked.exceptions {
-                search.settle_with_exceptions(*scope)
-            } else {
-                search.settle_scope(*scope)
-            };
-            if let Err(why) = settled {
-                return Err(FailedAttempt {
-                    decided_before: search.decided_before,
-                    ..why.into()
-                });
-            }
+        if let Err(why) = search.settle(&scopes, asked.exceptions) {
+            return Err(FailedAttempt {
+                decided_before: search.decided_before,
+                ..why.into()
+            });
         }
         let proof = prove(&search.changed, &reading.assertion, budget)
             .map_err(|problem| MakeRefusal::Doubtful(problem.what))?;

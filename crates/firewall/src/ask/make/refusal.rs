@@ -20,6 +20,11 @@ pub(crate) enum MakeRefusal {
     /// There is no base chain that the packets meet.
     #[error("no rules for these packets were given or are loaded, so there is no place for a rule")]
     NoRules,
+    /// A family has no rules at all.
+    #[error(
+        "there are no rules for {0}, so its packets are accepted: say `{1}` in the sentence, or begin rules for {0} first"
+    )]
+    NoRulesOf(&'static str, &'static str),
     /// What is unknown of the rules could make the proof wrong.
     #[error("{0}")]
     Doubtful(String),

@@ -6,7 +6,7 @@ use crate::LoadedRules;
 use crate::commands::commands_to_insert;
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::packet::{FieldValue, Packet, PacketPath};
-use surefoot_netfilter::semantics::{Decider, RecordLevel};
+use surefoot_netfilter::semantics::{Decider, RecordLevel, sees};
 use surefoot_netfilter::traffic::Assertion;
 use surefoot_ruleset::model::{Field, Rule, RuleAt, chain_name};
 
@@ -34,9 +34,26 @@ pub(super) struct PlaceSearch<'a> {
 }
 
 impl PlaceSearch<'_> {
+    /// Inserts rules until the sentence holds, for packets of all these families and ways.
+    pub(super) fn settle(
+        &mut self,
+        scopes: &[PacketScope],
+        exceptions: bool,
+    ) -> Result<(), MakeRefusal> {
+        if exceptions {
+            return scopes
+                .iter()
+                .try_for_each(|scope| self.settle_with_exceptions(*scope));
+        }
+        for scope in scopes {
+            self.settle_scope(*scope)?;
+        }
+        self.drop_needless(scopes)
+    }
+
     /// Inserts rules once, where they change what becomes of such packets, and names what decides otherwise
     /// about others of them before the new rules are asked.
-    pub(super) fn settle_with_exceptions(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
+    fn settle_with_exceptions(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
         let mut but_for = BTreeSet::new();
         let mut put = false;
         let mut last = None;
@@ -130,7 +147,11 @@ impl PlaceSearch<'_> {
         let place = seen.and_then(|seen| {
             place_before(firewall, &evaluation, (by, seen), (accepts, self.taken))
         });
+        let v6 = packet.is_v6();
+        let unruled = !firewall.tables.iter().any(|table| sees(table, v6));
         let place = place.ok_or_else(|| match by {
+            Decider::Kernel if unruled && v6 => MakeRefusal::NoRulesOf("IPv6", "ipv4"),
+            Decider::Kernel if unruled => MakeRefusal::NoRulesOf("IPv4", "ipv6"),
             Decider::Refusal(_) | Decider::Kernel => MakeRefusal::KernelDecides(named.name.clone()),
             Decider::Rule(_) | Decider::Policy { .. } => MakeRefusal::NoPlace(named.name.clone()),
         })?;
@@ -138,7 +159,7 @@ impl PlaceSearch<'_> {
     }
 
     /// Inserts rules until the sentence holds for the packets of one family and way.
-    pub(super) fn settle_scope(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
+    fn settle_scope(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
         for _ in 0..MOST_STEPS {
             let Some(packet) = self.wrong_packet(scope, &BTreeSet::new())? else {
                 return Ok(());
@@ -152,38 +173,60 @@ impl PlaceSearch<'_> {
         Err(MakeRefusal::TooLarge)
     }
 
-    /// Puts the rules before a place, or moves them up to it.
-    /// Whether there was something to do.
+    /// Puts the rules before a place, or moves them up to it; whether there was something to do.
     fn put(&mut self, place: ChainPlace) -> Result<bool, MakeRefusal> {
         let key = (place.table, place.chain);
-        let mut at = place.at;
         let new = match self.placed.remove(&key) {
             // What stands before the new rules already came to another end by them.
-            Some((now, new)) if at < now => {
-                let chain = &mut self.changed.firewall.tables[place.table].chains[place.chain];
-                chain.rules.drain(now..now + new.len());
-                new
-            }
+            Some((now, new)) if place.at < now => new,
             Some(_) => return Ok(false),
             None => {
-                let table = &self.changed.firewall.tables[place.table];
+                let table = &self.before.firewall.tables[place.table];
                 self.wish.rules_for(table, &table.chains[place.chain])?
             }
         };
-        let mut firewall = std::mem::take(&mut self.changed.firewall);
-        let mut added: Vec<Rule> = Vec::new();
-        for one in &new {
-            let mut rule = one.rule.clone();
-            rule.place = new_rules::place_in(firewall.sources.len(), &rule);
-            firewall.sources.push(one.source.clone());
-            added.push(rule);
-        }
-        let rules = &mut firewall.tables[place.table].chains[place.chain].rules;
-        at = at.min(rules.len());
-        new_rules::insert(rules, at, added);
-        self.placed.insert(key, (at, new));
-        self.changed = self.before.with_rules(firewall);
+        self.placed.insert(key, (place.at, new));
+        self.changed = self.with_placed();
         Ok(true)
+    }
+
+    /// The rules before with the new ones.
+    fn with_placed(&self) -> LoadedRules {
+        let mut firewall = self.before.firewall.clone();
+        for ((table, chain), (at, new)) in &self.placed {
+            let mut added: Vec<Rule> = Vec::new();
+            for one in new {
+                let mut rule = one.rule.clone();
+                rule.place = new_rules::place_in(firewall.sources.len(), &rule);
+                firewall.sources.push(one.source.clone());
+                added.push(rule);
+            }
+            new_rules::insert(
+                &mut firewall.tables[*table].chains[*chain].rules,
+                *at,
+                added,
+            );
+        }
+        self.before.with_rules(firewall)
+    }
+
+    /// Takes away what a later place made needless.
+    fn drop_needless(&mut self, scopes: &[PacketScope]) -> Result<(), MakeRefusal> {
+        for key in self.placed.keys().copied().collect::<Vec<_>>() {
+            let Some(taken) = self.placed.remove(&key) else {
+                continue;
+            };
+            let without = self.with_placed();
+            let with = std::mem::replace(&mut self.changed, without);
+            for scope in scopes {
+                if self.wrong_packet(*scope, &BTreeSet::new())?.is_some() {
+                    self.placed.insert(key, taken);
+                    self.changed = with;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Remembers what decided, as it is called in the rules before.

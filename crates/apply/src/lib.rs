@@ -11,6 +11,7 @@ mod cut;
 mod error;
 mod loader;
 mod login;
+mod risk;
 mod save;
 mod steps;
 mod units;
@@ -23,8 +24,9 @@ pub use act::{
 };
 pub use cut::{CutConnection, cut_connections};
 pub use error::ApplyError;
-pub use loader::{RuleFile, backend_of_host};
+pub use loader::{RuleFile, backend_of_host, tables_added_to};
 pub use login::{ConfirmProblem, LoginConnection, LoginRecord, find_logins};
+pub use risk::{AccessRisk, frame_risks, zone_risks};
 pub use save::{SaveHabit, SavedFile, files_to_save, rule_keeper};
 pub use steps::{LoadStep, steps_to};
 pub use units::{RuleState, RuleUnit, UnitKey};

@@ -7,6 +7,7 @@ use surefoot_ruleset::model::{Backend, Family};
 use surefoot_ruleset::{Format, Input, guess_format};
 
 use crate::error::ApplyError;
+use crate::units::{RuleState, UnitKey};
 
 /// A rule file that is to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,31 @@ impl RuleFile {
             is_json: format == Format::NftJson,
         })
     }
+}
+
+/// The changed nft tables to whose rules a file adds, as nothing in it empties them: such a file is often meant
+/// to replace them.
+pub fn tables_added_to(
+    files: &[RuleFile],
+    old: &RuleState,
+    new: &RuleState,
+    changed: &[UnitKey],
+) -> Vec<UnitKey> {
+    let is_nft = |file: &&RuleFile| file.origin == RulesOrigin::Nft;
+    let empties = |file: &RuleFile| {
+        let mut words = file.text.split(|letter: char| !letter.is_alphanumeric());
+        words.any(|word| matches!(word, "flush" | "delete" | "destroy" | "replace" | "reset"))
+    };
+    if files.iter().filter(is_nft).any(empties) {
+        return Vec::new();
+    }
+    let is_added_to = |key: &&UnitKey| {
+        let has_rules = |text: &str| text.lines().any(|line| line.starts_with("\t\t"));
+        key.origin == RulesOrigin::Nft
+            && old.unit(key).is_some_and(|unit| has_rules(&unit.text))
+            && new.unit(key).is_some()
+    };
+    changed.iter().filter(is_added_to).cloned().collect()
 }
 
 /// The backend of iptables that holds this machine's rules; nothing if neither does, or both.

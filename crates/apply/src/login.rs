@@ -33,6 +33,11 @@ pub enum ConfirmProblem {
         "this is the connection in which the rules were loaded, from {0}: that it lives on shows nothing of a new one"
     )]
     SameConnection(SocketAddr),
+    /// It comes from this machine itself.
+    #[error(
+        "this connection, from {0}, comes from this machine itself: it shows nothing of one from elsewhere"
+    )]
+    LocalConnection(SocketAddr),
     /// It is older than the rules.
     #[error(
         "this connection, from {0}, is older than the rules: that it lives on shows nothing of a new one"
@@ -89,6 +94,10 @@ impl LoginRecord {
         if self.own == Some(here) {
             return Err(ConfirmProblem::SameConnection(here.0));
         }
+        let (client, server) = here;
+        if client.ip().is_loopback() || client.ip() == server.ip() {
+            return Err(ConfirmProblem::LocalConnection(client));
+        }
         let ends = |login: &&LoginConnection| (login.client, login.server) == here;
         let was_open = self.open.iter().any(|login| ends(&login));
         let began = now.open.iter().find(ends).map(|login| login.start_ticks);
@@ -137,5 +146,17 @@ mod tests {
         let now = record(Some(between), &[between]);
         let older = ConfirmProblem::OlderConnection(between.client);
         assert_eq!(then.judge(&now, 800), Err(older));
+    }
+
+    #[test]
+    fn a_connection_from_this_machine_itself_confirms_nothing() {
+        let first = login("192.0.2.9:1000", 100);
+        let then = record(Some(first), &[first]);
+        for client in ["127.0.0.1:1002", "192.0.2.1:1002", "[::1]:1002"] {
+            let young = login(client, 900);
+            let now = record(Some(young), &[first, young]);
+            let local = ConfirmProblem::LocalConnection(young.client);
+            assert_eq!(then.judge(&now, 800), Err(local));
+        }
     }
 }

@@ -231,6 +231,71 @@ rules > now; diff before now && echo "back"
 }
 
 #[test]
+fn neighbours_that_are_no_longer_found_are_lost() {
+    let script = r#"
+ip -6 addr add 2001:db8::1/64 dev eth0 nodad
+cat > new << 'END'
+table inet f {
+    chain i {
+        type filter hook input priority 0; policy drop;
+        iif lo accept
+        ct state established,related accept
+        tcp dport 22 accept
+        icmp type echo-request accept
+    }
+}
+END
+firewall apply new --same-session --dry-run; echo "dry $?"
+firewall apply new --same-session --no-wait --no-save; echo "ended with $?"
+nft list ruleset | grep -q . || echo "untouched"
+sed -i 's/icmp type echo-request/meta l4proto icmpv6/' new
+firewall apply new --same-session --no-wait --no-save --quiet > /dev/null; echo "then $?"
+firewall rollback
+"#;
+    let said = run_script(script);
+    check(
+        &said,
+        &[
+            "dry 1",
+            "ended with 1",
+            "IPv6 neighbour solicitation that comes by eth0",
+            "IPv6 neighbour advertisement that comes by eth0",
+            "untouched",
+            "then 0",
+        ],
+    );
+}
+
+#[test]
+fn tables_that_see_frames_are_not_said_to_be_equal() {
+    let script = r#"
+heads=("arp a { chain i { type filter hook input" "netdev n { chain i { type filter hook ingress device eth0"
+    "bridge b { chain i { type filter hook input")
+for head in "${heads[@]}"; do
+    echo "table $head priority 0; policy drop; }; }" > new
+    firewall apply new --same-session --no-wait --no-save; echo "ended with $?"
+    nft list ruleset | grep . || echo "untouched"
+done
+firewall apply new --same-session --no-wait --no-save --even-if-locked-out --quiet; echo "then $?"
+firewall rollback
+"#;
+    let said = run_script(script);
+    check(
+        &said,
+        &[
+            "nft table arp a: its rules see frames",
+            "nft table netdev n: its rules see frames",
+            "nft table bridge b: its rules see frames",
+            "not everything could be compared",
+            "then 0",
+        ],
+    );
+    assert_eq!(said.matches("ended with 1").count(), 3, "{said}");
+    assert_eq!(said.matches("untouched").count(), 3, "{said}");
+    assert!(!said.contains("equal:"), "{said}");
+}
+
+#[test]
 fn sets_and_both_families_are_one_change() {
     let script = r#"
 ipset create bad hash:ip

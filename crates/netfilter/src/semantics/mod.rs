@@ -27,7 +27,7 @@ pub use lookup::resolve_set;
 pub(crate) use nat::{chosen_among, own_address};
 pub(crate) use route::{interface_to, policy_may_route};
 pub(crate) use rule::rule_matters;
-pub(crate) use tracking::tracks_connections;
+pub use tracking::tracks_connections;
 pub(crate) use walk::may_jump;
 pub use walk::{evaluate, evaluate_supposing};
 

@@ -8,7 +8,7 @@ use surefoot_ruleset::model::{
 /// Whether some rule that sees the family needs conntrack, which puts fragments together before
 /// the first rule (`nf_ct_netns_get`, `nf_defrag_ipv4_enable`). If none does, something outside the
 /// rules may still have switched it on.
-pub(crate) fn tracks_connections(firewall: &Firewall, v6: bool) -> bool {
+pub fn tracks_connections(firewall: &Firewall, v6: bool) -> bool {
     firewall
         .tables
         .iter()

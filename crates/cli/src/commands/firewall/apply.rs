@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 use surefoot_apply::{
-    AccessAnswer, AccessVerdict, ApplyError, CutConnection, LoginRecord, Rehearsal, RuleFile,
-    RuleState, RuleTools, RulesChange, access_questions, backend_of_host, cut_connections,
-    policy_questions, prove_access, rehearse, rules_in_force,
+    AccessAnswer, AccessRisk, AccessVerdict, ApplyError, CutConnection, LoginRecord, Rehearsal,
+    RuleFile, RuleState, RuleTools, RulesChange, UnitKey, access_questions, backend_of_host,
+    cut_connections, frame_risks, policy_questions, prove_access, rehearse, rules_in_force,
+    tables_added_to, zone_risks,
 };
-use surefoot_firewall::ask::{self, DiffSide, Difference};
+use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference};
 use surefoot_firewall::{LoadedFrom, LoadedRules};
 use surefoot_journal::{
     ArmRequest, ChangeRequest, EntryState, Journal, JournalEntry, JournalError,
@@ -35,7 +37,8 @@ use crate::progress::Progress;
 /// packets, whether the ssh connections stay, new ones from the same addresses get in, and loopback and replies
 /// stay accepted, with every sentence of the policy; else nothing is touched, and a packet shows why. Then they
 /// are loaded, read back, and taken back after `--confirm-within`, whatever becomes of this terminal, unless
-/// `surefoot firewall confirm` comes from a new connection. A table or a set that a file does not name stays.
+/// `surefoot firewall confirm` comes from a new connection. A table or a set that a file does not name stays; an nft
+/// file adds to the tables that it names unless it empties them, as with `nft -f`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The files are those of iptables-save, ip6tables-save, nft and ipset save, all in one change.
@@ -48,8 +51,9 @@ Examples:
   sudo surefoot firewall rollback           # the old rules, now
 
 Exit status:
-  0  in force and confirmed, or nothing would change
-  1  refused: you might not stay in; or taken back, as nothing confirmed it
+  0  in force and confirmed, or nothing would change; --dry-run: would be loaded
+  1  refused, as you might not stay in (--dry-run: would be), or not confirmed
+     and taken back
   2  bad usage or bad input
   3  not permitted
   4  the change failed and was rolled back
@@ -131,6 +135,7 @@ struct ApplyAnswer<'a> {
     outcome: ApplyOutcome,
     changed: Vec<String>,
     access: &'a [AccessAnswer],
+    risks: &'a [AccessRisk],
     cut: &'a [CutConnection],
     difference: Option<&'a Difference>,
     entry: Option<&'a JournalEntry>,
@@ -143,6 +148,8 @@ struct PlannedRules {
     rehearsal: Rehearsal,
     logins: LoginRecord,
     access: Vec<AccessAnswer>,
+    risks: Vec<AccessRisk>,
+    added: Vec<UnitKey>,
     cut: Vec<CutConnection>,
     difference: Difference,
 }
@@ -163,6 +170,7 @@ impl ApplyArgs {
             outcome,
             changed: changed.map(ToString::to_string).collect(),
             access: &planned.access,
+            risks: &planned.risks,
             cut: &planned.cut,
             difference: Some(&planned.difference),
             entry,
@@ -189,12 +197,11 @@ pub(super) fn run(args: &ApplyArgs, output: &Output) -> Result<Status, Failure> 
     let refused = refusal(args, &planned);
     if args.dry_run {
         args.answer(ApplyOutcome::DryRun, &planned, None, output)?;
-        output.remark("nothing was changed (--dry-run)\n");
-        return Ok(if refused.is_some() {
-            Status::Findings
-        } else {
-            Status::Clean
-        });
+        if let Some(failure) = refused {
+            return Err(failure.left("Nothing was changed (--dry-run)."));
+        }
+        output.remark("these rules would be loaded; nothing was changed (--dry-run)\n");
+        return Ok(Status::Clean);
     }
     if let Some(failure) = refused {
         args.answer(ApplyOutcome::Refused, &planned, None, output)?;
@@ -251,16 +258,33 @@ fn plan(args: &ApplyArgs, output: &Output) -> Result<PlannedRules, Failure> {
     let old = rules("the rules in force", &before);
     let new = rules("the new rules", &rehearsal.after);
     let logins = LoginRecord::of_host(&host);
-    let access = prove(args, &logins, &old, &new, output)?;
+    let sessions: Vec<_> = if let Some(own) = logins.own {
+        vec![own]
+    } else {
+        let open = logins.open.iter();
+        open.map(|login| (login.client, login.server)).collect()
+    };
+    let access = prove(args, &sessions, &old, &new, output)?;
+    let mut risks = zone_risks(&old, &new, &sessions).map_err(not_asked)?;
+    risks.extend(frame_risks(&before, &rehearsal.after, &rehearsal.changed));
     progress.step("comparing");
     let side = |rules| DiffSide { rules, whole: true };
-    let difference = ask::diff(
+    let mut difference = ask::diff(
         side(&old),
         side(&new),
         &surroundings,
         &Traffic::default(),
         (PARTS, BUDGET),
     );
+    for risk in &risks {
+        if difference.verdict == DiffVerdict::Equal {
+            difference.verdict = DiffVerdict::Unknown;
+        }
+        difference
+            .notes
+            .push(format!("{}: {}", risk.about, risk.why));
+    }
+    let added = tables_added_to(&files, &before, &rehearsal.after, &rehearsal.changed);
     let cut = cut_connections(&host, &old, &new, MOST_CONNECTIONS);
     Ok(PlannedRules {
         tools,
@@ -268,26 +292,25 @@ fn plan(args: &ApplyArgs, output: &Output) -> Result<PlannedRules, Failure> {
         rehearsal,
         logins,
         access,
+        risks,
+        added,
         cut,
         difference,
     })
 }
 
+fn not_asked(problem: Problem) -> Failure {
+    Failure::input(problem.what)
+}
+
 fn prove(
     args: &ApplyArgs,
-    logins: &LoginRecord,
+    sessions: &[(SocketAddr, SocketAddr)],
     old: &LoadedRules,
     new: &LoadedRules,
     output: &Output,
 ) -> Result<Vec<AccessAnswer>, Failure> {
-    let sessions: Vec<_> = if let Some(own) = logins.own {
-        vec![own]
-    } else {
-        let open = logins.open.iter();
-        open.map(|login| (login.client, login.server)).collect()
-    };
-    let not_asked = |problem: Problem| Failure::input(problem.what);
-    let mut questions = access_questions(&new.surroundings, &sessions).map_err(not_asked)?;
+    let mut questions = access_questions(old, new, sessions).map_err(not_asked)?;
     let path = args.policy.clone().or_else(|| {
         let usual = Path::new(POLICY);
         usual.exists().then(|| usual.to_owned())
@@ -343,6 +366,13 @@ fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
         }
     }
     output.answer(&text)?;
+    for key in &planned.added {
+        output.complain(&format!(
+            "note: no file empties {key}: its rules are added behind those that are there; to replace them, put \
+             `table {name}` and `delete table {name}` on top, or `flush ruleset`\n",
+            name = escape(&key.name)
+        ));
+    }
     for answer in &planned.access {
         if answer.verdict == AccessVerdict::WasNotSo {
             output.remark(&format!(
@@ -384,10 +414,13 @@ fn refusal(args: &ApplyArgs, planned: &PlannedRules) -> Option<Failure> {
             failure = failure.because(name);
         }
         failure
-    } else if !unsure.is_empty() {
+    } else if !unsure.is_empty() || !planned.risks.is_empty() {
         let mut failure = Failure::refused("it is not certain that you stay in");
         for name in named(&unsure) {
             failure = failure.because(name);
+        }
+        for risk in &planned.risks {
+            failure = failure.because(format!("{}: {}", risk.about, risk.why));
         }
         failure
     } else if planned.logins.own.is_none() && !args.same_session {

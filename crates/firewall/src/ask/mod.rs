@@ -7,6 +7,7 @@ mod flush;
 mod lines;
 mod make;
 mod name;
+mod obstacle;
 mod phrase;
 mod prove;
 mod reach;

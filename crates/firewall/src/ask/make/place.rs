@@ -1,10 +1,8 @@
 //! Where a new rule goes: before what decides otherwise, as near to it as the chains of the host allow.
 
-use std::collections::BTreeSet;
-
 use surefoot_netfilter::packet::PacketPath;
-use surefoot_netfilter::semantics::{Decider, End, Evaluation, EventKind, TraceEvent};
-use surefoot_ruleset::model::{Chain, Effect, Family, Firewall, Rule, RuleAt, Statement, Verdict};
+use surefoot_netfilter::semantics::{Decider, Evaluation, EventKind, TraceEvent};
+use surefoot_ruleset::model::{Chain, Effect, Family, Firewall, Rule, Statement, Verdict};
 
 use super::PacketScope;
 
@@ -16,39 +14,6 @@ pub(super) struct ChainPlace {
     pub(super) table: usize,
     pub(super) chain: usize,
     pub(super) at: usize,
-}
-
-/// What decides otherwise first, in the order of the kernel, and where that was seen.
-pub(super) fn first_obstacle(
-    evaluation: &Evaluation,
-    wanted: &BTreeSet<End>,
-) -> Option<(Decider, Option<usize>)> {
-    let wrong: Vec<Decider> = evaluation
-        .outcomes
-        .iter()
-        .filter(|outcome| !wanted.contains(&outcome.end))
-        .map(|outcome| outcome.by)
-        .collect();
-    let seen = evaluation
-        .events
-        .iter()
-        .enumerate()
-        .find_map(|(at, event)| {
-            let by = match (event.rule, &event.what) {
-                (Some(rule), EventKind::Matched | EventKind::Perhaps(_)) => Decider::Rule(RuleAt {
-                    table: event.table,
-                    chain: event.chain,
-                    rule,
-                }),
-                (None, EventKind::Policy) => Decider::Policy {
-                    table: event.table,
-                    chain: event.chain,
-                },
-                _ => return None,
-            };
-            wrong.contains(&by).then_some((by, Some(at)))
-        });
-    seen.or_else(|| wrong.first().map(|by| (*by, None)))
 }
 
 /// Which of the chains that call each other takes the new rule.

@@ -12,9 +12,10 @@ use surefoot_ruleset::model::{Field, Rule, RuleAt, chain_name};
 
 use super::MadeRule;
 use super::new_rules::{self, NewRule, RuleVerdict, RuleWish};
-use super::place::{ChainPlace, ChainTaken, first_obstacle, place_before, ufw_place};
+use super::place::{ChainPlace, ChainTaken, place_before, ufw_place};
 use super::refusal::MakeRefusal;
 use crate::ask::name::NamedDecider;
+use crate::ask::obstacle::first_obstacle;
 use crate::ask::prove::{PacketScope, counterexample};
 
 /// Packets that the search for a place may take.

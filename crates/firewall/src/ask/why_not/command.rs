@@ -4,13 +4,14 @@ use serde::Serialize;
 
 use super::WantedEnd;
 use crate::ask::name::NamedDecider;
+use crate::ask::obstacle::first_obstacle;
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, PacketPath, value_words};
 use surefoot_netfilter::semantics::{
     Decider, Evaluation, EventKind, RecordLevel, RuleIndex, TraceEvent, evaluate,
 };
 use surefoot_ruleset::model::{
-    Backend, Chain, Family, Field, Firewall, Hook, Match, NamePattern, Place, Range, Rule, RuleAt,
+    Backend, Chain, Family, Field, Firewall, Hook, Match, NamePattern, Place, Range, Rule,
     Statement, Table, Verdict,
 };
 
@@ -48,9 +49,10 @@ pub(super) fn insertions(
         if evaluation.certain() == Some(want.end()) {
             return insertions;
         }
-        let Some((by, event)) = first_obstacle(&evaluation, want) else {
+        let Some((by, Some(event))) = first_obstacle(&evaluation, &[want.end()].into()) else {
             return Vec::new();
         };
+        let event = &evaluation.events[event];
         let seen = as_seen(packet, &evaluation, event);
         let (table_at, chain_at, at) = match by {
             Decider::Rule(at) => (at.table, at.chain, at.rule),
@@ -79,31 +81,6 @@ pub(super) fn insertions(
         }
     }
     Vec::new()
-}
-
-/// What decides otherwise first, in the order of the kernel.
-fn first_obstacle(evaluation: &Evaluation, want: WantedEnd) -> Option<(Decider, &TraceEvent)> {
-    let wrong: Vec<Decider> = evaluation
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.end != want.end())
-        .map(|outcome| outcome.by)
-        .collect();
-    evaluation.events.iter().find_map(|event| {
-        let by = match (event.rule, &event.what) {
-            (Some(rule), EventKind::Matched | EventKind::Perhaps(_)) => Decider::Rule(RuleAt {
-                table: event.table,
-                chain: event.chain,
-                rule,
-            }),
-            (None, EventKind::Policy) => Decider::Policy {
-                table: event.table,
-                chain: event.chain,
-            },
-            _ => return None,
-        };
-        wrong.contains(&by).then_some((by, event))
-    })
 }
 
 /// The packet as it is at an event: what was rewritten before has its new address.

@@ -28,7 +28,7 @@ Examples:
   sudo surefoot firewall make tcp from 10.0.0.0/24 to :5432 is accepted
   sudo surefoot firewall make 203.0.113.9 is dropped
   sudo iptables-save > rules.v4
-  surefoot firewall make --rules rules.v4 --print tcp to :8080 in eth0 is accepted
+  surefoot firewall make --rules rules.v4 --print tcp to :8080 is accepted
 
 Exit status:
   0  made, or so already

@@ -144,7 +144,7 @@ in_firewall() {
         arm() { firewall apply "$@" --same-session --even-if-locked-out --no-save --no-wait -q > /dev/null || exit 9; }
         case "$2" in
         apply) case "$*" in
-            *--dry-run*) firewall "${@:2}" --same-session ;;
+            *--dry-run*) cp "$examples/office.v4" rules.v4; firewall "${@:2}" --same-session ;;
             *) arm "${@:3}"; firewall rollback -q ;;
             esac ;;
         confirm) arm new.nft; firewall confirm --same-session ;;

@@ -553,3 +553,23 @@ done
         &["whole 0", "after iptables-legacy-restore", "after nft -f"],
     );
 }
+
+#[test]
+fn a_watchdog_that_is_killed_is_not_needed_while_apply_waits() {
+    let script = format!(
+        r#"{}
+rules > before
+firewall apply good --same-session --confirm-within 3s --quiet > said 2>&1 & apply=$!
+for _ in $(seq 100); do grep -q "in force until" said && break; sleep 0.05; done
+for process in /proc/[0-9]*; do
+    [ "$(readlink $process/ns/net)" = "$(readlink /proc/self/ns/net)" ] || continue
+    tr '\0' ' ' < $process/cmdline | grep -q ' watchdog' && kill -9 "${{process#/proc/}}" && echo "killed"
+done
+wait $apply; echo "ended with $?"; cat said
+rules > now; diff before now && echo "back"
+"#,
+        BACKENDS[1]
+    );
+    let said = run_script(&script);
+    check(&said, &["killed", "ended with 1", "taken back", "\nback\n"]);
+}

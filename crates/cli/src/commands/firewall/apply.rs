@@ -108,6 +108,8 @@ const BUDGET: Budget = Budget {
     nodes: 1 << 23,
     steps: 1 << 25,
 };
+/// What the watchdog may need behind the deadline.
+const WATCHDOG_SECONDS: i64 = 3;
 /// How often the entry is looked at while its confirmation is waited for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
@@ -492,12 +494,8 @@ fn load(args: &ApplyArgs, planned: &PlannedRules, output: &Output) -> Result<Sta
             Ok(Status::Clean)
         }
         _ => Err(
-            Failure::refused("the new rules were not confirmed and were taken back").left(
-                match entry.state {
-                    EntryState::Armed => "The watchdog puts the old rules back as soon as it can.",
-                    _ => "The old rules are in force.",
-                },
-            ),
+            Failure::refused("the new rules were not confirmed and were taken back")
+                .left("The old rules are in force."),
         ),
     }
 }
@@ -513,15 +511,14 @@ fn say_armed(entry: &JournalEntry, output: &Output) {
     ));
 }
 
-/// Waits until the entry is confirmed or taken back; an interrupt takes it back at once.
+/// Waits until the entry is confirmed or taken back; an interrupt takes it back at once, and so does a
+/// deadline that the watchdog let pass.
 fn wait(journal: &Journal, armed: &JournalEntry, output: &Output) -> Result<JournalEntry, Failure> {
     let deadline = armed
         .arming
         .as_ref()
         .map_or(armed.begun, |arming| arming.deadline);
     let progress = Progress::new(output.quiet());
-    // The watchdog may need a moment behind the deadline.
-    let patience = Duration::from_secs(15);
     loop {
         let entry = journal
             .entry(armed.number)
@@ -530,16 +527,19 @@ fn wait(journal: &Journal, armed: &JournalEntry, output: &Output) -> Result<Jour
             return Ok(entry);
         }
         let left = deadline.seconds - journal.now().seconds;
-        if left < -i64::try_from(patience.as_secs()).unwrap_or(0) {
-            return Ok(entry);
-        }
         progress.step(format!(
             "waiting for `surefoot firewall confirm` from a new connection: {} s",
             left.max(0)
         ));
-        if surefoot_sys::take_interrupt() {
+        if surefoot_sys::take_interrupt() || left < -WATCHDOG_SECONDS {
             drop(progress);
             let session = journal::lock(journal, output)?;
+            let entry = journal
+                .entry(armed.number)
+                .map_err(|error| failure(&error))?;
+            if entry.state != EntryState::Armed {
+                return Ok(entry);
+            }
             let (entry, warnings) = session
                 .roll_back(armed.number)
                 .map_err(|error| failure(&error))?;

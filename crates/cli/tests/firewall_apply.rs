@@ -563,6 +563,7 @@ firewall apply good --same-session --confirm-within 3s --quiet > said 2>&1 & app
 for _ in $(seq 100); do grep -q "in force until" said && break; sleep 0.05; done
 for process in /proc/[0-9]*; do
     [ "$(readlink $process/ns/net)" = "$(readlink /proc/self/ns/net)" ] || continue
+    [ "$(readlink $process/exe)" = "$surefoot" ] || continue
     tr '\0' ' ' < $process/cmdline | grep -q ' watchdog' && kill -9 "${{process#/proc/}}" && echo "killed"
 done
 wait $apply; echo "ended with $?"; cat said

@@ -17,8 +17,8 @@ mod search;
 mod tree;
 
 pub use act::{
-    BisectOptions, BisectProgress, BisectRun, BisectSetting, ChangedFile, ChangedFiles,
-    ConfigIntervention, GuardLink, GuardOutcome, GuardStarter, LoadedConfig, RestoredState,
+    BisectOptions, BisectProgress, BisectRun, ChangedFile, ChangedFiles, ConfigIntervention,
+    GuardLink, GuardOutcome, GuardStarter, InterventionSetting, LoadedConfig, RestoredState,
     TestCommands, UntouchedState, gather_changes, guard_bisection, load_config, run_bisect,
     run_changes,
 };

@@ -1,8 +1,12 @@
 //! New rules are tried, proved and loaded, and the old ones come back exactly, with every backend, in network
 //! namespaces.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use common::{both_outputs, check};
 
 /// What every script begins with: a network with two interfaces, and functions.
 const BEGIN: &str = r#"set -u
@@ -118,16 +122,7 @@ fn run_script(script: &str) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("unshare is there");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    format!("{said}\n{errors}\n")
-}
-
-#[track_caller]
-fn check(said: &str, wanted: &[&str]) {
-    for words in wanted {
-        assert!(said.contains(words), "no `{words}` in:\n{said}");
-    }
+    both_outputs(&output)
 }
 
 #[test]

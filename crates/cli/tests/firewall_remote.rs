@@ -1,8 +1,12 @@
 //! Rules changed over a real ssh connection: what locks out is refused, only a new connection confirms, and the
 //! old rules are back in time whatever becomes of the connection and of surefoot.
 
+mod common;
+
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+
+use common::{both_outputs, check};
 
 /// The network, the daemon, and functions.
 const SERVER: &str = include_str!("remote/server.sh");
@@ -26,16 +30,7 @@ fn at_server(backend: &str, script: &str) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("unshare is there");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    format!("{said}\n{errors}\n")
-}
-
-#[track_caller]
-fn check(said: &str, wanted: &[&str]) {
-    for words in wanted {
-        assert!(said.contains(words), "no `{words}` in:\n{said}");
-    }
+    both_outputs(&output)
 }
 
 /// Does work on several threads, and gives what went wrong.

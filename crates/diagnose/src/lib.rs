@@ -20,8 +20,8 @@ mod verdict;
 pub mod wire;
 
 pub use act::{
-    DaemonHold, DiagnoseQuestion, HoldPlan, HoldReport, HoldSetting, HoldStep, LookedAt,
-    hold_and_ask, look_and_diagnose, plan_holds,
+    DaemonHold, DiagnoseQuestion, HoldPlan, HoldReport, HoldStep, LookedAt, hold_and_ask,
+    look_and_diagnose, plan_holds,
 };
 pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 pub use drawing::{draw_chain, hop_state, write_answer};

@@ -32,8 +32,8 @@ pub use detail::{
     FrozenGroup, MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
 };
 pub use live::{
-    LiveOptions, ProcessFiles, control_group_members, processes_using, terminal_device, user_name,
-    user_number,
+    LiveOptions, ProcessFiles, control_group_members, find_program, processes_using,
+    terminal_device, user_name, user_number,
 };
 pub use missing::{FactKind, Missing};
 pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};

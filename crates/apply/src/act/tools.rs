@@ -5,23 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use surefoot_host::RulesOrigin;
+use surefoot_host::{RulesOrigin, find_program};
 use surefoot_journal::{JournalError, run_program};
 use surefoot_ruleset::model::Backend;
 
 use crate::error::ApplyError;
 use crate::steps::LoadStep;
 use crate::units::RuleState;
-
-/// Where an administrator's programs are, whatever `PATH` says.
-const FOLDERS: &[&str] = &[
-    "/usr/sbin",
-    "/sbin",
-    "/usr/bin",
-    "/bin",
-    "/usr/local/sbin",
-    "/run/current-system/sw/bin",
-];
 
 /// How long a program that prints or loads rules may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
@@ -216,13 +206,6 @@ fn find_pair(origin: RulesOrigin) -> Option<ToolPair> {
     // Where the other backend is installed, the plain name may be its.
     let has_other = find_program("iptables-nft-save").is_some();
     pair((names.save, names.load)).or_else(|| names.generic.filter(|_| !has_other).and_then(pair))
-}
-
-fn find_program(name: &str) -> Option<PathBuf> {
-    FOLDERS
-        .iter()
-        .map(|folder| Path::new(folder).join(name))
-        .find(|path| path.is_file())
 }
 
 /// Reads the rules that are in force in this network.

@@ -17,6 +17,7 @@ pub use guard::{GuardLink, GuardOutcome, GuardStarter, guard_bisection};
 pub use intervention::ConfigIntervention;
 pub use load::{LoadedConfig, load_config};
 pub use run::{
-    BisectOptions, BisectRun, BisectSetting, RestoredState, UntouchedState, run_bisect, run_changes,
+    BisectOptions, BisectRun, InterventionSetting, RestoredState, UntouchedState, run_bisect,
+    run_changes,
 };
 pub use trial::{BisectProgress, TestCommands};

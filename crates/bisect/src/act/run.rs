@@ -48,8 +48,8 @@ pub struct BisectOptions {
     pub seed: u64,
 }
 
-/// What a bisection needs of the program around it.
-pub struct BisectSetting<'a> {
+/// What interventions need of the program around them.
+pub struct InterventionSetting<'a> {
     /// The journal.
     pub journal: &'a Journal,
     /// The right to change things.
@@ -119,7 +119,7 @@ pub struct BisectRun {
 /// the warnings say it.
 pub fn run_bisect(
     options: &BisectOptions,
-    setting: &BisectSetting<'_>,
+    setting: &InterventionSetting<'_>,
     watcher: &mut dyn FnMut(&BisectProgress),
 ) -> Result<BisectRun, BisectError> {
     let begun = Instant::now();
@@ -140,7 +140,7 @@ pub fn run_bisect(
 pub fn run_changes(
     options: &BisectOptions,
     changes: &ChangedFiles,
-    setting: &BisectSetting<'_>,
+    setting: &InterventionSetting<'_>,
     watcher: &mut dyn FnMut(&BisectProgress),
 ) -> Result<BisectRun, BisectError> {
     let begun = Instant::now();
@@ -174,7 +174,7 @@ struct BisectSubject<'a> {
 
 fn bisect_subject(
     options: &BisectOptions,
-    setting: &BisectSetting<'_>,
+    setting: &InterventionSetting<'_>,
     loaded: LoadedConfig,
     subject: &BisectSubject<'_>,
     begun: Instant,
@@ -266,7 +266,7 @@ fn look_at_untouched(
 /// Puts the configuration under intervention, searches, and puts everything back.
 fn intervene(
     options: &BisectOptions,
-    setting: &BisectSetting<'_>,
+    setting: &InterventionSetting<'_>,
     subject: &BisectSubject<'_>,
     steadiness: TestSteadiness,
     untouched: UntouchedAnswer,
@@ -473,7 +473,7 @@ fn planned_reload(command: &str, limit: Duration) -> Result<ReloadCommand, Bisec
 
 fn arm(
     options: &BisectOptions,
-    setting: &BisectSetting<'_>,
+    setting: &InterventionSetting<'_>,
     change: ConfigIntervention,
     slot: &GuardSlot,
 ) -> Result<JournalEntry, BisectError> {

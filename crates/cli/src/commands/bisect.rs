@@ -7,15 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use surefoot_bisect::{
-    BisectError, BisectOptions, BisectProgress, BisectRun, BisectSetting, BisectVerdict,
-    ChangedFiles, ConfigLens, GuardStarter, LOOKS_WITHOUT, NamedAnswer, NamedUnit, RestoredState,
-    TestCommands, TestOutcome, UntouchedState, earlier_diff, gather_changes, name_answer,
-    outcome_words, run_bisect, run_changes,
+    BisectError, BisectOptions, BisectProgress, BisectRun, BisectVerdict, ChangedFiles, ConfigLens,
+    LOOKS_WITHOUT, NamedAnswer, NamedUnit, RestoredState, TestCommands, TestOutcome,
+    UntouchedState, earlier_diff, gather_changes, name_answer, outcome_words, run_bisect,
+    run_changes,
 };
 use surefoot_diagnose::BisectOffer;
 use surefoot_report::escape;
 
 use super::Status;
+use super::bisect_guard::intervention_setting;
 use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::journal::{self, StateDirArgs};
@@ -195,21 +196,7 @@ pub(super) fn run(args: &BisectArgs, output: &Output) -> Result<Status, Failure>
     args.state.remind(output);
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
-    let watchdog = args.state.watchdog()?;
-    let mut words = watchdog.words.clone();
-    "bisect-guard".clone_into(&mut words[0]);
-    let setting = BisectSetting {
-        journal: &journal,
-        session: &session,
-        origin: journal::origin(),
-        command: journal::command_line(),
-        guard: GuardStarter {
-            program: watchdog.program.clone(),
-            words,
-        },
-        watchdog,
-        interrupted: surefoot_sys::take_interrupt,
-    };
+    let setting = intervention_setting(&journal, &session, &args.state)?;
     let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
     let reloads = args.reload.is_some();
     let mut watch = |progress: &BisectProgress| line.set(progress_words(progress, reloads));

@@ -2,13 +2,14 @@
 //! or `surefoot diagnose --break` is gone.
 
 use clap::Args;
-use surefoot_bisect::{GuardOutcome, guard_bisection};
+use surefoot_bisect::{GuardOutcome, GuardStarter, InterventionSetting, guard_bisection};
 use surefoot_diagnose::DaemonHold;
+use surefoot_journal::{Journal, JournalSession};
 use surefoot_report::escape;
 
 use super::Status;
 use crate::error::Failure;
-use crate::journal::{StateDirArgs, failure};
+use crate::journal::{self, StateDirArgs, failure};
 use crate::output::Output;
 
 /// Put back what a bisection left when it was ended
@@ -37,4 +38,27 @@ pub(super) fn run(args: &BisectGuardArgs, output: &Output) -> Result<Status, Fai
         }
     }
     Ok(Status::Clean)
+}
+
+/// What interventions need of this program: who asks, and what puts everything back.
+pub(super) fn intervention_setting<'a>(
+    journal: &'a Journal,
+    session: &'a JournalSession<'a>,
+    state: &StateDirArgs,
+) -> Result<InterventionSetting<'a>, Failure> {
+    let watchdog = state.watchdog()?;
+    let mut words = watchdog.words.clone();
+    "bisect-guard".clone_into(&mut words[0]);
+    Ok(InterventionSetting {
+        journal,
+        session,
+        origin: journal::origin(),
+        command: journal::command_line(),
+        guard: GuardStarter {
+            program: watchdog.program.clone(),
+            words,
+        },
+        watchdog,
+        interrupted: surefoot_sys::take_interrupt,
+    })
 }

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use surefoot_bisect::GuardStarter;
 use surefoot_diagnose::{
-    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, HoldError, HoldPlan, HoldSetting, LookedAt,
-    hold_and_ask, look_and_diagnose, offer_bisect, plan_holds, suggest_url, write_answer,
-    write_page,
+    DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, HoldError, HoldPlan, LookedAt, hold_and_ask,
+    look_and_diagnose, offer_bisect, plan_holds, suggest_url, write_answer, write_page,
 };
 use surefoot_report::escape;
 
+use super::bisect_guard::intervention_setting;
 use super::{Status, bisect};
 use crate::args::AnswerFormat;
 use crate::error::Failure;
@@ -160,22 +159,8 @@ fn hold_daemons(
     }
     let journal = args.state.journal();
     let session = journal::lock(&journal, output)?;
-    let watchdog = args.state.watchdog()?;
-    let mut words = watchdog.words.clone();
-    "bisect-guard".clone_into(&mut words[0]);
-    let setting = HoldSetting {
-        journal: &journal,
-        session: &session,
-        origin: journal::origin(),
-        command: journal::command_line(),
-        guard: GuardStarter {
-            program: watchdog.program.clone(),
-            words,
-        },
-        watchdog,
-        interrupted: surefoot_sys::take_interrupt,
-        downtime: Duration::from_secs(args.downtime),
-    };
+    let setting = intervention_setting(&journal, &session, &args.state)?;
+    let downtime = Duration::from_secs(args.downtime);
     let line = ProgressLine::new(output.quiet() || args.format == AnswerFormat::Json);
     let mut watch = |name: &str, spent: Duration| {
         line.set(format!(
@@ -184,7 +169,7 @@ fn hold_daemons(
             spent.as_secs_f64()
         ));
     };
-    let held = hold_and_ask(&plan, question, &setting, &mut watch);
+    let held = hold_and_ask(&plan, question, &setting, downtime, &mut watch);
     drop(line);
     let report = held.map_err(|error| match error {
         HoldError::Target(error) => failure(&error),

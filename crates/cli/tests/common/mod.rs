@@ -57,3 +57,18 @@ pub(crate) fn ran(output: Output) -> Ran {
         err: String::from_utf8(output.stderr).expect("it prints UTF-8"),
     }
 }
+
+/// What a script said on standard output, then what it complained of.
+pub(crate) fn both_outputs(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    format!("{said}\n{errors}\n")
+}
+
+/// Looks for words in what was said.
+#[track_caller]
+pub(crate) fn check(said: &str, wanted: &[&str]) {
+    for words in wanted {
+        assert!(said.contains(words), "no `{words}` in:\n{said}");
+    }
+}

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use surefoot_bisect::{GuardLink, GuardStarter};
+use surefoot_bisect::{GuardLink, InterventionSetting};
 use surefoot_host::{Host, LiveOptions};
-use surefoot_journal::{
-    ArmRequest, ChangeOrigin, ChangeRequest, Journal, JournalEntry, JournalError, JournalSession,
-    WatchdogStarter,
-};
+use surefoot_journal::{ArmRequest, ChangeRequest, JournalEntry, JournalError};
 
 use super::hold::{DaemonHold, HeldProcess, state_and_start};
 use super::hop_files::environment;
@@ -29,26 +26,6 @@ const BACK_WITHIN: Duration = Duration::from_secs(3);
 const AFTER_THE_QUESTION: u64 = 4;
 /// How often the symptom is shown before anything is held.
 const LOOKS: usize = 3;
-
-/// What holding daemons needs of the program around it.
-pub struct HoldSetting<'a> {
-    /// The journal.
-    pub journal: &'a Journal,
-    /// The right to change things.
-    pub session: &'a JournalSession<'a>,
-    /// Who asks, from where.
-    pub origin: ChangeOrigin,
-    /// The command line.
-    pub command: Vec<String>,
-    /// Starts the watchdog.
-    pub watchdog: WatchdogStarter,
-    /// Starts the guard.
-    pub guard: GuardStarter,
-    /// Whether the person who waits has interrupted since this was last asked.
-    pub interrupted: fn() -> bool,
-    /// How long daemons may be held, all together.
-    pub downtime: Duration,
-}
 
 /// What will be held, before it is.
 #[derive(Clone, Debug, Serialize)]
@@ -220,7 +197,8 @@ impl UsualSymptom {
 pub fn hold_and_ask(
     plan: &HoldPlan,
     question: &DiagnoseQuestion,
-    setting: &HoldSetting<'_>,
+    setting: &InterventionSetting<'_>,
+    downtime: Duration,
     watcher: &mut dyn FnMut(&str, Duration),
 ) -> Result<HoldReport, HoldError> {
     let mut report = HoldReport {
@@ -267,10 +245,10 @@ pub fn hold_and_ask(
             report.notes.push("it was interrupted".to_owned());
             break;
         }
-        if spent + patience > setting.downtime {
+        if spent + patience > downtime {
             report.notes.push(format!(
                 "the downtime that is allowed is used up ({} s)",
-                setting.downtime.as_secs()
+                downtime.as_secs()
             ));
             break;
         }
@@ -344,7 +322,7 @@ fn look_at_processes() -> Host {
 fn hold_one(
     name: &str,
     pids: &[u32],
-    setting: &HoldSetting<'_>,
+    setting: &InterventionSetting<'_>,
     usual: &UsualSymptom,
     ask: &dyn Fn() -> ShownSymptom,
 ) -> Result<(HoldStep, Vec<String>), HoldError> {

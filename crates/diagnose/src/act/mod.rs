@@ -14,6 +14,6 @@ mod program_files;
 mod samples;
 mod threads;
 
-pub use breaking::{HoldPlan, HoldReport, HoldSetting, HoldStep, hold_and_ask, plan_holds};
+pub use breaking::{HoldPlan, HoldReport, HoldStep, hold_and_ask, plan_holds};
 pub use hold::DaemonHold;
 pub use look::{DiagnoseQuestion, LookedAt, look_and_diagnose};

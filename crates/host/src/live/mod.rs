@@ -26,6 +26,7 @@ use crate::Host;
 pub use control_group::control_group_members;
 pub use in_use::{processes_using, terminal_device, user_name, user_number};
 pub use process::ProcessFiles;
+pub use rules::find_program;
 
 /// What reading a machine live depends on, beside the machine.
 #[derive(Clone, Debug, Default)]

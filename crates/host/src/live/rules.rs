@@ -141,7 +141,7 @@ fn missing(question: &RulesQuestion, why: &str) -> Missing {
 
 /// Runs the program of one mechanism; nothing if the mechanism cannot be in use here.
 fn ask(question: &RulesQuestion) -> Result<Option<RuleListing>, String> {
-    let Some(program) = question.programs.iter().find_map(|name| find(name)) else {
+    let Some(program) = question.programs.iter().find_map(|name| find_program(name)) else {
         let name = question.programs[0];
         return match in_use(question.origin) {
             Ok(false) => Ok(None),
@@ -216,7 +216,8 @@ fn is_loaded(module: &str) -> bool {
         .map_or(true, |list| list.lines().any(|line| line.ends_with(&file)))
 }
 
-fn find(name: &str) -> Option<PathBuf> {
+/// A program where an administrator's programs are, whatever `PATH` says.
+pub fn find_program(name: &str) -> Option<PathBuf> {
     FOLDERS
         .iter()
         .map(|folder| Path::new(folder).join(name))

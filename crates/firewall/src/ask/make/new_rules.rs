@@ -63,20 +63,13 @@ impl RuleWish<'_> {
                     self.family_words(table, false)?,
                     self.family_words(table, true)?,
                 ];
-                let [fours, sixes] = &of;
-                let both = fours.iter().filter(|one| sixes.contains(one)).cloned();
-                let mut words: Vec<FamilyWords> = both.collect();
-                for (of, v6) in of.iter().zip([false, true]) {
-                    for one in of
-                        .iter()
-                        .filter(|one| !words.contains(one))
-                        .cloned()
-                        .collect::<Vec<_>>()
-                    {
-                        words.push(one.in_family(v6));
-                    }
-                }
-                words
+                let [fours, sixes] = of;
+                let (both, fours): (Vec<_>, Vec<_>) =
+                    fours.into_iter().partition(|one| sixes.contains(one));
+                let sixes = sixes.into_iter().filter(|one| !both.contains(one));
+                let sixes: Vec<_> = sixes.map(|one| one.in_family(true)).collect();
+                let fours = fours.into_iter().map(|one| one.in_family(false)).collect();
+                [both, fours, sixes].concat()
             }
             Family::Arp | Family::Bridge | Family::Netdev => return Err(MakeRefusal::OtherFamily),
         };

@@ -5,7 +5,6 @@ use surefoot_netfilter::semantics::{Decider, Evaluation, EventKind, TraceEvent};
 use surefoot_ruleset::model::{Chain, Effect, Family, Firewall, Rule, Statement, Verdict};
 
 use super::PacketScope;
-
 use crate::makers;
 
 /// A place in a chain: before its rule `at`, or at its end.

@@ -20,6 +20,7 @@ use crate::ask::prove::{PacketScope, counterexample};
 
 /// Packets that the search for a place may take.
 const MOST_STEPS: usize = 64;
+
 /// The search for the places of one reading.
 pub(super) struct PlaceSearch<'a> {
     pub(super) before: &'a LoadedRules,

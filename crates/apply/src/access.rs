@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serde::Serialize;
 use surefoot_firewall::LoadedRules;
-use surefoot_firewall::ask::{Proof, ProofVerdict, prove};
 use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::semantics::tracks_connections;
 use surefoot_netfilter::traffic::Assertion;
 use surefoot_report::Problem;
+
+use crate::staying::staying_questions;
 
 /// A sentence that must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,31 +22,9 @@ pub struct AccessQuestion {
     pub otherwise: Option<Assertion>,
     /// Whether it only has to stay as it is: nothing is lost that was not there.
     pub only_stays: bool,
-}
-
-/// What becomes of a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccessVerdict {
-    /// It holds.
-    Kept,
-    /// It did not hold before either, and does not now.
-    WasNotSo,
-    /// It depends on what cannot be known.
-    Unsure,
-    /// It does not hold.
-    Lost,
-}
-
-/// A sentence and what becomes of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AccessAnswer {
-    /// What it is about.
-    pub about: String,
-    /// What becomes of it.
-    pub verdict: AccessVerdict,
-    /// The proof under the new rules.
-    pub proof: Proof,
+    /// What of it must stay, of each group a sentence: while that does, the whole may be lost in part. If there
+    /// is none, nothing may.
+    pub core: Vec<Vec<Assertion>>,
 }
 
 /// What a sentence may cost: some seconds. One that costs more is not certain.
@@ -81,17 +59,7 @@ pub fn access_questions(
         }
     }
     questions.extend(neighbour_questions(surroundings, sessions)?);
-    for (about, words) in STAYING {
-        let mut assertion = Assertion::parse(words)?;
-        // What NAT rewrites goes on to elsewhere.
-        assertion.traffic = assertion.traffic.without_nat();
-        questions.push(AccessQuestion {
-            about: (*about).to_owned(),
-            assertion,
-            otherwise: None,
-            only_stays: true,
-        });
-    }
+    questions.extend(staying_questions(surroundings)?);
     Ok(questions)
 }
 
@@ -117,6 +85,7 @@ pub(crate) fn session_questions(
                 assertion,
                 otherwise: None,
                 only_stays: false,
+                core: Vec::new(),
             });
             Ok::<(), Problem>(())
         };
@@ -191,6 +160,7 @@ fn pickup_questions(
             assertion,
             otherwise,
             only_stays: false,
+            core: Vec::new(),
         };
         if picks_up {
             questions.push(ask(comes, Some(goes)));
@@ -250,6 +220,7 @@ fn neighbour_questions(
                     assertion: Assertion::parse(&words)?,
                     otherwise: None,
                     only_stays: true,
+                    core: Vec::new(),
                 };
                 if !questions.contains(&question) {
                     questions.push(question);
@@ -268,7 +239,7 @@ fn is_on_link(surroundings: &Surroundings, door: Option<&str>, address: IpAddr) 
 }
 
 /// An interface as sentences name it where packets come and where they go.
-fn door_words(door: Option<&str>) -> (String, String) {
+pub(crate) fn door_words(door: Option<&str>) -> (String, String) {
     door.map_or_else(Default::default, |name| {
         (format!("in {name}"), format!("out {name}"))
     })
@@ -279,42 +250,6 @@ fn socket_end(socket: &SocketAddr) -> String {
     format!("{}:{}", end(socket.ip()), socket.port())
 }
 
-/// What is accepted on most machines, and must not be lost where it is.
-const STAYING: &[(&str, &str)] = &[
-    (
-        "what this machine sends to itself (IPv4)",
-        "in lo from 127.0.0.0/8 to 127.0.0.0/8 new,established is accepted",
-    ),
-    (
-        "what this machine sends to itself (IPv6)",
-        "in lo from ::1 to ::1 new,established is accepted",
-    ),
-    (
-        "what this machine sends to itself by its other addresses",
-        "in lo new,established is accepted",
-    ),
-    (
-        "what this machine sends by lo",
-        "out out lo new,established is accepted",
-    ),
-    (
-        "replies to what this machine began (IPv4)",
-        "ipv4 established,related reply is accepted",
-    ),
-    (
-        "replies to what this machine began (IPv6)",
-        "ipv6 established,related reply is accepted",
-    ),
-    (
-        "replies of this machine (IPv4)",
-        "ipv4 out established,related reply is accepted",
-    ),
-    (
-        "replies of this machine (IPv6)",
-        "ipv6 out established,related reply is accepted",
-    ),
-];
-
 /// The sentences of a policy, which must hold.
 pub fn policy_questions(assertions: Vec<Assertion>) -> Vec<AccessQuestion> {
     let question = |assertion: Assertion| AccessQuestion {
@@ -322,12 +257,13 @@ pub fn policy_questions(assertions: Vec<Assertion>) -> Vec<AccessQuestion> {
         assertion,
         otherwise: None,
         only_stays: false,
+        core: Vec::new(),
     };
     assertions.into_iter().map(question).collect()
 }
 
 /// An address as sentences write it before a port.
-fn end(address: IpAddr) -> String {
+pub(crate) fn end(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
@@ -368,7 +304,7 @@ fn doors_of(surroundings: &Surroundings, client: IpAddr, server: IpAddr) -> Vec<
 }
 
 /// The interface to which the main table leads.
-fn way_to(surroundings: &Surroundings, address: IpAddr) -> Option<String> {
+pub(crate) fn way_to(surroundings: &Surroundings, address: IpAddr) -> Option<String> {
     let routes = surroundings.routes.iter().flatten();
     let leads = |route: &&surefoot_netfilter::Route| {
         route.table == 254 && route.kind == 1 && covers(route.destination, address)
@@ -395,53 +331,12 @@ fn covers((network, length): (IpAddr, u8), address: IpAddr) -> bool {
     }
 }
 
-/// Proves each sentence under the new rules, and where it does not hold looks whether it did before.
-pub fn prove_access(
-    old: &LoadedRules,
-    new: &LoadedRules,
-    questions: &[AccessQuestion],
-) -> Result<Vec<AccessAnswer>, Problem> {
-    let mut answers = Vec::new();
-    for question in questions {
-        let mut proof = prove(new, &question.assertion, BUDGET)?;
-        if let Some(otherwise) = &question.otherwise
-            && proof.verdict != ProofVerdict::Holds
-        {
-            let other = prove(new, otherwise, BUDGET)?;
-            if proof.verdict == ProofVerdict::Fails || other.verdict == ProofVerdict::Holds {
-                proof = other;
-            }
-        }
-        let verdict = match (proof.verdict, question.only_stays) {
-            (ProofVerdict::Holds, _) | (ProofVerdict::Empty, true) => AccessVerdict::Kept,
-            (ProofVerdict::Fails, false) => AccessVerdict::Lost,
-            (_, false) => AccessVerdict::Unsure,
-            (now, true) => {
-                let before = prove(old, &question.assertion, BUDGET)?.verdict;
-                match (before, now) {
-                    (ProofVerdict::Fails, _)
-                    | (ProofVerdict::Open | ProofVerdict::Unknown, ProofVerdict::Open) => {
-                        AccessVerdict::WasNotSo
-                    }
-                    (_, ProofVerdict::Fails) => AccessVerdict::Lost,
-                    _ => AccessVerdict::Unsure,
-                }
-            }
-        };
-        answers.push(AccessAnswer {
-            about: question.about.clone(),
-            verdict,
-            proof,
-        });
-    }
-    Ok(answers)
-}
-
 #[cfg(test)]
 mod tests {
     use surefoot_ruleset::{Format, Input};
 
     use super::*;
+    use crate::verdict::{AccessVerdict, prove_access};
 
     fn lost(old: &str, new: &str, loose: &str, v6: bool) -> Vec<String> {
         let mut surroundings = Surroundings::default();

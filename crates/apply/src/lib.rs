@@ -8,17 +8,18 @@
 mod access;
 mod act;
 mod cut;
+mod devices;
 mod error;
 mod loader;
 mod login;
 mod risk;
 mod save;
+mod staying;
 mod steps;
 mod units;
+mod verdict;
 
-pub use access::{
-    AccessAnswer, AccessQuestion, AccessVerdict, access_questions, policy_questions, prove_access,
-};
+pub use access::{AccessQuestion, access_questions, policy_questions};
 pub use act::{
     Rehearsal, RuleTools, RulesChange, loaded_alone, read_state, rehearse, rules_in_force,
 };
@@ -30,3 +31,4 @@ pub use risk::{AccessRisk, frame_risks, zone_risks};
 pub use save::{SaveHabit, SavedFile, files_to_save, rule_keeper};
 pub use steps::{LoadStep, steps_to};
 pub use units::{RuleState, RuleUnit, UnitKey};
+pub use verdict::{AccessAnswer, AccessVerdict, prove_access};

@@ -3,10 +3,12 @@
 //! Before and after are listings of the same tables and sets, and one function brings the kernel to either
 //! of them; so making the change, taking it back and undoing it later are the same act.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use surefoot_host::Interface;
 use surefoot_journal::{
     Change, ChangeDescription, ChangeStanding, EntryRoom, JournalError, StoredContent, content_diff,
 };
@@ -31,6 +33,9 @@ pub struct RulesChange {
     /// Whether they are saved when they are confirmed.
     #[serde(default)]
     saved: bool,
+    /// The interfaces that were there, with their numbers.
+    #[serde(default)]
+    interfaces: BTreeMap<String, u32>,
     /// The connections that were there.
     logins: LoginRecord,
     before: Option<StoredContent>,
@@ -45,6 +50,15 @@ struct PlannedStates {
     /// What must be there; whatever is there is replaced if nothing is said.
     before: Option<RuleState>,
     after: RuleState,
+}
+
+/// Which way rules are loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LoadDirection {
+    /// New ones: all, or none.
+    Forth,
+    /// Old ones: whatever of them can be.
+    Back,
 }
 
 impl RulesChange {
@@ -66,6 +80,7 @@ impl RulesChange {
             network: String::new(),
             boot: String::new(),
             saved: false,
+            interfaces: BTreeMap::new(),
             logins,
             before: None,
             after: None,
@@ -86,6 +101,16 @@ impl RulesChange {
     /// Whether the rules are to be saved when they are confirmed.
     pub fn is_to_be_saved(&self) -> bool {
         self.saved
+    }
+
+    /// The same, knowing the interfaces of the machine, of which some may be missing when it is taken back.
+    #[must_use]
+    pub fn with_interfaces(mut self, interfaces: &[Interface]) -> Self {
+        let numbers = interfaces
+            .iter()
+            .map(|interface| (interface.name.clone(), interface.index));
+        self.interfaces = numbers.collect();
+        self
     }
 
     /// Reads the record of an entry.
@@ -116,11 +141,59 @@ impl RulesChange {
         read_state(&self.tools, &|words, input| room.run_program(words, input))
     }
 
-    fn go_to(&self, state: &RuleState, room: &EntryRoom<'_>) -> Result<(), JournalError> {
+    /// Brings the rules to a state. Names of missing interfaces are numbers there; a chain at one is left out
+    /// where it does not load.
+    fn go_to(
+        &self,
+        state: &RuleState,
+        room: &EntryRoom<'_>,
+        direction: LoadDirection,
+    ) -> Result<(), JournalError> {
         let run = |words: &[String], input: &[u8]| room.run_program(words, input);
-        let sets = self.tools.set_names(&run)?;
-        let steps = steps_to(state, &self.keys, self.tools.has_nft(), &sets);
-        self.tools.run_steps(&steps, &run)
+        let steps = |state: &RuleState| {
+            let sets = self.tools.set_names(&run)?;
+            Ok::<_, JournalError>(steps_to(state, &self.keys, self.tools.has_nft(), &sets))
+        };
+        let missing = self.missing_interfaces();
+        let state = state.with_numbers(&missing);
+        let loaded = self.tools.run_steps(&steps(&state)?, &run);
+        let Err(refusal) = loaded else { return Ok(()) };
+        let reduced = state.without_devices(&missing);
+        if reduced != state && self.tools.run_steps(&steps(&reduced)?, &run).is_ok() {
+            return Ok(());
+        }
+        if direction == LoadDirection::Forth {
+            return Err(refusal);
+        }
+        let tell = |line: &str| {
+            room.warn(format!(
+                "this rule cannot be loaded again and is left out: {line}"
+            ));
+        };
+        self.tools.run_steps_back(&steps(&reduced)?, &run, &tell)
+    }
+
+    /// The interfaces that were there and are missing now.
+    fn missing_interfaces(&self) -> BTreeMap<String, u32> {
+        let text = std::fs::read_to_string("/proc/thread-self/net/dev");
+        let Ok(text) = text else {
+            return BTreeMap::new();
+        };
+        let there: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once(':').map(|(name, _)| name.trim()))
+            .collect();
+        let mut missing = self.interfaces.clone();
+        missing.retain(|name, _| !there.contains(&name.as_str()));
+        missing
+    }
+
+    /// The states as which this one may be listed, as interfaces are missing.
+    fn listed_forms(&self, state: &RuleState) -> [RuleState; 2] {
+        let missing = self.missing_interfaces();
+        let state = state.with_numbers(&missing);
+        let reduced = state.without_devices(&missing);
+        [state, reduced]
     }
 
     fn is_same_boot(&self) -> bool {
@@ -139,12 +212,6 @@ impl RulesChange {
                 self.network
             ),
         })
-    }
-
-    fn same(&self, one: &RuleState, other: &RuleState) -> usize {
-        let keys = self.keys.iter();
-        keys.filter(|key| one.normal(key) == other.normal(key))
-            .count()
     }
 
     fn diff(&self, from: &RuleState, to: &RuleState) -> String {
@@ -201,28 +268,30 @@ impl Change for RulesChange {
 
     fn apply(&self, room: &EntryRoom<'_>) -> Result<(), JournalError> {
         self.check_network()?;
-        self.go_to(&Self::state(room, self.after.as_ref())?, room)
+        let after = Self::state(room, self.after.as_ref())?;
+        self.go_to(&after, room, LoadDirection::Forth)
     }
 
     fn verify(&self, room: &EntryRoom<'_>) -> Result<ChangeStanding, JournalError> {
         self.check_network()?;
         let now = self.now(room)?;
-        let before = Self::state(room, self.before.as_ref())?;
-        let after = Self::state(room, self.after.as_ref())?;
-        let all = self.keys.len();
-        let as_either = |key: &&UnitKey| {
+        let now = now.with_numbers(&self.missing_interfaces());
+        let before = self.listed_forms(&Self::state(room, self.before.as_ref())?);
+        let after = self.listed_forms(&Self::state(room, self.after.as_ref())?);
+        let is_as = |key: &UnitKey, forms: &[RuleState; 2]| {
             let there = now.normal(key);
-            there == before.normal(key) || there == after.normal(key)
+            forms.iter().any(|form| there == form.normal(key))
         };
-        Ok(if self.same(&now, &after) == all {
+        let mut keys = self.keys.iter();
+        Ok(if keys.clone().all(|key| is_as(key, &after)) {
             ChangeStanding::After
-        } else if self.same(&now, &before) == all {
+        } else if keys.clone().all(|key| is_as(key, &before)) {
             ChangeStanding::Before
-        } else if self.keys.iter().all(|key| as_either(&key)) {
+        } else if keys.all(|key| is_as(key, &before) || is_as(key, &after)) {
             ChangeStanding::Between
         } else {
             ChangeStanding::Elsewhere {
-                diff: self.diff(&after, &now),
+                diff: self.diff(&after[0], &now),
             }
         })
     }
@@ -235,7 +304,8 @@ impl Change for RulesChange {
             return Ok(());
         }
         self.check_network()?;
-        self.go_to(&Self::state(room, self.before.as_ref())?, room)
+        let before = Self::state(room, self.before.as_ref())?;
+        self.go_to(&before, room, LoadDirection::Back)
     }
 
     fn load(&self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {

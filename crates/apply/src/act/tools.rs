@@ -9,6 +9,7 @@ use surefoot_host::{RulesOrigin, find_program};
 use surefoot_journal::{JournalError, run_program};
 use surefoot_ruleset::model::Backend;
 
+use crate::devices::without_refused_lines;
 use crate::error::ApplyError;
 use crate::steps::LoadStep;
 use crate::units::RuleState;
@@ -18,6 +19,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long iptables waits for another iptables, in seconds.
 const LOCK_WAIT: &str = "10";
+
+/// How often rules are loaded with more and more lines left out.
+const MOST_TRIES: usize = 8;
 
 /// Runs a program with an input.
 pub(super) type RunTool<'a> = &'a dyn Fn(&[String], &[u8]) -> Result<Vec<u8>, JournalError>;
@@ -178,6 +182,28 @@ impl RuleTools {
         Ok(())
     }
 
+    /// Runs the steps of the way back. What cannot be loaded as it was keeps no other step from being run, and
+    /// of rules of nft all is loaded but for the lines that nft refuses, which `tell` is given.
+    pub(super) fn run_steps_back(
+        &self,
+        steps: &[LoadStep],
+        run: RunTool<'_>,
+        tell: &dyn Fn(&str),
+    ) -> Result<(), JournalError> {
+        let mut outcome = Ok(());
+        for step in steps {
+            let words = self.load_words(step.origin)?;
+            let Err(error) = run(&words, step.input.as_bytes()) else {
+                continue;
+            };
+            let is_nft = step.origin == RulesOrigin::Nft;
+            if !is_nft || load_in_part(&words, &step.input, &error, run, tell).is_none() {
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
+    }
+
     /// The names of the sets of ipset that are there.
     pub(super) fn set_names(&self, run: RunTool<'_>) -> Result<BTreeSet<String>, JournalError> {
         let Some(pair) = self.programs.get(&RulesOrigin::Ipset) else {
@@ -187,6 +213,33 @@ impl RuleTools {
         let text = String::from_utf8_lossy(&text).into_owned();
         Ok(text.lines().map(|line| line.trim().to_owned()).collect())
     }
+}
+
+/// Loads rules of nft without the lines that it refuses; nothing if even that does not load.
+fn load_in_part(
+    words: &[String],
+    text: &str,
+    refusal: &JournalError,
+    run: RunTool<'_>,
+    tell: &dyn Fn(&str),
+) -> Option<()> {
+    let mut text = text.to_owned();
+    let mut said = refusal.to_string();
+    let mut left_out = Vec::new();
+    for _ in 0..MOST_TRIES {
+        let (rest, refused) = without_refused_lines(&text, &said)?;
+        left_out.extend(refused);
+        match run(words, rest.as_bytes()) {
+            Ok(_) => {
+                for line in left_out {
+                    tell(&line);
+                }
+                return Some(());
+            }
+            Err(error) => (text, said) = (rest, error.to_string()),
+        }
+    }
+    None
 }
 
 fn words(program: &Path, arguments: &[&str]) -> Vec<String> {

@@ -16,6 +16,7 @@ use surefoot_apply::{
 };
 use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference};
 use surefoot_firewall::{LoadedFrom, LoadedRules};
+use surefoot_host::Interface;
 use surefoot_journal::{
     ArmRequest, ChangeRequest, EntryState, Journal, JournalEntry, JournalError,
 };
@@ -148,6 +149,7 @@ struct PlannedRules {
     tools: RuleTools,
     before: RuleState,
     rehearsal: Rehearsal,
+    interfaces: Vec<Interface>,
     logins: LoginRecord,
     access: Vec<AccessAnswer>,
     risks: Vec<AccessRisk>,
@@ -244,9 +246,9 @@ fn plan(args: &ApplyArgs, output: &Output) -> Result<PlannedRules, Failure> {
     let interfaces = host
         .network
         .as_ref()
-        .map_or(&[][..], |network| &network.interfaces);
+        .map_or_else(Vec::new, |network| network.interfaces.clone());
     let rehearsal =
-        rehearse(&tools, &before, &files, interfaces).map_err(|error| apply_failure(&error))?;
+        rehearse(&tools, &before, &files, &interfaces).map_err(|error| apply_failure(&error))?;
     progress.step("proving that you stay in");
     let surroundings = in_force.surroundings.clone();
     let rules = |subject: &str, state: &RuleState| {
@@ -292,6 +294,7 @@ fn plan(args: &ApplyArgs, output: &Output) -> Result<PlannedRules, Failure> {
         tools,
         before,
         rehearsal,
+        interfaces,
         logins,
         access,
         risks,
@@ -345,7 +348,12 @@ fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
             answer.verdict,
             AccessVerdict::Kept | AccessVerdict::WasNotSo
         ) {
-            let _ = writeln!(text, "\n{}:", escape(&answer.about));
+            let in_part = if answer.verdict == AccessVerdict::ChangedInPart {
+                " changes in part (no reason to refuse)"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "\n{}{in_part}:", escape(&answer.about));
             text.push_str(&answer.proof.text(style, width));
         }
     }
@@ -461,6 +469,7 @@ fn load(args: &ApplyArgs, planned: &PlannedRules, output: &Output) -> Result<Sta
         planned.rehearsal.clone(),
         planned.logins.clone(),
     )
+    .with_interfaces(&planned.interfaces)
     .to_be_saved(!args.no_save);
     let start = |entry: &JournalEntry| starter.start(&journal, entry);
     let request = ChangeRequest {

@@ -1004,7 +1004,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__diagnose)
-            opts="-v -q -h -V --expect --method --data --test --break --downtime --state-dir --html --format --schema --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --expect --method --data --test --break --downtime --since --state-dir --html --format --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1027,6 +1027,10 @@ _surefoot() {
                     return 0
                     ;;
                 --downtime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

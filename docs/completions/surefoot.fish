@@ -624,6 +624,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l method -d
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l data -d 'What is sent with the request' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l test -d 'A command that shows the symptom: 0 is fine, all else is the symptom' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l downtime -d 'With --break: hold daemons, and search a configuration, for so long in all' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l since -d 'List what changed within so long: files of the chain, packages, changes by surefoot; 0s for none' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l html -d 'Write the chain and the answer as a page, to a file that is not there yet' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l format -d 'The form of the answer' -r -f -a "text\t''

@@ -146,6 +146,14 @@ const FAULTS: &[KnownFault] = &[
     fault("other_vhost", "unknown", &[], &[]),
     fault("localhost_names", "healthy", &[], &[]),
     fault(
+        "unit_dead",
+        "named",
+        &["shop@3001.service at 127.0.0.1:3001"],
+        &["not-running"],
+    ),
+    fault("journal_words", "named", &["127.0.0.1:3001"], &["log"]),
+    fault("fpm_queue", "named", FPM, &["workers-exhausted"]),
+    fault(
         "haproxy_backend_down",
         "named",
         &[
@@ -368,6 +376,27 @@ fn faults_are_named_or_unknown_and_never_wrong() {
         unknown * 100 <= count * 15,
         "unknown in {unknown} of {count}"
     );
+}
+
+#[test]
+fn a_unit_says_who_should_be_there_and_what_it_needs() {
+    let answer = play("unit_dead").expect("it is played");
+    let cause = &answer["diagnosis"]["causes"][0];
+    let next = cause["next"].to_string();
+    assert!(next.contains("systemctl start shop@3001.service"), "{next}");
+    let evidence = cause["evidence"].to_string();
+    assert!(evidence.contains("shop@.service:5"), "{evidence}");
+    let hops: Vec<&str> = (answer["scene"]["hops"].as_array().into_iter().flatten())
+        .filter_map(|hop| hop["address"].as_str())
+        .collect();
+    assert!(
+        hops.contains(&"127.0.0.1:3306") && hops.contains(&"127.0.0.1:6379"),
+        "{hops:?}"
+    );
+    let changes = answer["scene"]["changes"].to_string();
+    for file in ["shop.env was written", "nginx.conf was written"] {
+        assert!(changes.contains(file), "{changes}");
+    }
 }
 
 /// The daemons that a hold narrowed the symptom down to.

@@ -7,7 +7,8 @@ use crate::act::{HoldReport, LookedAt};
 use crate::chain::EdgeSource;
 use crate::localise::{HoldEffect, hold_obstacle};
 use crate::observation::{ConnectOutcome, HopFacts, ReplyOutcome, Scene, SymptomOutcome};
-use crate::rules::{CauseCertainty, quote};
+use crate::recent::change_lines;
+use crate::rules::{CauseCertainty, log_command};
 use crate::verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, deepest_failing};
 
 /// A text in one line: what a machine calls its files and programs makes no lines of its own.
@@ -158,6 +159,12 @@ pub fn write_answer(looked: &LookedAt) -> String {
             flat(&offer.config),
             flat(&offer.command())
         );
+    }
+    if answer.verdict != DiagnosisVerdict::Healthy && !scene.changes.is_empty() {
+        text.push_str("\nChanged lately (which shows nothing by itself):\n");
+        for line in change_lines(scene) {
+            let _ = writeln!(text, "  {}", flat(&line));
+        }
     }
     let unseen: Vec<&String> = scene.unseen.iter().filter(|it| !is_advice(it)).collect();
     if !unseen.is_empty() {
@@ -311,7 +318,7 @@ fn hold_hint(looked: &LookedAt) -> Option<String> {
 fn log_hint(hop: &HopFacts) -> String {
     let title = hop.title();
     match (hop.logs.last(), &hop.unit, hop.processes.first()) {
-        (Some(line), _, _) => format!("tail -n 50 {}   # the log of {title}", quote(&line.file)),
+        (Some(line), _, _) => format!("{}   # the log of {title}", log_command(&line.file, 50)),
         (None, Some(unit), _) => format!("journalctl -n 50 -u {unit}   # the log of {title}"),
         (None, None, Some(process)) => {
             format!(

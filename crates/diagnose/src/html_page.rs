@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::act::LookedAt;
 use crate::drawing::{count_hops, hints, hold_lines, hop_state, verdict_words};
 use crate::observation::Scene;
+use crate::recent::change_lines;
 use crate::verdict::{CauseBearing, NamedCause};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}\
@@ -74,6 +75,15 @@ pub fn write_page(looked: &LookedAt) -> String {
     }
     if let Some(offer) = &looked.bisect {
         let _ = writeln!(page, "<pre>{}</pre>", safe(&offer.command()));
+    }
+    if !scene.changes.is_empty() {
+        page.push_str(
+            "<h2>Changed lately</h2>\n<p class=\"way\">This shows nothing by itself.</p>\n<ul>\n",
+        );
+        for line in change_lines(scene) {
+            let _ = writeln!(page, "<li>{}</li>", safe(line.trim()));
+        }
+        page.push_str("</ul>\n");
     }
     if !scene.unseen.is_empty() {
         page.push_str("<h2>Not seen</h2>\n<ul>\n");

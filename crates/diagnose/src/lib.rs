@@ -14,6 +14,7 @@ mod html_page;
 mod localise;
 mod observation;
 mod offer;
+mod recent;
 mod rules;
 mod target;
 mod verdict;
@@ -21,7 +22,7 @@ pub mod wire;
 
 pub use act::{
     DaemonHold, DiagnoseQuestion, HoldPlan, HoldReport, HoldStep, LookedAt, hold_and_ask,
-    look_and_diagnose, plan_holds,
+    look_and_diagnose, own_changes, plan_holds,
 };
 pub use chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
 pub use drawing::{draw_chain, hop_state, write_answer};
@@ -34,6 +35,7 @@ pub use observation::{
     StorageFacts, SymptomOutcome,
 };
 pub use offer::{BisectOffer, offer_bisect};
+pub use recent::RecentChange;
 pub use rules::{CAUSE_RULES, CauseCertainty, CauseRule, FaultEffect};
 pub use target::{AskedTarget, AskedUrl, parse_target, suggest_url};
 pub use verdict::{CauseBearing, DiagnosisVerdict, NamedCause, SceneDiagnosis, diagnose_scene};

@@ -6,6 +6,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
+use crate::recent::RecentChange;
+
+/// What stands before the name of a unit, or the number of a process, in the source of a line of systemd's journal.
+pub(crate) const JOURNAL_SOURCE: &str = "journal of ";
 
 /// All that was seen.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -24,6 +28,8 @@ pub struct Scene {
     pub out_of_memory: Vec<String>,
     /// How many attempts to connect were refused in this network while the symptom was shown.
     pub refused_attempts: Option<u64>,
+    /// What changed lately, as far as that was looked for.
+    pub changes: Vec<RecentChange>,
     /// What could not be seen, with the reason.
     pub unseen: Vec<String>,
 }
@@ -91,8 +97,10 @@ pub struct HopFacts {
     pub protocol: HopProtocol,
     /// The program, where one is there or a configuration says which one should be.
     pub program: Option<String>,
-    /// Its systemd unit.
+    /// Its systemd unit; where nothing runs, the one that should be there.
     pub unit: Option<String>,
+    /// The line of a unit by which it should be there.
+    pub unit_line: Option<String>,
     /// Its processes; the first is the one that the others were started by.
     pub processes: Vec<ProcessFacts>,
     /// What is known of the socket that it listens at; none if nothing listens there.
@@ -352,6 +360,7 @@ impl HopFacts {
     pub fn name(&self) -> String {
         self.program
             .clone()
+            .or_else(|| self.unit.clone())
             .unwrap_or_else(|| self.protocol.daemon().to_owned())
     }
 

@@ -674,15 +674,26 @@ fn a_slow_answer_is_no_fault_and_the_deepest_hop_that_fails_is_named() {
 }
 
 #[test]
-fn what_should_listen_is_told_by_the_line_that_names_it() {
+fn what_should_listen_is_told_by_what_starts_it_and_the_line_that_names_it() {
     let mut scene = world(SymptomOutcome::Status(502), 5);
     end(&mut scene, APACHE);
     scene.hops[APACHE].program = None;
     let cause = diagnose_scene(&scene).causes.remove(0);
     assert_eq!(
         cause.next,
-        ["surefoot edit /etc/x.conf   # line 3: proxy_pass"]
+        [
+            "grep -rnsw 8080 /etc/systemd/system /etc/supervisor /etc/init.d   # what starts it",
+            "surefoot edit /etc/x.conf   # if the address is wrong: line 3: proxy_pass"
+        ]
     );
+    scene.hops[APACHE].unit = Some("shop.service".to_owned());
+    scene.hops[APACHE].unit_line = Some("/etc/shop.service:3: PORT=8080".to_owned());
+    let cause = diagnose_scene(&scene).causes.remove(0);
+    assert_eq!(cause.next[1], "systemctl start shop.service");
+    assert_eq!(cause.daemon, "shop.service at 127.0.0.1:8080");
+    let line = cause.evidence.last().map(String::as_str);
+    assert_eq!(line, Some("/etc/shop.service:3: PORT=8080"));
+    scene.hops[APACHE].unit = None;
     scene.hops[APACHE].protocol = HopProtocol::FastCgi;
     scene.hops[APACHE].address = Some(HopAddress::Unix("/run/php/php8.2-fpm.sock".to_owned()));
     let cause = diagnose_scene(&scene).causes.remove(0);

@@ -32,7 +32,7 @@ pub use detail::{
     FrozenGroup, MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
 };
 pub use live::{
-    LiveOptions, ProcessFiles, control_group_members, find_program, processes_using,
+    LiveOptions, ProcessFiles, UnixListener, control_group_members, find_program, processes_using,
     terminal_device, user_name, user_number,
 };
 pub use missing::{FactKind, Missing};

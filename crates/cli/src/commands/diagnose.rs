@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use surefoot_diagnose::{
     DiagnoseError, DiagnoseQuestion, DiagnosisVerdict, HoldError, HoldPlan, LookedAt, hold_and_ask,
-    look_and_diagnose, offer_bisect, plan_holds, suggest_url, write_answer, write_page,
+    look_and_diagnose, offer_bisect, own_changes, plan_holds, suggest_url, write_answer,
+    write_page,
 };
 use surefoot_report::escape;
 
@@ -73,6 +74,9 @@ pub(crate) struct DiagnoseArgs {
     /// With --break: hold daemons, and search a configuration, for so long in all
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = journal::parse_duration, requires = "hold")]
     downtime: u64,
+    /// List what changed within so long: files of the chain, packages, changes by surefoot; 0s for none
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = changes_within)]
+    since: u64,
     #[command(flatten)]
     state: StateDirArgs,
     /// Write the chain and the answer as a page, to a file that is not there yet
@@ -84,6 +88,14 @@ pub(crate) struct DiagnoseArgs {
     /// Print the JSON Schema of what `--format json` writes, and look at nothing
     #[arg(long)]
     schema: bool,
+}
+
+/// A time, or none at all.
+fn changes_within(word: &str) -> Result<u64, String> {
+    match word {
+        "0" | "0s" => Ok(0),
+        _ => journal::parse_duration(word),
+    }
 }
 
 fn method(word: &str) -> Result<String, String> {
@@ -106,6 +118,7 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         data: args.data.clone(),
         test: args.test.clone(),
         now: input::now(),
+        changes_within: args.since,
         random: random(),
     };
     if args.hold && !rustix::process::geteuid().is_root() {
@@ -114,6 +127,11 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         );
     }
     let mut looked = look_and_diagnose(&question).map_err(|error| failure(&error))?;
+    if args.since > 0 {
+        let since = question.now.saturating_sub(args.since);
+        let own = own_changes(&args.state.journal(), since);
+        looked.scene.changes.extend(own);
+    }
     if args.hold {
         hold_daemons(args, &question, &mut looked, output)?;
     }

@@ -154,3 +154,36 @@ break_front() { nginx_http="    server { listen 127.0.0.1:80; location /x { prox
 break_rewrite_loop() { nginx_http="    server { listen 127.0.0.1:80; root $here/www;
         location / { try_files \$uri /index.html; }
         rewrite ^/(.*)\$ /x/\$1 last; }"; echo page > www/index.html; start_nginx; breaks; }
+
+# What files of units, journals and queues show.
+units() { # shop@3001.service, with the database in a file of its own
+    mkdir -p /etc/systemd/system/multi-user.target.wants
+    printf 'DATABASE_URL=mysql://shop:pw@127.0.0.1:3306/shop\nREDIS_URL=redis://127.0.0.1:6379\nUPLOAD_DIR=%s/uploads\n' "$here" > shop.env
+    cat > /etc/systemd/system/shop@.service <<UNIT
+[Unit]
+Description=The shop
+[Service]
+EnvironmentFile=$here/shop.env
+ExecStart=$python $scripts/app.py %i
+[Install]
+WantedBy=multi-user.target
+UNIT
+    ln -s ../shop@.service /etc/systemd/system/multi-user.target.wants/shop@3001.service
+}
+front_of_app() { nginx_http="    server { listen 127.0.0.1:80; location / { proxy_pass http://127.0.0.1:3001; } }"; start_nginx; }
+unit_dead() { units; start_db; start_redis; front_of_app; page; }
+journal_words() { # the application's errors go to a journal that a real systemd-journald keeps
+    mkdir -p /run/systemd/journal /run/log/journal
+    echo 0123456789abcdef0123456789abcdef > machine-id; mount --bind machine-id /etc/machine-id || fail "no /etc/machine-id"
+    /lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 & waits 10 test -S /run/systemd/journal/stdout
+    waits 10 sh -c 'ls /run/log/journal/*/system.journal'
+    start_db; start_redis
+    DATABASE_URL=mysql://shop:no@127.0.0.1:3306/shop REDIS_URL=redis://127.0.0.1:6379 UPLOAD_DIR=$here/uploads \
+        systemd-cat $python "$scripts/app.py" 3001 </dev/null & waits 10 listens 3001
+    front_of_app; page
+}
+fpm_queue() {
+    echo '<?php usleep(20000000);' > www/index.php; fpm_extra='listen.mode = 0666'; start_fpm "$here/php.sock"
+    nginx_http=${php_server/FPM/unix:$here/php.sock}; start_nginx
+    for n in 1 2 3; do curl -s -m 20 -o /dev/null http://127.0.0.1/ & done; sleep 0.5; page
+}

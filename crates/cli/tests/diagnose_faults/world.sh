@@ -8,7 +8,7 @@ fail() { echo "$*" >&2; exit 9; }
 say() { [ -z "${VERBOSE:-}" ] || echo "$*" >&2; }
 ip link set lo up || fail "no loopback"
 mount --make-rprivate /
-for folder in /run /var/log /var/tmp /etc/apache2 /etc/nginx /etc/haproxy; do
+for folder in /run /var/log /var/tmp /etc/apache2 /etc/nginx /etc/haproxy /etc/systemd; do
     mkdir -p $folder && mount -t tmpfs tmpfs $folder || fail "no scratch at $folder"
 done
 mkdir -p /run/php /run/mysqld /run/apache2 /run/lock /var/log/nginx /var/log/apache2 uploads www

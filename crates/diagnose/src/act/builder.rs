@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use surefoot_host::{Host, Process, Socket, SocketKind};
+use surefoot_host::{Host, Process, Socket, SocketKind, UnixListener};
 
 use super::config_place::{ConfigPlace, DEFAULT_PLACES};
 use super::hop_files::{
-    environment, groups, memory_kills, open_files, open_files_limit, read_foreign, seen_by,
-    shares_mounts, storage, unix_listeners, working_folder,
+    groups, memory_kills, open_files, open_files_limit, read_foreign, seen_by, shares_mounts,
+    storage, working_folder,
 };
 use super::log_tail::LogMark;
 use super::names::{KnownNames, is_ours};
-use super::program_files::{language_of, program_files, program_of, script_of};
+use super::program_files::program_of;
+use super::recent_files::WatchedFile;
 use super::samples::SeenConnection;
+use super::units::KnownUnits;
 use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
-use crate::discover::{
-    AskedRequest, WrittenAddress, addresses_in_program, dsn_of_variables, variables_of_text,
-};
+use crate::discover::{AskedRequest, WrittenAddress};
 use crate::observation::{
     ConfigFacts, HopFacts, ListenerFacts, NameFacts, PidFileFacts, ProcessFacts, SocketFile,
 };
@@ -36,18 +36,21 @@ pub(super) struct ChainBuilder<'a> {
     pub(super) unseen: Vec<String>,
     samples: &'a BTreeSet<SeenConnection>,
     names: &'a KnownNames,
-    roots: BTreeMap<usize, BTreeSet<PathBuf>>,
-    unix: BTreeMap<String, u64>,
+    pub(super) units: &'a KnownUnits,
+    /// Files whose time of change tells something.
+    pub(super) watched: BTreeSet<WatchedFile>,
+    pub(super) roots: BTreeMap<usize, BTreeSet<PathBuf>>,
+    unix: Vec<UnixListener>,
     expanded: usize,
 }
 
 /// A target of a hop.
-struct FoundTarget {
-    address: WrittenAddress,
-    protocol: HopProtocol,
-    source: EdgeSource,
-    pool: Option<String>,
-    verifies: bool,
+pub(super) struct FoundTarget {
+    pub(super) address: WrittenAddress,
+    pub(super) protocol: HopProtocol,
+    pub(super) source: EdgeSource,
+    pub(super) pool: Option<String>,
+    pub(super) verifies: bool,
 }
 
 impl<'a> ChainBuilder<'a> {
@@ -56,6 +59,7 @@ impl<'a> ChainBuilder<'a> {
         asked: Option<AskedRequest>,
         samples: &'a BTreeSet<SeenConnection>,
         names: &'a KnownNames,
+        units: &'a KnownUnits,
     ) -> Self {
         Self {
             host,
@@ -67,7 +71,9 @@ impl<'a> ChainBuilder<'a> {
             samples,
             names,
             roots: BTreeMap::new(),
-            unix: unix_listeners(),
+            units,
+            watched: BTreeSet::new(),
+            unix: Host::live_unix_listeners().unwrap_or_default(),
             expanded: 0,
         }
     }
@@ -141,13 +147,13 @@ impl<'a> ChainBuilder<'a> {
     }
 
     fn take_unix_listener(&self, path: &str, hop: &mut HopFacts) -> Vec<u32> {
-        let Some(inode) = self.unix.get(path) else {
+        let Some(found) = self.unix.iter().find(|it| it.path == path) else {
             return Vec::new();
         };
         let seen = rustix::fs::stat(path).ok();
         hop.listener = Some(ListenerFacts {
-            waiting: 0,
-            most: 0,
+            waiting: found.waiting,
+            most: found.most,
             file: seen.map(|seen| SocketFile {
                 uid: seen.st_uid,
                 gid: seen.st_gid,
@@ -156,7 +162,7 @@ impl<'a> ChainBuilder<'a> {
         });
         let processes = self.host.processes.iter().flatten().filter(|it| !it.kernel);
         processes
-            .filter(|process| open_files(process.pid).sockets.contains(inode))
+            .filter(|process| open_files(process.pid).sockets.contains(&found.inode))
             .map(|process| process.pid)
             .collect()
     }
@@ -257,6 +263,9 @@ impl<'a> ChainBuilder<'a> {
             self.take_environment(at, pid, &mut targets, &mut written);
             self.take_program(at, pid, &mut targets);
         }
+        if pid.is_none() || runs_programs {
+            self.take_unit(at, pid, &mut targets);
+        }
         if let Some(folder) = pid.and_then(working_folder)
             && folder != Path::new("/")
         {
@@ -268,7 +277,7 @@ impl<'a> ChainBuilder<'a> {
         }
     }
 
-    fn mark_log(&mut self, at: usize, pid: Option<u32>, path: &Path) {
+    pub(super) fn mark_log(&mut self, at: usize, pid: Option<u32>, path: &Path) {
         let shown = path.display().to_string();
         let is_known = self
             .logs
@@ -318,90 +327,6 @@ impl<'a> ChainBuilder<'a> {
                 && let Some((_, pid)) = held.iter().find(|(inode, _)| *inode == socket.inode)
             {
                 add(SocketAddr::new(peer.0, peer.1), *pid, false);
-            }
-        }
-    }
-
-    fn take_environment(
-        &mut self,
-        at: usize,
-        pid: u32,
-        targets: &mut Vec<FoundTarget>,
-        written: &mut BTreeSet<PathBuf>,
-    ) {
-        let variables = environment(pid);
-        for (name, value) in &variables {
-            let is_place = ["DIR", "PATH", "ROOT", "FOLDER"]
-                .iter()
-                .any(|it| name.ends_with(it));
-            let is_own = value.starts_with('/')
-                && !matches!(name.as_str(), "PATH" | "PWD" | "OLDPWD" | "HOME");
-            if is_place && is_own && seen_by(Some(pid), Path::new(value)).is_dir() {
-                written.insert(PathBuf::from(value));
-            }
-        }
-        let found = dsn_of_variables(&variables).into_iter();
-        targets.extend(found.map(|found| FoundTarget {
-            address: found.address,
-            protocol: found.protocol,
-            source: EdgeSource::Environment {
-                pid,
-                variable: found.variable,
-            },
-            pool: None,
-            verifies: false,
-        }));
-        let mut folders = self.roots.get(&at).cloned().unwrap_or_default();
-        folders.extend(working_folder(pid));
-        for folder in folders {
-            let file = folder.join(".env");
-            let Some(text) = read_foreign(&seen_by(Some(pid), &file)) else {
-                continue;
-            };
-            let found = dsn_of_variables(&variables_of_text(&text)).into_iter();
-            targets.extend(found.map(|found| FoundTarget {
-                address: found.address,
-                protocol: found.protocol,
-                source: EdgeSource::Config {
-                    place: file.display().to_string(),
-                    text: found.variable,
-                },
-                pool: None,
-                verifies: false,
-            }));
-        }
-    }
-
-    /// Addresses in the program that the hop runs.
-    fn take_program(&mut self, at: usize, pid: u32, targets: &mut Vec<FoundTarget>) {
-        let Some(process) = self.host.process(pid) else {
-            return;
-        };
-        let mut folders = self.roots.get(&at).cloned().unwrap_or_default();
-        let language = language_of(&process.name);
-        if let (Some(script), Some(folder)) = (script_of(process), working_folder(pid)) {
-            let script = folder.join(script);
-            folders.extend(script.parent().map(Path::to_owned));
-        }
-        folders.retain(|folder| folder.components().count() > 2);
-        let mut files = Vec::new();
-        for folder in &folders {
-            program_files(&seen_by(Some(pid), folder), language, 0, &mut files);
-        }
-        for file in files {
-            let Some(text) = read_foreign(&file) else {
-                continue;
-            };
-            for named in addresses_in_program(&text) {
-                targets.push(FoundTarget {
-                    address: named.address,
-                    protocol: named.protocol,
-                    source: EdgeSource::Program {
-                        place: format!("{}:{}", file.display(), named.line),
-                    },
-                    pool: None,
-                    verifies: false,
-                });
             }
         }
     }
@@ -502,6 +427,21 @@ impl<'a> ChainBuilder<'a> {
         telling.into_iter().map(HopAddress::Tcp).collect()
     }
 
+    /// Remembers files whose time of change tells something.
+    pub(super) fn watch_files(
+        &mut self,
+        hop: usize,
+        is_program: bool,
+        files: impl IntoIterator<Item = PathBuf>,
+    ) {
+        let files = files.into_iter().map(|path| WatchedFile {
+            hop,
+            is_program,
+            path,
+        });
+        self.watched.extend(files);
+    }
+
     fn note_name(
         &mut self,
         at: usize,
@@ -561,8 +501,8 @@ impl<'a> ChainBuilder<'a> {
             ));
             return;
         }
-        let config = match place.read(self.asked.as_ref()) {
-            Ok(config) => config,
+        let (config, files) = match place.read(self.asked.as_ref()) {
+            Ok(read) => read,
             Err(why) => {
                 self.unseen.push(format!("{}: {why}", place.file.display()));
                 return;
@@ -571,6 +511,7 @@ impl<'a> ChainBuilder<'a> {
         for log in &config.logs {
             self.mark_log(at, pid, &place.based(log));
         }
+        self.watch_files(at, false, files);
         let mut roots: BTreeSet<PathBuf> =
             config.roots.iter().map(|root| place.based(root)).collect();
         roots.retain(|root| root.components().count() > 2);
@@ -658,7 +599,7 @@ impl<'a> ChainBuilder<'a> {
             if !place.file.is_file() {
                 return None;
             }
-            let config = place.read(None).ok()?;
+            let (config, _) = place.read(None).ok()?;
             let has = config.listens.iter().any(|(written, _)| match written {
                 WrittenAddress::Host(host, port) => {
                     *port == address.port()

@@ -135,7 +135,11 @@ impl ConfigPlace {
         self.base.join(path)
     }
 
-    pub(super) fn read(&self, asked: Option<&AskedRequest>) -> Result<DaemonConfig, String> {
+    /// What the configuration says, and its files.
+    pub(super) fn read(
+        &self,
+        asked: Option<&AskedRequest>,
+    ) -> Result<(DaemonConfig, Vec<PathBuf>), String> {
         let lens = match self.program {
             "nginx" => ConfigLens::Nginx,
             "apache2" | "httpd" => ConfigLens::Apache,
@@ -144,11 +148,12 @@ impl ConfigPlace {
         };
         let loaded = load_config(&self.file, Some(lens)).map_err(|error| error.to_string())?;
         let tree: &ConfigTree = &loaded.tree;
-        Ok(match lens {
+        let config = match lens {
             ConfigLens::Nginx => read_nginx(tree, asked),
             ConfigLens::Apache => read_apache(tree, asked),
             ConfigLens::Haproxy => read_haproxy(tree),
             _ => read_php_fpm(tree),
-        })
+        };
+        Ok((config, loaded.paths))
     }
 }

@@ -189,19 +189,3 @@ pub(super) fn memory_kills(pid: u32) -> u64 {
     }
     kills
 }
-
-/// Unix sockets that are listened at: path to number.
-pub(super) fn unix_listeners() -> BTreeMap<String, u64> {
-    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let flags = u32::from_str_radix(words.get(3)?, 16).ok()?;
-            // `__SO_ACCEPTCON`
-            let listens = flags & 0x1_0000 != 0;
-            let path = words.get(7)?;
-            listens.then(|| Some(((*path).to_owned(), words.get(6)?.parse().ok()?)))?
-        })
-        .collect()
-}

@@ -7,17 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use surefoot_host::{Host, LiveOptions, SocketKind};
+use surefoot_host::{Host, LiveOptions, SocketKind, UnixListener};
 
 use super::breaking::HoldReport;
 use super::builder::ChainBuilder;
 use super::front::{ask_page, run_test};
 use super::hop_files::memory_kills;
+use super::journald::take_journald;
 use super::log_tail::{LogMark, out_of_memory};
 use super::names::{KnownNames, is_ours};
 use super::probe::{HttpQuestion, probe_hop};
+use super::recent_files::{WatchedFile, changed_files, changed_packages};
 use super::samples::{SeenConnection, watch};
 use super::threads::awaited_sockets;
+use super::units::KnownUnits;
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::discover::AskedRequest;
 use crate::error::DiagnoseError;
@@ -25,11 +28,15 @@ use crate::observation::{
     ConnectOutcome, HopFacts, ReplyOutcome, Scene, ShownSymptom, SymptomOutcome,
 };
 use crate::offer::{BisectOffer, offer_bisect};
+use crate::recent::RecentChange;
 use crate::target::{AskedTarget, AskedUrl, parse_target};
 use crate::verdict::{SceneDiagnosis, diagnose_scene, suspected_config};
 
-/// The symptom is waited for no longer.
-const SYMPTOM_PATIENCE: Duration = Duration::from_secs(4);
+/// So long after the beginning the symptom is waited for no longer: what follows must fit into five seconds, also
+/// where the machine is busy.
+const SYMPTOM_END: Duration = Duration::from_millis(3900);
+/// And never shorter than this.
+const SYMPTOM_PATIENCE: Duration = Duration::from_secs(3);
 /// After so long the hops are asked, whether the symptom has shown or not.
 const CHAIN_PATIENCE: Duration = Duration::from_millis(1600);
 
@@ -48,6 +55,8 @@ pub struct DiagnoseQuestion {
     pub test: Option<String>,
     /// Seconds since 1970.
     pub now: u64,
+    /// How far back changes are looked for, in seconds; 0 looks for none.
+    pub changes_within: u64,
     /// Random bytes for the first message of TLS.
     pub random: [u8; 32],
 }
@@ -93,9 +102,14 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     });
     let names = KnownNames::default();
     let fronts = fronts_of(&target, &host, &names)?;
-    let marks = mark_logs(&host, &fronts, &names);
+    let units = KnownUnits::default();
+    let marks = mark_logs(&host, &fronts, &names, &units);
     let refused = refused_attempts();
-    let (symptom, samples, host) = show_symptom(question, &fronts, host);
+    let shown_at = micros_now();
+    let patience = SYMPTOM_END
+        .saturating_sub(began.elapsed())
+        .max(SYMPTOM_PATIENCE);
+    let (symptom, samples, host) = show_symptom(question, &fronts, host, patience);
     let refused = refused_attempts()
         .zip(refused)
         .map(|(after, before)| after.saturating_sub(before));
@@ -113,6 +127,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         fronts.first().and_then(|it| it.request.clone()),
         &samples,
         &names,
+        &units,
     );
     for front in &fronts {
         builder.hop_at(front.address.clone(), front.protocol);
@@ -123,6 +138,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     scene.edges = std::mem::take(&mut builder.edges);
     scene.unseen = std::mem::take(&mut builder.unseen);
     let logs = std::mem::take(&mut builder.logs);
+    let watched = std::mem::take(&mut builder.watched);
     unless_told(&host, &mut scene.unseen);
     test_configs(&mut scene.hops);
     probe_all(&mut scene, question, fronts.first());
@@ -147,6 +163,11 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         hop.fresh_memory_kills = now.saturating_sub(before.unwrap_or(now));
     }
     read_logs(&mut scene, &marks.logs, &logs);
+    let unseen = take_journald(&mut scene.hops, shown_at);
+    scene.unseen.extend(unseen);
+    if question.changes_within > 0 {
+        scene.changes = find_changes(&scene, &watched, question);
+    }
     link_by_logs(&mut scene);
     let diagnosis = diagnose_scene(&scene);
     let bisect = suspected_config(&scene, &diagnosis)
@@ -260,10 +281,15 @@ struct BeforeMarks {
 }
 
 /// The chain as far as it is known before the symptom is shown.
-fn mark_logs(host: &Host, fronts: &[AskedFront], names: &KnownNames) -> BeforeMarks {
+fn mark_logs(
+    host: &Host,
+    fronts: &[AskedFront],
+    names: &KnownNames,
+    units: &KnownUnits,
+) -> BeforeMarks {
     let none = BTreeSet::new();
     let request = fronts.first().and_then(|front| front.request.clone());
-    let mut builder = ChainBuilder::new(host, request, &none, names);
+    let mut builder = ChainBuilder::new(host, request, &none, names, units);
     for front in fronts {
         builder.hop_at(front.address.clone(), front.protocol);
     }
@@ -293,6 +319,7 @@ fn show_symptom(
     question: &DiagnoseQuestion,
     fronts: &[AskedFront],
     host: Host,
+    patience: Duration,
 ) -> (ComingSymptom, BTreeSet<SeenConnection>, Host) {
     let Some(front) = fronts.first() else {
         return (ComingSymptom { thread: None }, BTreeSet::new(), host);
@@ -314,7 +341,7 @@ fn show_symptom(
     let (asked, front) = (question.clone(), front.clone());
     let told = std::sync::Arc::clone(&is_over);
     let thread = std::thread::spawn(move || {
-        let shown = ask_once(&asked, &front, SYMPTOM_PATIENCE);
+        let shown = ask_once(&asked, &front, patience);
         told.store(true, Ordering::Release);
         shown
     });
@@ -346,6 +373,30 @@ pub(super) fn ask_once(
         (None, Some(url)) => ask_page(url, &front.address, &http, expect, patience),
         (None, None) => ShownSymptom::default(),
     }
+}
+
+/// Microseconds since 1970, as systemd's journal stamps its entries.
+fn micros_now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+    number(time.tv_sec) * 1_000_000 + number(time.tv_nsec) / 1000
+}
+
+/// What changed of the chain's files and of the packages.
+fn find_changes(
+    scene: &Scene,
+    watched: &BTreeSet<WatchedFile>,
+    question: &DiagnoseQuestion,
+) -> Vec<RecentChange> {
+    let since = question.now.saturating_sub(question.changes_within);
+    let programs = scene.hops.iter().enumerate().filter_map(|(at, hop)| {
+        let name = hop.processes.first().map(|process| &process.name);
+        Some((at, name.or(hop.program.as_ref())?.clone()))
+    });
+    let programs: Vec<(usize, String)> = programs.collect();
+    let mut changes = changed_files(watched, since);
+    changes.extend(changed_packages(since, &programs));
+    changes
 }
 
 /// `AttemptFails` of this network: connections that were refused on the way to being made.
@@ -506,8 +557,9 @@ fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&Aske
     }
     let is_waiting = threads.iter().any(|(_, thread)| !thread.is_finished());
     let sockets = Host::live_sockets().unwrap_or_default();
+    let unix = Host::live_unix_listeners().unwrap_or_default();
     for hop in &mut scene.hops {
-        refresh_queue(hop, &sockets);
+        refresh_queue(hop, &sockets, &unix);
         for process in &mut hop.processes {
             if let Some(state) = state_now(process.pid) {
                 process.state = state;
@@ -525,7 +577,13 @@ fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&Aske
     }
 }
 
-fn refresh_queue(hop: &mut HopFacts, sockets: &[surefoot_host::Socket]) {
+fn refresh_queue(hop: &mut HopFacts, sockets: &[surefoot_host::Socket], unix: &[UnixListener]) {
+    if let (Some(HopAddress::Unix(path)), Some(listener)) = (&hop.address, &mut hop.listener)
+        && let Some(found) = unix.iter().find(|it| it.path == *path)
+    {
+        listener.waiting = found.waiting;
+        listener.most = found.most;
+    }
     let (Some(HopAddress::Tcp(address)), Some(listener)) = (&hop.address, &mut hop.listener) else {
         return;
     };

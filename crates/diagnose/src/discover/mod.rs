@@ -3,9 +3,12 @@
 mod apache;
 mod dsn;
 mod haproxy;
+mod journal;
 mod nginx;
+mod packages;
 mod php_fpm;
 mod program;
+mod systemd;
 
 use surefoot_bisect::{ConfigTree, UnitId};
 
@@ -14,9 +17,12 @@ use crate::chain::HopProtocol;
 pub use apache::read_apache;
 pub use dsn::{DsnTarget, dsn_of_variables, dsn_of_word, variables_of_text};
 pub use haproxy::read_haproxy;
+pub use journal::{JournaldEntry, read_journald_line};
 pub use nginx::read_nginx;
+pub use packages::{PackageChange, PackageLog, read_package_log};
 pub use php_fpm::read_php_fpm;
 pub use program::{NamedAddress, addresses_in_program};
+pub use systemd::{ServiceUnit, UnitValue, UnitVariable, read_unit};
 
 /// A place that a daemon connects to or listens at, as a configuration writes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,7 +12,7 @@ pub(crate) use answer::awaited_store;
 use serde::Serialize;
 
 use crate::chain::{HopAddress, HopProtocol};
-use crate::observation::Scene;
+use crate::observation::{JOURNAL_SOURCE, Scene};
 
 /// How sure a cause is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -159,15 +159,37 @@ fn service_command(scene: &Scene, hop: usize, verb: &str) -> String {
             None => "systemctl list-units --all 'php*-fpm*'".to_owned(),
         };
     }
-    // What should be there is unknown: where it is named is not.
-    if let Some((place, text)) = scene.config_line(hop) {
-        let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
-        return format!("surefoot edit {}   # line {line}: {text}", quote(file));
+    // What should be there is unknown: a line of what starts programs may say it.
+    if let Some(port) = address.and_then(HopAddress::port).filter(|_| facts.is_here) {
+        return format!(
+            "grep -rnsw {port} /etc/systemd/system /etc/supervisor /etc/init.d   # what starts it"
+        );
     }
     match address {
         Some(HopAddress::Unix(path)) => format!("ls -l {}", quote(path)),
         Some(_) => "ss -ltnp   # what listens, and where".to_owned(),
         None => "systemctl --failed".to_owned(),
+    }
+}
+
+/// Where a hop is not what it is named as: the line that names it, to be edited.
+fn edit_command(scene: &Scene, hop: usize) -> Option<String> {
+    let (place, text) = scene.config_line(hop)?;
+    let (file, line) = place.rsplit_once(':').unwrap_or((place, "?"));
+    Some(format!(
+        "surefoot edit {}   # if the address is wrong: line {line}: {text}",
+        quote(file)
+    ))
+}
+
+/// The command that shows the end of a log.
+pub(crate) fn log_command(source: &str, lines: usize) -> String {
+    match source.strip_prefix(JOURNAL_SOURCE) {
+        Some(pid) if pid.chars().all(|letter| letter.is_ascii_digit()) => {
+            format!("journalctl -n {lines} _PID={pid}")
+        }
+        Some(unit) => format!("journalctl -n {lines} -u {}", quote(unit)),
+        None => format!("tail -n {lines} {}", quote(source)),
     }
 }
 

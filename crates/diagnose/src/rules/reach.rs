@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::process::refused;
-use super::{CauseCertainty, RuleMatch, count_waiting, quote, service_command};
+use super::{CauseCertainty, RuleMatch, count_waiting, edit_command, quote, service_command};
 use crate::chain::HopAddress;
 use crate::observation::{ConnectOutcome, HopFacts, Scene};
 
@@ -234,19 +234,26 @@ pub(super) fn not_running(scene: &Scene, hop: usize) -> Option<RuleMatch> {
     if let Some(line) = facts.logs.last() {
         evidence.push(format!("the end of {}: {}", line.file, line.text));
     }
+    evidence.extend(facts.unit_line.clone());
+    let mut next = vec![
+        service_command(scene, hop, "status"),
+        service_command(scene, hop, "start"),
+    ];
+    if facts.program.is_none() && facts.unit.is_none() {
+        next.extend(edit_command(scene, hop));
+    }
     Some(RuleMatch {
         what: match (&facts.program, &facts.address) {
-            (None, Some(address)) => format!(
-                "nothing listens at {address}, where {} is expected",
-                facts.protocol.daemon()
-            ),
+            (None, Some(address)) => {
+                format!(
+                    "nothing listens at {address}, where {} is expected",
+                    facts.name()
+                )
+            }
             _ => format!("{} is not running", facts.title()),
         },
         evidence,
-        next: vec![
-            service_command(scene, hop, "status"),
-            service_command(scene, hop, "start"),
-        ],
+        next,
         ..RuleMatch::default()
     })
 }

@@ -1,7 +1,7 @@
 //! What new lines of logs, and the answer itself, say: a table of the words of well-known daemons.
 
 use super::upstream::is_of_request;
-use super::{CauseCertainty, RuleMatch, quote, service_command};
+use super::{CauseCertainty, RuleMatch, log_command, service_command};
 use crate::chain::HopProtocol;
 use crate::observation::{Scene, SymptomOutcome};
 
@@ -205,7 +205,7 @@ const KNOWN: &[KnownWords] = &[
         &["PHP Fatal error:"],
         Writer,
         "ends the request with an error of the program itself",
-        "tail -n 20 LOG",
+        "LOG",
     ),
     words(
         &["(13: Permission denied)", "open"],
@@ -366,7 +366,7 @@ pub(super) fn fresh_words(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         next[0] = next[0].replace("PID", &process.pid.to_string());
     }
     let file = text.split('"').nth(1).filter(|it| it.starts_with('/'));
-    next[0] = next[0].replace("LOG", &quote(source));
+    next[0] = next[0].replace("LOG", &log_command(source, 20));
     if next[0].contains("FILE") {
         next[0] = match file {
             Some(file) => next[0].replace("FILE", file),

@@ -130,7 +130,7 @@ fn time((tag, text): DerValue<'_>) -> Option<i64> {
 }
 
 /// Days of the Gregorian calendar, years counted from March.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::chain::HopProtocol;
 use crate::observation::ReplyOutcome;
 
+pub(crate) use der::days_since_1970;
 pub use dns::{dns_query, read_dns_addresses, read_dns_reply};
 pub use http::{HttpReply, http_request, read_http};
 pub use tls::{TlsReply, client_hello, read_tls_reply};

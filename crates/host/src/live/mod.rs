@@ -17,6 +17,7 @@ mod settings;
 mod socket;
 mod system_call;
 mod terminals;
+mod unix_queue;
 
 use std::path::Path;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -27,6 +28,7 @@ pub use control_group::control_group_members;
 pub use in_use::{processes_using, terminal_device, user_name, user_number};
 pub use process::ProcessFiles;
 pub use rules::find_program;
+pub use unix_queue::UnixListener;
 
 /// What reading a machine live depends on, beside the machine.
 #[derive(Clone, Debug, Default)]

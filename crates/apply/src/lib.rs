@@ -10,6 +10,7 @@ mod act;
 mod cut;
 mod devices;
 mod error;
+mod foreign;
 mod loader;
 mod login;
 mod risk;

@@ -1,6 +1,6 @@
 //! The ssh connections of a machine, and whether one of them shows that new ones get in. No I/O.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use surefoot_host::{Host, SocketKind};
@@ -83,6 +83,16 @@ impl LoginRecord {
             own: host.session,
             open: find_logins(host),
         }
+    }
+
+    /// The addresses of the clients.
+    pub fn clients(&self) -> Vec<IpAddr> {
+        let open = self.open.iter().map(|login| login.client);
+        let own = self.own.map(|(client, _)| client);
+        own.into_iter()
+            .chain(open)
+            .map(|client| client.ip())
+            .collect()
     }
 
     /// Whether a host's connection, in which a confirmation is typed, shows that new ones get in: it is none

@@ -420,7 +420,7 @@ fn ends_outside_quotes(text: &str, end: char) -> bool {
     text.trim_end().ends_with(end) && text.matches('"').count().is_multiple_of(2)
 }
 
-fn split_outside_quotes(text: &str, at: char) -> Vec<&str> {
+pub(crate) fn split_outside_quotes(text: &str, at: char) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut begin, mut quoted) = (0, false);
     for (index, letter) in text.char_indices() {
@@ -436,7 +436,7 @@ fn split_outside_quotes(text: &str, at: char) -> Vec<&str> {
 }
 
 /// Without `packets 3 bytes 180`, `used 5 bytes`, `expires 59m`.
-fn without_counts(line: &str) -> String {
+pub(crate) fn without_counts(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_number = |at: usize| {

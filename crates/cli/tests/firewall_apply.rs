@@ -230,8 +230,11 @@ firewall rollback
     check(
         &run_script(script),
         &[
-            "replies to what this machine began (IPv4) changes in part (no reason to refuse)",
+            "accepted in part only from now on (no reason to refuse)",
+            "replies to what this machine began (IPv4)\n    but for such as",
             "from 203.0.113.10",
+            "proved for all packets to stay accepted",
+            "no ssh connection is open, so nothing was proved about ssh",
             "ban 0",
         ],
     );
@@ -343,6 +346,49 @@ done
         ],
     );
     assert!(!said.contains("cannot be reversed"), "{said}");
+}
+
+#[test]
+fn what_other_programs_did_meanwhile_is_told_and_their_elements_stay() {
+    let script = format!(
+        r#"{}
+rules > before
+sed 's/table inet f {{/&\n set bad {{ type ipv4_addr; flags interval; }}/' good > new
+firewall apply new --same-session --confirm-within 30s --no-save --no-wait --quiet; echo "ended with $?"
+nft add element inet f bad {{ 203.0.114.66 }}
+nft add rule inet f input tcp dport 9 drop
+firewall rollback; echo "rolled back $?"
+nft list set inet f bad
+rules > now; diff before now
+"$surefoot" changes show --state-dir "$folder/state" | grep -c "dport 9"
+# At a deadline it is told by the next command.
+ipset create own hash:ip
+iptables-nft -A INPUT -m set --match-set own src -j DROP
+printf 'create own hash:ip\nadd own 203.0.113.5\n' > sets
+firewall apply sets --same-session --confirm-within 2s --no-save --no-wait --quiet; echo "sets $?"
+ipset add own 203.0.113.77
+for _ in $(seq 100); do ipset test own 203.0.113.5 2> /dev/null || break; sleep 0.05; done
+ipset save own
+"$surefoot" changes --state-dir "$folder/state"
+"#,
+        BACKENDS[2]
+    );
+    let said = run_script(&script);
+    check(
+        &said,
+        &[
+            "rolled back 0",
+            "other programs changed these rules since they were loaded",
+            "+203.0.114.66",
+            "and nothing else; they changed: + element 203.0.114.66, + tcp dport 9 drop",
+            "dport 9 drop",
+            "203.0.114.66",
+            "sets 0",
+            "add own 203.0.113.77",
+            "was rolled back: other programs changed",
+        ],
+    );
+    assert!(!said.contains("add own 203.0.113.5"), "{said}");
 }
 
 #[test]

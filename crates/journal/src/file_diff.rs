@@ -138,8 +138,10 @@ pub fn content_diff(shown: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> Stri
     if old_text == new_text {
         return format!("content of {shown}: differs in bytes that are no text\n");
     }
+    // What is no path gets a stroke, too: `a/table filter`.
+    let stroke = if shown.starts_with('/') { "" } else { "/" };
     let name = |prefix: &str, bytes: Option<&[u8]>| match bytes {
-        Some(_) => format!("{prefix}{shown}"),
+        Some(_) => format!("{prefix}{stroke}{shown}"),
         None => "/dev/null".to_owned(),
     };
     similar::TextDiff::configure()
@@ -148,4 +150,22 @@ pub fn content_diff(shown: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> Stri
         .unified_diff()
         .header(&name("a", old), &name("b", new))
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_diff_has_a_stroke_before_every_name() {
+        let head = |shown: &str| {
+            let diff = content_diff(shown, Some(b"one\n"), Some(b"two\n"));
+            diff.lines().take(2).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(head("/etc/motd"), "--- a/etc/motd +++ b/etc/motd");
+        assert_eq!(
+            head("table filter"),
+            "--- a/table filter +++ b/table filter"
+        );
+    }
 }

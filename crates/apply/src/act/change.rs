@@ -15,6 +15,7 @@ use surefoot_journal::{
 
 use super::rehearse::Rehearsal;
 use super::tools::{RuleTools, read_state};
+use crate::foreign::{ForeignChanges, carry_elements, foreign_units};
 use crate::login::LoginRecord;
 use crate::steps::steps_to;
 use crate::units::{RuleState, UnitKey};
@@ -214,6 +215,26 @@ impl RulesChange {
         })
     }
 
+    /// The old rules with the elements that other programs changed since, and what they changed; nothing if none
+    /// did.
+    fn merged(
+        &self,
+        before: &RuleState,
+        after: &RuleState,
+        now: &RuleState,
+    ) -> Option<(RuleState, ForeignChanges)> {
+        let missing = self.missing_interfaces();
+        let [before, after, now] = [before, after, now].map(|state| state.with_numbers(&missing));
+        let foreign = foreign_units(&before, &after, &now, &self.keys);
+        let clients = self.logins.clients();
+        let (merged, carried) = carry_elements(&before, &after, &now, (&self.keys, &clients));
+        if foreign.is_empty() && carried.is_empty() {
+            return None;
+        }
+        let diff = self.diff(&after, &now);
+        Some((merged, ForeignChanges { carried, diff }))
+    }
+
     fn diff(&self, from: &RuleState, to: &RuleState) -> String {
         let mut text = String::new();
         for key in &self.keys {
@@ -305,7 +326,22 @@ impl Change for RulesChange {
         }
         self.check_network()?;
         let before = Self::state(room, self.before.as_ref())?;
-        self.go_to(&before, room, LoadDirection::Back)
+        let after = Self::state(room, self.after.as_ref())?;
+        // A listing that fails keeps nothing from being put back.
+        let now = self.now(room).ok();
+        let merged = now
+            .as_ref()
+            .and_then(|now| self.merged(&before, &after, now));
+        let Some((merged, told)) = merged else {
+            return self.go_to(&before, room, LoadDirection::Back);
+        };
+        let is_merged = merged != before && self.go_to(&merged, room, LoadDirection::Forth).is_ok();
+        if !is_merged {
+            self.go_to(&before, room, LoadDirection::Back)?;
+        }
+        room.note_left(format!("changed by other programs since:\n{}", told.diff));
+        room.warn_left(told.in_words(is_merged));
+        Ok(())
     }
 
     fn load(&self, room: &mut EntryRoom<'_>) -> Result<(), JournalError> {

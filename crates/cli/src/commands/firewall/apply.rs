@@ -14,7 +14,7 @@ use surefoot_apply::{
     cut_connections, frame_risks, policy_questions, prove_access, rehearse, rules_in_force,
     tables_added_to, zone_risks,
 };
-use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference};
+use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference, ProofVerdict};
 use surefoot_firewall::{LoadedFrom, LoadedRules};
 use surefoot_host::Interface;
 use surefoot_journal::{
@@ -36,8 +36,8 @@ use crate::progress::Progress;
 ///
 /// The files are loaded in a network of their own first. What the kernel made of them there is asked, for all
 /// packets, whether the ssh connections stay, new ones from the same addresses get in, and loopback and replies
-/// stay accepted, with every sentence of the policy; else nothing is touched, and a packet shows why. Then they
-/// are loaded, read back, and taken back after `--confirm-within`, whatever becomes of this terminal, unless
+/// stay accepted, with every sentence of the policy; else nothing is touched, and a packet shows why. A ban, which
+/// takes a part of the replies only, is shown and not refused. Then they are loaded, read back, and taken back after `--confirm-within`, whatever becomes of this terminal, unless
 /// `surefoot firewall confirm` comes from a new connection. A table or a set that a file does not name stays; an nft
 /// file adds to the tables that it names unless it empties them, as with `nft -f`.
 #[derive(Debug, Args)]
@@ -344,19 +344,12 @@ fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
     output.answer(&planned.difference.text(style, width))?;
     let mut text = String::new();
     for answer in &planned.access {
-        if !matches!(
-            answer.verdict,
-            AccessVerdict::Kept | AccessVerdict::WasNotSo
-        ) {
-            let in_part = if answer.verdict == AccessVerdict::ChangedInPart {
-                " changes in part (no reason to refuse)"
-            } else {
-                ""
-            };
-            let _ = writeln!(text, "\n{}{in_part}:", escape(&answer.about));
+        if matches!(answer.verdict, AccessVerdict::Lost | AccessVerdict::Unsure) {
+            let _ = writeln!(text, "\n{}:", escape(&answer.about));
             text.push_str(&answer.proof.text(style, width));
         }
     }
+    text.push_str(&in_part_text(&planned.access));
     if !planned.cut.is_empty() {
         text.push_str("\nconnections that are open now and would be cut:\n");
         for cut in planned.cut.iter().take(SHOWN_CONNECTIONS) {
@@ -375,7 +368,11 @@ fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
             let _ = writeln!(text, "  and {more} more");
         }
     }
+    text.push_str(&proved_text(&planned.access));
     output.answer(&text)?;
+    if planned.logins.own.is_none() && planned.logins.open.is_empty() {
+        output.complain("note: no ssh connection is open, so nothing was proved about ssh\n");
+    }
     for key in &planned.added {
         output.complain(&format!(
             "note: no file empties {key}: its rules are added behind those that are there; to replace them, put \
@@ -392,6 +389,48 @@ fn show(planned: &PlannedRules, output: &Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What is not accepted for all packets any more, and still for most.
+fn in_part_text(access: &[AccessAnswer]) -> String {
+    let mut text = String::new();
+    let in_part = |answer: &&AccessAnswer| answer.verdict == AccessVerdict::ChangedInPart;
+    for answer in access.iter().filter(in_part) {
+        if text.is_empty() {
+            text.push_str("\naccepted in part only from now on (no reason to refuse):\n");
+        }
+        let _ = writeln!(text, "  {}", escape(&answer.about));
+        if let Some(witness) = &answer.proof.witness {
+            let words = match answer.proof.verdict {
+                ProofVerdict::Fails => "but for such as",
+                _ => "not certain for such as",
+            };
+            let _ = writeln!(text, "    {words} {}", escape(&witness.packet));
+        }
+    }
+    text
+}
+
+/// What was proved.
+fn proved_text(access: &[AccessAnswer]) -> String {
+    let mut text = String::new();
+    let mut told: Vec<&str> = Vec::new();
+    let kept = |answer: &&AccessAnswer| answer.verdict == AccessVerdict::Kept;
+    for answer in access.iter().filter(kept) {
+        let about = match answer.about.as_str() {
+            "the policy" => answer.proof.assertion.as_str(),
+            about => about,
+        };
+        if told.contains(&about) {
+            continue;
+        }
+        if told.is_empty() {
+            text.push_str("\nproved for all packets to stay accepted, or as the policy says:\n");
+        }
+        told.push(about);
+        let _ = writeln!(text, "  {}", escape(about));
+    }
+    text
 }
 
 /// Why the rules are not loaded.

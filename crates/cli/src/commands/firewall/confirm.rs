@@ -38,6 +38,9 @@ pub(crate) struct ConfirmRulesArgs {
 }
 
 /// Put the old rules back now, without waiting for the deadline
+///
+/// What other programs changed in the same tables and sets meanwhile is said. Elements that they added to sets or
+/// took out stay so where the old rules have the same set; their rules do not.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

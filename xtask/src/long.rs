@@ -109,6 +109,8 @@ fn stop_tests() -> Outcome {
         "--test",
         "stopping",
         "--test",
+        "trees",
+        "--test",
         "storm",
         "--",
         "--nocapture",

@@ -2,13 +2,12 @@
 
 mod subject;
 
-use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use subject::{Subject, number_of, runs, send, state, tell_progress, until};
-use surefoot_host::{Host, LiveOptions, ProcessLink};
+use subject::{Subject, send, state, tell_progress, until};
+use surefoot_host::{Host, LiveOptions};
 use surefoot_processes::{
     ProcessEnd, SignalOutcome, StopOptions, StopPlan, StopReport, StopTarget, carry_out,
     gather_stop_plan,
@@ -329,72 +328,6 @@ fn a_trap_runs_since_the_foreground_command_is_stopped_along() {
     let exited = ProcessEnd::Exited { code: 3 };
     assert_eq!(ended(&report, subject.pid), (exited, false));
     assert!(note.exists() && report.ended.len() == 2, "{report:?}");
-}
-
-/// The processes of a tree by the group and session of its root, zombies left out.
-fn alive_in_group(root: u32, known: &BTreeSet<u32>) -> Vec<u32> {
-    let links = ProcessLink::live_all().expect("processes can be read");
-    let alive = links.iter().filter(|link| !matches!(link.state, 'Z' | 'X'));
-    alive
-        .filter(|link| link.group == root || known.contains(&link.pid))
-        .map(|link| link.pid)
-        .collect()
-}
-
-fn stop_tree(kind: &str, count: usize) -> (StopReport, Vec<u32>) {
-    let subject = Subject::start(&[kind, &count.to_string()]);
-    let host = Host::live_processes(&LiveOptions::default());
-    let below = |pid: u32| host.ancestors(pid).contains(&subject.pid);
-    let all = host.processes.iter().flatten().map(|process| process.pid);
-    let known: BTreeSet<u32> = all.filter(|pid| below(*pid)).collect();
-    let report = stop(
-        subject.pid,
-        StopOptions {
-            tree: true,
-            ..QUICK
-        },
-    );
-    let alive = alive_in_group(subject.pid, &known);
-    (report, alive)
-}
-
-/// How long after its grace a tree may take, with room for a machine that is busy with other tests.
-const AFTER_THE_GRACE: Duration = Duration::from_secs(5);
-
-#[test]
-fn a_tree_of_every_kind_of_child_leaves_no_survivor() {
-    let count = number_of("SUREFOOT_STOP_TREE").unwrap_or(200);
-    trees_leave_no_survivor("tree", count, |report| report.ended.len() > count);
-}
-
-#[test]
-fn a_tree_that_forks_on_leaves_no_survivor() {
-    trees_leave_no_survivor("fork-on", 0, |report| !report.ended.is_empty());
-}
-
-/// Stops trees of a kind, and says how long after the grace the last process of each has ended.
-fn trees_leave_no_survivor(kind: &str, count: usize, is_whole: impl Fn(&StopReport) -> bool) {
-    let trees = number_of("SUREFOOT_STOP_TREE").map_or(1, |_| runs());
-    let mut late = Vec::new();
-    for _ in 0..trees {
-        let (report, alive) = stop_tree(kind, count);
-        assert_eq!((report.survivors.len(), alive), (0, Vec::new()));
-        assert!(is_whole(&report), "{} ended", report.ended.len());
-        let last = report.ended.iter().filter_map(|ended| ended.after);
-        let last = Duration::from_secs_f64(last.fold(0.0, f64::max));
-        let after = last.saturating_sub(Duration::from_secs(1));
-        assert!(after < AFTER_THE_GRACE, "{after:?}");
-        late.push((after, report.ended.len()));
-    }
-    late.sort_unstable();
-    let (median, most) = (late[late.len() / 2], late[late.len() - 1]);
-    tell_progress(&format!(
-        "{kind}: {trees} trees, 0 survivors; {} processes, the last ended {} ms after the grace (median), \
-         at most {} ms",
-        median.1,
-        median.0.as_millis(),
-        most.0.as_millis()
-    ));
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::{control_group, read_line, system_call};
 use crate::detail::{
     MountedAt, ProcessDetail, ProcessIdentity, ProcessLink, ThreadState, WaitingCall,
 };
-use crate::process::Process;
 
 /// Variables that supervisors set for the processes that they start. Nothing else is taken from
 /// an environment, which may hold secrets.
@@ -108,43 +107,6 @@ impl ProcessIdentity {
             pid,
             start_ticks: link.start_ticks,
         })
-    }
-}
-
-impl ProcessLink {
-    /// Reads one process of this machine; none if there is none of this number.
-    pub fn live(pid: u32) -> Option<Self> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let mut process = Process::default();
-        super::process::parse_stat(&mut process, &String::from_utf8_lossy(&stat), 0)?;
-        Some(Self {
-            pid,
-            parent: process.parent,
-            group: process.group,
-            session: process.session,
-            state: process.state,
-            start_ticks: process.start_ticks,
-        })
-    }
-
-    /// The wait status of a process that has ended and is not reaped; none if it is not to be seen.
-    pub fn wait_status(identity: &ProcessIdentity) -> Option<i32> {
-        /// `exit_code` of `proc_pid_stat(5)`, counted from the state.
-        const EXIT_CODE: usize = 49;
-        let stat = fs::read(format!("/proc/{}/stat", identity.pid)).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
-        let mut process = Process::default();
-        super::process::parse_stat(&mut process, &stat, 0)?;
-        let ours = process.start_ticks == identity.start_ticks && process.state == 'Z';
-        let fields = stat.rsplit_once(')')?.1;
-        let status = fields.split_whitespace().nth(EXIT_CODE)?.parse().ok()?;
-        ours.then_some(status)
-    }
-
-    /// Reads all processes of this machine.
-    pub fn live_all() -> io::Result<Vec<Self>> {
-        let pids = super::process::pids()?;
-        Ok(pids.into_iter().filter_map(Self::live).collect())
     }
 }
 

@@ -6,6 +6,7 @@
 mod control_group;
 mod detail;
 mod in_use;
+mod link;
 mod netfilter;
 mod netlink;
 mod network;

@@ -117,7 +117,7 @@ impl HeldProcess {
         }
     }
 
-    /// A place in a list to poll.
+    /// A place in a list to poll; it is ready when the process has ended.
     pub(crate) fn poll_place(&self) -> PollFd<'_> {
         PollFd::new(&self.pidfd, PollFlags::IN)
     }

@@ -32,9 +32,9 @@ impl TreeMembers {
         self.held.insert(held.identity().pid, held);
     }
 
-    /// Looks at all processes and gives those that belong to the tree and are new, held.
-    pub(super) fn newcomers(&self, me: u32) -> io::Result<Vec<HeldProcess>> {
-        let links = ProcessLink::live_all()?;
+    /// Gives those of these processes that belong to the tree and are new, held. The living members are
+    /// to be among them.
+    pub(super) fn newcomers(&self, me: u32, links: &[ProcessLink]) -> io::Result<Vec<HeldProcess>> {
         let is_member = |link: &ProcessLink| {
             let held = self.held.get(&link.pid);
             held.is_some_and(|held| held.identity().start_ticks == link.start_ticks)
@@ -50,7 +50,7 @@ impl TreeMembers {
         }
         let lives = |pid: u32| self.held.get(&pid).is_some_and(|held| !held.has_ended());
         let mut found = Vec::new();
-        for link in &links {
+        for link in links {
             if is_member(link) || link.pid == me || link.pid == 1 || matches!(link.state, 'Z' | 'X')
             {
                 continue;

@@ -4,7 +4,11 @@
 //! lives in the modules beside this one.
 
 mod held;
+mod look_times;
 mod membership;
+mod numbers;
+mod report;
+mod restarts;
 mod run;
 mod systemd;
 
@@ -19,7 +23,8 @@ use surefoot_host::{
 use thiserror::Error;
 
 pub use held::ProcessEnd;
-pub use run::{EndedProcess, RestartedProcess, StopReport, StopSurvivor, carry_out};
+pub use report::{EndedProcess, RestartedProcess, StopReport, StopSurvivor};
+pub use run::carry_out;
 
 use crate::explanation::SignalSender;
 use crate::plan::{StopInputs, StopOptions, StopPlan, companions_of, plan_stop};

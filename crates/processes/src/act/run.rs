@@ -4,97 +4,28 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, Timespec, poll};
-use serde::Serialize;
-use surefoot_host::{Host, LiveOptions, ProcessDetail, ProcessIdentity};
+use surefoot_host::{Host, LiveOptions, ProcessDetail, ProcessIdentity, ProcessLink};
 
 use super::held::{HeldProcess, HoldAttempt, ProcessEnd};
+use super::look_times::{LOOK_AGAIN, LookTimes};
 use super::membership::TreeMembers;
+use super::numbers::LastNumber;
+use super::report::{EndedProcess, StopReport, StopSurvivor};
+use super::restarts::watch_for_restarts;
 use super::{StopError, systemd};
-use crate::explanation::{SignalSender, StopExplanation, explain_process};
+use crate::explanation::{SignalSender, explain_process};
 use crate::plan::{StopMember, StopPlan};
 use crate::signal::{CONT, KILL, STOP, TERM};
 
 /// How long processes are waited for after KILL.
 const AFTER_KILL: Duration = Duration::from_secs(2);
 
-/// How often a tree is looked through for new members, and stopped members are resumed.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
 /// From how many processes on ends are taken together, and those of which time.
 const MANY: usize = 32;
 const TOGETHER: Duration = Duration::from_millis(1);
 
-/// How long a parent is watched after the end of its child, and a script that waited for it.
-const AFTER_PARENT: Duration = Duration::from_millis(100);
-const AFTER_SCRIPT: Duration = Duration::from_millis(1500);
-const BETWEEN_GLANCES: Duration = Duration::from_millis(20);
-
 /// How long a tree is made to stand still before KILL, at most.
 const STANDSTILL: Duration = Duration::from_millis(500);
-
-/// How it went.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct StopReport {
-    /// The processes that ended, in the order of their ends.
-    pub ended: Vec<EndedProcess>,
-    /// The processes that did not end.
-    pub survivors: Vec<StopSurvivor>,
-    /// Children of stopped processes that run on.
-    pub left: Vec<ProcessIdentity>,
-    /// Units that systemd has stopped.
-    pub units: Vec<String>,
-    /// Processes that run the same program again, started by the same parent since.
-    pub restarted: Vec<RestartedProcess>,
-}
-
-/// A process that took the place of one that ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RestartedProcess {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-    /// The process that ended.
-    pub instead_of: u32,
-    /// The parent of both.
-    pub by: u32,
-    /// The parent's name.
-    pub by_name: String,
-    /// The command that stops it for good, where one is known.
-    pub proper: Option<String>,
-}
-
-/// A process that ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EndedProcess {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-    /// Whether it was asked for.
-    pub asked: bool,
-    /// Seconds from the first signal to its end; none if it was gone before.
-    pub after: Option<f64>,
-    /// Whether KILL was sent.
-    pub killed: bool,
-    /// How it ended.
-    pub end: ProcessEnd,
-}
-
-/// A process that did not end.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StopSurvivor {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-    /// Whether KILL was sent.
-    pub killed: bool,
-    /// Why it was not signalled to the end, where that is our doing.
-    pub spared: Option<String>,
-    /// Its state now.
-    pub explanation: Option<StopExplanation>,
-}
 
 /// A process on its way.
 struct StoppingProcess {
@@ -106,6 +37,8 @@ struct StoppingProcess {
     deadline: Instant,
     killed: bool,
     spared: Option<String>,
+    /// When it was seen to have ended, from the first signal on.
+    ended: Option<Duration>,
 }
 
 /// Sends what the plan says, waits, and tells how it ended. `tell` hears of each end at once.
@@ -120,6 +53,7 @@ pub fn carry_out(
         begun: Instant::now(),
         going: Vec::new(),
         tree: TreeMembers::default(),
+        last_number: None,
         report: StopReport::default(),
         tell,
     };
@@ -149,6 +83,8 @@ struct StopRun<'a> {
     begun: Instant,
     going: Vec<StoppingProcess>,
     tree: TreeMembers,
+    /// What the kernel had given last when all processes were looked at.
+    last_number: Option<LastNumber>,
     report: StopReport,
     tell: &'a mut dyn FnMut(&EndedProcess),
 }
@@ -178,6 +114,7 @@ impl StopRun<'_> {
                     deadline: self.begun + Duration::from_secs(member.grace),
                     killed: false,
                     spared: None,
+                    ended: None,
                 }),
             }
         }
@@ -237,11 +174,9 @@ impl StopRun<'_> {
         // KILL may have been the first signal; its end takes a moment, too.
         let killed_first = self.going.iter().any(|process| process.killed);
         let mut killed_at = killed_first.then(Instant::now);
-        let mut looked = self.begun;
-        let mut look_took = Duration::ZERO;
+        let mut looks = LookTimes::new(self.begun);
         loop {
             self.collect_ended();
-            let now = Instant::now();
             let waiting = |process: &StoppingProcess| process.spared.is_none();
             if !self.going.iter().any(waiting) {
                 // A member may have forked just before its end.
@@ -250,17 +185,12 @@ impl StopRun<'_> {
                 }
                 return Ok(());
             }
-            // A look that would last past a deadline is left out: the tree stands still for one then.
-            let first_due = self.going.iter().filter(|it| waiting(it) && !it.killed);
-            let is_near = first_due
-                .map(|process| process.deadline)
-                .min()
-                .is_some_and(|first| first.saturating_duration_since(now) < look_took * 2);
-            if self.plan.options.tree && looked.elapsed() >= LOOK_AGAIN && !is_near {
+            // What KILL has reached forks no more: the last look waits for the ends.
+            let first_due = self.first_deadline();
+            if self.plan.options.tree && looks.is_due(first_due) {
                 let begun = Instant::now();
                 self.adopt()?;
-                looked = Instant::now();
-                look_took = begun.elapsed();
+                looks.note(begun);
             }
             let now = Instant::now();
             let due = |process: &StoppingProcess| {
@@ -270,24 +200,29 @@ impl StopRun<'_> {
                 self.kill_due(now)?;
                 killed_at = Some(Instant::now());
             }
-            self.resume_stopped()?;
-            let next = self.next_deadline(killed_at);
-            let Some(next) = next else {
+            if !looks.is_near(first_due) {
+                self.resume_stopped()?;
+            }
+            let Some(next) = self.next_deadline(killed_at) else {
                 return Ok(());
             };
+            let next = looks.last_before(first_due).map_or(next, |at| next.min(at));
             let patience = next.saturating_duration_since(Instant::now());
             self.poll_ends(patience.min(LOOK_AGAIN));
         }
     }
 
+    /// When the first of those that got no KILL is to get it.
+    fn first_deadline(&self) -> Option<Instant> {
+        let open = self.going.iter();
+        let open = open.filter(|it| it.spared.is_none() && !it.killed);
+        open.map(|process| process.deadline).min()
+    }
+
     /// When something is to be done next; none if nothing is left but to give up.
     fn next_deadline(&self, killed_at: Option<Instant>) -> Option<Instant> {
         let now = Instant::now();
-        let open = self
-            .going
-            .iter()
-            .filter(|it| it.spared.is_none() && !it.killed);
-        let first = open.map(|process| process.deadline).min();
+        let first = self.first_deadline();
         let last = killed_at.map(|at| at + AFTER_KILL).filter(|end| *end > now);
         match (first, last) {
             (Some(first), Some(last)) => Some(first.min(last)),
@@ -310,31 +245,63 @@ impl StopRun<'_> {
         }
     }
 
-    /// Takes those that have ended out and tells of them.
+    /// Notes which have ended, and when.
+    fn note_ends(&mut self) {
+        let mut places: Vec<PollFd<'_>> =
+            self.going.iter().map(|it| it.held.poll_place()).collect();
+        if poll(&mut places, Some(&Timespec::default())).is_err() {
+            return;
+        }
+        let ready: Vec<bool> = places
+            .iter()
+            .map(|place| !place.revents().is_empty())
+            .collect();
+        let after = self.begun.elapsed();
+        for (process, ready) in self.going.iter_mut().zip(ready) {
+            if ready && process.ended.is_none() {
+                process.ended = Some(after);
+            }
+        }
+    }
+
+    /// Takes those that have ended out and tells of them. How each ended takes a while to read, so the ends of the
+    /// others are noted meanwhile.
     fn collect_ended(&mut self) {
-        let (ended, going) = std::mem::take(&mut self.going)
-            .into_iter()
-            .partition(|process: &StoppingProcess| process.held.has_ended());
-        self.going = going;
-        let after = self.begun.elapsed().as_secs_f64();
-        let ended: Vec<StoppingProcess> = ended;
-        for process in ended {
-            let ended = EndedProcess {
-                pid: process.held.identity().pid,
-                name: process.name,
-                asked: process.asked,
-                after: Some(after),
-                killed: process.killed,
-                end: process.held.end(),
+        loop {
+            self.note_ends();
+            let mut left = MANY;
+            let mut take = |process: &mut StoppingProcess| {
+                let take = process.ended.is_some() && left > 0;
+                left -= usize::from(take);
+                take
             };
-            (self.tell)(&ended);
-            self.report.ended.push(ended);
+            let ended: Vec<StoppingProcess> = self.going.extract_if(.., |it| take(it)).collect();
+            if ended.is_empty() {
+                return;
+            }
+            for process in ended {
+                let ended = EndedProcess {
+                    pid: process.held.identity().pid,
+                    name: process.name,
+                    asked: process.asked,
+                    after: process.ended.map(|after| after.as_secs_f64()),
+                    killed: process.killed,
+                    end: process.held.end(),
+                };
+                (self.tell)(&ended);
+                self.report.ended.push(ended);
+            }
         }
     }
 
     /// Takes in what the tree has forked since, sends the first signal, gives the number.
     fn adopt(&mut self) -> Result<usize, StopError> {
         let found = self.collect_newcomers()?;
+        self.greet(&found)
+    }
+
+    /// Sends newcomers the first signal.
+    fn greet(&mut self, found: &BTreeSet<u32>) -> Result<usize, StopError> {
         for process in &mut self.going {
             if found.contains(&process.held.identity().pid) {
                 first_signal(process)?;
@@ -345,9 +312,30 @@ impl StopRun<'_> {
 
     /// Takes in what the tree has forked since, without a signal.
     fn collect_newcomers(&mut self) -> Result<BTreeSet<u32>, StopError> {
+        self.last_number = LastNumber::now();
+        let links = ProcessLink::live_all();
+        let links = links.map_err(|source| StopError::Read { pid: 0, source })?;
+        self.take_in(&links)
+    }
+
+    /// Takes in what a tree that stands still has forked before. `members` are the places of its living
+    /// members.
+    fn collect_last(&mut self, members: &[ProcessLink]) -> Result<BTreeSet<u32>, StopError> {
+        let now = LastNumber::now();
+        let given = self.last_number.zip(now);
+        let Some(given) = given.and_then(|(before, now)| before.given_until(&now)) else {
+            return self.collect_newcomers();
+        };
+        self.last_number = now;
+        let given = given.into_iter().filter_map(ProcessLink::live);
+        let links: Vec<ProcessLink> = members.iter().copied().chain(given).collect();
+        self.take_in(&links)
+    }
+
+    fn take_in(&mut self, links: &[ProcessLink]) -> Result<BTreeSet<u32>, StopError> {
         let found = self
             .tree
-            .newcomers(self.me)
+            .newcomers(self.me, links)
             .map_err(|source| StopError::Read { pid: 0, source })?;
         let mut pids = BTreeSet::new();
         for held in found {
@@ -373,6 +361,7 @@ impl StopRun<'_> {
                 deadline: self.begun + Duration::from_secs(latest.unwrap_or(0)),
                 killed: false,
                 spared: None,
+                ended: None,
             });
         }
         Ok(pids)
@@ -403,29 +392,46 @@ impl StopRun<'_> {
     /// Stops the whole tree, so that nothing forks between the look and KILL.
     fn stand_still(&mut self) -> Result<(), StopError> {
         let begun = Instant::now();
+        // What stands still already takes no harm from one more STOP, and a look at each would cost more.
+        let mut moving: Vec<usize> = self.killable().collect();
+        let mut links: Vec<Option<ProcessLink>> = Vec::new();
         loop {
-            let mut moving = 0;
-            for process in self
-                .going
-                .iter()
-                .filter(|it| it.kill && it.spared.is_none())
-            {
-                let state = process.held.link().map_or('X', |link| link.state);
-                if !matches!(state, 'T' | 't' | 'Z' | 'X' | 'D') {
-                    moving += 1;
+            for at in &moving {
+                if let Some(process) = self.going.get(*at) {
                     send(&process.held, STOP)?;
                 }
             }
+            if links.is_empty() {
+                links = self.going.iter().map(|it| it.held.link()).collect();
+            } else {
+                for at in &moving {
+                    if let (Some(process), Some(link)) = (self.going.get(*at), links.get_mut(*at)) {
+                        *link = process.held.link();
+                    }
+                }
+            }
+            moving.retain(|at| links.get(*at).copied().flatten().is_some_and(moves));
             let is_late = begun.elapsed() > STANDSTILL;
-            // A look at all processes counts only when each member stands still.
-            if moving > 0 && !is_late {
+            // What was started counts only when each member stands still.
+            if !moving.is_empty() && !is_late {
                 std::thread::yield_now();
                 continue;
             }
-            if self.adopt()? == 0 || is_late {
+            let members: Vec<ProcessLink> = links.iter().copied().flatten().collect();
+            let found = self.collect_last(&members)?;
+            if self.greet(&found)? == 0 || is_late {
                 return Ok(());
             }
+            moving = self.killable().collect();
+            links.clear();
         }
+    }
+
+    /// The places of those that KILL may be sent to.
+    fn killable(&self) -> impl Iterator<Item = usize> {
+        let all = self.going.iter().enumerate();
+        all.filter(|(_, it)| it.kill && it.spared.is_none())
+            .map(|(at, _)| at)
     }
 
     /// Lets go on what stopped itself meanwhile, so that it can take its signal.
@@ -464,80 +470,14 @@ impl StopRun<'_> {
             .filter(|child| ProcessIdentity::live(child.pid).as_ref() == Some(*child))
             .cloned()
             .collect();
-        self.report.restarted = self.watch_for_restarts();
+        self.report.restarted = watch_for_restarts(self.plan, &self.report, self.me);
         self.report
-    }
-
-    /// Whether systemd starts it again, and was not asked to stop its unit.
-    fn has_keeper(&self, member: &StopMember) -> bool {
-        let is_stopped = |unit: &String| self.plan.units.contains(unit);
-        member.restart.is_some() && !member.unit.as_ref().is_some_and(is_stopped)
-    }
-
-    /// Looks whether a parent starts again what has ended: for a moment, and longer where a script has
-    /// waited for it.
-    fn watch_for_restarts(&self) -> Vec<RestartedProcess> {
-        let ended = |member: &&StopMember| {
-            let mut ended = self.report.ended.iter();
-            ended.any(|it| it.pid == member.identity.pid && it.after.is_some())
-        };
-        let all: BTreeSet<u32> = self.plan.members.iter().map(|it| it.identity.pid).collect();
-        let above = Host::live_processes(&LiveOptions::default()).ancestors(self.me);
-        let watched: Vec<&StopMember> = self
-            .plan
-            .members
-            .iter()
-            .filter(|member| member.asked && (member.parent > 1 || self.has_keeper(member)))
-            .filter(|member| !all.contains(&member.parent) && !above.contains(&member.parent))
-            .filter(ended)
-            .collect();
-        if watched.is_empty() {
-            return Vec::new();
-        }
-        let is_kept = |member: &&StopMember| member.script.is_some() || member.restart.is_some();
-        let patience = if watched.iter().any(is_kept) {
-            AFTER_SCRIPT
-        } else {
-            AFTER_PARENT
-        };
-        let begun = Instant::now();
-        loop {
-            let found = restarted(&watched);
-            if !found.is_empty() || begun.elapsed() >= patience {
-                return found;
-            }
-            std::thread::sleep(BETWEEN_GLANCES);
-        }
     }
 }
 
-/// The processes that have the command line and the parent of one of these, and another number.
-fn restarted(watched: &[&StopMember]) -> Vec<RestartedProcess> {
-    let host = Host::live_processes(&LiveOptions::default());
-    let again = |member: &StopMember| {
-        let same = host.children(member.parent).find(|child| {
-            // A parent forks before the child runs the program: the command line tells.
-            let later = child.start_ticks >= member.identity.start_ticks;
-            later
-                && child.pid != member.identity.pid
-                && child.state != 'Z'
-                && !member.children.iter().any(|it| it.pid == child.pid)
-                && child.command == member.command
-                && !member.siblings.contains(&child.pid)
-        })?;
-        Some(RestartedProcess {
-            pid: same.pid,
-            name: same.name.clone(),
-            instead_of: member.identity.pid,
-            by: member.parent,
-            by_name: host
-                .process(member.parent)
-                .map(|parent| parent.name.clone())
-                .unwrap_or_default(),
-            proper: member.restart.as_ref().map(|it| it.command.clone()),
-        })
-    };
-    watched.iter().filter_map(|member| again(member)).collect()
+/// Whether a process can still fork.
+fn moves(link: ProcessLink) -> bool {
+    !matches!(link.state, 'T' | 't' | 'Z' | 'X' | 'D')
 }
 
 fn hold(identity: &ProcessIdentity) -> Result<HoldAttempt, StopError> {

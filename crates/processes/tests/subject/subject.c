@@ -282,6 +282,28 @@ int main(int count, char **words)
 		setpgid(0, 0);
 		grow(number);
 		ready(getpid());
+	} else if (!strcmp(kind, "deaf-tree")) {
+		setpgid(0, 0);
+		signal(SIGTERM, SIG_IGN);
+		grow(number);
+		ready(getpid());
+	} else if (!strcmp(kind, "scatter")) {
+		/* Forks until its end, each child in a session of its own and deaf to TERM; all have one name. */
+		char name[16];
+		snprintf(name, sizeof name, "scatter%d", getpid());
+		prctl(PR_SET_NAME, name);
+		setpgid(0, 0);
+		signal(SIGTERM, SIG_IGN);
+		ready(getpid());
+		for (;;) {
+			if (fork() == 0) {
+				setsid();
+				alarm(120);
+				for (;;)
+					pause();
+			}
+			usleep(2000);
+		}
 	} else if (!strcmp(kind, "fork-on")) {
 		/* Each generation forks the next one and ends: none lives long. */
 		setpgid(0, 0);

@@ -1004,7 +1004,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__diagnose)
-            opts="-v -q -h -V --expect --method --data --test --break --downtime --since --state-dir --html --format --schema --color --verbose --quiet --help --version"
+            opts="-H -v -q -h -V --expect --method --data --header --resolve --test --break --downtime --since --state-dir --html --format --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1019,6 +1019,18 @@ _surefoot() {
                     return 0
                     ;;
                 --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -619,9 +619,11 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "server" -d 'Serve clients of iperf, iperf3 and surefoot, all at once'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "client" -d 'Measure the way to a server of iperf, iperf3 or surefoot'
 complete -c surefoot -n "__fish_surefoot_using_subcommand throughput; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l expect -d 'A text that a good answer holds' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l expect -d 'A text that a good answer holds; every hop that is asked the same is looked through for it' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l method -d 'The method of the request; one other than GET is sent once, as it may change something' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l data -d 'What is sent with the request' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -s H -l header -d 'A header of the request, such as `Host: shop.example`; repeat it for more' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l resolve -d 'Ask for HOST at this address, whatever the name leads to; repeat it for more' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l test -d 'A command that shows the symptom: 0 is fine, all else is the symptom' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l downtime -d 'With --break: hold daemons, and search a configuration, for so long in all' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand diagnose" -l since -d 'List what changed within so long: files of the chain, packages, changes by surefoot; 0s for none' -r

@@ -45,6 +45,21 @@ pub enum BisectError {
         /// What it wrote.
         said: String,
     },
+    /// The test itself changes a file.
+    #[error(
+        "the test `{command}` changes the configuration: {} had {before} bytes before it ran, and has {after} now",
+        path.display()
+    )]
+    TestChanges {
+        /// The command.
+        command: String,
+        /// The file.
+        path: PathBuf,
+        /// Its length before.
+        before: usize,
+        /// Its length now; 0 if it is gone.
+        after: usize,
+    },
     /// The reload fails before anything is changed.
     #[error("the reload `{command}` fails with the untouched configuration: it {how}")]
     ReloadOfUntouched {
@@ -119,6 +134,10 @@ impl BisectError {
             Self::SyntaxOfUntouched { .. } => {
                 "mend that first, or give another test with --syntax".to_owned()
             }
+            Self::TestChanges { path, .. } => format!(
+                "put {} right by hand, and give a --test that changes nothing; surefoot itself changed nothing",
+                path.display()
+            ),
             Self::ReloadOfUntouched { .. } => {
                 "give a --reload that ends with 0 and starts a daemon that is down; see the daemon's log"
                     .to_owned()

@@ -165,7 +165,7 @@ impl ConfigTree {
                 .to_owned();
             let last = node.span.end.saturating_sub(1).max(node.start);
             let unit = ConfigUnit {
-                goes_with_block: self.files[file].lens.is_address(&node.word),
+                goes_with_block: self.goes_with_block(file, &node.word, parent),
                 file,
                 span: node.span.clone(),
                 line: line_of(lines, node.start),
@@ -186,6 +186,12 @@ impl ConfigTree {
             added.push(id);
         }
         added
+    }
+
+    fn goes_with_block(&self, file: usize, word: &str, parent: Option<UnitId>) -> bool {
+        let lens = self.files[file].lens;
+        let block = parent.map_or("", |parent| &self.unit(parent).word);
+        lens.is_address(word) || lens.is_part_of_block(word, block)
     }
 
     /// A unit.
@@ -277,6 +283,21 @@ impl ConfigTree {
         let unit = self.unit(id);
         let text = &self.files[unit.file].text[unit.span.clone()];
         String::from_utf8_lossy(text).trim().to_owned()
+    }
+
+    /// The head of a block or a statement, as far as it is looked at.
+    pub(crate) fn head_of(&self, id: UnitId, most: usize) -> String {
+        let unit = self.unit(id);
+        let text = &self.files[unit.file].text[unit.span.clone()];
+        let text = &text[..text.len().min(most)];
+        let end = if unit.is_block {
+            text.iter().position(|byte| matches!(byte, b'{' | b'\n'))
+        } else {
+            None
+        };
+        String::from_utf8_lossy(&text[..end.unwrap_or(text.len())])
+            .trim()
+            .to_owned()
     }
 
     /// Where a unit stands: file and line.

@@ -501,10 +501,10 @@ fn of_several_files_that_changed_the_one_is_named() {
     );
 }
 
-/// At how many moments it is killed: `SUREFOOT_BISECT_KILLS`, else a few.
+/// At how many moments it is killed: `SUREFOOT_BISECT_KILLS`, else so many.
 fn kills() -> u32 {
     let wanted = std::env::var("SUREFOOT_BISECT_KILLS").ok();
-    wanted.and_then(|number| number.parse().ok()).unwrap_or(6)
+    wanted.and_then(|number| number.parse().ok()).unwrap_or(60)
 }
 
 fn start(scene: &Scene) -> Child {
@@ -513,8 +513,45 @@ fn start(scene: &Scene) -> Child {
     command.spawn().expect("it starts")
 }
 
+/// Kills a search after so many of its events and a little later; says whether the kill found it running. The file
+/// must then be as it was, and the daemon run with it.
+fn kill_at(scene: &Scene, wanted: u64, pause: Duration, point: u32) -> bool {
+    let events = || fs::metadata(scene.path("events")).map_or(0, |seen| seen.len());
+    let before = scene.state_of_file();
+    let from = events();
+    let mut child = start(scene);
+    let begun = Instant::now();
+    while events() < from + wanted && child.try_wait().expect("a child").is_none() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "point {point} is not reached"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(pause);
+    child.kill().expect("it can be killed");
+    let ended = child.wait().expect("it ends");
+    let killed = Instant::now();
+    loop {
+        let is_back =
+            scene.state_of_file() == before && scene.leftovers().is_empty() && scene.daemon_runs();
+        if is_back {
+            return !ended.success();
+        }
+        assert!(
+            killed.elapsed() < Duration::from_secs(60),
+            "point {point}: {:?} instead of {before:?}, left {:?}, daemon runs: {}",
+            scene.state_of_file(),
+            scene.leftovers(),
+            scene.daemon_runs()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_kill_at_any_moment_leaves_the_file_as_it_was_and_the_daemon_running() {
+    const SCENES: u32 = 6;
     let scene = Scene::new();
     let events = || fs::metadata(scene.path("events")).map_or(0, |seen| seen.len());
     let start_at = events();
@@ -522,44 +559,26 @@ fn a_kill_at_any_moment_leaves_the_file_as_it_was_and_the_daemon_running() {
     assert!(whole.success(), "{whole}");
     // Each command of a search is an event: a kill follows one of them, at once or a little later.
     let length = events() - start_at;
-    let before = scene.state_of_file();
     let points = kills();
-    let mut hit = 0;
-    for point in 0..points {
-        let from = events();
-        let mut child = start(&scene);
-        let wanted = 1 + length * u64::from(point) / u64::from(points);
-        let begun = Instant::now();
-        while events() < from + wanted && child.try_wait().expect("a child").is_none() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "point {point} is not reached"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(u64::from(point % 5) * 6));
-        child.kill().expect("it can be killed");
-        let ended = child.wait().expect("it ends");
-        hit += u32::from(!ended.success());
-        let killed = Instant::now();
-        loop {
-            let is_back = scene.state_of_file() == before
-                && scene.leftovers().is_empty()
-                && scene.daemon_runs();
-            if is_back {
-                break;
-            }
-            assert!(
-                killed.elapsed() < Duration::from_secs(40),
-                "point {point} of {points}: {:?} instead of {before:?}, left {:?}, daemon runs: {}",
-                scene.state_of_file(),
-                scene.leftovers(),
-                scene.daemon_runs()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        println!("killed at point {point}: back after {:?}", killed.elapsed());
-    }
+    let of_scene = |number: u32| {
+        let scene = Scene::new();
+        let points_of = (0..points).filter(|point| point % SCENES == number);
+        let hits = points_of.map(|point| {
+            // The last steps may be fewer where the machine is quick.
+            let wanted = 1 + length * 4 * u64::from(point) / (5 * u64::from(points));
+            let pause = Duration::from_millis(u64::from(point % 5) * 6);
+            u32::from(kill_at(&scene, wanted, pause, point))
+        });
+        hits.sum::<u32>()
+    };
+    let hit: u32 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..SCENES)
+            .map(|number| scope.spawn(move || of_scene(number)))
+            .collect();
+        let ended = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.map(|hits| hits.expect("a scene that holds")).sum()
+    });
+    println!("{hit} of {points} kills found the search running; all came back");
     assert!(
         hit * 10 >= points * 7,
         "{hit} of {points} kills found it running"

@@ -143,7 +143,17 @@ const FAULTS: &[KnownFault] = &[
     fault("upstream_denied", "named", FPM, &["upstream-denied"]),
     fault("slow_query", "unknown", &[], &[]),
     fault("haproxy_503", "unknown", &[], &[]),
-    fault("other_vhost", "unknown", &[], &[]),
+    sample(fault("other_vhost", "named", NGINX, &["virtual-host"])),
+    fault("vhost_order", "named", NGINX, &["virtual-host"]),
+    fault("vhost_asked_by_header", "named", NGINX, &["virtual-host"]),
+    fault("vhost_default_is_meant", "unknown", &[], &[]),
+    fault("stale_cache", "named", NGINX, &["lost-text"]),
+    fault(
+        "old_version_in_pool",
+        "named",
+        &["127.0.0.1:3001"],
+        &["lost-text"],
+    ),
     fault("localhost_names", "healthy", &[], &[]),
     fault(
         "unit_dead",

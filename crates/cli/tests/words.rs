@@ -182,6 +182,7 @@ surefoot() {
     "signals "[0-9n]*) shift 2; set -- signals $$ "$@" ;;
     signals*) ;;
     # A port at which nothing listens stands for those in the examples.
+    diagnose\ http*) shift 2; set -- diagnose http://127.0.0.1:1/ "$@" ;;
     diagnose*) shift 2; set -- diagnose :1 "$@" ;;
     stop*)
         sleep 60 > /dev/null 2>&1 &

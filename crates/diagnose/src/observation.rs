@@ -6,10 +6,14 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::chain::{ChainEdge, EdgeSource, HopAddress, HopProtocol};
+use crate::discover::ServingHost;
 use crate::recent::RecentChange;
 
 /// What stands before the name of a unit, or the number of a process, in the source of a line of systemd's journal.
 pub(crate) const JOURNAL_SOURCE: &str = "journal of ";
+
+/// The code of an answer with a good status that lacks the text that was expected.
+pub(crate) const LACKS_TEXT: &str = "text";
 
 /// All that was seen.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -48,6 +52,9 @@ pub struct ShownSymptom {
     /// The paths that were asked for, where the client was sent on.
     #[serde(skip)]
     pub visited: Vec<String>,
+    /// The options of curl that ask the same way, beside the URL.
+    #[serde(skip)]
+    pub options: String,
 }
 
 /// What came back from the front.
@@ -111,6 +118,8 @@ pub struct HopFacts {
     pub storage: Vec<StorageFacts>,
     /// Its configuration.
     pub config: Option<ConfigFacts>,
+    /// The server block that answers the name that was asked for.
+    pub virtual_host: Option<ServingHost>,
     /// Lines of its logs.
     pub logs: Vec<LogLine>,
     /// The logs that could be read, whether they have lines or not.
@@ -385,6 +394,15 @@ impl HopFacts {
     pub fn is_silent(&self) -> bool {
         self.probe.as_ref().is_some_and(|probe| {
             probe.connect == ConnectOutcome::Connected && probe.reply == ReplyOutcome::Silent
+        })
+    }
+
+    /// Whether it answered the very request with a good status and without the text that was expected.
+    pub fn lacks_text(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| {
+            let is_it = |code: &str| code == LACKS_TEXT;
+            probe.is_replay
+                && matches!(&probe.reply, ReplyOutcome::Complaint { code, .. } if is_it(code))
         })
     }
 

@@ -68,7 +68,7 @@ fn test_of(scene: &Scene, expect: Option<&str>) -> Option<String> {
         ));
     }
     let url = quote(symptom.question.strip_prefix("GET ")?);
-    let fetch = "curl -sk -m 9";
+    let fetch = format!("curl -sk -m 9{}", symptom.options);
     let status = "-o /dev/null -w '%{http_code}'";
     match (&symptom.outcome, expect) {
         (SymptomOutcome::Status(code), None) => Some(format!(

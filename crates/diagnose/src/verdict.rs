@@ -283,6 +283,17 @@ fn nothing_found(scene: &Scene) -> String {
     }
     let all_answer = scene.hops.iter().all(HopFacts::is_good);
     match scene.symptom.outcome {
+        SymptomOutcome::WrongContent if scene.hops.iter().any(HopFacts::lacks_text) => {
+            let lacks = |at: &usize| scene.hops[*at].lacks_text();
+            let deepest = (0..scene.hops.len())
+                .filter(lacks)
+                .find(|at| !scene.behind(*at).iter().any(lacks));
+            format!(
+                "{} is the deepest hop that answers without the text; what it answers depends on data and code that \
+                 surefoot does not judge",
+                deepest.map_or_else(String::new, |at| scene.hops[at].title())
+            )
+        }
         SymptomOutcome::WrongContent if all_answer => {
             "every hop answers; what the answer holds depends on data and code that surefoot does not judge"
                 .to_owned()

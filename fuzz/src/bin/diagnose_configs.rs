@@ -7,7 +7,8 @@
 use libfuzzer_sys::fuzz_target;
 use surefoot_bisect::{ConfigLens, ConfigTree, SourceFile};
 use surefoot_diagnose::discover::{
-    AskedRequest, read_apache, read_haproxy, read_nginx, read_php_fpm,
+    AskedRequest, read_apache, read_haproxy, read_nginx, read_php_fpm, serving_apache,
+    serving_nginx,
 };
 
 fuzz_target!(|text: &[u8]| {
@@ -28,8 +29,13 @@ fuzz_target!(|text: &[u8]| {
         port: 80,
         path: "/x".to_owned(),
     };
-    let _ = read_nginx(&tree(ConfigLens::Nginx), Some(&asked));
-    let _ = read_apache(&tree(ConfigLens::Apache), Some(&asked));
+    let address = ([127, 0, 0, 1], 80).into();
+    let nginx = tree(ConfigLens::Nginx);
+    let serving = serving_nginx(&nginx, &asked.host, address);
+    let _ = read_nginx(&nginx, Some(&asked), serving.as_ref());
+    let apache = tree(ConfigLens::Apache);
+    let serving = serving_apache(&apache, &asked.host, address);
+    let _ = read_apache(&apache, Some(&asked), serving.as_ref());
     let _ = read_haproxy(&tree(ConfigLens::Haproxy));
     let _ = read_php_fpm(&tree(ConfigLens::Ini));
 });

@@ -11,12 +11,15 @@ use std::process::{Command, Stdio};
 
 use surefoot_journal::{Journal, ListedEntry, look_at};
 
+use super::conffiles::{PackageFile, altered, package_files};
 use crate::error::BisectError;
 use crate::lens::ConfigLens;
 use crate::tree::{ConfigTree, SourceFile};
 
 /// No more files are looked at.
 const MOST_FILES: usize = 20_000;
+/// Where `apt` keeps the archives of packages.
+const ARCHIVES: &str = "/var/cache/apt/archives";
 /// A larger file is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
 /// So many entries of the journal are looked at.
@@ -91,15 +94,20 @@ pub fn gather_changes(
     };
     from_journal(journal, since, &mut add);
     from_git(&folder, since, &mut add);
-    from_packages(&folder, &mut add);
+    let status = std::fs::read_to_string("/var/lib/dpkg/status").unwrap_or_default();
+    let altered = altered(package_files(&status, &folder));
+    from_packages(&altered, &mut add);
     from_backups(&walk.files, &mut add);
     let mut unknown = Vec::new();
+    let mut without_original = Vec::new();
     for path in &walk.files {
         if is_backup(path) || !is_recent(path) {
             continue;
         }
         let Some((content, source)) = earlier.remove(path) else {
-            if since.is_some() {
+            if let Some(file) = altered.iter().find(|file| file.path == *path) {
+                without_original.push(format!("{} ({})", path.display(), file.package));
+            } else if since.is_some() {
                 unknown.push(path.display().to_string());
             }
             continue;
@@ -116,16 +124,29 @@ pub fn gather_changes(
             });
         }
     }
-    if !unknown.is_empty() {
-        let count = unknown.len();
-        unknown.truncate(SHOWN);
+    if !without_original.is_empty() {
         gathered.notes.push(format!(
-            "{count} more changed since then, and no earlier content of them is at hand: {}{}",
-            unknown.join(", "),
-            if count > SHOWN { ", …" } else { "" }
+            "{} not as the package brought it, and no original is at hand (`apt-get install -d --reinstall PACKAGE` \
+             brings it): {}",
+            without_original.len(),
+            first_of(without_original)
+        ));
+    }
+    if !unknown.is_empty() {
+        gathered.notes.push(format!(
+            "{} more changed since then, and no earlier content of them is at hand: {}",
+            unknown.len(),
+            first_of(unknown)
         ));
     }
     Ok(gathered)
+}
+
+/// The first few, and a mark where there are more.
+fn first_of(mut names: Vec<String>) -> String {
+    let mark = if names.len() > SHOWN { ", …" } else { "" };
+    names.truncate(SHOWN);
+    format!("{}{mark}", names.join(", "))
 }
 
 impl ChangedFiles {
@@ -283,40 +304,17 @@ fn from_git(folder: &Path, since: Option<i64>, add: &mut AddEarlier<'_>) {
     }
 }
 
-/// Configuration files that are not as their package brought them, if the package's archive is there.
-fn from_packages(folder: &Path, add: &mut AddEarlier<'_>) {
-    let status = std::fs::read_to_string("/var/lib/dpkg/status").unwrap_or_default();
-    for package in status.split("\n\n") {
-        let field = |name: &str| {
-            let mut lines = package.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        let (Some(name), Some(version), Some(architecture)) =
-            (field("Package"), field("Version"), field("Architecture"))
-        else {
+/// The originals of configuration files that are not as their package brought them, if its archive is there.
+fn from_packages(altered: &[PackageFile], add: &mut AddEarlier<'_>) {
+    for file in altered {
+        let archive = format!("{ARCHIVES}/{}", file.archive);
+        let Some(path) = file.path.to_str().filter(|_| Path::new(&archive).is_file()) else {
             continue;
         };
-        let archive = format!(
-            "/var/cache/apt/archives/{name}_{}_{architecture}.deb",
-            version.replace(':', "%3a")
-        );
-        if !Path::new(&archive).is_file() {
-            continue;
-        }
-        let (_, listed) = package.split_once("\nConffiles:\n").unwrap_or_default();
-        for line in listed.lines().take_while(|line| line.starts_with(' ')) {
-            let path = line.split_whitespace().next().unwrap_or_default();
-            if !Path::new(path).starts_with(folder) {
-                continue;
-            }
-            let script = r#"dpkg-deb --fsys-tarfile "$0" | tar -xO ".$1""#;
-            if let Some(content) = output_of("sh", &["-c", script, &archive, path]) {
-                add(
-                    PathBuf::from(path),
-                    content,
-                    format!("package {name} {version}"),
-                );
-            }
+        let script = r#"dpkg-deb --fsys-tarfile "$0" | tar -xO ".$1""#;
+        if let Some(content) = output_of("sh", &["-c", script, &archive, path]) {
+            let source = format!("package {} {}", file.package, file.version);
+            add(file.path.clone(), content, source);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::tree::{ConfigTree, SourceFile, UnitId};
 /// No more files are followed.
 const MOST_FILES: usize = 500;
 /// A larger file is no configuration.
-const LARGEST_FILE: usize = 8 << 20;
+const LARGEST_FILE: u64 = 8 << 20;
 /// Folders whose files belong to packages and are no configuration.
 const NOT_OURS: &[&str] = &["/usr/", "/lib/", "/proc/", "/sys/", "/dev/"];
 
@@ -73,7 +73,12 @@ pub fn load_config(config: &Path, lens: Option<ConfigLens>) -> Result<LoadedConf
     };
     let mut waiting = Vec::new();
     for file in files {
-        waiting.extend(loader.add(&file, lens, None)?);
+        // One file may be there by two links.
+        let real = resolve_target(&file).unwrap_or_else(|_| file.clone());
+        if !loader.seen.contains_key(&real) {
+            refuse_large(&real)?;
+            waiting.extend(loader.add(&file, lens, None)?);
+        }
     }
     // Breadth first: a file that several include is not put below the first of them.
     while !waiting.is_empty() {
@@ -111,12 +116,25 @@ impl ConfigLoader {
                 wanted.extend(files.into_iter().map(|file| (file, unit)));
             }
         }
+        // By which names it is included does not matter.
+        let reals: Vec<PathBuf> = wanted
+            .iter()
+            .map(|(file, _)| resolve_target(file).unwrap_or_else(|_| file.clone()))
+            .collect();
         let mut next = Vec::new();
         for at in 0..wanted.len() {
             let (file, unit) = &wanted[at];
-            let is_shared = wanted.iter().any(|(other, by)| other == file && by != unit);
-            let real = resolve_target(file).unwrap_or_else(|_| file.clone());
-            if self.seen.contains_key(&real) || self.seen.len() >= MOST_FILES {
+            let mut others = wanted.iter().zip(&reals);
+            let is_shared = others.any(|((_, by), real)| *real == reals[at] && by != unit);
+            if self.seen.contains_key(&reals[at]) || self.seen.len() >= MOST_FILES {
+                continue;
+            }
+            if refuse_large(&reals[at]).is_err() {
+                self.seen.insert(reals[at].clone(), usize::MAX);
+                self.loaded.notes.push(format!(
+                    "{} is larger than a configuration, and stays as it is",
+                    reals[at].display()
+                ));
                 continue;
             }
             let lens = self.loaded.tree.files[self.loaded.tree.unit(*unit).file].lens;
@@ -164,9 +182,7 @@ impl ConfigLoader {
                     why: "it is no regular file",
                 })?
         };
-        let is_fixed = is_outside
-            || text.len() > LARGEST_FILE
-            || NOT_OURS.iter().any(|folder| shown.starts_with(folder));
+        let is_fixed = is_outside || NOT_OURS.iter().any(|folder| shown.starts_with(folder));
         let lens = lens.unwrap_or_else(|| ConfigLens::detect(shown, &text));
         self.seen.insert(real.clone(), self.loaded.paths.len());
         let source = SourceFile {
@@ -200,6 +216,19 @@ impl ConfigLoader {
                 self.bases.insert(0, folder);
             }
         }
+    }
+}
+
+/// Refuses what is too large to be a configuration before it is read.
+fn refuse_large(real: &Path) -> Result<(), BisectError> {
+    match std::fs::metadata(real) {
+        Ok(seen) if seen.is_file() && seen.len() > LARGEST_FILE => {
+            Err(BisectError::NoConfiguration {
+                path: real.to_owned(),
+                why: "it is larger than 8 MB",
+            })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod changes;
+mod conffiles;
 mod guard;
 mod intervention;
 mod load;

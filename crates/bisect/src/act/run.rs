@@ -192,6 +192,7 @@ fn bisect_subject(
     let mut progress = BisectProgress::default();
     let (untouched, answer) =
         look_at_untouched(commands, setting.interrupted, &mut progress, watcher)?;
+    refuse_test_that_changes(commands, &loaded, subject.originals)?;
     let mut run = BisectRun {
         said: shown_lines(&answer.output),
         loaded,
@@ -212,6 +213,30 @@ fn bisect_subject(
     }
     run.took = begun.elapsed();
     Ok(run)
+}
+
+/// Refuses a test that changed a file while nothing but it ran: no candidate would be what it seems.
+fn refuse_test_that_changes(
+    commands: &TestCommands,
+    loaded: &LoadedConfig,
+    originals: &[Vec<u8>],
+) -> Result<(), BisectError> {
+    let files = loaded.paths.iter().zip(&loaded.tree.files).zip(originals);
+    for ((path, file), original) in files {
+        if file.is_fixed {
+            continue;
+        }
+        let now = look_at(path)?.content;
+        if now.as_ref() != Some(original) {
+            return Err(BisectError::TestChanges {
+                command: commands.test.clone(),
+                path: path.clone(),
+                before: original.len(),
+                after: now.map_or(0, |now| now.len()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Some lines of what a test wrote.

@@ -43,6 +43,8 @@ pub struct BisectProgress {
     pub rejected: usize,
     /// Runs of the test.
     pub tests: usize,
+    /// Candidates for which the test did not say what it says of the untouched configuration.
+    pub differing: usize,
     /// An estimate of the restarts that are left; unknown once the first one was wrong.
     pub left: Option<usize>,
     /// How long the daemon was reloading, or answered otherwise than it should.
@@ -367,10 +369,12 @@ impl LiveTrial<'_> {
         {
             self.recover()?;
             self.settling.last = None;
+            self.progress.differing += 1;
             return Ok(TestOutcome::Other);
         }
         self.settle_reload()?;
         let outcome = self.judge()?;
+        self.progress.differing += usize::from(outcome != TestOutcome::Symptom);
         self.settling.last = Some(outcome);
         if outcome == TestOutcome::Other {
             self.disturbed_since = Some(Instant::now());

@@ -193,7 +193,8 @@ impl BraceReader<'_> {
     }
 
     fn add_block(&mut self, block: OpenBlock, end: usize, is_whole: bool) {
-        let mut node = self.node(block.start, end);
+        // Of a block only the head tells: what is inside was read already, and may be long.
+        let mut node = self.node_of_head(block.start, end, block.brace);
         node.is_block = is_whole && !block.is_compound;
         if node.is_block {
             let head = String::from_utf8_lossy(
@@ -216,8 +217,13 @@ impl BraceReader<'_> {
     }
 
     fn node(&self, start: usize, end: usize) -> ConfigNode {
+        self.node_of_head(start, end, end)
+    }
+
+    fn node_of_head(&self, start: usize, end: usize, head: usize) -> ConfigNode {
         // The words that count are at its beginning, and it may hold all of the text.
-        let shown = String::from_utf8_lossy(&self.text[start..end.min(start + LONGEST_HEAD)]);
+        let head = head.max(start).min(start + LONGEST_HEAD);
+        let shown = String::from_utf8_lossy(&self.text[start..head]);
         let mut words = split_words(shown.trim_end_matches(';')).into_iter();
         let word = words.next().unwrap_or_default();
         let includes = if word == "include" {
@@ -264,7 +270,7 @@ impl BraceReader<'_> {
         // Never closed: the head is all that is known of it, and what is inside has no place.
         while let Some(block) = self.open.pop() {
             let end = self.text.len();
-            let mut node = self.node(block.start, end);
+            let mut node = self.node_of_head(block.start, end, block.brace);
             node.children = vec![];
             node.includes = vec![];
             self.add(node);

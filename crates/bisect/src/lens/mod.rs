@@ -5,6 +5,7 @@
 //! removes its bytes and no others.
 
 mod apache;
+mod base;
 mod braces;
 mod detect;
 mod lines;
@@ -15,6 +16,8 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Serialize;
+
+pub(crate) use base::base_units;
 
 /// How a configuration is structured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -93,6 +96,15 @@ impl ConfigLens {
 }
 
 impl ConfigLens {
+    /// Whether a block is nothing without this statement: it only goes together with it.
+    pub fn is_part_of_block(self, word: &str, block: &str) -> bool {
+        match (self, block) {
+            (Self::Bind, "zone") => matches!(word, "type" | "file"),
+            (Self::Bind, "channel") => matches!(word, "file" | "syslog" | "stderr" | "null"),
+            _ => false,
+        }
+    }
+
     /// Whether a statement says where the daemon is reached. Without it the daemon takes its default, which may
     /// be in the way of the real address ever after; so it only goes together with its block.
     pub fn is_address(self, word: &str) -> bool {

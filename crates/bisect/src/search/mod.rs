@@ -26,6 +26,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use crate::lens::base_units;
 use crate::tree::{ConfigEdit, ConfigTree, UnitId};
 
 pub use probdd::{ProbDdRun, run_probdd};
@@ -80,6 +81,8 @@ pub struct BisectSearch<'a, O> {
     silent: Vec<Vec<UnitId>>,
     /// Units whose absence makes the symptom even where a cure is made.
     pub makers: BTreeSet<UnitId>,
+    /// What is looked at last, while the others are looked at; then it is empty.
+    deferred: BTreeSet<UnitId>,
     /// How many candidates may be put in force.
     most_restarts: usize,
     random: u64,
@@ -109,6 +112,7 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
             cures: vec![],
             silent: vec![],
             makers: BTreeSet::new(),
+            deferred: base_units(tree),
             most_restarts,
             random: seed | 1,
         }
@@ -133,6 +137,17 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
         if first != TestOutcome::Symptom {
             return Ok(SearchAnswer::not_reproducible(first));
         }
+        let answer = self.search_all()?;
+        if answer.verdict != BisectVerdict::NotSolved || self.deferred.is_empty() {
+            return Ok(answer);
+        }
+        self.deferred.clear();
+        self.silent.clear();
+        self.search_all()
+    }
+
+    /// Searches all that is not deferred.
+    fn search_all(&mut self) -> Result<SearchAnswer, StageEnd<O::Stop>> {
         let roots = self.may_go(self.tree.roots());
         if self.without(roots.clone())? == TestOutcome::Fine
             && let Some(answer) = self.by_prefixes(roots.clone())?
@@ -204,7 +219,7 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
     fn may_go(&self, list: &[UnitId]) -> Vec<UnitId> {
         let mut units = Vec::new();
         for id in list {
-            if self.tree.unit(*id).goes_with_block {
+            if self.tree.unit(*id).goes_with_block || self.deferred.contains(id) {
                 continue;
             }
             if !self.tree.must_stay(*id) {

@@ -29,7 +29,7 @@ impl<O: TestOracle> BisectSearch<'_, O> {
             }
         }
         for block in blocks {
-            if self.tree.must_stay(block) || self.liftable(block).is_empty() {
+            if self.tree.must_stay(block) || self.tree.unit(block).children.is_empty() {
                 continue;
             }
             let edit = ConfigEdit::unwrapping(block);
@@ -43,6 +43,13 @@ impl<O: TestOracle> BisectSearch<'_, O> {
     /// What in a block may stand outside of it.
     fn liftable(&self, block: UnitId) -> Vec<UnitId> {
         let file = self.tree.unit(block).file;
+        // There every line belongs to a section.
+        if matches!(
+            self.tree.files[file].lens,
+            ConfigLens::Haproxy | ConfigLens::Ini
+        ) {
+            return Vec::new();
+        }
         let units = self.tree.unit(block).children.iter().copied();
         let may_move = |id: &UnitId| {
             let unit = self.tree.unit(*id);

@@ -290,6 +290,9 @@ fn failure(error: &BisectError) -> Failure {
         | BisectError::FolderMoved { .. }
         | BisectError::FileGone { .. } => Failure::refused(error.to_string()),
         BisectError::DaemonGone { .. } => Failure::half_done(error.to_string()),
+        BisectError::TestChanges { .. } => {
+            Failure::input(error.to_string()).left("surefoot changed nothing.")
+        }
         _ => Failure::input(error.to_string()),
     };
     let mut next = std::error::Error::source(error);
@@ -425,6 +428,10 @@ fn text(args: &BisectArgs, run: &BisectRun, named: Option<&NamedAnswer>) -> Stri
     }
     if let Some(named) = named {
         answer_text(&mut text, args, named);
+        let is_unmoved = run.progress.differing == 0 && run.progress.restarts > 0;
+        if named.verdict == BisectVerdict::NotSolved && is_unmoved {
+            text.push_str(unmoved_words(args.reload.is_some()));
+        }
     }
     if run.interrupted {
         text.push_str("The search was interrupted.\n");
@@ -436,6 +443,16 @@ fn text(args: &BisectArgs, run: &BisectRun, named: Option<&NamedAnswer>) -> Stri
         cost_text(&mut text, run, args.reload.is_some());
     }
     text
+}
+
+/// What may be the reason if no candidate changed what the test says.
+fn unmoved_words(reloads: bool) -> &'static str {
+    if reloads {
+        "Whatever was left out, the test said the same: the daemon may not read these files, or not follow its reload.\n"
+    } else {
+        "Whatever was left out, the test said the same: nothing reads these files while it runs. If a daemon does, give\n\
+         --reload; if the test is about a daemon that has its files elsewhere, give those.\n"
+    }
 }
 
 fn not_shown(text: &mut String, run: &BisectRun, outcome: TestOutcome) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ Examples:
   sudo surefoot diagnose http://shop.example/
   sudo surefoot diagnose http://127.0.0.1/login --method POST --data 'u=x'
   sudo surefoot diagnose http://127.0.0.1/ --expect 'Welcome'
+  sudo surefoot diagnose https://shop.example/ --resolve shop.example:127.0.0.1
+  sudo surefoot diagnose http://127.0.0.1/ -H 'Host: shop.example'
   sudo surefoot diagnose :5432
   sudo surefoot diagnose nginx.service
   sudo surefoot diagnose :80 --test 'curl -s 127.0.0.1/cart | grep -q Total'
@@ -51,20 +54,28 @@ Exit status:
   0  no symptom and no fault
   1  a cause or a fault is named, or the cause is unknown
   2  bad usage, or the target is not on this machine
-  3  not permitted")]
+  3  not permitted
+  4  with --break: a daemon could not be held; all is as it was
+  5  with --break: a daemon or a file is not as it was before")]
 pub(crate) struct DiagnoseArgs {
     /// A URL, a port as `:PORT`, or a unit or program by name
     #[arg(value_name = "TARGET", required_unless_present = "schema")]
     target: Option<String>,
-    /// A text that a good answer holds
-    #[arg(long, value_name = "TEXT")]
+    /// A text that a good answer holds; every hop that is asked the same is looked through for it
+    #[arg(long, value_name = "TEXT", conflicts_with = "test")]
     expect: Option<String>,
     /// The method of the request; one other than GET is sent once, as it may change something
-    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method)]
+    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method, conflicts_with = "test")]
     method: String,
     /// What is sent with the request
-    #[arg(long, value_name = "DATA")]
+    #[arg(long, value_name = "DATA", conflicts_with = "test")]
     data: Option<String>,
+    /// A header of the request, such as `Host: shop.example`; repeat it for more
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header, conflicts_with = "test")]
+    headers: Vec<(String, String)>,
+    /// Ask for HOST at this address, whatever the name leads to; repeat it for more
+    #[arg(long, value_name = "HOST:ADDRESS", value_parser = resolved)]
+    resolve: Vec<(String, IpAddr)>,
     /// A command that shows the symptom: 0 is fine, all else is the symptom
     #[arg(long, value_name = "COMMAND")]
     test: Option<String>,
@@ -98,6 +109,71 @@ fn changes_within(word: &str) -> Result<u64, String> {
     }
 }
 
+/// A header of a request, without those on which the reading of the answer depends.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| "a header is a name, a colon and a value".to_owned())?;
+    let is_token =
+        |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+    if name.is_empty() || !name.chars().all(is_token) {
+        return Err(format!("`{name}` is no name of a header"));
+    }
+    let value = value.trim();
+    if value
+        .chars()
+        .any(|letter| letter.is_control() && letter != '\t')
+    {
+        return Err("a header is one line".to_owned());
+    }
+    let fixed = [
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "expect",
+        "te",
+        "upgrade",
+    ];
+    if fixed.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!("{name} is set by surefoot itself"));
+    }
+    if name.eq_ignore_ascii_case("host") && value.is_empty() {
+        return Err("Host needs a name".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `HOST:ADDRESS`, or `HOST:PORT:ADDRESS` as curl takes it.
+fn resolved(text: &str) -> Result<(String, IpAddr), String> {
+    let wrong = || format!("`{text}` is not HOST:ADDRESS, such as shop.example:127.0.0.1");
+    let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let address = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>();
+    let found = address(rest).or_else(|error| match rest.split_once(':') {
+        Some((port, rest)) if port.parse::<u16>().is_ok() => address(rest),
+        _ => Err(error),
+    });
+    if host.is_empty() {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), found.map_err(|_| wrong())?))
+}
+
+/// What is said of a request must be about one.
+fn check_request(args: &DiagnoseArgs) -> Result<(), Failure> {
+    let target = args.target.as_deref().unwrap_or_default();
+    let has_request = args.data.is_some() || !args.headers.is_empty() || args.method != "GET";
+    if !target.contains("://") && (has_request || args.expect.is_some()) {
+        return Err(Failure::input(format!(
+            "no page is asked of `{target}`, so that nothing can be sent or expected"
+        ))
+        .hint("give a URL, such as http://127.0.0.1/"));
+    }
+    if args.method == "HEAD" && args.expect.is_some() {
+        return Err(Failure::input("an answer to HEAD has no text (--expect)").hint("ask with GET"));
+    }
+    Ok(())
+}
+
 fn method(word: &str) -> Result<String, String> {
     if !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphabetic()) {
         Ok(word.to_ascii_uppercase())
@@ -111,11 +187,14 @@ pub(super) fn run(args: &DiagnoseArgs, output: &Output) -> Result<Status, Failur
         output.answer(include_str!("diagnose.schema.json"))?;
         return Ok(Status::Clean);
     }
+    check_request(args)?;
     let question = DiagnoseQuestion {
         target: args.target.clone().unwrap_or_default(),
         expect: args.expect.clone(),
         method: args.method.clone(),
         data: args.data.clone(),
+        headers: args.headers.clone(),
+        resolve: args.resolve.clone(),
         test: args.test.clone(),
         now: input::now(),
         changes_within: args.since,
@@ -239,7 +318,7 @@ fn failure(error: &DiagnoseError) -> Failure {
         DiagnoseError::Elsewhere { name, .. } => failure
             .hint("surefoot looks at this machine only: run it there")
             .hint(format!(
-                "if a proxy in front sends requests for {name} here, ask for the address that it uses: http://127.0.0.1/"
+                "if a proxy in front sends requests for {name} here: --resolve {name}:127.0.0.1"
             )),
         DiagnoseError::NoTarget(text) => match suggest_url(text) {
             Some(url) => failure.hint(format!("did you mean {url}?")),
@@ -249,7 +328,9 @@ fn failure(error: &DiagnoseError) -> Failure {
             failure.hint("give --test a command that runs here, with its path")
         }
         DiagnoseError::Scheme(_) => failure.hint("give a port as `:PORT` for other protocols"),
-        DiagnoseError::Unresolved { .. } => failure.hint("`getent ahosts NAME` shows what the name leads to"),
+        DiagnoseError::Unresolved { .. } => {
+            failure.hint("`getent ahosts NAME` shows what the name leads to")
+        }
         DiagnoseError::Sockets(_) => failure.hint("run it with sudo"),
     }
 }

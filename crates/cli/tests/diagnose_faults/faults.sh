@@ -132,6 +132,36 @@ other_vhost() {
     start_nginx; look http://site.test/
 }
 
+vhost_order() { # the pattern of the first virtual host takes the name of the second
+    printf '127.0.0.1 localhost shop.site.test\n' > names; mount --bind names /etc/hosts; start_app 3001
+    apache_pass=; apache_ports=127.0.0.1:80; apache_extra="<VirtualHost *:80>
+ServerName site.test
+ServerAlias *.site.test
+</VirtualHost>
+<VirtualHost *:80>
+ServerName shop.site.test
+ProxyPass / http://127.0.0.1:3001/
+</VirtualHost>"; start_apache; look http://shop.site.test/health
+}
+vhost_asked_by_header() {
+    start_app 3001; nginx_http="    server { listen 127.0.0.1:80 default_server; return 404; }
+    server { listen 127.0.0.2:80; server_name shop.test; location / { proxy_pass http://127.0.0.1:3001; } }"
+    start_nginx; page -H 'Host: shop.test'
+}
+vhost_default_is_meant() { # one block for all names, and what is behind it fails
+    printf '127.0.0.1 localhost site.test\n' > names; mount --bind names /etc/hosts; export BUG=1 QUIET=1; start_app 3001
+    nginx_http="    server { listen 127.0.0.1:80; server_name _; location / { proxy_pass http://127.0.0.1:3001; } }"
+    start_nginx; look http://site.test/
+}
+stale_cache() { # nginx keeps a page that the applications answer otherwise by now
+    nginx_http="    proxy_cache_path $here/cache keys_zone=pages:1m;
+    server { listen 127.0.0.1:80; location / { proxy_pass http://127.0.0.1:8080; proxy_cache pages; proxy_cache_valid 200 1h; } }"
+    start_all; curl -s -o /dev/null -m 5 http://127.0.0.1/; sql "INSERT INTO item VALUES (3)"; page --expect "items: 3"
+}
+old_version_in_pool() {
+    start_db; start_redis; QUERY='SELECT 7' start_app 3001; start_app 3002; start_apache; start_nginx; page --expect "items: 2"
+}
+
 # The cause is unknown until daemons are held, one after another.
 stopped() { grep -qs '^State:.T' /proc/[0-9]*/status; }
 none_stopped() { ! stopped; }

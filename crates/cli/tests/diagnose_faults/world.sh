@@ -66,7 +66,7 @@ ServerName site.test
 PidFile /run/apache2/apache2.pid
 DefaultRuntimeDir /run/apache2
 ErrorLog /var/log/apache2/error.log
-Listen 127.0.0.1:8080
+Listen ${apache_ports:-127.0.0.1:8080}
 $(for module in mpm_event authz_core slotmem_shm proxy proxy_http proxy_balancer lbmethod_byrequests rewrite ${modules:-}; do
     echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"; done)
 User www-data
@@ -80,11 +80,11 @@ ProxyTimeout 8
     BalancerMember http://127.0.0.1:3001 retry=0
     BalancerMember http://127.0.0.1:3002 retry=0
 </Proxy>
-ProxyPass / balancer://apps/
+${apache_pass-ProxyPass / balancer://apps/}
 ${apache_extra:-}
 EOF
     apache2 -d /etc/apache2 -f apache2.conf -k start || fail "apache does not start"
-    waits 10 listens 8080
+    local port=${apache_ports:-127.0.0.1:8080}; waits 10 listens ${port##*:}
 }
 stop_apache() { local pid; pid=$(cat /run/apache2/apache2.pid); kill -TERM "$pid"; waits 10 dead "$pid"; waits 5 silent 8080; }
 nginx_http="    server {

@@ -11,8 +11,9 @@ use surefoot_journal::{ArmRequest, ChangeRequest, JournalEntry, JournalError};
 
 use super::hold::{DaemonHold, HeldProcess, state_and_start};
 use super::hop_files::environment;
-use super::look::{DiagnoseQuestion, LookedAt, ask_once, fronts_of};
+use super::look::{LookedAt, ask_once, fronts_of};
 use super::names::KnownNames;
+use super::question::DiagnoseQuestion;
 use crate::error::HoldError;
 use crate::localise::{HoldConclusion, HoldEffect, HoldSearch, hold_obstacle};
 use crate::observation::{HopFacts, ShownSymptom, SymptomOutcome};
@@ -216,6 +217,7 @@ pub fn hold_and_ask(
     let host = look_at_processes();
     let fronts = fronts_of(
         &parse_target(&question.target)?,
+        question,
         &host,
         &KnownNames::default(),
     )?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use surefoot_host::{Host, Process, Socket, SocketKind, UnixListener};
 
-use super::config_place::{ConfigPlace, DEFAULT_PLACES};
+use super::config_place::{ConfigPlace, DEFAULT_PLACES, ReadConfig};
 use super::hop_files::{
     groups, memory_kills, open_files, open_files_limit, read_foreign, seen_by, shares_mounts,
     storage, working_folder,
@@ -501,7 +501,15 @@ impl<'a> ChainBuilder<'a> {
             ));
             return;
         }
-        let (config, files) = match place.read(self.asked.as_ref()) {
+        let front = match &self.hops[at].address {
+            Some(HopAddress::Tcp(address)) if at == 0 => Some(*address),
+            _ => None,
+        };
+        let ReadConfig {
+            config,
+            serving,
+            files,
+        } = match place.read(self.asked.as_ref(), front) {
             Ok(read) => read,
             Err(why) => {
                 self.unseen.push(format!("{}: {why}", place.file.display()));
@@ -512,6 +520,7 @@ impl<'a> ChainBuilder<'a> {
             self.mark_log(at, pid, &place.based(log));
         }
         self.watch_files(at, false, files);
+        self.hops[at].virtual_host = serving;
         let mut roots: BTreeSet<PathBuf> =
             config.roots.iter().map(|root| place.based(root)).collect();
         roots.retain(|root| root.components().count() > 2);
@@ -599,7 +608,7 @@ impl<'a> ChainBuilder<'a> {
             if !place.file.is_file() {
                 return None;
             }
-            let (config, _) = place.read(None).ok()?;
+            let config = place.read(None, None).ok()?.config;
             let has = config.listens.iter().any(|(written, _)| match written {
                 WrittenAddress::Host(host, port) => {
                     *port == address.port()

@@ -1,5 +1,6 @@
 //! Where a daemon's configuration is: as its command line says, or where packages put it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use surefoot_bisect::{ConfigLens, ConfigTree, load_config};
@@ -7,7 +8,8 @@ use surefoot_host::Process;
 
 use super::hop_files::working_folder;
 use crate::discover::{
-    AskedRequest, DaemonConfig, read_apache, read_haproxy, read_nginx, read_php_fpm,
+    AskedRequest, DaemonConfig, ServingHost, read_apache, read_haproxy, read_nginx, read_php_fpm,
+    serving_apache, serving_nginx,
 };
 use crate::rules::quote;
 
@@ -45,6 +47,14 @@ pub(super) const DEFAULT_PLACES: &[DefaultPlace] = &[
         test: "haproxy -c -f /etc/haproxy/haproxy.cfg",
     },
 ];
+
+/// A configuration as far as it bears on a request.
+pub(super) struct ReadConfig {
+    pub(super) config: DaemonConfig,
+    /// The server block that answers.
+    pub(super) serving: Option<ServingHost>,
+    pub(super) files: Vec<PathBuf>,
+}
 
 /// Where a daemon's configuration is.
 pub(super) struct ConfigPlace {
@@ -135,11 +145,13 @@ impl ConfigPlace {
         self.base.join(path)
     }
 
-    /// What the configuration says, and its files.
+    /// What the configuration says. Of the hop that is asked directly also which server block answers: what others are
+    /// asked for is unknown.
     pub(super) fn read(
         &self,
         asked: Option<&AskedRequest>,
-    ) -> Result<(DaemonConfig, Vec<PathBuf>), String> {
+        front: Option<SocketAddr>,
+    ) -> Result<ReadConfig, String> {
         let lens = match self.program {
             "nginx" => ConfigLens::Nginx,
             "apache2" | "httpd" => ConfigLens::Apache,
@@ -148,12 +160,21 @@ impl ConfigPlace {
         };
         let loaded = load_config(&self.file, Some(lens)).map_err(|error| error.to_string())?;
         let tree: &ConfigTree = &loaded.tree;
+        let serving = match (lens, asked, front) {
+            (ConfigLens::Nginx, Some(asked), Some(at)) => serving_nginx(tree, &asked.host, at),
+            (ConfigLens::Apache, Some(asked), Some(at)) => serving_apache(tree, &asked.host, at),
+            _ => None,
+        };
         let config = match lens {
-            ConfigLens::Nginx => read_nginx(tree, asked),
-            ConfigLens::Apache => read_apache(tree, asked),
+            ConfigLens::Nginx => read_nginx(tree, asked, serving.as_ref()),
+            ConfigLens::Apache => read_apache(tree, asked, serving.as_ref()),
             ConfigLens::Haproxy => read_haproxy(tree),
             _ => read_php_fpm(tree),
         };
-        Ok((config, loaded.paths))
+        Ok(ReadConfig {
+            config,
+            serving,
+            files: loaded.paths,
+        })
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::probe::{HttpQuestion, PageReply, ask_http, is_broken_off};
 use crate::chain::HopAddress;
 use crate::observation::{ConnectOutcome, ReplyOutcome, ShownSymptom, SymptomOutcome};
+use crate::rules::quote;
 use crate::target::AskedUrl;
 use crate::wire::read_http;
 
@@ -31,13 +32,20 @@ pub(super) fn ask_page(
     expect: Option<&str>,
     patience: Duration,
 ) -> ShownSymptom {
-    follow(url, question, expect, patience, |question, left| {
-        if url.is_https {
-            fetch_with_curl(url, address, question, left)
-        } else {
-            fetch_page(address, question, left)
-        }
-    })
+    follow(
+        url,
+        address,
+        question,
+        expect,
+        patience,
+        |question, left| {
+            if url.is_https {
+                fetch_with_curl(url, address, question, left)
+            } else {
+                fetch_page(address, question, left)
+            }
+        },
+    )
 }
 
 fn fetch_page(address: &HopAddress, question: &HttpQuestion, patience: Duration) -> FetchedPage {
@@ -58,6 +66,7 @@ fn fetch_page(address: &HopAddress, question: &HttpQuestion, patience: Duration)
 /// Asks, and goes where the answer sends the client, on the same server.
 fn follow(
     url: &AskedUrl,
+    address: &HopAddress,
     question: &HttpQuestion,
     expect: Option<&str>,
     patience: Duration,
@@ -67,6 +76,7 @@ fn follow(
     let mut question = question.clone();
     let mut shown = ShownSymptom {
         question: format!("{} {}", question.method, url.text()),
+        options: curl_options(url, address, &question),
         ..ShownSymptom::default()
     };
     let mut visited = vec![question.path.clone()];
@@ -133,6 +143,26 @@ fn judge_page(page: &PageReply, body: &str, expect: Option<&str>) -> SymptomOutc
     }
 }
 
+/// What curl needs to ask the same way, beside the URL.
+fn curl_options(url: &AskedUrl, address: &HopAddress, question: &HttpQuestion) -> String {
+    let mut options = String::new();
+    let mut add = |text: String| {
+        options.push_str(" -H ");
+        options.push_str(&quote(&text));
+    };
+    if question.host != url.authority() {
+        add(format!("Host: {}", question.host));
+    }
+    for (name, value) in &question.headers {
+        add(format!("{name}: {value}"));
+    }
+    if let (HopAddress::Tcp(at), true) = (address, question.is_resolved) {
+        options.push_str(" --connect-to ");
+        options.push_str(&quote(&format!("::{}:{}", bracketed(at.ip()), at.port())));
+    }
+    options
+}
+
 /// The path of a location on the same server.
 fn same_server(url: &AskedUrl, location: &str) -> Option<String> {
     if location.starts_with('/') && !location.starts_with("//") {
@@ -174,6 +204,17 @@ fn fetch_with_curl(
             "--connect-to",
             &format!("::{}:{}", bracketed(at.ip()), at.port()),
         ]);
+    }
+    for (name, value) in &question.headers {
+        // curl takes an empty value for no header at all, unless it ends with `;`.
+        let header = match value.as_str() {
+            "" => format!("{name};"),
+            _ => format!("{name}: {value}"),
+        };
+        command.args(["-H", &header]);
+    }
+    if question.host != url.authority() {
+        command.args(["-H", &format!("Host: {}", question.host)]);
     }
     if !question.body.is_empty() {
         // `--data-raw` takes an `@` as a letter.

@@ -7,19 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use surefoot_host::{Host, LiveOptions, SocketKind, UnixListener};
+use surefoot_host::{Host, LiveOptions, SocketKind};
 
 use super::breaking::HoldReport;
 use super::builder::ChainBuilder;
 use super::front::{ask_page, run_test};
 use super::hop_files::memory_kills;
+use super::hop_states::probe_all;
 use super::journald::take_journald;
 use super::log_tail::{LogMark, out_of_memory};
 use super::names::{KnownNames, is_ours};
-use super::probe::{HttpQuestion, probe_hop};
+use super::probe::HttpQuestion;
+use super::question::DiagnoseQuestion;
 use super::recent_files::{WatchedFile, changed_files, changed_packages};
 use super::samples::{SeenConnection, watch};
-use super::threads::awaited_sockets;
 use super::units::KnownUnits;
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::discover::AskedRequest;
@@ -39,27 +40,6 @@ const SYMPTOM_END: Duration = Duration::from_millis(3900);
 const SYMPTOM_PATIENCE: Duration = Duration::from_secs(3);
 /// After so long the hops are asked, whether the symptom has shown or not.
 const CHAIN_PATIENCE: Duration = Duration::from_millis(1600);
-
-/// What is asked, and what the answer depends on beside the machine.
-#[derive(Clone, Debug, Default)]
-pub struct DiagnoseQuestion {
-    /// A URL, `:PORT`, or the name of a unit or program.
-    pub target: String,
-    /// A text that a good answer holds.
-    pub expect: Option<String>,
-    /// The method of the request.
-    pub method: String,
-    /// What is sent with it.
-    pub data: Option<String>,
-    /// A command whose exit status tells whether the symptom is there.
-    pub test: Option<String>,
-    /// Seconds since 1970.
-    pub now: u64,
-    /// How far back changes are looked for, in seconds; 0 looks for none.
-    pub changes_within: u64,
-    /// Random bytes for the first message of TLS.
-    pub random: [u8; 32],
-}
 
 /// What was seen, and the answer.
 #[derive(Clone, Debug, Serialize)]
@@ -101,7 +81,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
         keep_secrets: false,
     });
     let names = KnownNames::default();
-    let fronts = fronts_of(&target, &host, &names)?;
+    let fronts = fronts_of(&target, question, &host, &names)?;
     let units = KnownUnits::default();
     let marks = mark_logs(&host, &fronts, &names, &units);
     let refused = refused_attempts();
@@ -185,12 +165,14 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
 
 pub(super) fn fronts_of(
     target: &AskedTarget,
+    question: &DiagnoseQuestion,
     host: &Host,
     names: &KnownNames,
 ) -> Result<Vec<AskedFront>, DiagnoseError> {
     match target {
         AskedTarget::Url(url) => {
-            let addresses = match url.address() {
+            let given = question.resolved(&url.host);
+            let addresses = match given.or(url.address()) {
                 Some(address) => vec![address],
                 None => {
                     names
@@ -217,7 +199,7 @@ pub(super) fn fronts_of(
                     HopProtocol::Http
                 },
                 request: Some(AskedRequest {
-                    host: url.host.clone(),
+                    host: question.asked_host(&url.host),
                     port: url.port,
                     path: url.path.split('?').next().unwrap_or("/").to_owned(),
                 }),
@@ -430,13 +412,19 @@ fn outcome_of_fronts(scene: &Scene) -> SymptomOutcome {
     shown.into_iter().next().unwrap_or_default()
 }
 
-fn http_question(question: &DiagnoseQuestion, front: &AskedFront) -> HttpQuestion {
+pub(super) fn http_question(question: &DiagnoseQuestion, front: &AskedFront) -> HttpQuestion {
     let url = front.url.as_ref();
     HttpQuestion {
         method: question.method.clone(),
         path: url.map_or_else(|| "/".to_owned(), |url| url.path.clone()),
-        host: url.map_or_else(|| "localhost".to_owned(), AskedUrl::authority),
+        host: question
+            .host_header()
+            .or(url.map(AskedUrl::authority))
+            .unwrap_or_else(|| "localhost".to_owned()),
+        headers: question.other_headers(),
         body: question.data.clone().unwrap_or_default().into_bytes(),
+        expect: question.expect.clone(),
+        is_resolved: url.is_some_and(|url| question.resolved(&url.host).is_some()),
         is_replay: url.is_some(),
     }
 }
@@ -515,137 +503,6 @@ fn test_configs(hops: &mut [HopFacts]) {
             config.complaint = Some(complaint.trim().chars().take(300).collect());
         }
     }
-}
-
-/// Asks every hop at once; then looks at queues, states and threads while the answers are awaited.
-fn probe_all(scene: &mut Scene, question: &DiagnoseQuestion, front: Option<&AskedFront>) {
-    let http = match front {
-        Some(front) => http_question(question, front),
-        None => HttpQuestion::default(),
-    };
-    // A request that may change something is sent once, by the user's wish; not to each hop.
-    let http = if matches!(http.method.as_str(), "GET" | "HEAD") {
-        http
-    } else {
-        HttpQuestion {
-            method: "GET".to_owned(),
-            body: Vec::new(),
-            is_replay: false,
-            ..http
-        }
-    };
-    let began = Instant::now();
-    let fronts = scene.front_count();
-    let threads: Vec<_> = scene
-        .hops
-        .iter()
-        .enumerate()
-        .filter_map(|(at, hop)| {
-            let address = hop.address.clone()?;
-            let (protocol, http, random) = (hop.protocol, http.clone(), question.random);
-            // What nothing is known of, but that it is used like a web server's backend, is asked as one.
-            let is_web = protocol == HopProtocol::Tcp && at < fronts && question.test.is_none();
-            let protocol = if is_web { HopProtocol::Http } else { protocol };
-            let thread = std::thread::spawn(move || probe_hop(&address, protocol, &http, random));
-            Some((at, thread))
-        })
-        .collect();
-    while began.elapsed() < Duration::from_millis(1200)
-        && threads.iter().any(|(_, thread)| !thread.is_finished())
-    {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let is_waiting = threads.iter().any(|(_, thread)| !thread.is_finished());
-    let sockets = Host::live_sockets().unwrap_or_default();
-    let unix = Host::live_unix_listeners().unwrap_or_default();
-    for hop in &mut scene.hops {
-        refresh_queue(hop, &sockets, &unix);
-        for process in &mut hop.processes {
-            if let Some(state) = state_now(process.pid) {
-                process.state = state;
-            }
-            process.is_frozen = is_frozen(process.pid);
-            if is_waiting {
-                process.waits_for = awaited_peers(process.pid, &sockets);
-            }
-        }
-    }
-    for (at, thread) in threads {
-        if let (Ok(facts), Some(hop)) = (thread.join(), scene.hops.get_mut(at)) {
-            hop.probe = Some(facts);
-        }
-    }
-}
-
-fn refresh_queue(hop: &mut HopFacts, sockets: &[surefoot_host::Socket], unix: &[UnixListener]) {
-    if let (Some(HopAddress::Unix(path)), Some(listener)) = (&hop.address, &mut hop.listener)
-        && let Some(found) = unix.iter().find(|it| it.path == *path)
-    {
-        listener.waiting = found.waiting;
-        listener.most = found.most;
-    }
-    let (Some(HopAddress::Tcp(address)), Some(listener)) = (&hop.address, &mut hop.listener) else {
-        return;
-    };
-    let same = sockets.iter().filter(|socket| {
-        socket.kind == SocketKind::Tcp && socket.state == 10 && socket.port == address.port()
-    });
-    let mut fitting = same.filter(|socket| {
-        socket
-            .local
-            .is_some_and(|local| local.is_unspecified() || local == address.ip())
-    });
-    if let Some(socket) = fitting.next() {
-        listener.waiting = socket.receive_queue;
-        listener.most = socket.send_queue;
-    }
-}
-
-/// The state of a process, from `/proc/PID/stat`.
-fn state_now(pid: u32) -> Option<char> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(')')?.1.trim_start().chars().next()
-}
-
-/// Whether a control group's freezer holds a process.
-fn is_frozen(pid: u32) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    text.lines().any(|line| {
-        let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(kind), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
-            return false;
-        };
-        let (file, word) = match kind {
-            "" => (format!("/sys/fs/cgroup{path}/cgroup.events"), "frozen 1"),
-            "freezer" => (
-                format!("/sys/fs/cgroup/freezer{path}/freezer.state"),
-                "FROZEN",
-            ),
-            _ => return false,
-        };
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.lines().any(|line| line == word)
-    })
-}
-
-/// The peers that the threads of a process wait for.
-fn awaited_peers(pid: u32, sockets: &[surefoot_host::Socket]) -> Vec<HopAddress> {
-    let awaited = awaited_sockets(pid);
-    let mut found: Vec<HopAddress> = sockets
-        .iter()
-        .filter(|socket| socket.kind == SocketKind::Tcp && awaited.contains(&socket.inode))
-        .filter(|socket| {
-            // A connection that it accepted waits for a client.
-            !sockets
-                .iter()
-                .any(|other| other.state == 10 && other.port == socket.port)
-        })
-        .filter_map(|socket| socket.peer)
-        .map(|(ip, port)| HopAddress::Tcp(SocketAddr::new(ip, port)).reachable())
-        .collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 /// Reads what was written meanwhile, and the ends of the logs of what is down.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::chain::{HopAddress, HopProtocol};
-use crate::observation::{CertificateFacts, ConnectOutcome, ProbeFacts, ReplyOutcome};
+use crate::observation::{CertificateFacts, ConnectOutcome, LACKS_TEXT, ProbeFacts, ReplyOutcome};
 use crate::wire::{
     HttpReply, ReadReply, TlsReply, client_hello, dns_query, http_request, opening, read_dns_reply,
     read_http, read_reply, read_tls_reply,
@@ -19,6 +19,8 @@ use crate::wire::{
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// No more of an answer is read.
 const LONGEST_ANSWER: usize = 64 << 10;
+/// So much of a body is looked through for a text.
+const LONG_BODY: usize = 1 << 20;
 /// So much of a body tells what a hop's answer is.
 pub(super) const SHORT_BODY: usize = 16 << 10;
 
@@ -28,7 +30,13 @@ pub(super) struct HttpQuestion {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) host: String,
+    /// Other headers.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    /// A text that a good answer holds.
+    pub(super) expect: Option<String>,
+    /// Whether the address is one that was given, and not the one that the name leads to.
+    pub(super) is_resolved: bool,
     /// Whether it is the very request that shows the symptom.
     pub(super) is_replay: bool,
 }
@@ -189,6 +197,7 @@ pub(super) fn ask_http(
         &question.method,
         &question.path,
         &question.host,
+        &question.headers,
         &question.body,
     );
     let is_bodyless = question.method == "HEAD";
@@ -328,7 +337,12 @@ fn probe_protocol(
             ask_dns(*address)
         }
         (HopProtocol::Http, _) => {
-            let (connect, page) = ask_http(address, question, DEADLINE, SHORT_BODY);
+            let most = if question.expect.is_some() {
+                LONG_BODY
+            } else {
+                SHORT_BODY
+            };
+            let (connect, page) = ask_http(address, question, DEADLINE, most);
             ProbeFacts {
                 connect,
                 reply: match page {
@@ -336,7 +350,8 @@ fn probe_protocol(
                         code: "cut".to_owned(),
                         text: format!("{}, and does not finish its answer", page.reply.status),
                     },
-                    Ok(page) => judge_http(&page.reply),
+                    Ok(page) => judge_content(&page, question.expect.as_deref())
+                        .unwrap_or_else(|| judge_http(&page.reply)),
                     Err(outcome) => outcome,
                 },
                 is_replay: question.is_replay,
@@ -410,6 +425,18 @@ pub(super) fn is_broken_off(page: &PageReply) -> bool {
     !page.reply.is_whole
         && !page.is_cut
         && (!page.reply.ends_with_connection || page.still_for > 500)
+}
+
+/// Whether a whole answer with a good status lacks the text that a good one holds.
+fn judge_content(page: &PageReply, expect: Option<&str>) -> Option<ReplyOutcome> {
+    let reply = &page.reply;
+    let lacks = !String::from_utf8_lossy(&reply.body).contains(expect?);
+    // Another status is an answer of its own, and a redirection has no text.
+    let is_page = (200..300).contains(&reply.status) && reply.is_whole && !page.is_cut;
+    (lacks && is_page).then(|| ReplyOutcome::Complaint {
+        code: LACKS_TEXT.to_owned(),
+        text: format!("{} without the text that was expected", reply.status),
+    })
 }
 
 /// Whether a status is that of a failure.

@@ -4,10 +4,26 @@ use std::collections::HashMap;
 
 use surefoot_bisect::{ConfigTree, UnitId};
 
-use super::{AskedRequest, DaemonConfig, ForwardTarget, WrittenAddress, around, line_of, words_of};
+use super::{
+    AskedRequest, DaemonConfig, ForwardTarget, ServingHost, WrittenAddress, around, line_of,
+    words_of,
+};
 
-/// Reads the configuration; a `ProxyPass` for another path than the one that is asked for is left out.
-pub fn read_apache(tree: &ConfigTree, asked: Option<&AskedRequest>) -> DaemonConfig {
+/// Reads the configuration; a `ProxyPass` for another path than the one that is asked for, or of another virtual host
+/// than the one that is known to answer, is left out.
+pub fn read_apache(
+    tree: &ConfigTree,
+    asked: Option<&AskedRequest>,
+    serving: Option<&ServingHost>,
+) -> DaemonConfig {
+    let is_of_another = |id| {
+        let serving = serving.and_then(|serving| serving.block);
+        serving.is_some_and(|serving| {
+            around(tree, id).into_iter().any(|block| {
+                block != serving && tree.unit(block).word.eq_ignore_ascii_case("virtualhost")
+            })
+        })
+    };
     let mut config = DaemonConfig::default();
     let mut balancers: HashMap<String, Vec<UnitId>> = HashMap::new();
     let mut passes: Vec<(UnitId, String)> = Vec::new();
@@ -34,6 +50,7 @@ pub fn read_apache(tree: &ConfigTree, asked: Option<&AskedRequest>) -> DaemonCon
                     balancers.entry(name).or_default().push(id);
                 }
             }
+            "proxypass" | "proxypassmatch" | "rewriterule" | "sethandler" if is_of_another(id) => {}
             "proxypass" | "proxypassmatch" => {
                 let (path, url) = match words.get(2) {
                     Some(url) if !url.contains('=') || url.contains("://") => (Some(first), url),

@@ -9,6 +9,7 @@ mod packages;
 mod php_fpm;
 mod program;
 mod systemd;
+mod virtual_host;
 
 use surefoot_bisect::{ConfigTree, UnitId};
 
@@ -23,6 +24,9 @@ pub use packages::{PackageChange, PackageLog, read_package_log};
 pub use php_fpm::read_php_fpm;
 pub use program::{NamedAddress, addresses_in_program};
 pub use systemd::{ServiceUnit, UnitValue, UnitVariable, read_unit};
+pub use virtual_host::{
+    HostMatch, MeantHost, MeantReason, ServingHost, serving_apache, serving_nginx,
+};
 
 /// A place that a daemon connects to or listens at, as a configuration writes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

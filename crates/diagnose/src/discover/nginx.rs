@@ -4,11 +4,19 @@ use std::collections::HashMap;
 
 use surefoot_bisect::{ConfigTree, UnitId};
 
-use super::{AskedRequest, DaemonConfig, ForwardTarget, WrittenAddress, around, line_of, words_of};
+use super::{
+    AskedRequest, DaemonConfig, ForwardTarget, ServingHost, WrittenAddress, around, line_of,
+    words_of,
+};
 use crate::chain::HopProtocol;
 
-/// Reads the configuration; of servers and locations only those that the request may meet.
-pub fn read_nginx(tree: &ConfigTree, asked: Option<&AskedRequest>) -> DaemonConfig {
+/// Reads the configuration; of servers and locations only those that the request may meet, and of servers only the
+/// one that is known to answer.
+pub fn read_nginx(
+    tree: &ConfigTree,
+    asked: Option<&AskedRequest>,
+    serving: Option<&ServingHost>,
+) -> DaemonConfig {
     let mut config = DaemonConfig::default();
     let mut upstreams: HashMap<String, Vec<UnitId>> = HashMap::new();
     for id in tree.ids() {
@@ -42,7 +50,10 @@ pub fn read_nginx(tree: &ConfigTree, asked: Option<&AskedRequest>) -> DaemonConf
         .ids()
         .filter(|id| tree.unit(*id).word == "server" && tree.unit(*id).is_block)
         .collect();
-    let met = asked.map(|asked| meets(tree, &servers, asked));
+    let met = asked.map(|asked| match serving.and_then(|serving| serving.block) {
+        Some(block) => vec![block],
+        None => meets(tree, &servers, asked),
+    });
     for id in tree.ids() {
         let protocol = match tree.unit(id).word.as_str() {
             "proxy_pass" => HopProtocol::Http,

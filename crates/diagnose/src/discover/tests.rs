@@ -44,7 +44,7 @@ fn nginx_takes_what_the_request_meets() {
         path: path.to_owned(),
     };
     let tree = tree(ConfigLens::Nginx, text);
-    let config = read_nginx(&tree, Some(&asked("/")));
+    let config = read_nginx(&tree, Some(&asked("/")), None);
     assert_eq!(
         shown(&config),
         [
@@ -54,10 +54,10 @@ fn nginx_takes_what_the_request_meets() {
         ]
     );
     assert_eq!(config.logs, ["/var/log/nginx/error.log"]);
-    let config = read_nginx(&tree, Some(&asked("/api/x")));
+    let config = read_nginx(&tree, Some(&asked("/api/x")), None);
     assert_eq!(shown(&config)[0], "Host(\"10.0.0.9\", 443) Https f:8 -");
     assert!(config.forwards[0].verifies_certificate);
-    assert_eq!(read_nginx(&tree, None).forwards.len(), 5);
+    assert_eq!(read_nginx(&tree, None, None).forwards.len(), 5);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn apache_follows_balancers_handlers_and_rewrites() {
         BalancerMember \"http://127.0.0.1:3002\" retry=0\n</Proxy>\nProxyPass /static !\nProxyPass / balancer://apps/\n\
         <FilesMatch \\.php$>\nSetHandler \"proxy:unix:/run/php.sock|fcgi://localhost/\"\n</FilesMatch>\n\
         RewriteRule ^/old/(.*)$ http://127.0.0.1:4000/$1 [P,L]\n";
-    let config = read_apache(&tree(ConfigLens::Apache, text), None);
+    let config = read_apache(&tree(ConfigLens::Apache, text), None, None);
     assert_eq!(
         shown(&config),
         [

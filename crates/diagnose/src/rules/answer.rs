@@ -373,3 +373,61 @@ pub(super) fn hung(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         ..RuleMatch::default()
     })
 }
+
+/// It gives another answer than what is behind it, or than those that serve in its place.
+pub(super) fn lost_text(scene: &Scene, hop: usize) -> Option<RuleMatch> {
+    let facts = &scene.hops[hop];
+    if !facts.lacks_text() || scene.symptom.outcome != SymptomOutcome::WrongContent {
+        return None;
+    }
+    let has_text = |at: &usize| {
+        let other = &scene.hops[*at];
+        other.is_good() && other.probe.as_ref().is_some_and(|probe| probe.is_replay)
+    };
+    let behind: Vec<usize> = scene
+        .edges_from(hop)
+        .map(|edge| edge.to)
+        .filter(|at| scene.hops[*at].protocol == HopProtocol::Http)
+        .collect();
+    let mates = scene.pool_mates(hop);
+    let title = facts.title();
+    // One of several behind it may have answered this time, and a good one the next.
+    let lacks_behind = scene
+        .behind(hop)
+        .iter()
+        .any(|at| scene.hops[*at].lacks_text());
+    let is_last = behind.is_empty();
+    let (what, good) = if !is_last && !lacks_behind && behind.iter().all(has_text) {
+        let what =
+            format!("{title} answers without the text, and what is behind it answers with it");
+        (what, behind)
+    } else if is_last && !mates.is_empty() && mates.iter().all(has_text) {
+        let what =
+            format!("{title} answers without the text, and those that serve in its place with it");
+        (what, mates)
+    } else {
+        return None;
+    };
+    let mut evidence = vec![format!(
+        "{title} was asked the same: an answer without the text that was expected"
+    )];
+    for at in good {
+        evidence.push(format!(
+            "{} was asked the same: an answer with it",
+            scene.hops[at].title()
+        ));
+    }
+    Some(RuleMatch {
+        what,
+        evidence,
+        next: vec![match &facts.config {
+            Some(config) => format!("surefoot edit {}", super::quote(&config.file)),
+            None => service_command(scene, hop, "status"),
+        }],
+        at_most: Some(CauseCertainty::Likely),
+        // It gave the very answer itself.
+        is_witnessed: is_last,
+        lies_in_config: facts.config.is_some(),
+        ..RuleMatch::default()
+    })
+}

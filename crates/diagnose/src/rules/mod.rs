@@ -6,6 +6,7 @@ mod process;
 mod reach;
 mod storage;
 mod upstream;
+mod virtual_host;
 mod words;
 
 pub(crate) use answer::awaited_store;
@@ -131,6 +132,8 @@ pub static CAUSE_RULES: &[CauseRule] = &[
     cause("storage-full", Fails, storage::full),
     cause("upstream-denied", Fails, upstream::denied),
     cause("upstream-refused", Fails, upstream::refused),
+    cause("virtual-host", Misleads, virtual_host::other_block),
+    cause("lost-text", Misleads, answer::lost_text),
     cause("log", Either, words::fresh_words),
     cause("silent-peer", Hangs, answer::silent_peer),
     symptom("workers-exhausted", Hangs, answer::workers_exhausted),

@@ -28,12 +28,29 @@ pub struct HttpReply {
     pub length: Option<usize>,
 }
 
-/// A request that ends its connection.
-pub fn http_request(method: &str, path: &str, host: &str, body: &[u8]) -> Vec<u8> {
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: surefoot\r\nAccept: */*\r\nConnection: close\r\n"
-    );
-    if !body.is_empty() {
+/// A request that ends its connection; `headers` come in the place of those that are usual.
+pub fn http_request(
+    method: &str,
+    path: &str,
+    host: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let is_given = |name: &str| {
+        headers
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    for (name, value) in [("User-Agent", "surefoot"), ("Accept", "*/*")] {
+        if !is_given(name) {
+            let _ = write!(request, "{name}: {value}\r\n");
+        }
+    }
+    for (name, value) in headers {
+        let _ = write!(request, "{name}: {value}\r\n");
+    }
+    if !body.is_empty() && !is_given("Content-Type") {
         request.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
     }
     if !body.is_empty() || !matches!(method, "GET" | "HEAD") {

@@ -341,7 +341,15 @@ fn shared_terminals(table: &ConsoleTable) -> Vec<Finding> {
             .iter()
             .map(|prompt| evidence(&prompt.place, format!("{} on {}", prompt.by, prompt.terminal)))
             .collect();
-        let wanted: Vec<&str> = table.started().into_iter().filter(|name| is_plain(name)).collect();
+        let mut wanted = table.started();
+        // Not to be taken out again by this command.
+        let needed = table.terminals.iter().filter(|row| matches!(row.needed, PromptNeed::Yes(_)));
+        for row in needed {
+            if !wanted.contains(&row.terminal.as_str()) {
+                wanted.push(&row.terminal);
+            }
+        }
+        wanted.retain(|name| is_plain(name));
         found.remedies = vec![Remedy {
             what: "Say which terminals you want; each gets one prompt".to_owned(),
             commands: vec![format!("surefoot consoles set {}", wanted.join(","))],

@@ -9,6 +9,12 @@ use crate::prompt::SetupReading;
 use crate::setup_tree::{SetupTree, has_ending};
 use surefoot_host::resolve_link;
 
+/// Made when systemd is installed, on every distribution.
+const ENABLED_GETTYS: &str = "/etc/systemd/system/getty.target.wants";
+
+/// Where a login prompt is linked that `openrc-init` starts.
+const DEFAULT_RUNLEVEL: &str = "/etc/runlevels/default";
+
 /// An init system, as far as login prompts are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,8 +63,9 @@ impl InitSystem {
         }
     }
 
-    /// Tells the init system of a tree and the kernel's command line; an error says why that is impossible.
-    pub fn of(tree: &SetupTree<'_>, line: &str) -> Result<Self, String> {
+    /// Tells the init system of a tree and the kernel's command line, and what makes that doubtful; an error
+    /// says why it is impossible.
+    pub fn of(tree: &SetupTree<'_>, line: &str) -> Result<(Self, Option<String>), String> {
         let words = command_words(line);
         // The last `init=` is the program that the kernel starts, whatever /sbin/init is.
         let told = words
@@ -66,13 +73,33 @@ impl InitSystem {
             .rev()
             .find_map(|word| word.strip_prefix("init="));
         if let Some(named) = by_program(tree, told)? {
-            return Ok(named);
+            return Ok((named, None));
         }
-        by_files(tree).ok_or_else(|| {
-            unread(tree, "/etc/inittab").unwrap_or_else(|| {
-                "no /sbin/init, and no files of an init system that surefoot knows".to_owned()
-            })
-        })
+        let why = if tree.exists("/sbin/init") || tree.exists("/usr/sbin/init") {
+            "what /sbin/init is cannot be told"
+        } else {
+            "/sbin/init is not there"
+        };
+        let Some(found) = by_files(tree) else {
+            return Err(unread(tree, "/etc/inittab").unwrap_or_else(|| {
+                format!("{why}, nor files of an init system that surefoot knows")
+            }));
+        };
+        // An upgrade leaves the files of the init system before.
+        let has_services = tree.names(DEFAULT_RUNLEVEL);
+        let has_services = has_services.iter().any(|name| name.starts_with("agetty."));
+        let other = match found {
+            Self::Systemd | Self::OpenrcInit => None,
+            _ if tree.has_folder(ENABLED_GETTYS) => Some(("systemd", ENABLED_GETTYS)),
+            _ => has_services.then_some(("OpenRC", DEFAULT_RUNLEVEL)),
+        };
+        if let Some((other, folder)) = other {
+            return Err(format!(
+                "{why}, and there are files of two: {}, {other} ({folder})",
+                found.words()
+            ));
+        }
+        Ok((found, Some(format!("told by its files, as {why}"))))
     }
 
     /// Why what it starts is unknown although its program is there; nothing if it can be read.
@@ -168,7 +195,12 @@ fn by_files(tree: &SetupTree<'_>) -> Option<InitSystem> {
     {
         return Some(of_upstart(tree));
     }
-    if let Some(text) = tree.text("/etc/inittab") {
+    let is_used = |text: &&str| {
+        let mut lines = text.lines().map(str::trim_start);
+        // Where systemd came, comments are left that say so.
+        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
+    };
+    if let Some(text) = tree.text("/etc/inittab").filter(is_used) {
         // The first field of busybox's lines is empty or a terminal, and its actions have no runlevels.
         let is_busybox = tree.exists("/etc/alpine-release")
             || text.lines().any(|line| line.starts_with("::sysinit:"));

@@ -107,6 +107,9 @@ pub struct ConsoleTable {
     /// Why the init system, or what it starts, is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_unknown: Option<String>,
+    /// What makes the init system doubtful.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_doubt: Option<String>,
     /// The kernel's consoles.
     pub kernel: KernelConsoles,
     /// Where the machine runs.
@@ -123,7 +126,12 @@ impl ConsoleTable {
         let files = host.consoles.files.as_deref().unwrap_or_default();
         let tree = SetupTree::new(files);
         let (kernel, line) = kernel_of(host, &tree);
-        let (init, init_unknown, reading) = read_setup(host, &tree, &kernel, &line);
+        let FoundSetup {
+            init,
+            unknown: init_unknown,
+            doubt: init_doubt,
+            reading,
+        } = read_setup(host, &tree, &kernel, &line);
         let seen = seen_console(
             host.consoles.platform.as_ref(),
             host.consoles.devices.as_ref(),
@@ -179,6 +187,7 @@ impl ConsoleTable {
         Self {
             init,
             init_unknown,
+            init_doubt,
             kernel,
             seen,
             terminals,
@@ -244,44 +253,44 @@ pub(crate) fn kernel_of(host: &Host, tree: &SetupTree<'_>) -> (KernelConsoles, S
 /// Consoles for which systemd makes a prompt wherever their node is.
 const GENERATED_FOR: &[&str] = &["hvc0", "xvc0", "hvsi0", "sclp_line0", "ttysclp0"];
 
+/// An init system, why it or its doings are unknown, and what it starts.
+#[derive(Default)]
+struct FoundSetup {
+    init: Option<InitSystem>,
+    unknown: Option<String>,
+    doubt: Option<String>,
+    reading: SetupReading,
+}
+
+impl FoundSetup {
+    fn unknown(init: Option<InitSystem>, why: String) -> Self {
+        Self {
+            init,
+            unknown: Some(why),
+            ..Self::default()
+        }
+    }
+}
+
 /// What is set up, by files, or for old captures by the facts that were taken then.
 fn read_setup(
     host: &Host,
     tree: &SetupTree<'_>,
     kernel: &KernelConsoles,
     line: &str,
-) -> (Option<InitSystem>, Option<String>, SetupReading) {
+) -> FoundSetup {
     if host.consoles.files.is_none() {
-        let Some(gettys) = &host.consoles.gettys else {
-            let why = "the files that set login prompts up were not read".to_owned();
-            return (None, Some(why), SetupReading::default());
-        };
-        let prompts = gettys.iter().map(|getty| LoginPrompt {
-            terminal: getty.terminal.clone(),
-            by: "its settings".to_owned(),
-            place: place_of(&getty.from),
-            program: String::new(),
-            start: PromptStart::Boot,
-            remark: None,
-        });
-        let mut reading = SetupReading {
-            prompts: prompts.collect(),
-            ..SetupReading::default()
-        };
-        let init = of_word(host.consoles.init.as_deref());
-        if init == Some(InitSystem::Systemd) {
-            generated_then(host, kernel, line, &mut reading);
-        }
-        return (init, None, reading);
+        return read_old_capture(host, kernel, line);
     }
-    let init = match InitSystem::of(tree, line) {
-        Ok(init) => init,
-        Err(why) => return (None, Some(why), SetupReading::default()),
+    let (init, doubt) = match InitSystem::of(tree, line) {
+        Ok(found) => found,
+        Err(why) => return FoundSetup::unknown(None, why),
     };
     if let Some(why) = init.why_unread(tree) {
-        return (Some(init), Some(why), SetupReading::default());
+        return FoundSetup::unknown(Some(init), why);
     }
-    if let Some(first) = host.process(1).filter(|_| host.running)
+    let first = host.process(1).filter(|_| host.running);
+    if let Some(first) = first
         && !init.process_names().contains(&first.name.as_str())
     {
         let why = format!(
@@ -289,9 +298,43 @@ fn read_setup(
             first.name,
             init.words()
         );
-        return (None, Some(why), SetupReading::default());
+        return FoundSetup::unknown(None, why);
     }
-    (Some(init), None, init.read(tree, kernel, line))
+    FoundSetup {
+        init: Some(init),
+        // Process 1 is the better witness.
+        doubt: doubt.filter(|_| first.is_none()),
+        reading: init.read(tree, kernel, line),
+        unknown: None,
+    }
+}
+
+fn read_old_capture(host: &Host, kernel: &KernelConsoles, line: &str) -> FoundSetup {
+    let Some(gettys) = &host.consoles.gettys else {
+        let why = "the files that set login prompts up were not read".to_owned();
+        return FoundSetup::unknown(None, why);
+    };
+    let prompts = gettys.iter().map(|getty| LoginPrompt {
+        terminal: getty.terminal.clone(),
+        by: "its settings".to_owned(),
+        place: place_of(&getty.from),
+        program: String::new(),
+        start: PromptStart::Boot,
+        remark: None,
+    });
+    let mut reading = SetupReading {
+        prompts: prompts.collect(),
+        ..SetupReading::default()
+    };
+    let init = of_word(host.consoles.init.as_deref());
+    if init == Some(InitSystem::Systemd) {
+        generated_then(host, kernel, line, &mut reading);
+    }
+    FoundSetup {
+        init,
+        reading,
+        ..FoundSetup::default()
+    }
 }
 
 /// What systemd's generator made, as far as an old capture tells.

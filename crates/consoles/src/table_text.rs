@@ -17,7 +17,14 @@ pub fn console_table_text(table: &ConsoleTable) -> String {
             let _ = writeln!(text, "init system: unknown: {}", escape(why));
         }
         (Some(init), None) => {
-            let _ = writeln!(text, "init system: {}", init.words());
+            let doubt = table.init_doubt.as_deref();
+            let doubt = doubt.map(|doubt| format!(", {}", escape(doubt)));
+            let _ = writeln!(
+                text,
+                "init system: {}{}",
+                init.words(),
+                doubt.unwrap_or_default()
+            );
         }
         (None, None) => {}
     }

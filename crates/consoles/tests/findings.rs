@@ -201,6 +201,12 @@ fn two_prompts_on_one_terminal_and_a_file_that_is_never_read() {
         found.contains(&"CO005".to_owned()) && found.contains(&"CO006".to_owned()),
         "{found:?}"
     );
+    // What is advised for the one does not undo what is advised for the other.
+    let findings = check(&layout(name).host());
+    let double = findings.iter().find(|finding| finding.code == "CO005");
+    let commands = double.map(|finding| finding.remedies[0].commands.clone());
+    let command = "surefoot consoles set tty1,tty2,hvc0".to_owned();
+    assert_eq!(commands, Some(vec![command]));
     let mended = changed(name, "/etc/init/hvc0.conf", "38400 tty1", "38400 hvc0");
     assert!(!has(&mended, "CO005"));
     assert!(!has(&layout("ubuntu-10.04").host(), "CO006"));

@@ -196,6 +196,11 @@ pub fn plan_consoles(host: &Host, request: &ConsoleRequest) -> Result<ConsolePla
     }
     let after = after_edit(host, &work.draft);
     check_reached(&after, &table, &wanted, &removed)?;
+    if let Some(doubt) = &table.init_doubt {
+        let found = init.words();
+        work.notes
+            .push(format!("the init system is {found}, {doubt}"));
+    }
     tell(&mut work, &table, &after, &wanted, request);
     securetty::tell_left(&mut work, init, &removed);
     for LostResort { terminal, why } in &lost {

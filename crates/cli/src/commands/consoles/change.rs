@@ -29,7 +29,7 @@ struct ChangeArgs {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     root: Option<PathBuf>,
     /// Show what would be changed, and change nothing
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     /// Take the prompt from a terminal although somebody is logged in there
     #[arg(long)]

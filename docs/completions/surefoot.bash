@@ -814,7 +814,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__consoles__subcmd__add)
-            opts="-v -q -h -V --baud --missing --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            opts="-n -v -q -h -V --baud --missing --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,7 +924,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__consoles__subcmd__remove)
-            opts="-v -q -h -V --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            opts="-n -v -q -h -V --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -960,7 +960,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__consoles__subcmd__set)
-            opts="-v -q -h -V --baud --missing --on-demand --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
+            opts="-n -v -q -h -V --baud --missing --on-demand --none --no-console --root --dry-run --end-sessions --format --state-dir --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -171,3 +171,44 @@ fn the_parent_of_this_command_is_refused_without_a_word_for_it() {
         &["  `--yes` does it nevertheless", "nothing was sent"],
     );
 }
+
+/// What a script says on a machine with an ssh daemon, in namespaces of its own that end with it.
+fn at_a_machine_with_ssh() -> String {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let output = Command::new("timeout")
+        .args(["-k", "5", "60", "unshare", "-n", "-m", "-p", "-f"])
+        .args(["--mount-proc", "--kill-child", "bash", "-c"])
+        .arg(include_str!("remote/logins.sh"))
+        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
+        .env("folder", scratch.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare is there");
+    common::both_outputs(&output)
+}
+
+#[test]
+fn what_carries_the_session_and_the_last_login_are_refused_over_a_real_ssh() {
+    let said = at_a_machine_with_ssh();
+    let has = |name: &str, words: &str| {
+        let start = format!("{name}: ");
+        let mut lines = said.lines().filter(|line| line.starts_with(&start));
+        lines.any(|line| line.contains(words))
+    };
+    for (name, why, status) in [
+        ("session", "it carries the session that you work in", 1),
+        ("daemon of it", "it carries the session that you work in", 1),
+        ("last", "it is the last login", 1),
+        ("carrier", "it is the last login", 1),
+        ("daemon", "will: TERM", 0),
+        ("one-of-two", "will: TERM", 0),
+        ("both", "it is the last login", 1),
+        ("both-carriers", "it is the last login", 1),
+        ("carried", "ended: sshd", 0),
+        ("insisted", "ended: bash", 0),
+    ] {
+        assert!(has(name, why), "{name}, {why}: {said}");
+        assert!(has(name, &format!("status {status}")), "{name}: {said}");
+    }
+    assert!(said.contains("login one is gone"), "{said}");
+}

@@ -76,13 +76,13 @@ impl InitSystem {
             return Ok((named, None));
         }
         let why = if tree.exists("/sbin/init") || tree.exists("/usr/sbin/init") {
-            "what /sbin/init is cannot be told"
+            "/sbin/init does not say which it is"
         } else {
             "/sbin/init is not there"
         };
         let Some(found) = by_files(tree) else {
             return Err(unread(tree, "/etc/inittab").unwrap_or_else(|| {
-                format!("{why}, nor files of an init system that surefoot knows")
+                format!("{why}, and there are no files of an init system that surefoot knows")
             }));
         };
         // An upgrade leaves the files of the init system before.
@@ -99,7 +99,7 @@ impl InitSystem {
                 found.words()
             ));
         }
-        Ok((found, Some(format!("told by its files, as {why}"))))
+        Ok((found, Some(format!("told by its files: {why}"))))
     }
 
     /// Why what it starts is unknown although its program is there; nothing if it can be read.

@@ -63,7 +63,8 @@ fn a_doubtful_init_system_is_told_with_the_table_and_with_a_change() {
     write_etc_of(&layout("rhel-5"), folder.path());
     let host = Host::at(folder.path(), 0);
     let text = console_table_text(&ConsoleTable::of(&host));
-    let line = "init system: System V init (/etc/inittab), told by its files, as /sbin/init is not there\n";
+    let line =
+        "init system: System V init (/etc/inittab), told by its files: /sbin/init is not there\n";
     assert!(text.starts_with(line), "{text}");
     let request = ConsoleRequest::new(ConsoleWish::Count(1));
     let plan = plan_consoles(&host, &request).expect("it is planned");

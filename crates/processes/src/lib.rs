@@ -16,8 +16,8 @@ mod signal;
 mod target;
 
 pub use act::{
-    EndedProcess, ProcessEnd, RestartedProcess, StopError, StopReport, StopSurvivor, carry_out,
-    gather_stop_plan,
+    EndedProcess, ProcessEnd, RestartedProcess, ServedPort, StopError, StopReport, StopSurvivor,
+    carry_out, gather_stop_plan,
 };
 pub use explanation::{
     SignalLine, SignalReport, SignalSender, StopExplanation, explain_process, named,

@@ -46,6 +46,8 @@ pub struct StopPlan {
     pub members: Vec<StopMember>,
     /// The units that systemd is asked to stop, with the sockets that would start them again.
     pub units: Vec<String>,
+    /// The ports that are to be free afterwards.
+    pub ports: Vec<u16>,
     /// Why nothing is sent at all.
     pub refusals: Vec<StopRefusal>,
     /// How it is done.
@@ -78,7 +80,7 @@ pub struct StopMember {
     pub children: Vec<ProcessIdentity>,
     /// What it listens on.
     pub serves: Vec<String>,
-    /// How many peers are connected.
+    /// How many peers are connected, to children that serve the same ports as well.
     pub connections: usize,
     /// The first of them.
     pub peers: Vec<String>,
@@ -133,6 +135,8 @@ pub struct StopInputs<'a> {
     pub units: &'a BTreeMap<String, UnitState>,
     /// Units that systemd is to stop.
     pub stop_units: Vec<String>,
+    /// Ports whose listeners were asked for.
+    pub ports: Vec<u16>,
     /// Who sends.
     pub sender: SignalSender,
 }
@@ -146,6 +150,7 @@ pub fn plan_stop(inputs: &StopInputs<'_>, options: StopOptions) -> StopPlan {
         .collect();
     let mut plan = StopPlan {
         units: inputs.stop_units.clone(),
+        ports: inputs.ports.clone(),
         options,
         ..StopPlan::default()
     };
@@ -364,7 +369,19 @@ fn listeners(process: &Process, host: &Host) -> Vec<String> {
 }
 
 fn peers(process: &Process, host: &Host) -> Vec<String> {
-    let connected = owned(process, host).filter(|socket| socket.state == 1);
+    let ports: BTreeSet<u16> = owned(process, host)
+        .filter(|socket| socket.waits())
+        .map(|socket| socket.port)
+        .collect();
+    // Daemons that fork serve each peer in a child.
+    let is_below = |owner: &u32| host.ancestors(*owner).contains(&process.pid);
+    let sockets = host.sockets.iter().flatten();
+    let connected = sockets.filter(|socket| {
+        let is_connected = socket.state == 1;
+        let owners = &socket.owners;
+        let by_child = || ports.contains(&socket.port) && owners.iter().any(is_below);
+        is_connected && (owners.contains(&process.pid) || by_child())
+    });
     connected
         .filter_map(|socket| socket.peer)
         .map(|(address, port)| std::net::SocketAddr::new(address, port).to_string())

@@ -26,12 +26,15 @@ pub fn protection_of(pid: u32, all: &BTreeSet<u32>, host: &Host, me: u32) -> Opt
                 .to_owned()
         });
     }
-    if is_login(pid, host) {
-        let mut others = host
-            .processes
-            .iter()
-            .flatten()
-            .filter(|process| !all.contains(&process.pid) && is_login(process.pid, host));
+    let carried = logins_of(pid, host);
+    if !carried.is_empty() {
+        let goes_too = |login: u32| {
+            all.contains(&login)
+                || all
+                    .iter()
+                    .any(|gone| logins_of(*gone, host).contains(&login))
+        };
+        let mut others = logins(host).filter(|login| !goes_too(*login));
         if others.next().is_none() {
             return Some("it is the last login: no other session is left after it".to_owned());
         }
@@ -39,19 +42,47 @@ pub fn protection_of(pid: u32, all: &BTreeSet<u32>, host: &Host, me: u32) -> Opt
     None
 }
 
-/// Whether a process leads a session with a terminal that a login program began.
-fn is_login(pid: u32, host: &Host) -> bool {
-    let Some(process) = host.process(pid) else {
-        return false;
+/// The programs that begin a session.
+const LOGIN_PROGRAMS: [&str; 5] = ["sshd", "dropbear", "login", "in.telnetd", "mosh-server"];
+
+fn is_login_program(name: &str) -> bool {
+    LOGIN_PROGRAMS.iter().any(|word| name.starts_with(word))
+}
+
+/// The processes that lead a session with a terminal which a login program began.
+fn logins(host: &Host) -> impl Iterator<Item = u32> {
+    let processes = host.processes.iter().flatten();
+    let logins = processes.filter(|process| {
+        let parent = host.process(process.parent);
+        let parent = parent.map_or("", |parent| parent.name.as_str());
+        process.terminal != 0
+            && process.session == process.pid
+            && process.state != 'Z'
+            && is_login_program(parent)
+    });
+    logins.map(|process| process.pid)
+}
+
+/// The logins that end with a process: itself, or what it carries. A daemon that listens carries none: its
+/// sessions outlive it.
+fn logins_of(pid: u32, host: &Host) -> Vec<u32> {
+    let carries = host.process(pid).is_some_and(|process| {
+        let mut sockets = host.sockets.iter().flatten();
+        is_login_program(&process.name)
+            && !sockets.any(|socket| socket.waits() && socket.owners.contains(&pid))
+    });
+    // Above a login there are none but login programs, up to the one that listens.
+    let is_carried = |login: u32| {
+        let above = host.ancestors(login);
+        let programs = above.iter().take_while(|above| {
+            host.process(**above)
+                .is_some_and(|process| is_login_program(&process.name))
+        });
+        programs.copied().any(|above| above == pid)
     };
-    let begins = ["sshd", "dropbear", "login", "in.telnetd", "mosh-server"];
-    let parent = host
-        .process(process.parent)
-        .map_or("", |parent| parent.name.as_str());
-    process.terminal != 0
-        && process.session == pid
-        && process.state != 'Z'
-        && begins.iter().any(|word| parent.starts_with(word))
+    logins(host)
+        .filter(|login| *login == pid || (carries && is_carried(*login)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -68,7 +99,22 @@ mod tests {
             terminal,
             ..Process::default()
         };
+        let listener = surefoot_host::Socket {
+            kind: surefoot_host::SocketKind::Tcp,
+            local: None,
+            port: 22,
+            peer: None,
+            state: 10,
+            v6only: None,
+            device: None,
+            receive_queue: 0,
+            send_queue: 0,
+            uid: 0,
+            inode: 1,
+            owners: vec![2],
+        };
         Host {
+            sockets: Some(vec![listener]),
             processes: Some(vec![
                 process(1, 0, "init", 0),
                 process(2, 1, "sshd", 0),
@@ -107,5 +153,11 @@ mod tests {
                 .contains("last login")
         );
         assert_eq!(protection_of(7, &BTreeSet::from([7]), &host, 8), None);
+        // The daemon that carries a session takes it along, the one that listens does not.
+        let both = BTreeSet::from([3, 7]);
+        let why = protection_of(3, &both, &host, 8).expect("no login is left");
+        assert!(why.contains("last login"), "{why}");
+        assert_eq!(protection_of(3, &BTreeSet::from([3]), &host, 8), None);
+        assert_eq!(protection_of(2, &BTreeSet::from([2]), &host, 8), None);
     }
 }

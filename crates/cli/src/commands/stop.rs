@@ -51,7 +51,8 @@ Examples:
 
 Exit status:
   0  all have ended; with --dry-run: all can be stopped
-  1  a process survives or was started again, or nothing was sent
+  1  a process survives or was started again, the port is still served, or
+     nothing was sent
   2  bad usage, or there is no such process
   3  not permitted")]
 pub(crate) struct StopArgs {
@@ -185,7 +186,10 @@ pub(super) fn run(args: &StopArgs, output: &Output) -> Result<Status, Failure> {
     }
     answer(Some(&report))?;
     Ok(
-        if report.survivors.is_empty() && report.restarted.is_empty() {
+        if report.survivors.is_empty()
+            && report.restarted.is_empty()
+            && report.still_served.is_empty()
+        {
             Status::Clean
         } else {
             Status::Findings
@@ -490,6 +494,17 @@ fn rest_text(report: &StopReport) -> String {
             None => format!("surefoot stop {} --tree", again.by),
         };
         let _ = writeln!(text, "  {command}");
+    }
+    for served in &report.still_served {
+        let by = match served.pid {
+            Some(pid) => format!("{} (pid {pid})", escape(&served.name)),
+            None => "a process that is hidden from here".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "still served: port {}, by {by}, which took it over\n  surefoot stop :{}",
+            served.port, served.port
+        );
     }
     for survivor in &report.survivors {
         let after = if survivor.killed { " after KILL" } else { "" };

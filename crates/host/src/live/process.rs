@@ -436,18 +436,33 @@ fn unit(groups: &str) -> Option<String> {
     })
 }
 
-/// The container in a `/proc/PID/cgroup`: a group named by 64 hexadecimal digits, or by LXC.
+/// The container in a `/proc/PID/cgroup`: a group named by 64 hexadecimal digits, or as LXC and systemd-nspawn do.
 fn container(groups: &str) -> Option<String> {
     groups.lines().find_map(|line| {
         let path = line.splitn(3, ':').nth(2)?;
+        let mut above = "";
         path.split('/').find_map(|part| {
+            let folder = std::mem::replace(&mut above, part);
+            let name = part.strip_suffix(".scope").unwrap_or(part);
             if let Some(name) = part.strip_prefix("lxc.payload.") {
                 return Some(name.to_owned());
             }
-            let part = part.strip_suffix(".scope").unwrap_or(part);
-            let id = part.rsplit('-').next()?;
+            if matches!(folder, "lxc" | "lxc.payload") && !part.is_empty() {
+                return Some(part.to_owned());
+            }
+            // Virtual machines are in such scopes as well.
+            let machine = name
+                .strip_prefix("machine-")
+                .filter(|it| !it.starts_with("qemu"));
+            let service = part.strip_prefix("systemd-nspawn@");
+            let service = service.and_then(|it| it.strip_suffix(".service"));
+            if let Some(name) = machine.filter(|_| name != part).or(service) {
+                return Some(name.replace("\\x2d", "-"));
+            }
+            // What watches a container from outside has its number, too.
+            let (kind, id) = name.rsplit_once('-').unwrap_or(("", name));
             let hexadecimal = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-            hexadecimal.then(|| id.to_owned())
+            (hexadecimal && !kind.ends_with("conmon")).then(|| id.to_owned())
         })
     })
 }
@@ -481,7 +496,38 @@ mod tests {
         let id = "a".repeat(64);
         let group = format!("0::/system.slice/docker-{id}.scope\n");
         assert_eq!(container(&group), Some(id.clone()));
-        assert_eq!(container(&format!("3:cpu:/docker/{id}\n")), Some(id));
+        assert_eq!(
+            container(&format!("3:cpu:/docker/{id}\n")),
+            Some(id.clone())
+        );
+        for kind in ["libpod", "crio", "cri-containerd"] {
+            let group = format!("0::/machine.slice/{kind}-{id}.scope/container\n");
+            assert_eq!(container(&group), Some(id.clone()), "{kind}");
+        }
+        for kind in ["libpod-conmon", "crio-conmon"] {
+            assert_eq!(
+                container(&format!("0::/machine.slice/{kind}-{id}.scope\n")),
+                None
+            );
+        }
+        let named = |group: &str| container(&format!("0::{group}\n"));
+        let web = Some("web-1".to_owned());
+        assert_eq!(named("/lxc/web-1/user.slice"), web);
+        assert_eq!(named("/lxc.payload.web-1/init.scope"), web);
+        assert_eq!(named("/lxc.payload/web-1"), web);
+        assert_eq!(named("/machine.slice/machine-web\\x2d1.scope/payload"), web);
+        assert_eq!(
+            named("/machine.slice/systemd-nspawn@web-1.service/payload"),
+            web
+        );
+        for other in [
+            "/lxc",
+            "/lxc/",
+            "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope",
+            "/machine-x",
+        ] {
+            assert_eq!(named(other), None, "{other}");
+        }
         assert_eq!(
             unit("0::/system.slice/ssh.service\n"),
             Some("ssh.service".into())

@@ -23,7 +23,7 @@ use surefoot_host::{
 use thiserror::Error;
 
 pub use held::ProcessEnd;
-pub use report::{EndedProcess, RestartedProcess, StopReport, StopSurvivor};
+pub use report::{EndedProcess, RestartedProcess, ServedPort, StopReport, StopSurvivor};
 pub use run::carry_out;
 
 use crate::explanation::SignalSender;
@@ -120,9 +120,17 @@ pub fn gather_stop_plan(
         asked: &asked,
         units: &unit_states(&details),
         stop_units,
+        ports: targets.iter().filter_map(port_of).collect(),
         sender: SignalSender::of(&host, me),
     };
     Ok(plan_stop(&inputs, options))
+}
+
+fn port_of(target: &StopTarget) -> Option<u16> {
+    match target {
+        StopTarget::Port(port) => Some(*port),
+        _ => None,
+    }
 }
 
 fn find_target(

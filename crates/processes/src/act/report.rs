@@ -19,6 +19,19 @@ pub struct StopReport {
     pub units: Vec<String>,
     /// Processes that run the same program again, started by the same parent since.
     pub restarted: Vec<RestartedProcess>,
+    /// Ports that were to be free and are served by another process now.
+    pub still_served: Vec<ServedPort>,
+}
+
+/// A process that serves a port whose listeners were stopped: the service was handed over to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServedPort {
+    /// The port.
+    pub port: u16,
+    /// The process; none if which one it is may not be seen.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub name: String,
 }
 
 /// A process that took the place of one that ended.

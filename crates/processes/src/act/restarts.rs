@@ -1,11 +1,11 @@
-//! Watches whether a parent starts again what was stopped.
+//! Watches whether a parent starts again what was stopped, and whether a port is served by another process then.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use surefoot_host::{Host, LiveOptions};
 
-use super::report::{RestartedProcess, StopReport};
+use super::report::{RestartedProcess, ServedPort, StopReport};
 use crate::plan::{StopMember, StopPlan};
 
 /// How long a parent is watched after the end of its child, and a script that waited for it.
@@ -85,4 +85,45 @@ fn restarted(watched: &[&StopMember]) -> Vec<RestartedProcess> {
         })
     };
     watched.iter().filter_map(|member| again(member)).collect()
+}
+
+/// The ports of the plan that others serve now: a successor takes a moment to come.
+pub(super) fn watch_for_successors(plan: &StopPlan, report: &StopReport) -> Vec<ServedPort> {
+    if plan.ports.is_empty() {
+        return Vec::new();
+    }
+    let begun = Instant::now();
+    loop {
+        let found = successors(plan, report);
+        if !found.is_empty() || begun.elapsed() >= AFTER_PARENT {
+            return found;
+        }
+        std::thread::sleep(BETWEEN_GLANCES);
+    }
+}
+
+fn successors(plan: &StopPlan, report: &StopReport) -> Vec<ServedPort> {
+    let host = Host::live_processes(&LiveOptions::default());
+    // Survivors are told of by themselves.
+    let survives = |pid: &u32| report.survivors.iter().any(|it| it.pid == *pid);
+    let mut found: Vec<ServedPort> = Vec::new();
+    for socket in host.sockets.iter().flatten() {
+        if !socket.waits() || !plan.ports.contains(&socket.port) {
+            continue;
+        }
+        if socket.owners.iter().any(survives) {
+            continue;
+        }
+        let pid = socket.owners.first().copied();
+        let process = pid.and_then(|pid| host.process(pid));
+        let served = ServedPort {
+            port: socket.port,
+            pid,
+            name: process.map(|it| it.name.clone()).unwrap_or_default(),
+        };
+        if !found.contains(&served) {
+            found.push(served);
+        }
+    }
+    found
 }

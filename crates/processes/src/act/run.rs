@@ -11,7 +11,7 @@ use super::look_times::{LOOK_AGAIN, LookTimes};
 use super::membership::TreeMembers;
 use super::numbers::LastNumber;
 use super::report::{EndedProcess, StopReport, StopSurvivor};
-use super::restarts::watch_for_restarts;
+use super::restarts::{watch_for_restarts, watch_for_successors};
 use super::{StopError, systemd};
 use crate::explanation::{SignalSender, explain_process};
 use crate::plan::{StopMember, StopPlan};
@@ -471,6 +471,7 @@ impl StopRun<'_> {
             .cloned()
             .collect();
         self.report.restarted = watch_for_restarts(self.plan, &self.report, self.me);
+        self.report.still_served = watch_for_successors(self.plan, &self.report);
         self.report
     }
 }

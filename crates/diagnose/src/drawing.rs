@@ -196,8 +196,17 @@ pub(crate) fn verdict_words(scene: &Scene, answer: &SceneDiagnosis) -> String {
         (DiagnosisVerdict::Healthy, _) if scene.symptom.outcome == SymptomOutcome::NotAsked => {
             "No fault was seen; no page was asked for.".to_owned()
         }
+        (DiagnosisVerdict::Healthy, _) if scene.hops.iter().any(is_complaining) => {
+            "No symptom was seen, and no fault of what is known to be used.".to_owned()
+        }
         (DiagnosisVerdict::Healthy, _) => "No symptom and no fault was seen.".to_owned(),
     }
+}
+
+/// Whether a hop does not answer as it should, used or not.
+fn is_complaining(hop: &HopFacts) -> bool {
+    let reply = hop.probe.as_ref().map(|probe| &probe.reply);
+    hop.is_dead() || hop.is_silent() || matches!(reply, Some(ReplyOutcome::Complaint { .. }))
 }
 
 impl NamedCause {

@@ -323,7 +323,11 @@ fn weigh(scene: &Scene, at: usize, rule: &CauseRule, matched: RuleMatch) -> Name
     let mut reservation = None;
     if !scene.symptom.outcome.is_wrong() {
         bearing = CauseBearing::Latent;
-        reservation = Some("there is no symptom now".to_owned());
+        reservation = Some(match &scene.symptom.outcome {
+            SymptomOutcome::NotAsked => "no page was asked for".to_owned(),
+            SymptomOutcome::Unknown(_) => "whether there is a symptom is unknown".to_owned(),
+            _ => "the answer was good all the same".to_owned(),
+        });
     }
     if serving_mate(scene, at, rule) && !matched.is_witnessed {
         bearing = CauseBearing::Degrades;

@@ -135,7 +135,7 @@ php_server="    server {
             fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param REQUEST_URI \$request_uri; fastcgi_param QUERY_STRING \$query_string; }
     }"
 start_all() { start_db; start_redis; start_app 3001; start_app 3002; start_apache; start_nginx; }
-look() { timeout 12 "$surefoot" diagnose "$@" --format ${format:-json}; [ $? -lt 2 ] || fail "surefoot diagnose failed"; }
+look() { timeout 12 "$surefoot" diagnose "$@" ${more:-} --format ${format:-json}; [ $? -lt 2 ] || fail "surefoot diagnose failed"; }
 page() { look http://127.0.0.1/ "$@"; }
 certificate() { # certificate START END, as YYMMDDHHMMSSZ
     openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=authority -keyout ca.key -out ca.pem 2>/dev/null || fail openssl

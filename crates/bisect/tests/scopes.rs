@@ -107,3 +107,60 @@ fn a_block_in_braces_is_unwrapped() {
     let without: Vec<&str> = without.lines().map(str::trim).collect();
     assert_eq!(cured, without);
 }
+
+/// Tells what a daemon would refuse: a name that is used and not defined.
+struct NamesDaemon<'a> {
+    tree: &'a ConfigTree,
+    refused: usize,
+}
+
+impl TestOracle for NamesDaemon<'_> {
+    type Stop = std::convert::Infallible;
+
+    fn test(&mut self, edit: &ConfigEdit) -> Result<TestOutcome, Self::Stop> {
+        let text = String::from_utf8(self.tree.render(0, edit)).expect("it is text");
+        let is_whole = |name: &str| {
+            !text.contains(&format!("default_backend {name}"))
+                || text.contains(&format!("backend {name}\n"))
+        };
+        let names = text.contains("frontend") && is_whole("site");
+        let acl = !text.contains("if p_old") || text.contains("acl p_old");
+        if !names || !acl {
+            self.refused += 1;
+            return Ok(TestOutcome::Rejected);
+        }
+        Ok(if text.contains("bad on") {
+            TestOutcome::Symptom
+        } else {
+            TestOutcome::Fine
+        })
+    }
+}
+
+#[test]
+fn a_line_in_a_block_that_others_name_is_found_without_a_refused_candidate() {
+    let text = "global\n  maxconn 3\nfrontend f\n  bind :80\n  acl p_old path /old\n  use_backend old if p_old\n  \
+        default_backend site\nbackend site\n  balance roundrobin\n  bad on\n  server a 127.0.0.1:1\n  server b 127.0.0.1:2\n";
+    let mut tree = ConfigTree::default();
+    tree.add_file(
+        SourceFile {
+            path: "conf".to_owned(),
+            text: text.as_bytes().to_vec(),
+            lens: ConfigLens::Haproxy,
+            is_fixed: false,
+            is_whole: false,
+        },
+        None,
+    );
+    let mut daemon = NamesDaemon {
+        tree: &tree,
+        refused: 0,
+    };
+    let mut search = BisectSearch::new(&tree, &mut daemon, 200, 1);
+    let answer = search.run().unwrap_or_else(|never| match never {});
+    let BisectCause::One { unit } = answer.cause else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(tree.unit(unit).line, 10);
+    assert_eq!(daemon.refused, 0);
+}

@@ -11,7 +11,7 @@ use crate::tree::{ConfigTree, UnitId};
 /// No more of a statement is looked at.
 const LONGEST: usize = 4096;
 
-/// The units that are looked at last.
+/// The units that are looked at last, with the blocks and includes that hold one.
 pub(crate) fn base_units(tree: &ConfigTree) -> BTreeSet<UnitId> {
     let mut users: BTreeMap<String, usize> = BTreeMap::new();
     let mut definers: BTreeMap<String, Vec<UnitId>> = BTreeMap::new();
@@ -41,12 +41,12 @@ pub(crate) fn base_units(tree: &ConfigTree) -> BTreeSet<UnitId> {
             found.insert(*unit);
         }
     }
-    // A block or an include of nothing else. Inner ones have the larger numbers.
-    let ids: Vec<UnitId> = tree.ids().collect();
-    for id in ids.into_iter().rev() {
-        let children = &tree.unit(id).children;
-        if !children.is_empty() && children.iter().all(|child| found.contains(child)) {
-            found.insert(id);
+    // What is around them goes with them in it: it is opened, not left out.
+    let ids: Vec<UnitId> = found.iter().copied().collect();
+    for id in ids {
+        let mut around = tree.unit(id).parent;
+        while let Some(block) = around.filter(|block| found.insert(*block)) {
+            around = tree.unit(block).parent;
         }
     }
     found
@@ -67,6 +67,16 @@ fn is_base_word(lens: ConfigLens, word: &str) -> bool {
         ConfigLens::Nginx => &["events", "load_module"],
         ConfigLens::Bind => &["directory"],
         ConfigLens::Sshd => &["hostkey"],
+        // Those of a pool of PHP-FPM: each needs the others.
+        ConfigLens::Ini => &[
+            "pm",
+            "pm.max_children",
+            "pm.start_servers",
+            "pm.min_spare_servers",
+            "pm.max_spare_servers",
+            "user",
+        ],
+        ConfigLens::Haproxy => &["global"],
         _ => &[],
     };
     words.contains(&&*word)
@@ -125,10 +135,10 @@ mod tests {
     fn what_others_name_is_looked_at_last_and_one_of_two_is_not() {
         let haproxy = "frontend f\n  acl a path /a\n  acl b path /b\n  acl b path /c\n  acl unused path /d\n  \
             use_backend x if a b\nbackend x\n  server one 127.0.0.1:1\n";
-        assert_eq!(base(ConfigLens::Haproxy, haproxy), [2, 7]);
+        assert_eq!(base(ConfigLens::Haproxy, haproxy), [1, 2, 7]);
         let nginx = "events { }\nhttp {\nupstream u { server a; }\nlimit_req_zone $x zone=z:1m rate=1r/s;\nmap $a $b { }\n\
             server { limit_req zone=z; proxy_pass http://u; add_header X $b; }\n}\n";
-        assert_eq!(base(ConfigLens::Nginx, nginx), [1, 3, 4, 5]);
+        assert_eq!(base(ConfigLens::Nginx, nginx), [1, 2, 3, 4, 5]);
         let apache = "LoadModule a_module a.so\n<IfModule x>\nLoadModule b_module b.so\n</IfModule>\nKeepAlive On\n";
         assert_eq!(base(ConfigLens::Apache, apache), [1, 2, 3]);
     }

@@ -219,10 +219,11 @@ impl<'a, O: TestOracle> BisectSearch<'a, O> {
     fn may_go(&self, list: &[UnitId]) -> Vec<UnitId> {
         let mut units = Vec::new();
         for id in list {
-            if self.tree.unit(*id).goes_with_block || self.deferred.contains(id) {
+            if self.tree.unit(*id).goes_with_block {
                 continue;
             }
-            if !self.tree.must_stay(*id) {
+            let stays = self.tree.must_stay(*id) || self.deferred.contains(id);
+            if !stays {
                 units.push(*id);
             } else if !self.tree.unit(*id).is_protected {
                 units.extend(self.may_go(&self.tree.unit(*id).children));

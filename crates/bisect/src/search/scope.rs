@@ -29,7 +29,9 @@ impl<O: TestOracle> BisectSearch<'_, O> {
             }
         }
         for block in blocks {
-            if self.tree.must_stay(block) || self.tree.unit(block).children.is_empty() {
+            let is_named = self.deferred.contains(&block);
+            let is_empty = self.tree.unit(block).children.is_empty();
+            if self.tree.must_stay(block) || is_empty || is_named {
                 continue;
             }
             let edit = ConfigEdit::unwrapping(block);

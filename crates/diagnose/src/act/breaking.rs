@@ -242,6 +242,8 @@ pub fn hold_and_ask(
     }
     let patience = patience_for(usual.slowest);
     let mut spent = Duration::ZERO;
+    // On a busy machine the same answer may come later for no reason: then it is held once more.
+    let mut again: BTreeSet<usize> = BTreeSet::new();
     while let Some(group) = search.next() {
         if (setting.interrupted)() {
             report.notes.push("it was interrupted".to_owned());
@@ -262,8 +264,8 @@ pub fn hold_and_ask(
         report.notes.extend(warnings);
         if let Some(effect) = step.effect {
             search.record(group, effect);
-        } else {
-            search.groups[group].refused = Some("holding it showed nothing".to_owned());
+        } else if !again.insert(group) {
+            search.groups[group].refused = Some("holding it showed nothing, twice".to_owned());
         }
         report.steps.push(step);
         let is_back = wait_until_back(&ask, &usual);

@@ -163,10 +163,10 @@ fn intervention_tests() -> Outcome {
         "--nocapture",
     ];
     let variables = [
-        ("SUREFOOT_BISECT_KILLS", "60"),
+        ("SUREFOOT_BISECT_KILLS", "300"),
         ("SUREFOOT_BISECT_SCENES", "all"),
     ];
-    let shown = format!("SUREFOOT_BISECT_KILLS=60 {}", words.join(" "));
+    let shown = format!("SUREFOOT_BISECT_KILLS=300 {}", words.join(" "));
     run_command(command(&words).envs(variables), &shown)
 }
 

@@ -39,6 +39,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("cgi-fcgi", "libfcgi-bin"),
     ("mariadbd", "mariadb-server-core"),
     ("mariadb-install-db", "mariadb-server-core"),
+    ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
+    ("setpriv", "util-linux"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),
     ("openssl", "openssl"),

@@ -52,6 +52,7 @@ const fn sample(fault: KnownFault) -> KnownFault {
 
 const APPS: &[&str] = &["127.0.0.1:3001", "127.0.0.1:3002"];
 const DB: &[&str] = &["127.0.0.1:3306"];
+const PG: &[&str] = &["127.0.0.1:5432"];
 const REDIS: &[&str] = &["127.0.0.1:6379"];
 const APACHE: &[&str] = &["127.0.0.1:8080"];
 const NGINX: &[&str] = &["127.0.0.1:80"];
@@ -155,6 +156,12 @@ const FAULTS: &[KnownFault] = &[
         &["lost-text"],
     ),
     fault("localhost_names", "healthy", &[], &[]),
+    fault("pg_healthy", "healthy", &[], &[]),
+    fault("pg_stopped", "named", PG, &["not-running"]),
+    fault("pg_frozen", "named", PG, &["stopped-process"]),
+    fault("pg_connections", "named", PG, &["complaint", "log"]),
+    fault("pg_no_table", "named", PG, &["log"]),
+    fault("pg_locked", "unknown", &[], &[]),
     fault(
         "unit_dead",
         "named",

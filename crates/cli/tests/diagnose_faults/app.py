@@ -65,6 +65,49 @@ class Database:
         return row and row[1:].decode()
 
 
+class Postgres:
+    """The same for PostgreSQL, where no password is asked for."""
+
+    def __init__(self, url):
+        where = urllib.parse.urlsplit(url)
+        self.stream = socket.create_connection((where.hostname, where.port or 5432), 10)
+        self.stream.settimeout(None)
+        body = struct.pack(">I", 196608)
+        body += b"".join(word.encode() + b"\0" for word in ("user", where.username, "database", where.path[1:]))
+        self.stream.sendall(struct.pack(">I", len(body) + 5) + body + b"\0")
+        self.until_ready()
+
+    def read(self, length):
+        data = b""
+        while len(data) < length:
+            part = self.stream.recv(length - len(data))
+            if not part:
+                raise OSError("server closed the connection unexpectedly")
+            data += part
+        return data
+
+    def until_ready(self):
+        row = None
+        while True:
+            kind = self.read(1)
+            body = self.read(struct.unpack(">I", self.read(4))[0] - 4)
+            if kind == b"E":
+                fields = dict((part[:1], part[1:].decode()) for part in body.split(b"\0") if part)
+                raise OSError("%s:  %s (%s)" % (fields[b"S"], fields[b"M"], fields[b"C"]))
+            if kind == b"D":
+                row = body[6:].decode()
+            if kind == b"Z":
+                return row
+
+    def query(self, text):
+        self.stream.sendall(b"Q" + struct.pack(">I", len(text) + 5) + text.encode() + b"\0")
+        return self.until_ready()
+
+
+def database(url):
+    return (Postgres if url.startswith("postgres") else Database)(url)
+
+
 def ask_cache(url, line):
     where = urllib.parse.urlsplit(url)
     stream = socket.create_connection((where.hostname, where.port or 6379), 5)
@@ -97,7 +140,7 @@ class Page(BaseHTTPRequestHandler):
             raise RuntimeError("a bug")
         while os.environ.get("SPIN"):
             pass
-        count = Database(os.environ["DATABASE_URL"]).query(os.environ.get("QUERY", "SELECT COUNT(*) FROM item"))
+        count = database(os.environ["DATABASE_URL"]).query(os.environ.get("QUERY", "SELECT COUNT(*) FROM item"))
         ask_cache(os.environ["REDIS_URL"], b"SET seen " + b"x" * 1000 + b"\r\n")
         return "items: %s" % count
 

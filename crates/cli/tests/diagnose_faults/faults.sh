@@ -162,6 +162,26 @@ old_version_in_pool() {
     start_db; start_redis; QUERY='SELECT 7' start_app 3001; start_app 3002; start_apache; start_nginx; page --expect "items: 2"
 }
 
+# The same with PostgreSQL.
+pg_healthy() { start_with_postgres; page; }
+pg_stopped() { start_with_postgres; kill -INT $pg; waits 10 dead $pg; page; }
+pg_frozen() { start_with_postgres; kill -STOP $(pgrep -x postgres); page; }
+pg_connections() {
+    pg_connections=6; start_with_postgres
+    for n in 1 2 3 4 5 6 7; do $python -c 'import sys,time
+exec(open(sys.argv[1]).read().split("def ask_cache")[0])
+held = Postgres("postgres://shop@127.0.0.1:5432/shop"); time.sleep(60)' "$scripts/app.py" 2>/dev/null & done
+    waits 10 sh -c "[ \$(ss -Htn state established 'dport = :5432' | wc -l) -ge 6 ]"; sleep 0.5; page
+}
+pg_no_table() { start_with_postgres; pg_sql "DROP TABLE item"; page; }
+pg_locked() { # the table is held: every page waits for a store that answers others
+    start_with_postgres
+    $python -c 'import sys,time
+exec(open(sys.argv[1]).read().split("def ask_cache")[0])
+held = Postgres("postgres://shop@127.0.0.1:5432/shop"); held.query("BEGIN; LOCK TABLE item"); open("held", "w"); time.sleep(60)' "$scripts/app.py" &
+    waits 10 test -e held; page
+}
+
 # The cause is unknown until daemons are held, one after another.
 stopped() { grep -qs '^State:.T' /proc/[0-9]*/status; }
 none_stopped() { ! stopped; }

@@ -49,6 +49,27 @@ exec(source)
 Database("mysql://shop:pw@127.0.0.1:3306/shop").query(sys.argv[1])
 EOF
 }
+start_postgres() {
+    postgres=$(echo /usr/lib/postgresql/*/bin); [ -x "$postgres/postgres" ] || fail "no postgres"
+    mkdir -p pg; chown nobody pg; chmod 711 "$here"
+    as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+    as_nobody "$postgres/initdb" -D "$here/pg/data" -U shop -A trust -N -E UTF8 --locale=C >/dev/null 2>pg.err || fail "initdb: $(cat pg.err)"
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$postgres/postgres" -D "$here/pg/data" -p 5432 -k "$here/pg" \
+        -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=2MB -c max_connections=${pg_connections:-20} \
+        -c superuser_reserved_connections=0 -c max_wal_senders=0 -c autovacuum=off </dev/null >>/var/log/pg.log 2>&1 & pg=$!
+    waits 20 listens 5432; waits 20 pg_sql 'CREATE DATABASE shop' postgres
+    pg_sql 'CREATE TABLE item (id int)'; pg_sql 'INSERT INTO item VALUES (1), (2)'
+}
+pg_sql() { $python - "$1" "${2:-shop}" <<EOF
+import sys
+exec(open("$scripts/app.py").read().split("def ask_cache")[0])
+Postgres("postgres://shop@127.0.0.1:5432/" + sys.argv[2]).query(sys.argv[1])
+EOF
+}
+start_with_postgres() {
+    database_url=postgres://shop@127.0.0.1:5432/shop; start_postgres; start_redis
+    start_app 3001; start_app 3002; start_apache; start_nginx
+}
 start_redis() {
     redis-server --port 6379 --bind 127.0.0.1 --save '' --dir "$here" --logfile /var/log/redis.log ${redis_options:-} \
         </dev/null >/dev/null 2>&1 & redis=$!

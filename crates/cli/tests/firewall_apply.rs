@@ -735,3 +735,58 @@ rules > now; diff before now && echo "back"
     let said = run_script(&script);
     check(&said, &["killed", "ended with 1", "taken back", "\nback\n"]);
 }
+
+/// The watchdogs of the journal, first and second, by what they are told.
+const FIND_WATCHDOGS: &str = r#"
+watchdogs() {
+    for process in /proc/[0-9]*; do
+        words=$(tr '\0' ' ' 2> /dev/null < $process/cmdline)
+        case "$words" in
+        *"watchdog --state-dir $folder/state "*--second*) [ $1 = second ] && echo "${process#/proc/}" ;;
+        *"watchdog --state-dir $folder/state "*) [ $1 = first ] && echo "${process#/proc/}" ;;
+        esac
+    done
+}
+"#;
+
+#[test]
+fn a_watchdog_that_is_killed_or_stopped_has_a_second_one() {
+    let script = format!(
+        r#"{}{FIND_WATCHDOGS}
+rules > before
+for signal in KILL STOP; do
+    firewall apply good --same-session --confirm-within 3s --no-save --no-wait; echo "ended with $?"
+    first=$(watchdogs first)
+    kill -$signal $first && echo "sent $signal"
+    begun=$(date +%s%N)
+    wait_for_old
+    echo "back after $(( ($(date +%s%N) - begun) / 1000000 )) ms"
+    kill -CONT $first 2> /dev/null
+done
+for _ in $(seq 100); do [ -z "$(watchdogs first)$(watchdogs second)" ] && break; sleep 0.05; done
+echo "left: $(watchdogs first) $(watchdogs second)"
+"$surefoot" changes --state-dir "$folder/state"
+"#,
+        BACKENDS[2]
+    );
+    let said = run_script(&script);
+    check(
+        &said,
+        &[
+            "sent KILL",
+            "sent STOP",
+            "the way back is guarded by two watchdogs, each of which is enough",
+            "left:  \n",
+        ],
+    );
+    assert_eq!(said.matches("rolled back ").count(), 2, "{said}");
+    assert!(!said.contains("not back"), "{said}");
+    for part in said.split("back after ").skip(1) {
+        let time: u32 = part
+            .split(' ')
+            .next()
+            .and_then(|word| word.parse().ok())
+            .expect("a time");
+        assert!(time < 6000, "{said}");
+    }
+}

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use crate::entry::{EntryState, JournalEntry};
 use crate::error::JournalError;
 use crate::journal::Journal;
+use crate::lock::say_who;
 
 /// The mode of the watchdog's file once its change was given up before it was begun. Changing a mode needs
 /// no space, and it is seen wherever the file is.
@@ -23,29 +24,46 @@ const CALLED_OFF: u32 = 0o400;
 pub(crate) struct HeldEntry {
     number: u64,
     folder: OwnedFd,
-    /// Held for life: a watchdog whose file is held by none is gone.
+    /// The file of the first watchdog. It holds it for life: a watchdog whose file is held by none is gone.
     ready: File,
+    /// The file of the second one, which holds that.
+    _second: Option<File>,
 }
 
 impl HeldEntry {
     /// Takes hold of an entry, which says to others that its watchdog is ready.
     pub(crate) fn take(journal: &Journal, number: u64) -> Result<Self, JournalError> {
-        let path = journal.entry_folder(number);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::openat(CWD, &path, flags, Mode::empty())
-            .map_err(|error| JournalError::io("open", &path, error))?;
+        let folder = open_folder(&journal.entry_folder(number))?;
         let path = journal.ready_file(number);
-        let ready = journal
-            .storage()
-            .make_file(&path, 0o600)
-            .map_err(|error| JournalError::io("write", &path, error))?;
-        let lock = FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(&ready, lock).map_err(|error| JournalError::io("lock", &path, error))?;
+        let ready = make_or_open(journal, &path)?;
+        lock_file(&ready, &path)?;
+        say_who(&ready);
         Ok(Self {
             number,
             folder,
             ready,
+            _second: None,
         })
+    }
+
+    /// Takes hold of an entry for the watchdog that watches the first; nothing if another does already.
+    pub(crate) fn join(journal: &Journal, number: u64) -> Result<Option<Self>, JournalError> {
+        let folder = open_folder(&journal.entry_folder(number))?;
+        let path = journal.ready_file(number);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let ready = rustix::fs::openat(CWD, &path, flags, Mode::empty())
+            .map_err(|error| JournalError::io("open", &path, error))?;
+        let path = journal.second_file(number);
+        let second = make_or_open(journal, &path)?;
+        if lock_file(&second, &path).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            number,
+            folder,
+            ready: ready.into(),
+            _second: Some(second),
+        }))
     }
 
     /// The entry as it is stored now, if it is there and can be read.
@@ -86,6 +104,30 @@ impl HeldEntry {
         }
         folder.parent()?.parent().map(Path::to_owned)
     }
+}
+
+fn open_folder(path: &Path) -> Result<OwnedFd, JournalError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .map_err(|error| JournalError::io("open", path, error))
+}
+
+/// The file of a watchdog: one that was killed and is started again finds it there.
+fn make_or_open(journal: &Journal, path: &Path) -> Result<File, JournalError> {
+    match journal.storage().make_file(path, 0o600) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            rustix::fs::openat(CWD, path, flags, Mode::empty())
+                .map(File::from)
+                .map_err(|error| JournalError::io("open", path, error))
+        }
+        made => made.map_err(|error| JournalError::io("write", path, error)),
+    }
+}
+
+fn lock_file(file: &File, path: &Path) -> Result<(), JournalError> {
+    let lock = FlockOperation::NonBlockingLockExclusive;
+    rustix::fs::flock(file, lock).map_err(|error| JournalError::io("lock", path, error))
 }
 
 impl Journal {

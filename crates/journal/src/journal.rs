@@ -481,6 +481,7 @@ impl Journal {
                 remove_if_there(self.storage(), &path)?;
             }
         }
+        remove_if_there(self.storage(), &self.second_file(number))?;
         remove_if_there(self.storage(), &self.ready_file(number))
     }
 

@@ -55,6 +55,7 @@ mod storage;
 mod undo;
 mod vault;
 mod watchdog;
+mod watchdog_start;
 
 pub use change::{Change, ChangeDescription, ChangeKinds, ChangeStanding, EntryRoom};
 pub use clock::{JournalClock, SystemClock};
@@ -78,4 +79,5 @@ pub use prune::PrunePolicy;
 pub use recover::RecoveryReport;
 pub use storage::{RealStorage, Storage};
 pub use vault::ContentVault;
-pub use watchdog::{WatchOutcome, WatchdogStarter, become_watchdog, systemd_runs};
+pub use watchdog::{WatchOutcome, become_watchdog};
+pub use watchdog_start::{WatchdogStarter, systemd_runs};

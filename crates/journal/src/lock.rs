@@ -80,7 +80,7 @@ impl Journal {
 }
 
 /// Whether a process is stopped, and so does nothing more by itself.
-fn is_stopped(process: u32) -> bool {
+pub(crate) fn is_stopped(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     matches!(rest.split_whitespace().next(), Some("T" | "t"))
@@ -121,7 +121,7 @@ fn take_lock(file: &File, path: &Path, wait: Duration) -> Result<(), JournalErro
 
 /// Writes the process down, for people and for the watchdog. The lock itself does not need it, so
 /// a full disk is no matter.
-fn say_who(file: &File) {
+pub(crate) fn say_who(file: &File) {
     let process = std::process::id();
     let begun = start_of(process).unwrap_or(0);
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -145,7 +145,7 @@ fn read_holder(mut file: &File) -> String {
 }
 
 /// When a process was started, in clock ticks since boot; with its number that names it.
-fn start_of(process: u32) -> Option<u64> {
+pub(crate) fn start_of(process: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The command's name may hold anything; what follows its last parenthesis may not.
     let (_, rest) = stat.rsplit_once(')')?;

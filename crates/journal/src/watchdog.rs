@@ -4,12 +4,12 @@
 //! that cannot be swapped out, and on the disk under names that need no space to be renamed; so it
 //! works when the program that started it is gone, when the file system is full, and, by making it
 //! writable for a moment, when it is read-only. A surefoot that holds the lock when the time is over,
-//! stopped or stuck, is killed: the machine comes first.
+//! stopped or stuck, is killed: the machine comes first. A second one watches the first, which may be killed or
+//! stopped itself.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
@@ -21,14 +21,12 @@ use rustix::process::Signal;
 use crate::change::{Change, EntryRoom, GivingUp};
 use crate::entry::{EntryState, JournalEntry, WorkUnderWay};
 use crate::error::JournalError;
-use crate::file_make::remove_if_there;
+use crate::file_state::read_quietly;
 use crate::held_entry::HeldEntry;
 use crate::journal::Journal;
-use crate::lock::JournalSession;
+use crate::lock::{JournalSession, is_stopped};
 use crate::perform::{WarningListener, revert_and_check};
 
-/// How long the start of a watchdog may take.
-const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How often a confirmation is looked for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long another surefoot may hold the lock when the time is over.
@@ -48,6 +46,16 @@ const AFTER_REMOVAL: Duration = Duration::from_secs(1);
 /// How long the watchdog tries to get the lock from what it cannot end.
 const LOCK_WITHIN: Duration = Duration::from_secs(3600);
 
+/// How long after the deadline the second watchdog looks whether the first has done its work, in milliseconds.
+const SECOND_AFTER: u64 = 1000;
+
+/// Which of the two watchdogs of an entry it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WatchRank {
+    First,
+    Second,
+}
+
 /// How a watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchOutcome {
@@ -62,8 +70,23 @@ impl Journal {
         self.entry_folder(number).join("watchdog")
     }
 
+    /// The file of the second watchdog.
+    pub(crate) fn second_file(&self, number: u64) -> PathBuf {
+        self.entry_folder(number).join("watchdog-2")
+    }
+
     /// Watches an armed entry until it is settled, and reverses it when its time is over.
     pub fn watch(&self, number: u64) -> Result<WatchOutcome, JournalError> {
+        self.watch_as(number, WatchRank::First)
+    }
+
+    /// Watches the watchdog of an armed entry: reverses the entry a little after its time is over, where the first
+    /// watchdog was killed or is stopped.
+    pub fn watch_as_second(&self, number: u64) -> Result<WatchOutcome, JournalError> {
+        self.watch_as(number, WatchRank::Second)
+    }
+
+    fn watch_as(&self, number: u64, rank: WatchRank) -> Result<WatchOutcome, JournalError> {
         let entry = self.entry(number)?;
         let Some(arming) = entry.arming.clone() else {
             return Ok(WatchOutcome::Settled);
@@ -71,15 +94,29 @@ impl Journal {
         let change = self.change_of(&entry)?;
         let mut room = self.room(&entry);
         change.load(&mut room)?;
-        let held = HeldEntry::take(self, number)?;
-        while self.options.clock.uptime() < arming.deadline_uptime {
+        let held = match rank {
+            WatchRank::First => Some(HeldEntry::take(self, number)?),
+            WatchRank::Second => HeldEntry::join(self, number)?,
+        };
+        let Some(held) = held else {
+            return Ok(WatchOutcome::Settled);
+        };
+        let deadline = match rank {
+            WatchRank::First => arming.deadline_uptime,
+            WatchRank::Second => arming.deadline_uptime + SECOND_AFTER,
+        };
+        while self.options.clock.uptime() < deadline {
             if held.is_settled() {
                 return Ok(WatchOutcome::Settled);
             }
-            let left = arming
-                .deadline_uptime
-                .saturating_sub(self.options.clock.uptime());
+            let left = deadline.saturating_sub(self.options.clock.uptime());
             std::thread::sleep(BETWEEN_LOOKS.min(Duration::from_millis(left)));
+        }
+        while rank == WatchRank::Second && self.first_is_at_work(&held, number) {
+            if held.is_settled() {
+                return Ok(WatchOutcome::Settled);
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         let moved = held
             .state_dir()
@@ -93,6 +130,21 @@ impl Journal {
         }
         let journal = moved.as_ref().unwrap_or(self);
         journal.reverse_until_done(&held, &entry, &*change, room)
+    }
+
+    /// Whether the first watchdog lives and is not stopped.
+    fn first_is_at_work(&self, held: &HeldEntry, number: u64) -> bool {
+        let moved = held.state_dir().map(|folder| self.moved_to(folder));
+        let journal = moved.as_ref().unwrap_or(self);
+        if !journal.is_watched(number) {
+            return false;
+        }
+        let text = read_quietly(&journal.ready_file(number)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut words = text.split_whitespace();
+        let process = words.next().and_then(|word| word.parse().ok());
+        // Where the disk was full it could not write who it is.
+        process.is_none_or(|process| !is_stopped(process))
     }
 
     /// Reverses an entry; tries again while something is in the way.
@@ -169,12 +221,12 @@ impl Journal {
 
     /// Whether the watchdog of an entry is there and waits.
     pub(crate) fn is_watched(&self, number: u64) -> bool {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(CWD, self.ready_file(number), flags, Mode::empty());
-        opened.is_ok_and(|file| {
-            let lock = FlockOperation::NonBlockingLockExclusive;
-            rustix::fs::flock(&file, lock) == Err(Errno::WOULDBLOCK)
-        })
+        is_held(&self.ready_file(number))
+    }
+
+    /// Whether the second watchdog of an entry is there and waits.
+    pub fn is_watched_twice(&self, number: u64) -> bool {
+        self.is_watched(number) && is_held(&self.second_file(number))
     }
 
     /// Takes the lock; ends what holds it for too long. Gives none where the journal was removed.
@@ -245,6 +297,16 @@ impl JournalSession<'_> {
             .filter(|entry| !self.journal.is_watched(entry.number))
             .collect())
     }
+}
+
+/// Whether a process holds a file.
+fn is_held(path: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(CWD, path, flags, Mode::empty());
+    opened.is_ok_and(|file| {
+        let lock = FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::flock(&file, lock) == Err(Errno::WOULDBLOCK)
+    })
 }
 
 /// Makes this process hard to end: a session of its own, no effect of the signals that end a terminal or a
@@ -380,93 +442,6 @@ fn unescape(text: &str) -> PathBuf {
         rest = if value.is_some() { &after[3..] } else { after };
     }
     PathBuf::from(std::ffi::OsString::from_vec(bytes))
-}
-
-/// How a watchdog is started.
-#[derive(Clone, Debug)]
-pub struct WatchdogStarter {
-    /// The program, which calls [`Journal::watch`] when it is given these words and the number.
-    pub program: PathBuf,
-    /// The words before the number.
-    pub words: Vec<String>,
-    /// Whether systemd runs here and keeps the watchdog as a unit of its own.
-    pub systemd: bool,
-}
-
-impl WatchdogStarter {
-    /// Starts the watchdog of an entry and returns when it is ready.
-    pub fn start(&self, journal: &Journal, entry: &JournalEntry) -> Result<(), JournalError> {
-        let number = entry.number;
-        let ready = journal.ready_file(number);
-        remove_if_there(journal.storage(), &ready)?;
-        let by_systemd = self.systemd && self.run_under_systemd(entry).is_ok();
-        if !by_systemd {
-            self.run_alone(number)?;
-        }
-        let begun = Instant::now();
-        while !ready.exists() {
-            if begun.elapsed() > READY_WITHIN {
-                return Err(JournalError::WatchdogFailed {
-                    why: format!("it is not ready after {} s", READY_WITHIN.as_secs()),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(())
-    }
-
-    /// As a transient unit: it survives a logout with `KillUserProcesses`, and what ends the session.
-    fn run_under_systemd(&self, entry: &JournalEntry) -> Result<(), JournalError> {
-        let mut command = Command::new("systemd-run");
-        command
-            // It passes over SIGTERM. The end of the machine must not wait for it: the next start reverses.
-            .args(["--quiet", "--collect", "--property=OOMScoreAdjust=-1000"])
-            .args([
-                "--property=KillSignal=SIGKILL",
-                "--property=WorkingDirectory=/",
-            ])
-            .arg(format!("--unit=surefoot-watchdog-{}", entry.tag))
-            .arg("--")
-            .arg(&self.program)
-            .args(&self.words)
-            .arg(entry.number.to_string())
-            .stdin(Stdio::null());
-        let failed = |why: String| JournalError::WatchdogFailed { why };
-        let output = command
-            .output()
-            .map_err(|error| failed(format!("`systemd-run` cannot be run: {error}")))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(failed(format!("`systemd-run`: {}", said.trim())))
-    }
-
-    /// As a process that makes a session of its own.
-    fn run_alone(&self, number: u64) -> Result<(), JournalError> {
-        let mut command = Command::new(&self.program);
-        // It outlives this process by far: a pipe or a file that it kept open would be held that long.
-        surefoot_sys::keep_files_from(&mut command);
-        command
-            .args(&self.words)
-            .arg(number.to_string())
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map(drop)
-            .map_err(|error| JournalError::WatchdogFailed {
-                why: format!("`{}` cannot be run: {error}", self.program.display()),
-            })
-    }
-}
-
-/// Whether systemd runs this machine, and sees the files and the network that this process sees.
-pub fn systemd_runs() -> bool {
-    let space = |process: &str, kind| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
-    let is_shared = |kind| space("self", kind) == space("1", kind);
-    Path::new("/run/systemd/system").is_dir() && is_shared("mnt") && is_shared("net")
 }
 
 #[cfg(test)]

@@ -14,13 +14,19 @@ pub(crate) struct WatchdogArgs {
     state: StateDirArgs,
     /// The number of the entry
     number: u64,
+    /// Watch the first watchdog of the entry
+    #[arg(long)]
+    second: bool,
 }
 
 pub(super) fn run(args: &WatchdogArgs, _output: &Output) -> Result<Status, Failure> {
     let journal = args.state.journal();
     surefoot_journal::become_watchdog();
-    journal
-        .watch(args.number)
-        .map_err(|error| failure(&error))?;
+    let watched = if args.second {
+        journal.watch_as_second(args.number)
+    } else {
+        journal.watch(args.number)
+    };
+    watched.map_err(|error| failure(&error))?;
     Ok(Status::Clean)
 }

@@ -525,10 +525,15 @@ fn load(args: &ApplyArgs, planned: &PlannedRules, output: &Output) -> Result<Sta
     drop(session);
     if args.no_wait {
         args.answer(ApplyOutcome::Armed, planned, Some(&entry), output)?;
-        say_armed(&entry, output);
-        return Ok(Status::Clean);
     }
     say_armed(&entry, output);
+    output.remark(&guard_words(
+        journal.is_watched_twice(entry.number),
+        starter.systemd,
+    ));
+    if args.no_wait {
+        return Ok(Status::Clean);
+    }
     let entry = wait(&journal, &entry, output)?;
     let outcome = match entry.state {
         EntryState::Confirmed => ApplyOutcome::Confirmed,
@@ -557,6 +562,24 @@ fn say_armed(entry: &JournalEntry, output: &Output) {
         "the new rules are in force until {}; keep them, from a new connection: surefoot firewall confirm; put the old ones back now: surefoot firewall rollback\n",
         journal::local_text(arming.deadline)
     ));
+}
+
+/// What brings the old rules back, and what it does not outlive.
+fn guard_words(twice: bool, systemd: bool) -> String {
+    let guards = match (twice, systemd) {
+        (true, true) => {
+            "two watchdogs, units of systemd that are started again when they are killed"
+        }
+        (false, true) => "a watchdog, a unit of systemd that is started again when it is killed",
+        (true, false) => {
+            "two watchdogs, each of which is enough; should both be killed, the next surefoot command brings the old \
+             rules back"
+        }
+        (false, false) => {
+            "one watchdog; should it be killed, the next surefoot command brings the old rules back"
+        }
+    };
+    format!("the way back is guarded by {guards}\n")
 }
 
 /// Waits until the entry is confirmed or taken back; an interrupt takes it back at once, and so does a

@@ -1161,12 +1161,16 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__apply)
-            opts="-v -q -h -V --confirm-within --dry-run --even-if-locked-out --policy --same-session --no-save --no-wait --rules-format --state-dir --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --dry-run --rules-format --no-save --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --rules-format)
+                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
                 --confirm-within)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1184,10 +1188,6 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
-                    return 0
-                    ;;
-                --rules-format)
-                    COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
                     return 0
                     ;;
                 --state-dir)
@@ -1506,7 +1506,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__flush)
-            opts="-v -q -h -V --dry-run --all --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --dry-run --accept --nat --all --rules --facts --root --rules-format --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1551,6 +1551,32 @@ _surefoot() {
                     ;;
                 --rules-format)
                     COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
+                    return 0
+                    ;;
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --format)
@@ -3452,12 +3478,16 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__undo)
-            opts="-v -q -h -V --force --state-dir --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --force --confirm-within --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --state-dir)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -3481,7 +3511,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__watchdog)
-            opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --state-dir --second --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -104,7 +104,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fi
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "find" -d 'Find a packet that matches a statement'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
@@ -263,13 +263,21 @@ v6\t'ip6tables-save'
 nft\t'What `nft list ruleset` prints'
 nft-json\t'What `nft -j list ruleset` prints'
 ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l confirm-within -d 'Take the rules back after so long unless they are confirmed, such as 60s or 5m' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l policy -d 'Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l dry-run -d 'Only say it; surefoot does not flush'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l dry-run -d 'Only say what each way to flush would change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l accept -d 'Set the policies of chains to accept, too'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l nat -d 'Delete rules that translate addresses, too'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l all -d 'Show every part of every change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l even-if-locked-out -d 'Load them although you might not stay in; they are taken back all the same unless they are confirmed'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l same-session -d 'Accept no ssh connection above this process, as on a console or in tmux: every open ssh connection has to stay then'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l no-wait -d 'Load them and return, without waiting for the confirmation'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -369,13 +377,13 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l confirm-within -d 'Take the rules back after so long unless they are confirmed, such as 60s or 5m' -r
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l policy -d 'Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l rules-format -d 'The format of the files, where the text does not tell' -r -f -a "v4\t'iptables-save'
 v6\t'ip6tables-save'
 nft\t'What `nft list ruleset` prints'
 nft-json\t'What `nft -j list ruleset` prints'
 ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l confirm-within -d 'Take the rules back after so long unless they are confirmed, such as 60s or 5m' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l policy -d 'Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''"
@@ -383,9 +391,9 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 always\t''
 never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l dry-run -d 'Try, prove and compare, and load nothing'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-save -d 'Do not save them when they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l even-if-locked-out -d 'Load them although you might not stay in; they are taken back all the same unless they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l same-session -d 'Accept no ssh connection above this process, as on a console or in tmux: every open ssh connection has to stay then'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-save -d 'Do not save them when they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-wait -d 'Load them and return, without waiting for the confirmation'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
@@ -424,7 +432,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "find" -d 'Find a packet that matches a statement'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'
@@ -716,6 +724,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_se
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one change: its state, diff and log'
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Forget old changes; they can no longer be undone'
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l confirm-within -d 'Of firewall rules: take the undo back after so long unless it is confirmed' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
 json\t''"
@@ -751,6 +760,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l state-dir
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l second -d 'Watch the first watchdog of the entry'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s h -l help -d 'Print help'
@@ -813,7 +823,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "find" -d 'Find a packet that matches a statement'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "spoof" -d 'Say from which interfaces packets with a forged source come through'

@@ -33,7 +33,7 @@ pub(crate) const BUDGET: Budget = Budget {
     steps: 1 << 27,
 };
 /// TCP flags of a connection's first packet: SYN, with and without the offer of ECN.
-const OPENING: &[u8] = &[0x02, 0xc2];
+pub(crate) const OPENING: &[u8] = &[0x02, 0xc2];
 /// TCP flags of the packets that follow: ACK with and without PSH and FIN.
 const FOLLOWING: &[u8] = &[0x10, 0x18, 0x11, 0x19];
 /// TCP flags by which the kernel picks up a connection that it did not see begin.
@@ -272,7 +272,11 @@ pub(crate) fn end(address: IpAddr) -> String {
 
 /// The interfaces by which a client's packets may come: the one that has the address which they are sent to,
 /// and the one to which the way back leads. None means that any may be.
-fn doors_of(surroundings: &Surroundings, client: IpAddr, server: IpAddr) -> Vec<Option<String>> {
+pub(crate) fn doors_of(
+    surroundings: &Surroundings,
+    client: IpAddr,
+    server: IpAddr,
+) -> Vec<Option<String>> {
     let Some(interfaces) = &surroundings.interfaces else {
         return vec![None];
     };

@@ -9,6 +9,8 @@ mod access;
 mod act;
 mod cut;
 mod devices;
+mod dialed;
+mod emptied;
 mod error;
 mod foreign;
 mod loader;
@@ -25,11 +27,13 @@ pub use act::{
     Rehearsal, RuleTools, RulesChange, loaded_alone, read_state, rehearse, rules_in_force,
 };
 pub use cut::{CutConnection, cut_connections};
+pub use dialed::{dialed_address, dialed_questions, leads_elsewhere};
+pub use emptied::{FlushWishes, emptied_rules};
 pub use error::ApplyError;
 pub use loader::{RuleFile, backend_of_host, tables_added_to};
 pub use login::{ConfirmProblem, LoginConnection, LoginRecord, find_logins};
 pub use risk::{AccessRisk, frame_risks, zone_risks};
-pub use save::{SaveHabit, SavedFile, files_to_save, rule_keeper};
+pub use save::{SaveHabit, SavedFile, files_to_save, is_written_by_hand, rule_keeper};
 pub use steps::{LoadStep, steps_to};
 pub use units::{RuleState, RuleUnit, UnitKey};
 pub use verdict::{AccessAnswer, AccessVerdict, prove_access};

@@ -96,8 +96,14 @@ impl LoginRecord {
     }
 
     /// Whether a host's connection, in which a confirmation is typed, shows that new ones get in: it is none
-    /// that was open, and its daemon began after the rules were loaded, at `loaded_ticks`.
-    pub fn judge(&self, now: &Self, loaded_ticks: u64) -> Result<(), ConfirmProblem> {
+    /// that was open, its client is no address of this machine, and its daemon began after the rules were loaded,
+    /// at `loaded_ticks`.
+    pub fn judge(
+        &self,
+        now: &Self,
+        loaded_ticks: u64,
+        is_own: &dyn Fn(IpAddr) -> bool,
+    ) -> Result<(), ConfirmProblem> {
         let Some(here) = now.own else {
             return Err(ConfirmProblem::NoConnection);
         };
@@ -105,7 +111,7 @@ impl LoginRecord {
             return Err(ConfirmProblem::SameConnection(here.0));
         }
         let (client, server) = here;
-        if client.ip().is_loopback() || client.ip() == server.ip() {
+        if client.ip().is_loopback() || client.ip() == server.ip() || is_own(client.ip()) {
             return Err(ConfirmProblem::LocalConnection(client));
         }
         let ends = |login: &&LoginConnection| (login.client, login.server) == here;
@@ -143,8 +149,9 @@ mod tests {
         let second = login("192.0.2.9:1001", 150);
         let young = login("192.0.2.9:1002", 900);
         let then = record(Some(first), &[first, second]);
-        let judge =
-            |own: Option<LoginConnection>| then.judge(&record(own, &[first, second, young]), 800);
+        let judge = |own: Option<LoginConnection>| {
+            then.judge(&record(own, &[first, second, young]), 800, &|_| false)
+        };
         assert_eq!(judge(Some(young)), Ok(()));
         let same = ConfirmProblem::SameConnection(first.client);
         assert_eq!(judge(Some(first)), Err(same));
@@ -155,18 +162,25 @@ mod tests {
         let between = login("192.0.2.9:1003", 799);
         let now = record(Some(between), &[between]);
         let older = ConfirmProblem::OlderConnection(between.client);
-        assert_eq!(then.judge(&now, 800), Err(older));
+        assert_eq!(then.judge(&now, 800, &|_| false), Err(older));
     }
 
     #[test]
     fn a_connection_from_this_machine_itself_confirms_nothing() {
         let first = login("192.0.2.9:1000", 100);
         let then = record(Some(first), &[first]);
-        for client in ["127.0.0.1:1002", "192.0.2.1:1002", "[::1]:1002"] {
+        let other = IpAddr::from([198, 51, 100, 1]);
+        let clients = [
+            "127.0.0.1:1002",
+            "192.0.2.1:1002",
+            "[::1]:1002",
+            "198.51.100.1:1002",
+        ];
+        for client in clients {
             let young = login(client, 900);
             let now = record(Some(young), &[first, young]);
             let local = ConfirmProblem::LocalConnection(young.client);
-            assert_eq!(then.judge(&now, 800), Err(local));
+            assert_eq!(then.judge(&now, 800, &|ip| ip == other), Err(local));
         }
     }
 }

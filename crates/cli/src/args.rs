@@ -55,6 +55,13 @@ pub(crate) struct RulesArgs {
     pub(crate) rules_format: Option<RulesFormat>,
 }
 
+impl RulesArgs {
+    /// Whether they are not those in force on this machine.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        !self.rules.is_empty() || self.facts.facts.is_some() || self.facts.root.is_some()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RulesFormat {
     /// iptables-save

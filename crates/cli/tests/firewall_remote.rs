@@ -22,7 +22,10 @@ fn at_server(backend: &str, script: &str) -> String {
     let scratch = tempfile::tempdir().expect("a folder for scratch");
     let folder = scratch.path();
     let output = Command::new("timeout")
-        .args(["90", "unshare", "-n", "-m", "bash", "-c"])
+        .args(["-s", "KILL", "90"])
+        // With the first process of the namespace all others end: daemons, clients, watchdogs.
+        .args(["unshare", "-n", "-m", "-p", "-f", "--mount-proc"])
+        .args(["--kill-child", "bash", "-c"])
         .arg(format!("{SERVER}\n{script}"))
         .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
         .env("folder", folder)

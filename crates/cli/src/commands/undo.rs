@@ -3,9 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 use surefoot_apply::RulesChange;
-use surefoot_journal::{ChangeRequest, EntryState, JournalEntry, JournalError};
+use surefoot_journal::{ArmRequest, ChangeRequest, EntryState, JournalEntry, JournalError};
 
 use super::Status;
+use super::firewall::arming::say_armed;
+use super::firewall::confirm::confirm_rules;
 use crate::args::AnswerFormat;
 use crate::error::Failure;
 use crate::journal::{self, StateDirArgs, call, failure};
@@ -15,7 +17,8 @@ use crate::output::Output;
 ///
 /// Content, mode, owner, times, attributes and links come back exactly. Undo is a change of its own,
 /// so it can be undone in turn; without a number, repeated undo goes further back. If what the change
-/// left was changed since by another program, undo refuses and shows the difference.
+/// left was changed since by another program, undo refuses and shows the difference. Old firewall rules are taken
+/// back again unless `surefoot firewall confirm` comes from a new connection.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -37,6 +40,9 @@ pub(crate) struct UndoArgs {
     /// Overwrite what another program changed since; it is kept in the journal
     #[arg(long)]
     force: bool,
+    /// Of firewall rules: take the undo back after so long unless it is confirmed
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = journal::parse_duration)]
+    confirm_within: u64,
     #[command(flatten)]
     state: StateDirArgs,
     /// The form of the answer; `surefoot changes --schema` prints the JSON Schema
@@ -112,10 +118,19 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
     args.state.remind(output);
     let session = journal::lock(&journal, output)?;
     let number = journal::number_or(args.number, || journal.newest_undoable())?;
+    // Rules that were in force once may lock you out now: they have to be confirmed as new ones.
+    let is_of_rules = journal
+        .entry(number)
+        .is_ok_and(|entry| entry.kind == RulesChange::KIND);
+    let starter = args.state.watchdog()?;
+    let start = |entry: &JournalEntry| starter.start(&journal, entry);
     let request = ChangeRequest {
         origin: journal::origin(),
         command: journal::command_line(),
-        arm: None,
+        arm: is_of_rules.then_some(ArmRequest {
+            within: args.confirm_within,
+            start: &start,
+        }),
     };
     let entry = session
         .undo(number, args.force, request)
@@ -138,6 +153,9 @@ pub(super) fn run(args: &UndoArgs, output: &Output) -> Result<Status, Failure> {
             "{undone} is undone; `surefoot undo {}` brings it back\n",
             entry.number
         ));
+        if entry.state == EntryState::Armed {
+            say_armed(&entry, output);
+        }
     }
     Ok(Status::Clean)
 }
@@ -149,13 +167,18 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
     let number = journal::number_or(args.number, || journal.newest_armed("confirmed"))?;
     if let Ok(entry) = journal.entry(number)
         && entry.kind == RulesChange::KIND
+        && entry.state == EntryState::Armed
     {
         // That they stay may only be said by a connection which shows that new ones get in.
-        return Err(
-            Failure::refused(format!("{} changed the firewall", call(&entry)))
-                .hint("confirm it with `surefoot firewall confirm`, from a new connection")
-                .left("Nothing was changed."),
-        );
+        let entry = confirm_rules(&journal, &session, (&entry, false), output)?;
+        if args.format == AnswerFormat::Json {
+            let answer = SettledAnswer {
+                entry: &entry,
+                warnings: &[],
+            };
+            output.answer(&output.json_answer("confirm", &answer)?)?;
+        }
+        return Ok(Status::Clean);
     }
     let entry = session.confirm(number).map_err(|error| {
         let left = match journal.entry(number) {

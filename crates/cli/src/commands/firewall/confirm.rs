@@ -1,6 +1,8 @@
 //! `surefoot firewall confirm` and `rollback`: keeping new rules, from a connection that shows that new ones get
 //! in, and taking them back.
 
+use std::net::{IpAddr, UdpSocket};
+
 use clap::Args;
 use surefoot_apply::{ConfirmProblem, LoginRecord, RulesChange};
 use surefoot_host::{Host, LiveOptions};
@@ -61,21 +63,32 @@ pub(super) fn run(args: &ConfirmRulesArgs, output: &Output) -> Result<Status, Fa
     let journal = args.state.existing_journal()?;
     let session = journal::lock(&journal, output)?;
     let entry = armed_entry(&journal, "confirmed")?;
-    if !args.same_session {
-        check_connection(&entry).map_err(|problem| {
+    confirm_rules(&journal, &session, (&entry, args.same_session), output)?;
+    Ok(Status::Clean)
+}
+
+/// Confirms an entry that loaded rules, if this connection shows that new ones get in.
+pub(crate) fn confirm_rules(
+    journal: &Journal,
+    session: &JournalSession<'_>,
+    (entry, same_session): (&JournalEntry, bool),
+    output: &Output,
+) -> Result<JournalEntry, Failure> {
+    if !same_session {
+        check_connection(entry).map_err(|problem| {
             let failure = Failure::refused(problem.to_string());
             let failure = match problem {
                 ConfirmProblem::NoConnection => failure,
                 _ => failure.hint("log in anew, in a second window, and type it there"),
             };
             failure
-                .hint("if you know that you get in, add `--same-session`")
-                .left(until_deadline(&entry))
+                .hint("if you know that you get in: surefoot firewall confirm --same-session")
+                .left(until_deadline(entry))
         })?;
     }
     let confirmed = session
         .confirm(entry.number)
-        .map_err(|error| failure(&error).left(until_deadline(&entry)))?;
+        .map_err(|error| failure(&error).left(until_deadline(entry)))?;
     output.remark(&format!(
         "{} is confirmed: the new rules stay; `surefoot undo {}` brings the old ones back\n",
         journal::call(&confirmed),
@@ -83,9 +96,9 @@ pub(super) fn run(args: &ConfirmRulesArgs, output: &Output) -> Result<Status, Fa
     ));
     let change = RulesChange::from_record(&entry.change);
     if change.is_some_and(|change| change.is_to_be_saved()) {
-        super::save::save_confirmed(&journal, &session, output)?;
+        super::save::save_confirmed(journal, session, output)?;
     }
-    Ok(Status::Clean)
+    Ok(confirmed)
 }
 
 pub(super) fn roll_back(args: &RollBackRulesArgs, output: &Output) -> Result<Status, Failure> {
@@ -124,7 +137,10 @@ fn until_deadline(entry: &JournalEntry) -> String {
 }
 
 /// The newest armed entry that loaded rules.
-fn armed_entry(journal: &Journal, wanted: &'static str) -> Result<JournalEntry, Failure> {
+pub(super) fn armed_entry(
+    journal: &Journal,
+    wanted: &'static str,
+) -> Result<JournalEntry, Failure> {
     let nothing = || failure(&JournalError::NothingThere { wanted }).left("Nothing was changed.");
     let numbers = journal.numbers().map_err(|error| failure(&error))?;
     for number in numbers {
@@ -154,7 +170,10 @@ fn check_connection(entry: &JournalEntry) -> Result<(), ConfirmProblem> {
     let then = change
         .map(|change| change.logins().clone())
         .unwrap_or_default();
-    then.judge(&LoginRecord::of_host(&host), loaded_ticks(entry))
+    let now = LoginRecord::of_host(&host);
+    // What can be bound to is this machine's own, such as the other address of `ssh -b`.
+    let is_own = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    then.judge(&now, loaded_ticks(entry), &is_own)
 }
 
 /// When the rules were in force, in ticks of 10 ms since the kernel was started: the last step of the entry so

@@ -1,8 +1,10 @@
 //! `surefoot firewall`: one file per question about rules.
 
 mod apply;
+mod apply_words;
+pub(super) mod arming;
 mod check;
-mod confirm;
+pub(super) mod confirm;
 mod diff;
 mod explain;
 mod flush;

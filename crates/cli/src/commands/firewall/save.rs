@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use surefoot_apply::{
-    RuleFile, RuleTools, SaveHabit, SavedFile, files_to_save, loaded_alone, rule_keeper,
-    rules_in_force,
+    RuleFile, RuleTools, SaveHabit, SavedFile, files_to_save, is_written_by_hand, loaded_alone,
+    rule_keeper, rules_in_force,
 };
 use surefoot_host::Host;
 use surefoot_journal::{
@@ -15,7 +15,7 @@ use surefoot_journal::{
 use surefoot_report::escape;
 
 use super::Status;
-use super::apply::apply_failure;
+use super::apply_words::apply_failure;
 use crate::args::FactsArgs;
 use crate::error::Failure;
 use crate::input;
@@ -26,7 +26,7 @@ use crate::output::Output;
 ///
 /// Debian's netfilter-persistent and /etc/nftables.conf, Red Hat's /etc/sysconfig, the places of Alpine, Arch, Gentoo
 /// and SUSE. What is written is loaded in a network of its own first, and has to make the rules in force. A file that
-/// makes them already stays as it is. Where ufw, firewalld or another program makes the rules, nothing is written.
+/// makes them already stays as it is; one that was written by hand is put aside, beside it. Where ufw, firewalld or another program makes the rules, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -176,6 +176,13 @@ fn file_change(
         }
         let seen = look_at(path).map_err(|error| failure(&error).left(UNTOUCHED))?;
         let text = planned.file.text.clone().into_bytes();
+        if let Some((aside, old)) = seen
+            .content
+            .as_deref()
+            .and_then(|content| put_aside(path, content))
+        {
+            wanted.push(WantedFile::content_and_mode(&aside, old, 0o640));
+        }
         let file = if seen.content.is_some() {
             WantedFile::content(path, text)
         } else {
@@ -189,6 +196,26 @@ fn file_change(
     FileSetChange::plan("save the firewall's rules", wanted, journal.now())
         .map(Some)
         .map_err(|error| failure(&error).left(UNTOUCHED))
+}
+
+/// A name for what is in a file, with its content, where a person wrote it: comments, variables and files that
+/// it includes are in no listing.
+fn put_aside(path: &Path, content: &[u8]) -> Option<(PathBuf, Vec<u8>)> {
+    let text = String::from_utf8_lossy(content);
+    if !is_written_by_hand(&text) {
+        return None;
+    }
+    (1..100)
+        .map(|number| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".by-hand");
+            if number > 1 {
+                name.push(format!("-{number}"));
+            }
+            PathBuf::from(name)
+        })
+        .find(|aside| std::fs::symlink_metadata(aside).is_err())
+        .map(|aside| (aside, content.to_owned()))
 }
 
 fn write(
@@ -219,6 +246,18 @@ fn write(
         names.join(", "),
         entry.number
     ));
+    let asides = entry
+        .touches
+        .iter()
+        .filter(|path| path.contains(".by-hand"));
+    for aside in asides {
+        let aside = escape(aside);
+        let path = aside.split(".by-hand").next().unwrap_or_default();
+        output.complain(&format!(
+            "note: {path} had been written by hand: what stood there, with its comments, is in {aside}; what is saved \
+             is a listing\n"
+        ));
+    }
     tell_loaders(planned, output);
     Ok(())
 }

@@ -142,6 +142,9 @@ _surefoot() {
             surefoot__subcmd__firewall,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help"
                 ;;
+            surefoot__subcmd__firewall,init)
+                cmd="surefoot__subcmd__firewall__subcmd__init"
+                ;;
             surefoot__subcmd__firewall,make)
                 cmd="surefoot__subcmd__firewall__subcmd__make"
                 ;;
@@ -195,6 +198,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__help"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,init)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__init"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,make)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__make"
@@ -321,6 +327,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,flush)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__flush"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,init)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__init"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,make)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__make"
@@ -1143,7 +1152,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1595,7 +1604,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1707,6 +1716,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1853,6 +1876,50 @@ _surefoot() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__init)
+            opts="-v -q -h -V --as --facts --root --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -W "nft iptables ip6tables" -- "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2659,7 +2726,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2757,6 +2824,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__flush)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -24,7 +24,7 @@ pub(crate) fn run(name: &str) -> Outcome {
             &["--test", "questions", "--", "brute", "--nocapture"],
             ("SUREFOOT_BRUTE_SETS", SETS),
         ),
-        "crash-points" => journal_tests(),
+        "crash-points" => journal_tests().and_then(|()| loading_tests()),
         "faults" => fault_tests(),
         "fuzz" => fuzz::all(600),
         "interventions" => intervention_tests(),
@@ -41,11 +41,16 @@ pub(crate) fn run(name: &str) -> Outcome {
             ],
             ("SUREFOOT_THROUGHPUT_SECONDS", "10"),
         ),
+        "lockouts" => release_tests(
+            "surefoot-apply",
+            &["--test", "lockouts", "--", "--nocapture"],
+            ("SUREFOOT_LOCKOUTS", "100"),
+        ),
         "rollback" => rollback_tests(),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, faults, \
-             fuzz, interventions, rollback, stop, throughput, watchdog"
+             fuzz, interventions, lockouts, rollback, stop, throughput, watchdog"
         )),
     }
 }
@@ -63,6 +68,23 @@ fn rollback_tests() -> Outcome {
         "--",
         "--nocapture",
         "--test-threads=1",
+    ];
+    let shown = format!("SUREFOOT_ROLLBACK_ALL=1 {}", words.join(" "));
+    run_command(command(&words).env("SUREFOOT_ROLLBACK_ALL", "1"), &shown)
+}
+
+/// Every program that loads or lists rules while they are applied, with surefoot killed before and after it.
+fn loading_tests() -> Outcome {
+    let words = [
+        "cargo",
+        "test",
+        "-p",
+        "surefoot",
+        "--test",
+        "firewall_back",
+        "killed_at",
+        "--",
+        "--nocapture",
     ];
     let shown = format!("SUREFOOT_ROLLBACK_ALL=1 {}", words.join(" "));
     run_command(command(&words).env("SUREFOOT_ROLLBACK_ALL", "1"), &shown)

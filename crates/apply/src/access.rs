@@ -71,7 +71,7 @@ pub(crate) fn session_questions(
     let mut questions = Vec::new();
     let doors = doors_of(surroundings, client.ip(), server.ip());
     for door in doors {
-        let (comes, goes) = door_words(door.as_deref());
+        let (comes, goes) = session_words(door.as_deref(), client.ip());
         let (from, to) = (end(client.ip()), end(server.ip()));
         let (port, own) = (client.port(), server.port());
         let mut push = |about: String, words: String, flags: &[u8]| {
@@ -132,7 +132,7 @@ fn pickup_questions(
     let picks_up = loose.is_none_or(|value| value.trim() != "0");
     let (peer, own) = (socket_end(client), socket_end(server));
     for door in doors_of(surroundings, client.ip(), server.ip()) {
-        let (comes, goes) = door_words(door.as_deref());
+        let (comes, goes) = session_words(door.as_deref(), client.ip());
         let question = |words: [String; 2], flags: &[u8]| {
             let [first, second] = words.map(|words| {
                 Assertion::parse(&words).map(|mut assertion| {
@@ -243,6 +243,14 @@ pub(crate) fn door_words(door: Option<&str>) -> (String, String) {
     door.map_or_else(Default::default, |name| {
         (format!("in {name}"), format!("out {name}"))
     })
+}
+
+/// The same for a connection: where its interface is unknown it is not lo, by which packets come back.
+fn session_words(door: Option<&str>, client: IpAddr) -> (String, String) {
+    match door {
+        None if !client.is_loopback() => (String::new(), "out not lo".to_owned()),
+        _ => door_words(door),
+    }
 }
 
 /// An address and port as sentences write them.

@@ -498,3 +498,40 @@ firewall flush --rules good; echo "elsewhere $?"
         "{said}"
     );
 }
+
+#[test]
+fn rules_to_begin_with_load_let_you_stay_and_have_no_findings() {
+    let script = r#"
+ip -6 addr add 2001:db8::1/64 dev eth0 nodad
+firewall() { "$surefoot" firewall "$@"; }
+state="--state-dir $folder/state"
+for form in nft iptables ip6tables; do
+    firewall init --as $form > init.$form || echo "init failed"
+    firewall check --rules init.$form; echo "check $form $?"
+done
+firewall apply init.nft --same-session --no-wait --quiet $state > said; echo "nft $?"
+firewall confirm --same-session $state; echo "confirmed $?"
+nft -s list ruleset > first
+nft flush ruleset
+nft -f /etc/nftables.conf; nft -s list ruleset > second
+firewall diff first second; echo "diff $?"
+nft flush ruleset
+firewall apply init.iptables init.ip6tables --same-session --no-wait --no-save --quiet $state > said; echo "tables $?"
+firewall rollback $state
+"#;
+    let said = run_script(script);
+    check(
+        &said,
+        &[
+            "check nft 0",
+            "check iptables 0",
+            "check ip6tables 0",
+            "nft 0",
+            "confirmed 0",
+            "equal",
+            "diff 0",
+            "tables 0",
+        ],
+    );
+    assert!(!said.contains("init failed"), "{said}");
+}

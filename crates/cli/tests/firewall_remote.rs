@@ -264,3 +264,44 @@ nft list ruleset | grep -c 443
         ],
     );
 }
+
+#[test]
+fn rules_to_begin_with_let_the_session_stay_and_nat_is_proved_as_it_is_dialed() {
+    let said = at_server(
+        "nft",
+        r#"
+nft flush ruleset
+state="--state-dir $folder/state"
+over_ssh root@$server "cd $folder; $surefoot firewall init > init.nft; grep 'from where you are' init.nft
+    $surefoot firewall apply init.nft --no-wait --no-save $state > init.said 2>&1; echo begun \$?; tail -n 5 init.said"
+over_ssh root@$server "$surefoot firewall confirm $state; echo in anew \$?"
+nft flush ruleset
+# ssh by a port that is led to its own.
+nft -f - << 'END'
+table inet n {
+    chain p { type nat hook prerouting priority dstnat; tcp dport 2022 redirect to :22; }
+}
+END
+sed 's/dport 22 /dport 22 accept\n tcp dport 2022 /' old.nft > without.nft
+{ cat without.nft; nft list table inet n; } > with.nft
+for name in without with; do
+    over_ssh -p 2022 root@$server "cd $folder
+        $surefoot firewall apply $name.nft --no-wait --no-save $state > $name.said 2>&1; echo $name \$?"
+    grep 'which NAT leads to' $name.said
+    # Not by surefoot's own state: the rules go back.
+    over_ssh -p 2022 root@$server "$surefoot firewall rollback $state" || true
+done
+"#,
+    );
+    check(
+        &said,
+        &[
+            "ip saddr 192.0.2.9 tcp dport 22 accept",
+            "begun 0",
+            "in anew 0",
+            "without 1",
+            "a new ssh connection from 192.0.2.9 to 192.0.2.1:2022, which NAT leads to 192.0.2.1:22",
+            "with 0",
+        ],
+    );
+}

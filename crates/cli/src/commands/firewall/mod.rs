@@ -8,6 +8,7 @@ pub(super) mod confirm;
 mod diff;
 mod explain;
 mod flush;
+mod init;
 mod make;
 mod prove;
 mod reach;
@@ -62,6 +63,7 @@ pub(crate) enum FirewallCommand {
     Confirm(confirm::ConfirmRulesArgs),
     Rollback(confirm::RollBackRulesArgs),
     Save(save::SaveArgs),
+    Init(init::InitArgs),
 }
 
 /// Runs the command.
@@ -84,6 +86,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
         FirewallCommand::Confirm(args) => confirm::run(args, output),
         FirewallCommand::Rollback(args) => confirm::roll_back(args, output),
         FirewallCommand::Save(args) => save::run(args, output),
+        FirewallCommand::Init(args) => init::run(args, output),
     }
 }
 

@@ -402,7 +402,11 @@ fn a_unit_says_who_should_be_there_and_what_it_needs() {
     let next = cause["next"].to_string();
     assert!(next.contains("systemctl start shop@3001.service"), "{next}");
     let evidence = cause["evidence"].to_string();
-    assert!(evidence.contains("shop@.service:5"), "{evidence}");
+    assert!(
+        evidence.contains("shop@.service:5")
+            && evidence.contains("is failed: its program ended with status 3"),
+        "{evidence}"
+    );
     let hops: Vec<&str> = (answer["scene"]["hops"].as_array().into_iter().flatten())
         .filter_map(|hop| hop["address"].as_str())
         .collect();

@@ -108,6 +108,8 @@ pub struct HopFacts {
     pub unit: Option<String>,
     /// The line of a unit by which it should be there.
     pub unit_line: Option<String>,
+    /// How its unit stands, where nothing listens.
+    pub unit_state: Option<String>,
     /// Its processes; the first is the one that the others were started by.
     pub processes: Vec<ProcessFacts>,
     /// What is known of the socket that it listens at; none if nothing listens there.

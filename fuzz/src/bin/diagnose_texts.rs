@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use surefoot_diagnose::discover::{
     PackageLog, WrittenAddress, addresses_in_program, dsn_of_variables, dsn_of_word,
-    read_journald_line, read_package_log, read_unit, variables_of_text,
+    read_journald_line, read_package_log, read_unit, read_unit_states, variables_of_text,
 };
 use surefoot_diagnose::{AskedTarget, HopAddress, parse_target};
 
@@ -20,6 +20,7 @@ fuzz_target!(|text: &str| {
     let _ = dsn_of_variables(&variables_of_text(text));
     let _ = addresses_in_program(text);
     let _ = read_journald_line(text);
+    let _ = read_unit_states(text);
     for log in [
         PackageLog::Dpkg,
         PackageLog::Dnf,

@@ -21,7 +21,7 @@ use super::probe::HttpQuestion;
 use super::question::DiagnoseQuestion;
 use super::recent_files::{WatchedFile, changed_files, changed_packages};
 use super::samples::{SeenConnection, watch};
-use super::units::KnownUnits;
+use super::units::{KnownUnits, take_unit_states};
 use crate::chain::{EdgeSource, HopAddress, HopProtocol};
 use crate::discover::AskedRequest;
 use crate::error::DiagnoseError;
@@ -121,6 +121,7 @@ pub fn look_and_diagnose(question: &DiagnoseQuestion) -> Result<LookedAt, Diagno
     let watched = std::mem::take(&mut builder.watched);
     unless_told(&host, &mut scene.unseen);
     test_configs(&mut scene.hops);
+    take_unit_states(&mut scene.hops);
     probe_all(&mut scene, question, fronts.first());
     scene.symptom = symptom.end();
     // What a shell answers if it does not find the command, or may not run it.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use super::hop_files::read_foreign;
 use crate::chain::HopAddress;
-use crate::discover::{ServiceUnit, UnitValue, read_unit};
+use crate::discover::{ServiceUnit, UnitValue, read_unit, read_unit_states};
+use crate::observation::HopFacts;
 
 /// Where unit files are, what stands first before what stands later.
 const FOLDERS: &[&str] = &[
@@ -74,6 +76,32 @@ impl KnownUnits {
             1 => found.pop(),
             _ => None,
         }
+    }
+}
+
+/// Asks systemd, where it runs, how the units of hops stand at which nothing listens.
+pub(super) fn take_unit_states(hops: &mut [HopFacts]) {
+    let is_down = |hop: &HopFacts| hop.is_here && hop.listener.is_none();
+    let units: BTreeSet<String> = hops
+        .iter()
+        .filter(|hop| is_down(hop))
+        .filter_map(|hop| hop.unit.clone())
+        .collect();
+    if units.is_empty() || !Path::new("/run/systemd/system").is_dir() {
+        return;
+    }
+    let properties = "--property=Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts";
+    let output = Command::new("timeout")
+        .args(["-k", "1", "1", "systemctl", "show", properties, "--"])
+        .args(&units)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let Ok(output) = output else { return };
+    let states = read_unit_states(&String::from_utf8_lossy(&output.stdout));
+    for hop in hops.iter_mut().filter(|hop| is_down(hop)) {
+        hop.unit_state = hop.unit.as_ref().and_then(|unit| states.get(unit).cloned());
     }
 }
 

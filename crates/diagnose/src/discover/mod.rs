@@ -9,6 +9,7 @@ mod packages;
 mod php_fpm;
 mod program;
 mod systemd;
+mod unit_state;
 mod virtual_host;
 
 use surefoot_bisect::{ConfigTree, UnitId};
@@ -24,6 +25,7 @@ pub use packages::{PackageChange, PackageLog, read_package_log};
 pub use php_fpm::read_php_fpm;
 pub use program::{NamedAddress, addresses_in_program};
 pub use systemd::{ServiceUnit, UnitValue, UnitVariable, read_unit};
+pub use unit_state::read_unit_states;
 pub use virtual_host::{
     HostMatch, MeantHost, MeantReason, ServingHost, serving_apache, serving_nginx,
 };

@@ -235,6 +235,7 @@ pub(super) fn not_running(scene: &Scene, hop: usize) -> Option<RuleMatch> {
         evidence.push(format!("the end of {}: {}", line.file, line.text));
     }
     evidence.extend(facts.unit_line.clone());
+    evidence.extend(facts.unit_state.clone());
     let mut next = vec![
         service_command(scene, hop, "status"),
         service_command(scene, hop, "start"),

@@ -515,3 +515,100 @@ fn a_daemon_serves_when_the_first_process_has_ended() {
         std::fs::remove_file(&log).expect("the log");
     }
 }
+
+/// Runs a program, sends it a signal once it is under way, and gives what it said.
+fn signalled(network: &Namespace, program: &Path, words: &str, signal: &str) -> Printed {
+    let child = start(network, program, words);
+    let pid = child.id().to_string();
+    if words.contains("-s") {
+        let port = if words.contains("5001") { 5001 } else { 5201 };
+        wait_for_listener(network, port);
+        // It takes its signals right after it listens.
+        std::thread::sleep(Duration::from_millis(300));
+    } else {
+        std::thread::sleep(Duration::from_millis(1300));
+    }
+    let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "kill -s {signal} {pid}"
+    );
+    finish(child, words)
+}
+
+#[test]
+fn a_server_that_is_ended_by_a_signal_says_so_as_iperf3_does() {
+    let links = links();
+    let ours = links.path().join("iperf3");
+    for (words, signal) in [
+        ("-s", "INT"),
+        ("-s", "TERM"),
+        ("-s", "HUP"),
+        ("-s -J", "INT"),
+    ] {
+        let real = signalled(&network(), Path::new("iperf3"), words, signal);
+        let said = signalled(&network(), &ours, words, signal);
+        assert_eq!(
+            (said.status, real.status),
+            (Some(1), Some(1)),
+            "{words}, {signal}"
+        );
+        assert_eq!(said.errors, real.errors, "{words}, {signal}");
+        if words == "-s" {
+            assert_eq!(masked(&said.text), masked(&real.text), "{words}, {signal}");
+        } else {
+            let json = |printed: &Printed| -> serde_json::Value {
+                serde_json::from_str(&printed.text).expect("JSON")
+            };
+            let (said, real) = (json(&said), json(&real));
+            for key in ["error", "intervals", "end"] {
+                assert_eq!(said[key], real[key], "{key}");
+            }
+            assert_eq!(said["start"]["connected"], real["start"]["connected"]);
+        }
+    }
+    // iperf ends in silence and with status 0.
+    let ours = links.path().join("iperf");
+    for signal in ["INT", "TERM"] {
+        let said = signalled(&network(), &ours, "-s -p 5001", signal);
+        assert_eq!(
+            (said.status, said.errors.as_str()),
+            (Some(0), ""),
+            "{signal}"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_is_terminated_tells_what_was_measured() {
+    let links = links();
+    for (program, server, client) in [
+        ("iperf3", "-s -1", "-c 127.0.0.1 -t 20 -b 8M"),
+        ("iperf", "-s -p 5001", "-c 127.0.0.1 -p 5001 -t 20 -b 8M"),
+    ] {
+        let network = network();
+        let mut served = start(&network, Path::new(program), server);
+        wait_for_listener(&network, if program == "iperf" { 5001 } else { 5201 });
+        let said = signalled(&network, &links.path().join(program), client, "TERM");
+        let _ = served.kill();
+        let _ = served.wait();
+        let rows = said
+            .text
+            .lines()
+            .filter(|line| line.contains("Mbits/sec"))
+            .count();
+        let status = Some(i32::from(program == "iperf3"));
+        assert!(said.status == status && rows > 0, "{said:?}");
+        if program == "iperf3" {
+            assert_eq!(
+                said.errors,
+                "iperf3: interrupt - the client has terminated\n"
+            );
+            let zero = said.text.lines().find(|line| line.ends_with("receiver"));
+            assert!(
+                zero.is_some_and(|line| line.contains("0.00 Bytes")),
+                "{said:?}"
+            );
+        }
+    }
+}

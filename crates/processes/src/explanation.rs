@@ -277,7 +277,12 @@ impl StopExplanation {
                 );
             }
             (WaitCause::NetworkFileSystem, None) => {
-                self.why.push("a server of NFS does not answer".to_owned());
+                self.why
+                    .push("the server of a network file system does not answer".to_owned());
+                self.advise(
+                    "See which mount it is, and bring its server back",
+                    &["findmnt -t nfs,nfs4,cifs,smb3,ceph,9p,afs".to_owned()],
+                );
             }
             (WaitCause::BlockDevice, Some(mount)) => {
                 self.why.push(format!(

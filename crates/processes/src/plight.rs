@@ -123,7 +123,7 @@ impl WaitCause {
         match self {
             Self::FrozenFileSystem => Some("a frozen file system"),
             Self::FuseDaemon => Some("the program behind a FUSE file system"),
-            Self::NetworkFileSystem => Some("a server of NFS"),
+            Self::NetworkFileSystem => Some("the server of a network file system"),
             Self::BlockDevice => Some("a block device"),
             Self::Other => None,
         }
@@ -288,11 +288,28 @@ pub(crate) fn cause_of_function(function: &str) -> WaitCause {
     cause_of_frames(&[function], "")
 }
 
+/// File systems that a server keeps, and the functions of their parts of the kernel.
+const NETWORK_KINDS: &[&str] = &["nfs", "cifs", "smb3", "ceph", "9p", "afs"];
+const NETWORK_FRAMES: &[&str] = &[
+    "rpc_",
+    "nfs",
+    "cifs_",
+    "smb2_",
+    "ceph_",
+    "p9_client_",
+    "afs_",
+];
+
 /// The functions on the stack, and the kind of the file system that the call is about.
 fn cause_of_frames(frames: &[&str], kind: &str) -> WaitCause {
     let on_stack = |words: &[&str]| {
         let mut all = frames.iter();
         all.any(|frame| words.iter().any(|word| frame.contains(word)))
+    };
+    // `kernfs`, which serves sysfs, is none of the network.
+    let begins = |words: &[&str]| {
+        let mut bare = frames.iter().map(|frame| frame.trim_start_matches('_'));
+        bare.any(|frame| words.iter().any(|word| frame.starts_with(word)))
     };
     if on_stack(&["fuse_", FUSE]) || kind.starts_with("fuse") {
         WaitCause::FuseDaemon
@@ -303,7 +320,7 @@ fn cause_of_frames(frames: &[&str], kind: &str) -> WaitCause {
         "mnt_want_write",
     ]) {
         WaitCause::FrozenFileSystem
-    } else if on_stack(&["rpc_", "nfs"]) || kind.starts_with("nfs") {
+    } else if begins(NETWORK_FRAMES) || NETWORK_KINDS.iter().any(|it| kind.starts_with(it)) {
         WaitCause::NetworkFileSystem
     } else if on_stack(&[
         "blk_",

@@ -82,7 +82,10 @@ fn a_wait_inside_the_kernel_comes_with_its_reason() {
         ..process(pid, "cp")
     };
     for (function, reason) in [
-        ("rpc_wait_bit_killable", ", for a server of NFS"),
+        (
+            "rpc_wait_bit_killable",
+            ", for the server of a network file system",
+        ),
         (
             "request_wait_answer",
             ", for the program behind a FUSE file system",

@@ -29,7 +29,7 @@ pub use mounts::with_files_covered;
 pub use namespace::NetworkNamespace;
 pub use process_end::wait_status_of;
 pub use raw_socket::RawSocket;
-pub use signals::{outlive_signals, take_interrupt, watch_interrupt};
+pub use signals::{outlive_signals, take_interrupt, watch_endings, watch_interrupt};
 pub use socket_options::{
     NumberOption, get_number, set_number, unacknowledged_bytes, unsent_bytes,
 };

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether SIGINT came since it was last asked.
+/// Whether a signal that is watched came since it was last asked.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Lets signals pass without effect. A handler does that, and not `SIG_IGN`, which every program that is
@@ -17,17 +17,32 @@ pub fn outlive_signals(numbers: &[i32]) -> io::Result<()> {
 /// Lets SIGINT, which Ctrl-C sends, pass with no other effect than that [`take_interrupt`] tells it. Where
 /// it is ignored, as in what a script runs in the background, it stays so.
 pub fn watch_interrupt() -> io::Result<()> {
+    watch_unless_ignored(libc::SIGINT)
+}
+
+fn watch_unless_ignored(number: i32) -> io::Result<()> {
     // SAFETY: as in `handle`, zero is a value.
     let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: no new action is given, and the present one is written to a structure that outlives the call.
-    let result = unsafe { libc::sigaction(libc::SIGINT, std::ptr::null(), &raw mut present) };
+    let result = unsafe { libc::sigaction(number, std::ptr::null(), &raw mut present) };
     if result == 0 && present.sa_sigaction == libc::SIG_IGN {
         return Ok(());
     }
-    handle(libc::SIGINT, remember_interrupt)
+    handle(number, remember_interrupt)
 }
 
-/// Whether SIGINT came since this was last asked.
+/// Lets signals pass with no other effect than that [`take_interrupt`] tells them, even where they are ignored.
+/// The signals that are left as they are where they are ignored are those of the second list.
+pub fn watch_endings(always: &[i32], unless_ignored: &[i32]) -> io::Result<()> {
+    for number in unless_ignored {
+        watch_unless_ignored(*number)?;
+    }
+    always
+        .iter()
+        .try_for_each(|number| handle(*number, remember_interrupt))
+}
+
+/// Whether a signal that is watched came since this was last asked.
 pub fn take_interrupt() -> bool {
     INTERRUPTED.swap(false, Ordering::SeqCst)
 }

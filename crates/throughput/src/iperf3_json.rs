@@ -165,7 +165,11 @@ impl Iperf3Document {
         let mut put = |key: &str, value: Value| self.start.insert(key.to_owned(), value);
         put("connected", json!(connected));
         if !self.udp {
-            put("tcp_mss_default", json!(segment_size));
+            // Under the one name where it was asked for, under the other where it was not.
+            match self.options.segment_size {
+                Some(asked) => put("tcp_mss", json!(asked)),
+                None => put("tcp_mss_default", json!(segment_size)),
+            };
         }
         let rate = self.options.rate_limit().unwrap_or(0);
         put("target_bitrate", json!(rate));
@@ -228,7 +232,9 @@ impl Iperf3Document {
             "end": self.end(report),
         }));
         if let Some(test) = report.tests.first() {
-            if let Some(output) = &test.peer_output {
+            // Debian's server goes on sending it to those who come after one that asked.
+            let wanted = self.options.wants_server_output;
+            if let Some(output) = test.peer_output.as_ref().filter(|_| wanted) {
                 document["server_output_text"] = json!(output);
             }
             if let Some(output) = &test.peer_document {

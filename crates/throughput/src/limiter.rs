@@ -129,7 +129,7 @@ pub fn find_limiter(facts: &LimiterFacts) -> LimiterAnswer {
     }
     .unwrap_or_else(|| {
         let why = "nothing that was counted stands out".to_owned();
-        (LimiterKind::Unknown, Unknown, why, None)
+        (LimiterKind::Unknown, Unknown, why, Some(next_step(facts)))
     });
     debug_assert!(matches!(certainty, Certainly | Probably | Unknown));
     LimiterAnswer {
@@ -139,6 +139,18 @@ pub fn find_limiter(facts: &LimiterFacts) -> LimiterAnswer {
         advice,
         idle_round_trip_us: facts.idle_round_trip,
         loaded_round_trip_us: facts.loaded_round_trip,
+    }
+}
+
+/// The measurement that tells more, where one has told nothing.
+fn next_step(facts: &LimiterFacts) -> &'static str {
+    if facts.udp {
+        "measure with half of the rate (-b): what arrives whole is what the way carries"
+    } else if facts.streams > 1 {
+        "measure with -R, where the other side's kernel counts, and to a machine in the middle of the way"
+    } else {
+        "measure with -P 4: if that carries more, one connection is the limit; and with -R, where the other \
+         side's kernel counts"
     }
 }
 
@@ -388,6 +400,19 @@ mod tests {
     #[test]
     fn without_evidence_the_answer_is_unknown() {
         check(&facts(), LimiterKind::Unknown, LimiterCertainty::Unknown);
+        // There is always something to do next.
+        for (udp, streams, word) in [(false, 1, "-P 4"), (false, 4, "-R"), (true, 1, "-b")] {
+            let silent = LimiterFacts {
+                udp,
+                streams,
+                ..facts()
+            };
+            let answer = find_limiter(&silent);
+            assert!(
+                answer.advice.is_some_and(|advice| advice.contains(word)),
+                "{answer:?}"
+            );
+        }
         let short = LimiterFacts {
             seconds: 0.1,
             window_share: 0.9,

@@ -280,8 +280,9 @@ impl Iperf3Lines {
         let Some(test) = report.tests.first() else {
             return self.titled(&text);
         };
+        let is_whole = !report.is_interrupted();
         for direction in DIRECTIONS {
-            text.push_str(&self.end_rows(test, direction));
+            text.push_str(&self.end_rows(test, direction, is_whole));
             let any = test.streams.iter().any(|one| one.direction == direction);
             if self.verbose && any && direction == self.first_direction() {
                 text.push_str(&self.verbose_end(test));
@@ -339,12 +340,12 @@ impl Iperf3Lines {
         let mut text = String::from(RULE);
         text.push_str(&self.head(false));
         for direction in DIRECTIONS {
-            text.push_str(&self.end_rows(test, direction));
+            text.push_str(&self.end_rows(test, direction, true));
         }
         text
     }
 
-    fn end_rows(&self, test: &TestSummary, direction: StreamDirection) -> String {
+    fn end_rows(&self, test: &TestSummary, direction: StreamDirection, is_whole: bool) -> String {
         let mut text = String::new();
         let streams: Vec<&StreamSummary> = test
             .streams
@@ -354,11 +355,14 @@ impl Iperf3Lines {
         for stream in &streams {
             let number = self.sockets.get(&stream.id).copied().unwrap_or(stream.id);
             let id = format!("{number:3}");
-            text.push_str(&self.end_pair(&id, direction, stream.sent, stream.received));
+            let (sent, received) = sides_of(stream, is_whole);
+            text.push_str(&self.end_pair(&id, direction, sent, received));
         }
         if streams.len() > 1 {
-            let sent: Option<Vec<_>> = streams.iter().map(|stream| stream.sent).collect();
-            let received: Option<Vec<_>> = streams.iter().map(|stream| stream.received).collect();
+            let sides = streams.iter().map(|stream| sides_of(stream, is_whole));
+            let (sent, received): (Vec<_>, Vec<_>) = sides.unzip();
+            let sent: Option<Vec<_>> = sent.into_iter().collect();
+            let received: Option<Vec<_>> = received.into_iter().collect();
             let sum = |parts: Option<Vec<_>>| parts.map(|parts| TrafficFigures::sum(&parts));
             text.push_str(&self.end_pair("SUM", direction, sum(sent), sum(received)));
         }
@@ -477,5 +481,25 @@ pub fn iperf3_error_text(error: &ClientError) -> String {
         ClientError::Closed(_) => "control socket has closed unexpectedly".to_owned(),
         ClientError::Interrupted(_) => "the server has terminated".to_owned(),
         other => other.to_string(),
+    }
+}
+/// What both sides counted. Of the other side of a test that was interrupted nothing was heard, which iperf3 writes
+/// as zero.
+fn sides_of(
+    stream: &StreamSummary,
+    is_whole: bool,
+) -> (Option<TrafficFigures>, Option<TrafficFigures>) {
+    let zero = |other: TrafficFigures| TrafficFigures {
+        seconds: other.seconds,
+        retransmits: other.retransmits.map(|_| 0),
+        datagrams: other.datagrams.map(|_| DatagramFigures::default()),
+        ..TrafficFigures::default()
+    };
+    match (stream.sent, stream.received) {
+        (sent, received) if is_whole => (sent, received),
+        (sent, received) => (
+            sent.or_else(|| received.map(zero)),
+            received.or_else(|| sent.map(zero)),
+        ),
     }
 }

@@ -11,9 +11,9 @@ use surefoot_throughput::imitation::{
 use surefoot_throughput::server::{Server, ServerEvent, ServerOptions};
 use surefoot_throughput::summary::TestOutcome;
 
-use super::super::client::{SystemRandom, heed_interrupt, local_stamp};
+use super::super::client::{SystemRandom, local_stamp};
 use super::super::server::give_up_root;
-use super::{LineSink, Status};
+use super::{ImitatedProgram, LineSink, ServedEvents, Status};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -49,7 +49,7 @@ fn client(
     let mut lines = Iperf2ClientLines::new(options, printing);
     let mut broken = None;
     let mut tell = |event: &ClientEvent| {
-        heed_interrupt(event);
+        ImitatedProgram::Iperf.heed_endings_of(event);
         let text = lines.event(event, &local_stamp());
         if broken.is_none() {
             broken = sink.write(&text).err();
@@ -102,11 +102,8 @@ fn serve(
     }
     let mut lines = Iperf2ServerLines::new(printing);
     sink.write(&lines.listening(server.receive_buffer()))?;
-    let thread = std::thread::Builder::new()
-        .name("server".to_owned())
-        .spawn(move || server.run())
-        .map_err(|error| Failure::io("cannot start a thread", &error))?;
-    for event in events {
+    let mut served = ServedEvents::of(server, events, ImitatedProgram::Iperf)?;
+    while let Some(event) = served.next() {
         match event {
             ServerEvent::Opened(opened) => sink.write(&lines.opened(&opened))?,
             ServerEvent::Interval { test, report } => {
@@ -124,12 +121,11 @@ fn serve(
             }
         }
     }
-    match thread.join() {
-        Ok(Ok(())) => Ok(true),
-        Ok(Err(error)) => {
+    match served.end() {
+        (Ok(()), _) => Ok(true),
+        (Err(error), _) => {
             output.complain(&format!("{error}\n"));
             Ok(false)
         }
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }

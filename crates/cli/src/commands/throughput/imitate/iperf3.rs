@@ -13,9 +13,9 @@ use surefoot_throughput::iperf3_json::{Iperf3Document, http_date};
 use surefoot_throughput::server::{Server, ServerEvent, ServerOptions};
 use surefoot_throughput::summary::{TestOutcome, TestSummary};
 
-use super::super::client::{SystemRandom, heed_interrupt, seconds_since_1970, system_name};
+use super::super::client::{SystemRandom, seconds_since_1970, system_name};
 use super::super::server::give_up_root;
-use super::{LineSink, Status};
+use super::{ImitatedProgram, LineSink, ServedEvents, Status};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -56,7 +56,7 @@ fn client(
         .with_extra_data(printing.extra_data.as_deref());
     let mut broken = None;
     let mut tell = |event: &ClientEvent| {
-        heed_interrupt(event);
+        ImitatedProgram::Iperf3.heed_endings_of(event);
         document.event(event);
         let text = match (printing.form, event) {
             (Iperf3Form::Text, event) => lines.event(event, &system, &http_date(time)),
@@ -121,7 +121,8 @@ fn client(
     Ok(!is_interrupted)
 }
 
-/// What the program says when Ctrl-C has ended its test.
+/// What the program says when a signal has ended it.
+const SERVER_INTERRUPTED: &str = "interrupt - the server has terminated";
 const INTERRUPTED: &str = "interrupt - the client has terminated";
 
 /// Lines of the peer, for a terminal.
@@ -185,13 +186,11 @@ fn serve(
     if text {
         sink.write(&Iperf3Lines::listening(port, number))?;
     }
-    let thread = std::thread::Builder::new()
-        .name("server".to_owned())
-        .spawn(move || server.run())
-        .map_err(|error| Failure::io("cannot start a thread", &error))?;
+    let mut served = ServedEvents::of(server, events, ImitatedProgram::Iperf3)?;
     let system = system_name();
     let mut tests: HashMap<u64, ServedTest> = HashMap::new();
-    for event in events {
+    let mut was_told = false;
+    while let Some(event) = served.next() {
         match event {
             ServerEvent::Opened(opened) => {
                 let lines = Iperf3Lines::of_server(&opened, printing.unit, printing.verbose);
@@ -208,31 +207,32 @@ fn serve(
                     tests: Vec::new(),
                     intervals: Vec::new(),
                 };
-                let served = ServedTest {
+                let running = ServedTest {
                     lines,
                     document,
                     report,
                 };
-                tests.insert(opened.test, served);
+                tests.insert(opened.test, running);
             }
             ServerEvent::Interval { test, report } => {
-                let Some(served) = tests.get_mut(&test) else {
+                let Some(running) = tests.get_mut(&test) else {
                     continue;
                 };
                 match printing.form {
-                    Iperf3Form::Text => sink.write(&served.lines.interval(&report))?,
+                    Iperf3Form::Text => sink.write(&running.lines.interval(&report))?,
                     Iperf3Form::Stream => {
-                        sink.write(&shown_line(served.document.interval_event(&report)))?;
+                        sink.write(&shown_line(running.document.interval_event(&report)))?;
                     }
-                    Iperf3Form::Document => served.report.intervals.push(report),
+                    Iperf3Form::Document => running.report.intervals.push(report),
                 }
             }
             ServerEvent::Ended { test, summary } => {
-                if let Some(served) = tests.remove(&test) {
-                    end(served, *summary, printing.form, output, &mut sink)?;
+                if let Some(running) = tests.remove(&test) {
+                    was_told |= summary.outcome == TestOutcome::Interrupted;
+                    end(running, *summary, printing.form, output, &mut sink)?;
                 }
                 number += 1;
-                if text && !one_off {
+                if text && !one_off && !served.was_interrupted {
                     sink.write(&Iperf3Lines::listening(port, number))?;
                 }
             }
@@ -245,14 +245,49 @@ fn serve(
             ServerEvent::BareConnection { .. } => {}
         }
     }
-    match thread.join() {
-        Ok(Ok(())) => Ok(true),
-        Ok(Err(error)) => {
-            output.complain(&format!("iperf3: error - {error}\n"));
-            Ok(false)
-        }
-        Err(panic) => std::panic::resume_unwind(panic),
+    let (ended, was_interrupted) = served.end();
+    if let Some(path) = &printing.pid_file {
+        // Without the rights of root it may have to stay.
+        let _ = std::fs::remove_file(path);
     }
+    if let Err(error) = ended {
+        output.complain(&format!("iperf3: error - {error}\n"));
+        return Ok(false);
+    }
+    if was_interrupted {
+        tell_interrupt(printing.form, was_told, output, &mut sink)?;
+    }
+    Ok(!was_interrupted)
+}
+
+/// What the server says when a signal ends it; the document of a test has it already.
+fn tell_interrupt(
+    form: Iperf3Form,
+    was_told: bool,
+    output: &Output,
+    sink: &mut LineSink<'_>,
+) -> Result<(), Failure> {
+    match form {
+        Iperf3Form::Text => output.complain(&format!("iperf3: {SERVER_INTERRUPTED}\n")),
+        _ if was_told => {}
+        Iperf3Form::Stream => {
+            sink.write(&shown_line(Iperf3Document::error_event(SERVER_INTERRUPTED)))?;
+        }
+        Iperf3Form::Document => {
+            let document = serde_json::json!({
+                "start": {
+                    "connected": [],
+                    "version": iperf3_version(),
+                    "system_info": system_name(),
+                },
+                "intervals": [],
+                "end": {},
+                "error": SERVER_INTERRUPTED,
+            });
+            sink.write(&output.json(&document)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn end(
@@ -268,7 +303,7 @@ fn end(
             Some("the client has terminated".to_owned())
         }
         TestOutcome::PeerSilent => Some("the client says nothing any more".to_owned()),
-        TestOutcome::Interrupted => Some("the server has terminated".to_owned()),
+        TestOutcome::Interrupted => Some(SERVER_INTERRUPTED.to_owned()),
         TestOutcome::Refused(why) => Some(why.clone()),
     };
     let rows = served.lines.server_end(&summary);
@@ -276,7 +311,8 @@ fn end(
     match form {
         Iperf3Form::Text => {
             sink.write(&rows)?;
-            if let Some(why) = why {
+            // Of itself the server speaks last.
+            if let Some(why) = why.filter(|why| why != SERVER_INTERRUPTED) {
                 output.complain(&format!("iperf3: {}\n", surefoot_report::escape(&why)));
             }
         }

@@ -36,6 +36,8 @@ pub enum Refusal {
     NoHopLeft,
     /// The source is good for one link only, or not for a packet that is forwarded.
     LinkLocalSource,
+    /// No route leads to the destination, or one that refuses it.
+    NoRoute,
 }
 
 impl Refusal {
@@ -64,6 +66,7 @@ impl Refusal {
             (Self::NotForwarding, false) => {
                 format!("net.ipv4.ip_forward and net.ipv4.conf.{interface}.forwarding")
             }
+            (Self::NoRoute, _) => "the routes".to_owned(),
             (Self::NotForwarding, true) => "net.ipv6.conf.all.forwarding".to_owned(),
             _ => return None,
         })
@@ -84,6 +87,7 @@ impl fmt::Display for Refusal {
             Self::NotForwarding => "forwarding is off",
             Self::NoHopLeft => "the packet has no hop left",
             Self::LinkLocalSource => "a packet with such a source is not forwarded",
+            Self::NoRoute => "no route leads to the destination",
         })
     }
 }
@@ -270,8 +274,49 @@ impl HostSettings<'_> {
             // What has none goes to this link only (`ip_mc_validate_source`).
             let none = field(Field::Ip4Src, [Range::one(0)]);
             refused.push(sure(Refusal::ImpossibleAddress, vec![none]));
+            refused.extend(self.no_routes());
         }
         refused
+    }
+
+    /// Destinations to which no route leads, or one that refuses them (`ip_route_input_slow`). A table
+    /// that policy routing may choose leaves it open.
+    fn no_routes(&self) -> Vec<RefusedPackets> {
+        let routes = self.surroundings.routes.iter().flatten();
+        let mut main = routes.filter(|route| {
+            let ip4 = route.destination.0.is_ipv4();
+            ip4 && matches!(route.table, 253 | 254)
+        });
+        // Without a route the facts are none of a host that forwards.
+        if main.clone().next().is_none() {
+            return Vec::new();
+        }
+        let everywhere = main.clone().any(|it| (it.destination.1, it.kind) == (0, 1));
+        if everywhere && main.all(|route| route.kind < 6) {
+            return Vec::new();
+        }
+        let routes = self.surroundings.routes.as_deref().unwrap_or_default();
+        let mut ranges: [BTreeSet<Range>; 2] = [BTreeSet::new(), BTreeSet::new()];
+        for (range, ways) in ways_back(routes, None) {
+            if !ways.contains(&WayBack::None) {
+                continue;
+            }
+            // What goes to a group is forwarded elsewhere.
+            for (first, last) in [(1, 0xdfff_ffff), (0xf000_0000, 0xffff_fffe)] {
+                let (lo, hi) = (range.lo.max(first), range.hi.min(last));
+                if lo <= hi {
+                    ranges[usize::from(ways.len() > 1)].insert(Range { lo, hi });
+                }
+            }
+        }
+        let refused = ranges.into_iter().zip([true, false]).filter(|one| !one.0.is_empty());
+        refused
+            .map(|(ranges, sure)| RefusedPackets {
+                why: Refusal::NoRoute,
+                when: vec![field(Field::Ip4Dst, ranges)],
+                sure,
+            })
+            .collect()
     }
 
     fn setting(&self, name: &str) -> Option<&str> {

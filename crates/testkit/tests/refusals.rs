@@ -53,6 +53,7 @@ const DESTINATIONS: &[&str] = &[
     "198.51.100.1",
     "198.51.100.77",
     "203.0.113.50",
+    "10.66.2.2",
     "192.0.2.255",
     "255.255.255.255",
     "224.0.0.1",
@@ -305,6 +306,7 @@ fn what_the_kernel_refuses_is_refused() {
         Refusal::NotForwarding,
         Refusal::NoHopLeft,
         Refusal::LinkLocalSource,
+        Refusal::NoRoute,
     ];
     for one in all {
         assert!(met.contains(&one), "no packet was refused: {one}");

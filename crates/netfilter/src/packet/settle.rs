@@ -352,10 +352,11 @@ pub fn address_type(address: IpAddr, surroundings: &Surroundings) -> Option<u128
             None => return None,
         }
     }
+    // Routes that refuse or lead nowhere make no address this host's own (`inet_addr_type`).
     let special = surroundings.routes.as_ref().is_none_or(|routes| {
         routes
             .iter()
-            .any(|route| route.kind != 1 && covers(route.destination, address))
+            .any(|route| matches!(route.kind, 2..=5) && covers(route.destination, address))
     });
     (!special).then_some(1)
 }
@@ -403,7 +404,7 @@ impl PacketInterface {
 #[cfg(test)]
 mod tests {
     use super::address_type;
-    use crate::{Interface, Surroundings};
+    use crate::{Interface, Route, Surroundings};
 
     #[track_caller]
     fn check(address: &str, kind: Option<u128>) {
@@ -424,6 +425,27 @@ mod tests {
         };
         let address = address.parse().unwrap();
         assert_eq!(address_type(address, &surroundings), kind, "{address}");
+    }
+
+    #[test]
+    fn a_route_that_refuses_makes_no_address_this_hosts_own() {
+        let kind = |kind: u8| {
+            let surroundings = Surroundings {
+                interfaces: Some(Vec::new()),
+                routes: Some(vec![Route {
+                    destination: ("0.0.0.0".parse().unwrap(), 0),
+                    interface: None,
+                    table: 100,
+                    metric: 0,
+                    kind,
+                }]),
+                ..Surroundings::default()
+            };
+            address_type("10.8.0.3".parse().unwrap(), &surroundings)
+        };
+        assert_eq!(kind(6), Some(1));
+        assert_eq!(kind(9), Some(1));
+        assert_eq!(kind(2), None);
     }
 
     #[test]

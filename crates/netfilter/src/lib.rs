@@ -1,20 +1,21 @@
 //! What the kernel does with rules.
 //!
-//! [`packet`] and [`traffic`] are packets, one and many, and the words for them; [`semantics`] follows
+//! [`packet`] and [`traffic`] are packets, one and many, [`language`] holds the words for them; [`semantics`] follows
 //! one packet, [`exact`] all packets at once, [`boxes`] one chain of any size, [`lookup`] is the
 //! compiled form for millions of packets a second. This crate does no I/O: what it needs to know of a
 //! machine comes as [`Surroundings`].
 
 pub mod boxes;
 pub mod exact;
+pub mod language;
 pub mod lookup;
 pub mod packet;
 mod refusals;
+mod route_ways;
 pub mod semantics;
 mod stages;
 mod surroundings;
 pub mod traffic;
 mod truth;
-mod ways_back;
 
 pub use surroundings::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};

@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use crate::Surroundings;
 use crate::packet::PacketPath;
+use crate::route_ways::{RouteWay, ways_to_addresses};
 use crate::stages::RefusalPoint;
-use crate::ways_back::{WayBack, ways_back};
 use surefoot_ruleset::model::{Field, Match, NamePattern, Operand, Range};
 
 /// Why the kernel drops a packet that no rule drops.
@@ -244,12 +245,7 @@ impl HostSettings<'_> {
     fn forwarded(&self) -> Vec<RefusedPackets> {
         let mut refused = self.not_forwarding();
         let frames = Range { lo: 1, hi: 7 };
-        // Groups are forwarded elsewhere (`ip_mr_input`, `ip6_mr_input`).
-        let (field_to, last, group) = if self.v6 {
-            (Field::Ip6Dst, u128::MAX, 0xff << 120..=u128::MAX)
-        } else {
-            (Field::Ip4Dst, 0xffff_ffff, 0xe000_0000..=0xefff_ffff)
-        };
+        let (field_to, last, group) = self.destinations();
         let below = Range {
             lo: 0,
             hi: group.start() - 1,
@@ -274,18 +270,17 @@ impl HostSettings<'_> {
             // What has none goes to this link only (`ip_mc_validate_source`).
             let none = field(Field::Ip4Src, [Range::one(0)]);
             refused.push(sure(Refusal::ImpossibleAddress, vec![none]));
-            refused.extend(self.no_routes());
         }
+        refused.extend(self.no_routes());
         refused
     }
 
-    /// Destinations to which no route leads, or one that refuses them (`ip_route_input_slow`). A table
-    /// that policy routing may choose leaves it open.
+    /// Destinations to which no route leads, or one that refuses them (`ip_route_input_slow`,
+    /// `ip6_route_input`). A table that policy routing may choose leaves it open.
     fn no_routes(&self) -> Vec<RefusedPackets> {
-        let routes = self.surroundings.routes.iter().flatten();
-        let mut main = routes.filter(|route| {
-            let ip4 = route.destination.0.is_ipv4();
-            ip4 && matches!(route.table, 253 | 254)
+        let routes = self.surroundings.routes.as_deref().unwrap_or_default();
+        let mut main = routes.iter().filter(|route| {
+            route.destination.0.is_ipv6() == self.v6 && matches!(route.table, 253 | 254)
         });
         // Without a route the facts are none of a host that forwards.
         if main.clone().next().is_none() {
@@ -295,28 +290,44 @@ impl HostSettings<'_> {
         if everywhere && main.all(|route| route.kind < 6) {
             return Vec::new();
         }
-        let routes = self.surroundings.routes.as_deref().unwrap_or_default();
+        let (to, last, groups) = self.destinations();
+        let [below, above] = [
+            (1, groups.start() - 1),
+            (groups.end().saturating_add(1), last),
+        ];
         let mut ranges: [BTreeSet<Range>; 2] = [BTreeSet::new(), BTreeSet::new()];
-        for (range, ways) in ways_back(routes, None) {
-            if !ways.contains(&WayBack::None) {
+        for (range, ways) in ways_to_addresses(self.v6, routes, None) {
+            if !ways.contains(&RouteWay::None) {
                 continue;
             }
-            // What goes to a group is forwarded elsewhere.
-            for (first, last) in [(1, 0xdfff_ffff), (0xf000_0000, 0xffff_fffe)] {
+            for (first, last) in [below, above] {
                 let (lo, hi) = (range.lo.max(first), range.hi.min(last));
-                if lo <= hi {
+                if lo <= hi && !groups.contains(&lo) {
                     ranges[usize::from(ways.len() > 1)].insert(Range { lo, hi });
                 }
             }
         }
-        let refused = ranges.into_iter().zip([true, false]).filter(|one| !one.0.is_empty());
+        let refused = ranges
+            .into_iter()
+            .zip([true, false])
+            .filter(|one| !one.0.is_empty());
         refused
             .map(|(ranges, sure)| RefusedPackets {
                 why: Refusal::NoRoute,
-                when: vec![field(Field::Ip4Dst, ranges)],
+                when: vec![field(to, ranges)],
                 sure,
             })
             .collect()
+    }
+
+    /// The field of a destination, the last address, and those of groups, which are forwarded
+    /// elsewhere (`ip_mr_input`, `ip6_mr_input`).
+    fn destinations(&self) -> (Field, u128, RangeInclusive<u128>) {
+        if self.v6 {
+            (Field::Ip6Dst, u128::MAX, 0xff << 120..=u128::MAX)
+        } else {
+            (Field::Ip4Dst, 0xffff_ffff, 0xe000_0000..=0xefff_ffff)
+        }
     }
 
     fn setting(&self, name: &str) -> Option<&str> {
@@ -454,19 +465,20 @@ impl HostSettings<'_> {
                 continue;
             };
             let mode = all.max(own);
-            let pieces = pieces.get_or_insert_with(|| ways_back(routes, self.source));
+            let pieces =
+                pieces.get_or_insert_with(|| ways_to_addresses(false, routes, self.source));
             let mut ranges: [BTreeSet<Range>; 2] = [BTreeSet::new(), BTreeSet::new()];
             for (range, ways) in pieces {
                 // Without a filter the type of the source is looked at only where there are rules of
                 // policy routing (`fib4_has_custom_rules`).
                 let refused = (mode > 0).then_some(false);
                 let by = |interface: &String| Some(mode != 1 || interface == name);
-                let fits = |way: &WayBack| match way {
-                    WayBack::None => Some(mode == 0),
-                    WayBack::ToMany => refused,
-                    WayBack::By(interface) => by(interface),
-                    WayBack::Several => (mode != 1).then_some(true),
-                    WayBack::Here(interface) => match self.is_on("accept_local", name) {
+                let fits = |way: &RouteWay| match way {
+                    RouteWay::None => Some(mode == 0),
+                    RouteWay::ToMany => refused,
+                    RouteWay::By(interface) => by(interface),
+                    RouteWay::Several => (mode != 1).then_some(true),
+                    RouteWay::Here(interface) => match self.is_on("accept_local", name) {
                         Some(true) => by(interface),
                         Some(false) => refused,
                         None => None,

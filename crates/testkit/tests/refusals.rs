@@ -61,6 +61,7 @@ const DESTINATIONS: &[&str] = &[
     "2001:db8:0:1::1",
     "2001:db8:0:2::77",
     "2001:db8:9::50",
+    "2001:db8:66::50",
     "ff02::1",
     "::1",
 ];
@@ -70,6 +71,7 @@ route add default dev eth0
 route add 10.9.0.0/16 dev eth1
 route add blackhole 10.66.0.0/16
 -6 route add default dev eth0
+-6 route add unreachable 2001:db8:66::/48
 ";
 /// What some hosts have in addition: a table that policy routing chooses.
 const POLICY: &str = "\
@@ -114,6 +116,7 @@ fn surroundings(ports: &[Port], policy: bool) -> Surroundings {
         route("10.9.0.0", 16, Some("eth1"), 254, 1),
         route("10.66.0.0", 16, None, 254, 6),
         route("::", 0, Some("eth0"), 254, 1),
+        route("2001:db8:66::", 48, None, 254, 7),
     ];
     for port in ports {
         for (address, length) in &port.addresses {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Cube, CubeLimit, InterfaceChoice};
-use crate::packet::words::protocol_number;
+use crate::language::protocol;
 use crate::packet::{field_words, value_words};
 use surefoot_ruleset::model::{Field, Range};
 
@@ -174,7 +174,7 @@ fn protocol_words(range: Range) -> Vec<String> {
     (range.lo..=range.hi)
         .map(|number| {
             let word = value_words(Field::L4Proto, number);
-            match protocol_number(&word) {
+            match protocol(&word) {
                 Some(read) if u128::from(read) == number => word,
                 _ => number.to_string(),
             }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::settle::number_to_address;
 use super::{Packet, PacketInterface, PacketPath};
+use crate::language::{self, can_be_a_name, only_code_0};
 use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_ruleset::parse::names;
 
@@ -189,7 +190,7 @@ impl Packet {
                 out.push(match word.strip_prefix("protocol ") {
                     Some(number) => format!("proto {number}"),
                     None if names::protocol_name(u8::try_from(number).unwrap_or(0)).is_some()
-                        && super::words::knows_protocol(&word) =>
+                        && language::protocol(&word).is_some() =>
                     {
                         word
                     }
@@ -213,7 +214,7 @@ impl Packet {
         }
         for (key, option, interface) in [("in", "-i", &self.input), ("out", "-o", &self.output)] {
             if let PacketInterface::Named(name) = interface {
-                let plain = super::words::reads_as_interface(name);
+                let plain = can_be_a_name(name);
                 out.push(format!("{} {name}", if plain { key } else { option }));
             }
         }
@@ -249,7 +250,7 @@ impl Packet {
                 .and_then(|kind| names::icmp_name(kind, v6));
             let code = self.known(of_code);
             out.push(match (name, code) {
-                (Some(name), None | Some(0)) if super::words::only_code_0(kind, v6) => name.into(),
+                (Some(name), None | Some(0)) if only_code_0(kind, v6) => name.into(),
                 (_, Some(code)) => format!("type {kind}/{code}"),
                 (Some(name), None) => name.into(),
                 (None, None) => format!("type {kind}"),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use surefoot_report::{Problem, Span};
 
-use super::read::{SentenceToken, read_later, read_traffic, tokens};
+use super::read::{problem_at, read_later, read_traffic, words};
 use super::{RuleName, Traffic};
+use crate::language::WordToken;
 use crate::semantics::End;
 
 /// What is claimed of packets.
@@ -44,7 +45,7 @@ impl Assertion {
     }
 
     fn parse_at(text: &str, start: usize) -> Result<Self, Problem> {
-        let words = tokens(text, start)?;
+        let words = words(text, start)?;
         let whole = Span::new(start, start + text.len());
         let verb = words
             .iter()
@@ -91,7 +92,7 @@ pub fn policy(text: &str) -> Result<Vec<Assertion>, Vec<Problem>> {
 }
 
 /// Everything from `is` on.
-fn read_claim(said: &[SentenceToken]) -> Result<Claim, Problem> {
+fn read_claim(said: &[WordToken]) -> Result<Claim, Problem> {
     let mut words = said.iter().peekable();
     let mut last = words.next();
     let mut negated = false;
@@ -100,25 +101,26 @@ fn read_claim(said: &[SentenceToken]) -> Result<Claim, Problem> {
         last = Some(not);
     }
     let Some(verdict) = words.next() else {
-        let at = last.map_or_else(Span::default, |token| token.span);
+        let at = last.map_or_else(Span::default, WordToken::span);
         return Err(Problem::error(at, "a verdict is missing").help(VERDICTS));
     };
     let all = [End::Accepted, End::Dropped, End::Rejected, End::Queued];
     if matches!(verdict.lower().as_str(), "decided" | "matched") {
-        let rest: Vec<SentenceToken> = words.cloned().collect();
+        let rest: Vec<WordToken> = words.cloned().collect();
         let (by, rule) = match rest.split_first() {
             Some((by, rule)) if by.lower() == "by" => (by, rule),
             other => {
                 let token = other.map_or(verdict, |(token, _)| token);
-                return Err(
-                    token.problem_here(format!("expected `{} by` and a rule", verdict.lower()))
-                );
+                return Err(problem_at(
+                    token,
+                    format!("expected `{} by` and a rule", verdict.lower()),
+                ));
             }
         };
         return Ok(Claim {
             ends: all.into(),
             becomes: None,
-            by: Some((RuleName::read(rule, by.span)?, negated)),
+            by: Some((RuleName::read(rule, by.span())?, negated)),
         });
     }
     let named: &[End] = match verdict.lower().as_str() {
@@ -129,34 +131,37 @@ fn read_claim(said: &[SentenceToken]) -> Result<Claim, Problem> {
         "queued" => &[End::Queued],
         _ => {
             let text = verdict.text.escape_debug();
-            return Err(verdict
-                .problem_here(format!("`{text}` is no verdict"))
-                .help(VERDICTS));
+            return Err(problem_at(verdict, format!("`{text}` is no verdict")).help(VERDICTS));
         }
     };
     let ends = all
         .into_iter()
         .filter(|end| named.contains(end) != negated)
         .collect();
-    let rest: Vec<SentenceToken> = words.cloned().collect();
+    let rest: Vec<WordToken> = words.cloned().collect();
     let becomes = match rest.split_first() {
         None => None,
         Some((word, after)) if word.lower() == "as" && !negated && named == [End::Accepted] => {
             if after.is_empty() {
-                return Err(word.problem_here(
+                return Err(problem_at(
+                    word,
                     "expected what the packets become, such as `as to 10.0.0.5:80`",
                 ));
             }
             Some(read_later(after)?)
         }
         Some((word, _)) if word.lower() == "as" => {
-            return Err(word.problem_here("only packets that are accepted become something"));
+            return Err(problem_at(
+                word,
+                "only packets that are accepted become something",
+            ));
         }
         Some((word, _)) => {
             let text = word.text.escape_debug();
-            return Err(word
-                .problem_here(format!("`{text}` stands behind the verdict"))
-                .help("what is said of the packets stands before `is`"));
+            return Err(
+                problem_at(word, format!("`{text}` stands behind the verdict"))
+                    .help("what is said of the packets stands before `is`"),
+            );
         }
     };
     Ok(Claim {

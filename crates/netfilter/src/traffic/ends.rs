@@ -4,24 +4,20 @@ use std::net::IpAddr;
 
 use surefoot_report::Problem;
 
-use super::read::SentenceToken;
+use super::read::problem_at;
 use super::{ConditionPart, TrafficCondition};
-use crate::packet::words::port;
+use crate::language::{ME, WordToken, list_items, port};
 use surefoot_ruleset::model::{Field, Match, Operand, Range};
-
-/// The words for this host.
-const ME: &[&str] = &["me", "self", "this-host", "localhost"];
 
 /// Reads `ADDRS`, `ADDRS:PORTS` or `:PORTS`.
 pub(super) fn read_ends(
-    token: &SentenceToken,
+    token: &WordToken,
     source: bool,
     negated: bool,
 ) -> Result<TrafficCondition, Problem> {
     let text = token.text.as_str();
     let (addresses, ports) = split_ends(text).ok_or_else(|| {
-        token
-            .problem_here("a list of addresses that does not end")
+        problem_at(token, "a list of addresses that does not end")
             .help("braces and brackets need their other half")
     })?;
     let mut parts = Vec::new();
@@ -36,7 +32,7 @@ pub(super) fn read_ends(
 
 /// The packets whose port is one of these.
 pub(super) fn ports_part(
-    token: &SentenceToken,
+    token: &WordToken,
     text: &str,
     source: bool,
 ) -> Result<ConditionPart, Problem> {
@@ -49,8 +45,7 @@ pub(super) fn ports_part(
     for item in list_items(text) {
         let one = |text: &str| {
             port(text).ok_or_else(|| {
-                token
-                    .problem_here(format!("`{}` is no port", text.escape_debug()))
+                problem_at(token, format!("`{}` is no port", text.escape_debug()))
                     .help("ports are numbers up to 65535, ranges such as 1024-65535, or names such as ssh")
             })
         };
@@ -59,7 +54,10 @@ pub(super) fn ports_part(
             _ => (one(item)?, one(item)?),
         };
         if lo > hi {
-            return Err(token.problem_here(format!("the range {lo}-{hi} runs backwards")));
+            return Err(problem_at(
+                token,
+                format!("the range {lo}-{hi} runs backwards"),
+            ));
         }
         ranges.push(Range {
             lo: lo.into(),
@@ -91,15 +89,6 @@ pub(super) fn merge_ranges(mut ranges: Vec<Range>) -> Vec<Range> {
     apart
 }
 
-/// The parts of a list, with or without braces.
-pub(super) fn list_items(text: &str) -> impl Iterator<Item = &str> {
-    text.trim_start_matches('{')
-        .trim_end_matches('}')
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-}
-
 /// Addresses, and ports where there are any.
 fn split_ends(text: &str) -> Option<(&str, Option<&str>)> {
     for (open, close) in [('{', '}'), ('[', ']')] {
@@ -118,7 +107,7 @@ fn split_ends(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn address_part(token: &SentenceToken, text: &str, source: bool) -> Result<ConditionPart, Problem> {
+fn address_part(token: &WordToken, text: &str, source: bool) -> Result<ConditionPart, Problem> {
     let (v4, v6, kind) = if source {
         (Field::Ip4Src, Field::Ip6Src, Field::SrcAddressType)
     } else {
@@ -129,7 +118,11 @@ fn address_part(token: &SentenceToken, text: &str, source: bool) -> Result<Condi
         if let Some(name) = item.strip_prefix('@') {
             let name = name.to_owned();
             parts.push(ConditionPart::InSet { source, name });
-        } else if ME.contains(&item.to_ascii_lowercase().as_str()) {
+        } else if ME
+            .iter()
+            .chain(&["localhost"])
+            .any(|me| item.eq_ignore_ascii_case(me))
+        {
             parts.push(field_part(kind, vec![Range::one(2)]));
         } else {
             let (is_v6, range) = read_network(token, item)?;
@@ -143,7 +136,7 @@ fn address_part(token: &SentenceToken, text: &str, source: bool) -> Result<Condi
         parts.push(field_part(v6, sixes));
     }
     if parts.is_empty() {
-        return Err(token.problem_here("no address is given"));
+        return Err(problem_at(token, "no address is given"));
     }
     Ok(match parts.pop() {
         Some(only) if parts.is_empty() => only,
@@ -155,10 +148,9 @@ fn address_part(token: &SentenceToken, text: &str, source: bool) -> Result<Condi
 }
 
 /// An address, a network or a range of addresses.
-fn read_network(token: &SentenceToken, item: &str) -> Result<(bool, Range), Problem> {
+fn read_network(token: &WordToken, item: &str) -> Result<(bool, Range), Problem> {
     let wrong = |what: String| {
-        token
-            .problem_here(what)
+        problem_at(token, what)
             .help("addresses look like 192.0.2.1, 10.0.0.0/8, 10.0.0.1-10.0.0.9, 2001:db8::/32, me, any or @SET")
     };
     let address = |text: &str| {

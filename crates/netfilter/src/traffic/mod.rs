@@ -92,7 +92,7 @@ impl Traffic {
     ///
     /// A word that is not understood, with its place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        read::read_traffic(&read::tokens(text, 0)?)
+        read::read_traffic(&read::words(text, 0)?)
     }
 
     /// The packets that open connections from these addresses and come in by this interface.

@@ -2,7 +2,7 @@
 
 use surefoot_report::{Problem, Span};
 
-use super::read::SentenceToken;
+use crate::language::WordToken;
 use surefoot_ruleset::model::{Chain, Firewall, RuleAt, Table, chain_name};
 
 /// The name of a rule.
@@ -20,13 +20,13 @@ const FORMS: &str = "such as: rule 4 of filter INPUT, or INPUT:4";
 
 impl RuleName {
     /// Reads `[rule] N of [[FAMILY] TABLE] CHAIN` or `[[FAMILY] TABLE] CHAIN:N`.
-    pub(super) fn read(words: &[SentenceToken], whole: Span) -> Result<Self, Problem> {
+    pub(super) fn read(words: &[WordToken], whole: Span) -> Result<Self, Problem> {
         let (Some(first), Some(last)) = (words.first(), words.last()) else {
             return Err(Problem::error(whole, "a rule is missing").help(FORMS));
         };
         let span = Span {
-            start: first.span.start,
-            end: last.span.end,
+            start: first.span().start,
+            end: last.span().end,
         };
         let wrong = |what: String| Problem::error(span, what).help(FORMS);
         let mut words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();

@@ -22,7 +22,7 @@ mod why_not;
 use clap::Subcommand;
 
 use surefoot_firewall::LoadedRules;
-use surefoot_netfilter::packet::words::did_you_mean;
+use surefoot_netfilter::language::did_you_mean;
 use surefoot_netfilter::packet::{Packet, PacketInterface};
 use surefoot_netfilter::traffic::Traffic;
 

@@ -16,8 +16,8 @@ use surefoot_netfilter::exact::{
     AskedPackets, Budget, Cube, CubeLimit, Exact, Exhausted, ReachCell, ReachedService,
     SymbolicQuestion,
 };
+use surefoot_netfilter::language::port_name;
 use surefoot_netfilter::packet::value_words;
-use surefoot_netfilter::packet::words::port_name;
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Field, Range};
 

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::WordError;
 use super::read::{GivenValue, PacketDraft, WordMention};
-use super::services::NamedService;
-use super::{WordError, icmp};
+use super::usual_state::usual_state;
+use crate::language::{NamedService, find_type, only_code_0};
 use crate::packet::{FieldValue, Packet, PacketPath, settle};
 use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_ruleset::parse::names;
@@ -97,8 +98,8 @@ impl PacketDraft {
             && !said.value.starts_with(|c: char| c.is_ascii_digit())
         {
             let (four, six) = (
-                icmp::find_type(&said.value, false).is_some(),
-                icmp::find_type(&said.value, true).is_some(),
+                find_type(&said.value, false).is_some(),
+                find_type(&said.value, true).is_some(),
             );
             if four != six {
                 hear(six, said.mention())?;
@@ -233,7 +234,7 @@ impl PacketDraft {
             state,
             &self.direction,
             captured,
-            icmp::usual_state(packet, v6 == Some(true)),
+            usual_state(packet, v6 == Some(true)),
         ) {
             packet.put(Field::CtState, FieldValue::Known(state));
             packet.notes.push(note.into());
@@ -269,7 +270,7 @@ impl PacketDraft {
         } else {
             (Field::IcmpType, Field::IcmpCode)
         };
-        let Some((Some(number), code)) = icmp::find_type(&kind.value, v6) else {
+        let Some((Some(number), code)) = find_type(&kind.value, v6) else {
             let family = if v6 { "ICMPv6" } else { "ICMP" };
             return Err(kind.refuse(format!("{family} has no type of this name")));
         };
@@ -280,7 +281,7 @@ impl PacketDraft {
             }
             (code, said) => code.or(said.as_ref().map(|said| said.value)),
         };
-        let only = super::only_code_0(number.into(), v6);
+        let only = only_code_0(number.into(), v6);
         if let Some(code) = code.or(only.then_some(0)) {
             packet.put(of_code, FieldValue::Known(code.into()));
         }

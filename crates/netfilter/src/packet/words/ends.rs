@@ -3,18 +3,14 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::WordError;
-use super::nearest::did_you_mean;
-use super::read::{EndDraft, PacketToken, refuse, said, say_once};
-use super::services::{self, port};
+use super::read::{EndDraft, refuse, said, say_once};
+use crate::language::{ME, WordToken, did_you_mean, port, service_names};
 use surefoot_ruleset::parse::names;
-
-/// The words for this host.
-const ME: &[&str] = &["me", "self", "myself", "this-host"];
 
 /// Reads `ADDR`, `ADDR:PORT`, `[ADDR]:PORT`, `:PORT`, or `me` as the address.
 pub(super) fn read_endpoint(
     end: &mut EndDraft,
-    token: &PacketToken,
+    token: &WordToken,
     key: &str,
 ) -> Result<(), WordError> {
     let text = token.text.as_str();
@@ -100,14 +96,14 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 }
 
 /// Refuses what is no port.
-pub(super) fn no_port(token: &PacketToken, text: &str) -> WordError {
+pub(super) fn no_port(token: &WordToken, text: &str) -> WordError {
     let mut error = refuse(token, format!("`{}` is no port", text.escape_debug()));
     error.hint = Some(if text.contains([':', '-', ',']) {
         "a packet has one port: ask for one of them at a time".into()
     } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
         "ports go up to 65535".into()
     } else {
-        did_you_mean(text, services::names()).unwrap_or_else(|| {
+        did_you_mean(text, service_names()).unwrap_or_else(|| {
             "give the number, or the name of a well-known service such as ssh".into()
         })
     });

@@ -27,14 +27,9 @@
 
 mod build;
 mod ends;
-mod icmp;
-mod nearest;
 mod read;
-mod services;
-mod vocabulary;
+mod usual_state;
 mod way;
-
-pub use nearest::did_you_mean;
 
 use super::Packet;
 
@@ -79,58 +74,6 @@ impl std::fmt::Display for WordError {
 }
 
 impl std::error::Error for WordError {}
-
-/// Whether a protocol's name is a word by itself.
-pub(super) fn knows_protocol(word: &str) -> bool {
-    vocabulary::protocol(word).is_some()
-}
-
-/// A protocol's number, by its name.
-pub(crate) fn protocol_number(word: &str) -> Option<u8> {
-    vocabulary::protocol(word)
-}
-
-/// A state of conntrack, by its name.
-pub(crate) fn state_number(word: &str) -> Option<u128> {
-    vocabulary::value_of(vocabulary::STATES, word)
-}
-
-/// The protocols and the port of a service.
-pub(crate) fn service(word: &str) -> Option<(Vec<u8>, u16)> {
-    let service = services::service(word)?;
-    let protocols = std::iter::once(service.protocol).chain(service.other);
-    Some((protocols.collect(), service.port))
-}
-
-/// A port's number, by number or name.
-pub(crate) fn port(text: &str) -> Option<u16> {
-    services::port(text)
-}
-
-/// What a port is commonly called.
-pub fn port_name(port: u16) -> Option<&'static str> {
-    services::port_name(port)
-}
-
-/// Type and code of an ICMP message, by name or number.
-pub(crate) fn icmp_type(text: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
-    icmp::find_type(text, v6)
-}
-
-/// Whether a name reads back as that of an interface behind `in` and `out`.
-pub(crate) fn reads_as_interface(name: &str) -> bool {
-    read::can_be_a_name(name)
-}
-
-/// Whether an ICMP type has the code 0 only: echo, router and neighbour messages
-/// (RFC 792, 4443, 4861).
-pub(super) fn only_code_0(kind: u128, v6: bool) -> bool {
-    if v6 {
-        (128..=136).contains(&kind)
-    } else {
-        matches!(kind, 0 | 8 | 13 | 14)
-    }
-}
 
 #[cfg(test)]
 mod tests;

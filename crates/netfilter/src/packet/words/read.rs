@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::WordError;
 use super::ends::{no_port, read_endpoint};
-use super::nearest::did_you_mean;
-use super::services::{self, NamedService, port};
-use super::vocabulary::{
-    FLAGS, KEYS, LINKS, PROTOCOLS, SINGLE, STATES, is_word, known_words, named, protocol, value_of,
+use crate::language::{
+    LINKS, MissingWord, NamedService, OpenBrace, PROTOCOLS, STATES, Term, TermKind, Terms,
+    WordPlace, WordToken, did_you_mean, expected_after, find_type, likely_meant, port, tokens,
+    type_names, value_of,
 };
-use super::{WordError, icmp};
 use surefoot_ruleset::parse::names;
 
 /// What was said, and at which word.
@@ -17,13 +17,6 @@ pub(super) struct GivenValue<T> {
     pub(super) value: T,
     pub(super) place: WordPlace,
     pub(super) word: String,
-}
-
-/// Where a word stands: in which argument, and at which byte of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WordPlace {
-    pub(super) argument: usize,
-    pub(super) at: usize,
 }
 
 impl<T> GivenValue<T> {
@@ -102,171 +95,109 @@ pub(super) struct PacketDraft {
     pub(super) fragment: Option<GivenValue<()>>,
 }
 
-/// A word, before it is understood.
-pub(super) struct PacketToken {
-    pub(super) text: String,
-    place: WordPlace,
-}
-
 /// Reads all words.
 pub(super) fn read(words: &[String]) -> Result<PacketDraft, WordError> {
-    let tokens = tokens(words);
+    let mut all = Vec::new();
+    for (argument, word) in words.iter().enumerate() {
+        let of_word = tokens(argument, word, 0).map_err(|OpenBrace(place)| WordError {
+            argument: place.argument,
+            at: place.at,
+            word: "{".to_owned(),
+            what: "this brace is not closed".to_owned(),
+            hint: Some("a packet has one value of each kind, not a list".to_owned()),
+        })?;
+        all.extend(of_word);
+    }
     let mut reader = PacketReader {
-        tokens: &tokens,
-        next: 0,
-        arguments: words.len(),
         draft: PacketDraft::default(),
         last_end_is_source: false,
     };
-    while let Some(token) = reader.take() {
-        reader.word(token)?;
+    for term in Terms::new(&all) {
+        let term = term.map_err(|MissingWord { after, expected }| WordError {
+            argument: words.len(),
+            at: 0,
+            word: String::new(),
+            what: format!("`{}` needs {expected} after it", after.text.escape_debug()),
+            hint: None,
+        })?;
+        reader.read_term(&term)?;
     }
     Ok(reader.draft)
 }
 
-fn tokens(words: &[String]) -> Vec<PacketToken> {
-    let mut tokens = Vec::new();
-    for (argument, word) in words.iter().enumerate() {
-        let mut rest = 0;
-        for part in word.split_whitespace() {
-            // The parts stand in the word in this order.
-            let at = word
-                .get(rest..)
-                .and_then(|behind| behind.find(part))
-                .map_or(rest, |found| rest + found);
-            rest = at + part.len();
-            let mut push = |text: &str, at| {
-                let (text, place) = (text.to_owned(), WordPlace { argument, at });
-                tokens.push(PacketToken { text, place });
-            };
-            match part.split_once('=') {
-                Some((key, value)) if key.starts_with("--") => {
-                    push(key, at);
-                    push(value, at + key.len() + 1);
-                }
-                _ => push(part, at),
-            }
-        }
-    }
-    tokens
-}
-
-struct PacketReader<'a> {
-    tokens: &'a [PacketToken],
-    next: usize,
-    arguments: usize,
+struct PacketReader {
     draft: PacketDraft,
     last_end_is_source: bool,
 }
 
-impl<'a> PacketReader<'a> {
-    fn take(&mut self) -> Option<&'a PacketToken> {
-        let token = self.tokens.get(self.next)?;
-        self.next += 1;
-        Some(token)
-    }
-
-    fn word(&mut self, token: &'a PacketToken) -> Result<(), WordError> {
-        let lower = token.text.to_ascii_lowercase();
-        // iptables' module names say nothing that the options do not.
-        if matches!(token.text.as_str(), "-m" | "--match") {
-            self.argument_of(token, "a module's name")?;
-            return Ok(());
-        }
-        if token.text == "!" {
+impl PacketReader {
+    fn read_term(&mut self, term: &Term<'_>) -> Result<(), WordError> {
+        if let Some(not) = term.negation {
             let what = "a packet has values, it cannot have `not` this one";
-            return Err(refuse(token, what));
+            return Err(refuse(not, what));
         }
-        let key = if token.text.starts_with('-') {
-            token.text.as_str()
-        } else {
-            lower.as_str()
-        };
-        match named(KEYS, key) {
-            // Without an interface, the direction is meant.
-            Some(way @ ("in" | "out")) if !key.starts_with('-') && !self.name_follows() => {
-                self.draft.way[usize::from(way == "out")] = Some(said((), token));
-                return Ok(());
+        let token = term.word;
+        let draft = &mut self.draft;
+        match term.kind {
+            TermKind::Filler => Ok(()),
+            TermKind::Key(key) => match term.value {
+                Some(value) => self.read_value(key, value),
+                None => Err(unknown(token)),
+            },
+            TermKind::PortsOf { source } => {
+                self.last_end_is_source = source;
+                self.read_port(source, term.value.unwrap_or(token))
             }
-            Some(key) => return self.read_pair(key, token),
-            None => {}
-        }
-        if let Some(number) = protocol(key) {
-            return say_once(&mut self.draft.protocol, number, token, "protocol");
-        }
-        if let Some(state) = value_of(STATES, key) {
-            return say_once(&mut self.draft.state, state, token, "state");
-        }
-        if let Some(kind) = value_of(LINKS, key) {
-            return say_once(&mut self.draft.link, kind, token, "packet type");
-        }
-        match named(SINGLE, key) {
-            Some("ipv4") => return say_once(&mut self.draft.v6, false, token, "family"),
-            Some("ipv6") => return say_once(&mut self.draft.v6, true, token, "family"),
-            Some("forwarded") => {
-                self.draft.way[2] = Some(said((), token));
-                return Ok(());
+            TermKind::ComesIn | TermKind::GoesOut => {
+                let out = term.kind == TermKind::GoesOut;
+                draft.way[usize::from(out)] = Some(said((), token));
+                Ok(())
             }
-            Some("original") => return say_once(&mut self.draft.direction, 0, token, "direction"),
-            Some("reply") => return say_once(&mut self.draft.direction, 1, token, "direction"),
-            Some("fragment") => {
-                self.draft.fragment = Some(said((), token));
-                return Ok(());
+            TermKind::Single(word) => match word {
+                "ipv4" => say_once(&mut draft.v6, false, token, "family"),
+                "ipv6" => say_once(&mut draft.v6, true, token, "family"),
+                "original" => say_once(&mut draft.direction, 0, token, "direction"),
+                "reply" => say_once(&mut draft.direction, 1, token, "direction"),
+                "forwarded" => {
+                    draft.way[2] = Some(said((), token));
+                    Ok(())
+                }
+                _ => {
+                    draft.fragment = Some(said((), token));
+                    Ok(())
+                }
+            },
+            TermKind::Flags(_, bits) => {
+                if let Some(list) = term.value {
+                    return say_once(&mut draft.flags, bits, list, "TCP flags");
+                }
+                let before = draft.flags.as_ref().map_or(0, |flags| flags.value);
+                draft.flags = Some(said(before | bits, token));
+                Ok(())
             }
-            _ => {}
+            TermKind::Protocols => {
+                let number = value_of(PROTOCOLS, &token.text);
+                let number = number.ok_or_else(|| several(token, "protocol"))?;
+                say_once(&mut draft.protocol, number, token, "protocol")
+            }
+            TermKind::States => {
+                let state = value_of(STATES, &token.text);
+                let state = state.ok_or_else(|| several(token, "state"))?;
+                say_once(&mut draft.state, state, token, "state")
+            }
+            TermKind::Link(kind) => say_once(&mut draft.link, kind, token, "packet type"),
+            TermKind::Service(service) => {
+                say_once(&mut draft.destination.port, service.port, token, "port")?;
+                say_once(&mut draft.service, service, token, "service")
+            }
+            TermKind::IcmpTypes if token.text.contains(',') => Err(several(token, "ICMP type")),
+            TermKind::IcmpTypes => say_once(&mut draft.icmp, token.lower(), token, "ICMP type"),
+            TermKind::Address | TermKind::Unknown => Err(unknown(token)),
         }
-        if let Some(bit) = value_of(FLAGS, key.trim_start_matches("--")) {
-            let bits = self.draft.flags.as_ref().map_or(0, |flags| flags.value) | bit;
-            self.draft.flags = Some(said(bits, token));
-            return Ok(());
-        }
-        if let Some(service) = services::service(key) {
-            say_once(
-                &mut self.draft.destination.port,
-                service.port,
-                token,
-                "port",
-            )?;
-            return say_once(&mut self.draft.service, service, token, "service");
-        }
-        if icmp::is_name(key) {
-            return say_once(&mut self.draft.icmp, lower.clone(), token, "ICMP type");
-        }
-        Err(unknown(token))
     }
 
-    /// Whether the next word can be the name of an interface.
-    fn name_follows(&self) -> bool {
-        let next = self.tokens.get(self.next);
-        next.is_some_and(|token| can_be_a_name(&token.text))
-    }
-
-    fn read_pair(&mut self, key: &str, at: &'a PacketToken) -> Result<(), WordError> {
-        let expected = match key {
-            "from" | "to" => "an address, such as 192.0.2.1, 192.0.2.1:22 or [2001:db8::1]:22",
-            "proto" => "a protocol's name or number",
-            "sport" | "dport" | "port" => "a port",
-            "in" | "out" => "an interface's name",
-            "state" => "new, established, related, invalid or untracked",
-            "flags" => "TCP flags, such as syn,ack",
-            "type" => "an ICMP type, such as echo-request, 3 or 3/4",
-            "mac" => "a hardware address, such as 02:00:5e:10:00:01",
-            "pkttype" => "unicast, broadcast or multicast",
-            "dscp" => "a number up to 63 or a class, such as ef",
-            _ => "a number",
-        };
-        let token = self.argument_of(at, expected)?;
-        // `to port 22`.
-        let token = match key {
-            "from" | "to" if token.text.eq_ignore_ascii_case("port") => {
-                return self.port_of(key == "from", token);
-            }
-            "in" | "out" if token.text.eq_ignore_ascii_case("any") => {
-                self.draft.way[usize::from(key == "out")] = Some(said((), token));
-                return Ok(());
-            }
-            _ => token,
-        };
+    fn read_value(&mut self, key: &str, token: &WordToken) -> Result<(), WordError> {
+        let expected = expected_after(key);
         let draft = &mut self.draft;
         let wrong = || refuse(token, format!("expected {expected}"));
         match key {
@@ -291,7 +222,7 @@ impl<'a> PacketReader<'a> {
             }
             "sport" | "dport" | "port" => {
                 let source = key == "sport" || key == "port" && self.last_end_is_source;
-                self.port(source, token)
+                self.read_port(source, token)
             }
             "in" => say_once(
                 &mut draft.input,
@@ -319,26 +250,13 @@ impl<'a> PacketReader<'a> {
                 })?;
                 say_once(&mut draft.state, state, token, "state")
             }
-            "flags" => {
-                let mut bits = tcp_flags(&token.text).ok_or_else(wrong)?;
-                // iptables' option has two lists: the flags that are looked at, and those set.
-                if at.text == "--tcp-flags"
-                    && let Some(set) = self
-                        .tokens
-                        .get(self.next)
-                        .and_then(|token| tcp_flags(&token.text))
-                {
-                    self.next += 1;
-                    bits = set;
-                }
-                say_once(&mut self.draft.flags, bits, token, "TCP flags")
-            }
+            "flags" => Err(wrong()),
             "type" => {
-                let known = icmp::find_type(&token.text, false).is_some()
-                    || icmp::find_type(&token.text, true).is_some();
+                let known = find_type(&token.text, false).is_some()
+                    || find_type(&token.text, true).is_some();
                 if !known {
                     let mut error = wrong();
-                    error.hint = did_you_mean(&token.text, icmp::type_names());
+                    error.hint = did_you_mean(&token.text, type_names());
                     return Err(error);
                 }
                 say_once(
@@ -404,13 +322,7 @@ impl<'a> PacketReader<'a> {
         }
     }
 
-    fn port_of(&mut self, source: bool, at: &PacketToken) -> Result<(), WordError> {
-        self.last_end_is_source = source;
-        let token = self.argument_of(at, "a port")?;
-        self.port(source, token)
-    }
-
-    fn port(&mut self, source: bool, token: &PacketToken) -> Result<(), WordError> {
+    fn read_port(&mut self, source: bool, token: &WordToken) -> Result<(), WordError> {
         let port = port(&token.text).ok_or_else(|| no_port(token, &token.text))?;
         let end = if source {
             &mut self.draft.source
@@ -419,25 +331,10 @@ impl<'a> PacketReader<'a> {
         };
         say_once(&mut end.port, port, token, "port")
     }
-
-    fn argument_of(
-        &mut self,
-        key: &PacketToken,
-        expected: &str,
-    ) -> Result<&'a PacketToken, WordError> {
-        let arguments = self.arguments;
-        self.take().ok_or_else(|| WordError {
-            argument: arguments,
-            at: 0,
-            word: String::new(),
-            what: format!("`{}` needs {expected} after it", key.text.escape_debug()),
-            hint: None,
-        })
-    }
 }
 
 /// What a token means.
-pub(super) fn said<T>(value: T, token: &PacketToken) -> GivenValue<T> {
+pub(super) fn said<T>(value: T, token: &WordToken) -> GivenValue<T> {
     GivenValue {
         value,
         place: token.place,
@@ -449,7 +346,7 @@ pub(super) fn said<T>(value: T, token: &PacketToken) -> GivenValue<T> {
 pub(super) fn say_once<T: PartialEq>(
     slot: &mut Option<GivenValue<T>>,
     value: T,
-    token: &PacketToken,
+    token: &WordToken,
     what: &str,
 ) -> Result<(), WordError> {
     match slot {
@@ -469,73 +366,26 @@ pub(super) fn say_once<T: PartialEq>(
 }
 
 /// Refuses a token.
-pub(super) fn refuse(token: &PacketToken, what: impl Into<String>) -> WordError {
+pub(super) fn refuse(token: &WordToken, what: impl Into<String>) -> WordError {
     said((), token).refuse(what)
 }
 
-/// A word that is none of ours, with what it may have been meant to be.
-fn unknown(token: &PacketToken) -> WordError {
-    let text = &token.text;
-    let mut error = refuse(token, "not a word of the packet language");
-    error.hint = if is_address(text) {
-        Some(format!("write `from {text}` or `to {text}`"))
-    } else if let Some(port) = text.strip_prefix(':').filter(|rest| port(rest).is_some()) {
-        Some(format!("write `to :{port}` for a port of this host"))
-    } else if port(text).is_some() && names::number(text).is_some() {
-        Some(format!("a port? write `to :{text}`"))
-    } else if let Some(words) = like_ufw(text) {
-        Some(format!("write `{words}`"))
-    } else if let Some(hint) = did_you_mean(text, known_words()) {
-        Some(hint)
-    } else if names::port(text).is_some() {
-        Some(format!("a service? write `to :{text}`"))
-    } else if looks_like_interface(text) {
-        Some(format!("an interface? write `in {text}` or `out {text}`"))
-    } else {
-        Some("for example: tcp from 203.0.113.9 to :22 in eth0 new".to_owned())
-    };
+/// A list where a packet has one.
+fn several(token: &WordToken, what: &str) -> WordError {
+    let mut error = refuse(token, format!("a packet has one {what}"));
+    error.hint = Some("ask for one of them at a time".to_owned());
     error
 }
 
-/// Whether a word behind `in` or `out` is taken for the name of an interface; behind `-i` and
-/// `-o` every word is.
-pub(super) fn can_be_a_name(text: &str) -> bool {
-    !text.starts_with(['-', ':', '[']) && !is_word(text) && !is_address(text)
+/// A word that is none of ours, with what it may have been meant to be.
+fn unknown(token: &WordToken) -> WordError {
+    let mut error = refuse(token, "not a word of the packet language");
+    let example = || "for example: tcp from 203.0.113.9 to :22 in eth0 new".to_owned();
+    error.hint = Some(likely_meant(&token.text).unwrap_or_else(example));
+    error
 }
 
-/// Whether it is an address, with or without a port or the length of a network.
-fn is_address(text: &str) -> bool {
-    let bare = text
-        .trim_start_matches('[')
-        .split([']', '/'])
-        .next()
-        .unwrap_or_default();
-    bare.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
-}
-
-/// `22/tcp` and `tcp/22` in our words.
-fn like_ufw(text: &str) -> Option<String> {
-    let (one, other) = text.split_once('/')?;
-    let (number, name) = if protocol(one).is_some() {
-        (other, one)
-    } else {
-        (one, other)
-    };
-    port(number)?;
-    protocol(name)?;
-    Some(format!("{name} to :{number}"))
-}
-
-fn looks_like_interface(text: &str) -> bool {
-    let starts = [
-        "eth", "en", "wl", "br", "docker", "veth", "tun", "tap", "wg", "ppp", "bond", "virbr", "lo",
-    ];
-    text.len() <= 15
-        && starts.iter().any(|start| text.starts_with(start))
-        && (text == "lo" || text.contains(|c: char| c.is_ascii_digit()))
-}
-
-fn interface(token: &PacketToken) -> Result<String, WordError> {
+fn interface(token: &WordToken) -> Result<String, WordError> {
     let text = &token.text;
     let mut error = refuse(token, "expected an interface's name");
     if text.ends_with(['+', '*']) {
@@ -550,7 +400,7 @@ fn interface(token: &PacketToken) -> Result<String, WordError> {
     Ok(text.clone())
 }
 
-fn number<T: TryFrom<u64>>(token: &PacketToken, expected: &str) -> Result<T, WordError> {
+fn number<T: TryFrom<u64>>(token: &WordToken, expected: &str) -> Result<T, WordError> {
     let wide =
         names::number(&token.text).ok_or_else(|| refuse(token, format!("expected {expected}")))?;
     T::try_from(wide).map_err(|_| {
@@ -562,12 +412,4 @@ fn number<T: TryFrom<u64>>(token: &PacketToken, expected: &str) -> Result<T, Wor
         };
         refuse(token, format!("too large: at most {most}"))
     })
-}
-
-fn tcp_flags(text: &str) -> Option<u8> {
-    if text.eq_ignore_ascii_case("none") {
-        return Some(0);
-    }
-    text.split([',', '|'])
-        .try_fold(0, |bits, flag| Some(bits | value_of(FLAGS, flag)?))
 }

@@ -1,7 +1,5 @@
 //! ICMP types by every name that is in use: of iptables, of nft, of ping.
 
-use crate::packet::Packet;
-use surefoot_ruleset::model::{Field, ct_state};
 use surefoot_ruleset::parse::names;
 
 /// The names beyond those of iptables: whether of version 6, type and code.
@@ -40,7 +38,7 @@ const MORE: &[(&str, bool, u8, Option<u8>)] = &[
 ];
 
 /// Type and code by name, beginning of a name, or number.
-pub(super) fn find_type(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
+pub(crate) fn find_type(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)> {
     let more = MORE
         .iter()
         .find(|(name, six, ..)| *six == v6 && name.eq_ignore_ascii_case(word));
@@ -51,43 +49,11 @@ pub(super) fn find_type(word: &str, v6: bool) -> Option<(Option<u8>, Option<u8>)
 }
 
 /// Whether a word is the whole name of a type.
-pub(super) fn is_name(word: &str) -> bool {
+pub(crate) fn is_type_name(word: &str) -> bool {
     type_names().any(|name| name.eq_ignore_ascii_case(word))
 }
 
 /// All names.
-pub(super) fn type_names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn type_names() -> impl Iterator<Item = &'static str> {
     names::icmp_names().chain(MORE.iter().map(|(name, ..)| *name))
-}
-
-/// What conntrack says of a type that opens no connection, where it is not said.
-pub(super) fn usual_state(packet: &Packet, v6: bool) -> Option<(u128, &'static str)> {
-    let kind = packet.known(if v6 {
-        Field::Icmp6Type
-    } else {
-        Field::IcmpType
-    })?;
-    match (v6, kind) {
-        // `valid_new`: echo, timestamp, information and address requests; node information.
-        (false, 8 | 13 | 15 | 17) | (true, 128 | 139) => None,
-        // Errors quote the packet that they are about.
-        (false, 3 | 4 | 5 | 11 | 12) | (true, 0..=127) => Some((
-            ct_state::RELATED,
-            "taken as an error about a known connection (`related`); else it is `invalid`",
-        )),
-        (false, 0 | 14 | 16 | 18) | (true, 129 | 140) => Some((
-            ct_state::ESTABLISHED,
-            "taken as an answer that was asked for (`established`); else it is `invalid`",
-        )),
-        // `noct_valid_new`.
-        (true, 130..=136 | 143) => Some((
-            ct_state::UNTRACKED,
-            "conntrack does not follow packets of this type (`untracked`)",
-        )),
-        // `invmap` has no answer to it.
-        _ => Some((
-            ct_state::INVALID,
-            "conntrack knows no connection of this type (`invalid`)",
-        )),
-    }
 }

@@ -1,5 +1,5 @@
-//! Where the routes of IPv4 send packets, address by address: what the reverse-path filter asks of a
-//! source (`fib_validate_source`).
+//! Where the routes send packets, address by address: what the reverse-path filter asks of a source
+//! (`fib_validate_source`), and whether a packet can be forwarded at all.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use surefoot_ruleset::model::Range;
 
 /// Where a packet to an address goes by one of the routing tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum WayBack {
+pub(crate) enum RouteWay {
     /// By this interface.
     By(String),
     /// By one of several.
@@ -26,22 +26,28 @@ pub(crate) enum WayBack {
 /// `RT_TABLE_LOCAL`, `RT_TABLE_MAIN` and `RT_TABLE_DEFAULT`, which every host asks in this order.
 const COMMON: [u32; 3] = [255, 254, 253];
 
-/// Ranges of addresses but 0.0.0.0, or the one address, with the ways on which the routing tables
-/// send packets there: one of the common tables, and one of every other table with a route there, as
-/// rules of policy routing may choose it.
-pub(crate) fn ways_back(routes: &[Route], only: Option<u128>) -> Vec<(Range, BTreeSet<WayBack>)> {
+/// Ranges of one family's addresses but the first (0.0.0.0, ::), or the one address, with the ways on
+/// which the routing tables send packets there: one of the common tables, and one of every other table
+/// with a route there, as rules of policy routing may choose it.
+pub(crate) fn ways_to_addresses(
+    v6: bool,
+    routes: &[Route],
+    only: Option<u128>,
+) -> Vec<(Range, BTreeSet<RouteWay>)> {
     let mut tables: BTreeMap<u32, Vec<(Range, &Route)>> = BTreeMap::new();
     let mut starts = BTreeSet::from([1]);
-    let last = u128::from(u32::MAX);
-    for route in routes {
-        let Some(range) = covered(route) else {
-            continue;
-        };
+    let last = if v6 { u128::MAX } else { u128::from(u32::MAX) };
+    for route in routes
+        .iter()
+        .filter(|route| route.destination.0.is_ipv6() == v6)
+    {
+        let range = covered(route);
         if only.is_some_and(|only| !range.contains(only)) {
             continue;
         }
         tables.entry(route.table).or_default().push((range, route));
-        starts.extend([range.lo.max(1), range.hi + 1]);
+        starts.insert(range.lo.max(1));
+        starts.extend(range.hi.checked_add(1));
     }
     let pieces: Vec<Range> = match only {
         Some(0) => Vec::new(),
@@ -61,7 +67,7 @@ pub(crate) fn ways_back(routes: &[Route], only: Option<u128>) -> Vec<(Range, BTr
         .collect()
 }
 
-fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<WayBack> {
+fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<RouteWay> {
     let mut ways = BTreeSet::new();
     let mut common = None;
     for table in COMMON {
@@ -70,24 +76,26 @@ fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<Wa
             common = common.or(best);
         }
     }
-    ways.insert(common.unwrap_or(WayBack::None));
+    ways.insert(common.unwrap_or(RouteWay::None));
     let others = sweeps.iter_mut();
     let others = others.filter(|(table, _)| !COMMON.contains(table));
     ways.extend(others.filter_map(|(_, sweep)| sweep.best(address)));
     ways
 }
 
-/// The addresses that an IPv4 route is for.
-fn covered(route: &Route) -> Option<Range> {
-    let (IpAddr::V4(network), length) = route.destination else {
-        return None;
+/// The addresses that a route is for.
+fn covered(route: &Route) -> Range {
+    let (network, length) = route.destination;
+    let (network, bits) = match network {
+        IpAddr::V4(network) => (u128::from(network.to_bits()), 32),
+        IpAddr::V6(network) => (network.to_bits(), 128),
     };
-    let size = 1_u128 << (32 - u32::from(length.min(32)));
-    let lo = u128::from(network.to_bits()) & !(size - 1);
-    Some(Range {
-        lo,
-        hi: lo + size - 1,
-    })
+    let host_bits = bits - u32::from(length).min(bits);
+    let host = 1_u128
+        .checked_shl(host_bits)
+        .map_or(u128::MAX, |size| size - 1);
+    let lo = network & !host;
+    Range { lo, hi: lo | host }
 }
 
 /// One table, asked for ascending addresses. Its networks lie in one another or apart.
@@ -110,7 +118,7 @@ impl<'a> TableSweep<'a> {
     }
 
     /// The way of the longest prefix with the lowest metric.
-    fn best(&mut self, address: u128) -> Option<WayBack> {
+    fn best(&mut self, address: u128) -> Option<RouteWay> {
         while let Some((range, route)) = self.routes.get(self.next)
             && range.lo <= address
         {
@@ -124,26 +132,26 @@ impl<'a> TableSweep<'a> {
         let (narrowest, _) = self.around.last()?;
         let same = self.around.iter().filter(|(range, _)| range == narrowest);
         let metric = same.clone().map(|(_, route)| route.metric).min()?;
-        let ways: BTreeSet<WayBack> = same
+        let ways: BTreeSet<RouteWay> = same
             .filter(|(_, route)| route.metric == metric)
             .map(|(_, route)| way_of(route))
             .collect();
         if ways.len() > 1 {
-            return Some(WayBack::Several);
+            return Some(RouteWay::Several);
         }
         ways.into_iter().next()
     }
 }
 
-fn way_of(route: &Route) -> WayBack {
+fn way_of(route: &Route) -> RouteWay {
     // `RTN_UNICAST`, `RTN_LOCAL`.
     match (&route.interface, route.kind) {
-        (Some(name), 1) => WayBack::By(name.clone()),
-        (Some(name), 2) => WayBack::Here(name.clone()),
-        (None, 1 | 2) => WayBack::Several,
+        (Some(name), 1) => RouteWay::By(name.clone()),
+        (Some(name), 2) => RouteWay::Here(name.clone()),
+        (None, 1 | 2) => RouteWay::Several,
         // `RTN_BROADCAST`, `RTN_ANYCAST`, `RTN_MULTICAST`.
-        (_, 3..=5) => WayBack::ToMany,
-        _ => WayBack::None,
+        (_, 3..=5) => RouteWay::ToMany,
+        _ => RouteWay::None,
     }
 }
 
@@ -171,20 +179,20 @@ mod tests {
         ]
     }
 
-    fn ways(routes: &[Route], address: [u8; 4]) -> Vec<WayBack> {
+    fn ways(routes: &[Route], address: [u8; 4]) -> Vec<RouteWay> {
         let number = u128::from(u32::from_be_bytes(address));
-        let all = ways_back(routes, None);
+        let all = ways_to_addresses(false, routes, None);
         let piece = all
             .iter()
             .find(|(range, _)| range.contains(number))
             .unwrap();
-        let one = ways_back(routes, Some(number));
+        let one = ways_to_addresses(false, routes, Some(number));
         assert_eq!(one[0].1, piece.1, "asked of one address");
         piece.1.iter().cloned().collect()
     }
 
-    fn by(name: &str) -> WayBack {
-        WayBack::By(name.to_owned())
+    fn by(name: &str) -> RouteWay {
+        RouteWay::By(name.to_owned())
     }
 
     #[test]
@@ -192,7 +200,7 @@ mod tests {
         let routes = some_routes();
         assert_eq!(ways(&routes, [198, 51, 100, 7]), [by("eth0")]);
         assert_eq!(ways(&routes, [10, 0, 0, 1]), [by("eth1")]);
-        assert_eq!(ways(&routes, [10, 1, 255, 255]), [WayBack::None]);
+        assert_eq!(ways(&routes, [10, 1, 255, 255]), [RouteWay::None]);
         assert_eq!(ways(&routes, [11, 0, 0, 0]), [by("eth0")]);
     }
 
@@ -208,15 +216,15 @@ mod tests {
     fn without_a_route_there_is_no_way() {
         assert_eq!(
             ways(&some_routes()[1..], [198, 51, 100, 7]),
-            [WayBack::None]
+            [RouteWay::None]
         );
-        assert_eq!(ways(&[], [198, 51, 100, 7]), [WayBack::None]);
+        assert_eq!(ways(&[], [198, 51, 100, 7]), [RouteWay::None]);
     }
 
     #[test]
     fn equal_routes_by_two_interfaces_leave_it_open() {
         let mut routes = some_routes();
         routes.push(route("10.0.0.0", 8, Some("eth2"), 254, 1));
-        assert_eq!(ways(&routes, [10, 0, 0, 1]), [WayBack::Several]);
+        assert_eq!(ways(&routes, [10, 0, 0, 1]), [RouteWay::Several]);
     }
 }

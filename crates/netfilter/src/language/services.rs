@@ -10,13 +10,13 @@ const UDP: u8 = 17;
 
 /// A service that a word stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NamedService {
+pub(crate) struct NamedService {
     /// Its usual protocol.
-    pub(super) protocol: u8,
+    pub(crate) protocol: u8,
     /// Its port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Another protocol that it is spoken over, which a person may have had in mind.
-    pub(super) other: Option<u8>,
+    pub(crate) other: Option<u8>,
 }
 
 const fn one_protocol(protocol: u8, port: u16) -> NamedService {
@@ -113,7 +113,7 @@ const SERVICES: &[(&str, NamedService)] = &[
 ];
 
 /// The service of a name.
-pub(super) fn service(word: &str) -> Option<NamedService> {
+pub(crate) fn service(word: &str) -> Option<NamedService> {
     let found = SERVICES
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(word));
@@ -121,18 +121,18 @@ pub(super) fn service(word: &str) -> Option<NamedService> {
 }
 
 /// What a port is commonly called.
-pub(super) fn port_name(port: u16) -> Option<&'static str> {
+pub fn port_name(port: u16) -> Option<&'static str> {
     let found = SERVICES.iter().find(|(_, service)| service.port == port);
     found.map(|(name, _)| *name)
 }
 
 /// All names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|(name, _)| *name)
 }
 
 /// A port, by number or by the name of a service.
-pub(super) fn port(text: &str) -> Option<u16> {
+pub(crate) fn port(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok();
     }

@@ -6,6 +6,7 @@
 //! machine comes as [`Surroundings`].
 
 pub mod boxes;
+mod cuts;
 pub mod exact;
 pub mod language;
 pub mod lookup;

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::comparable_rule::ComparableRule;
 use crate::LoadedRules;
 use crate::makers;
 use surefoot_netfilter::SavedRules;
-use surefoot_ruleset::model::{
-    Backend, Chain, ChainId, Content, Effect, Family, Firewall, KeyPart, Match, Rule, RuleAt, Set,
-    SetKind, SetRef, Statement, Table, Verdict,
-};
+use surefoot_ruleset::model::{Backend, Chain, Family, Firewall, RuleAt, Table};
 use surefoot_ruleset::{Format, Input};
 
 /// Rules that one program loads for one family.
@@ -130,113 +128,6 @@ pub(super) fn written_by_hand(loaded: &LoadedRules, group: RulesGroup) -> Vec<Ru
     found
 }
 
-/// A rule in words that are equal for equal rules of two texts.
-pub(super) fn comparable_words(firewall: &Firewall, table: &Table, rule: &Rule) -> String {
-    let mut words: Vec<String> = rule
-        .statements
-        .iter()
-        .filter_map(|statement| statement_words(firewall, table, statement))
-        .collect();
-    if table.backend.is_iptables() {
-        // iptables shows the matches of a rule in an order of its own.
-        words.sort();
-    }
-    words.join(" ")
-}
-
-fn statement_words(firewall: &Firewall, table: &Table, statement: &Statement) -> Option<String> {
-    let nft = table.backend == Backend::Nft;
-    Some(match statement {
-        Statement::Match(Match::Field { operand, .. }) if nft && is_implied(operand.field) => {
-            return None;
-        }
-        Statement::Match(wanted) => match_words(firewall, table, wanted),
-        Statement::Effect(Effect::Other { .. }) if nft => return None,
-        Statement::Effect(Effect::UpdateSet { set, .. }) => {
-            format!("update {}", set_words(firewall, table, set))
-        }
-        Statement::Effect(effect) => format!("{effect:?}"),
-        Statement::Verdict(Verdict::Jump(to)) => format!("jump {}", chain_name(table, *to)),
-        Statement::Verdict(Verdict::Goto(to)) => format!("goto {}", chain_name(table, *to)),
-        Statement::Verdict(Verdict::Reject { .. }) if nft => "reject".to_owned(),
-        Statement::Verdict(Verdict::Nat(nat)) => {
-            let map = nat
-                .by_map
-                .as_ref()
-                .map(|map| set_words(firewall, table, &map.1));
-            format!("{:?} {:?} {:?} {map:?}", nat.kind, nat.addresses, nat.ports)
-        }
-        Statement::Verdict(verdict) => format!("{verdict:?}"),
-        Statement::VerdictMap(lookup) => {
-            let map = set_words(firewall, table, &lookup.map);
-            format!("{} vmap {map}", key_words(&lookup.key))
-        }
-    })
-}
-
-/// What nft adds or leaves out of its own accord.
-fn is_implied(field: surefoot_ruleset::model::Field) -> bool {
-    use surefoot_ruleset::model::Field;
-    matches!(field, Field::L4Proto | Field::NfProto | Field::EtherType)
-}
-
-fn match_words(firewall: &Firewall, table: &Table, wanted: &Match) -> String {
-    match wanted {
-        Match::Lookup(lookup) => {
-            let set = set_words(firewall, table, &lookup.set);
-            format!("{} in {} {set}", key_words(&lookup.key), !lookup.negated)
-        }
-        Match::Any { negated, of } => {
-            let of: Vec<String> = of
-                .iter()
-                .map(|one| match_words(firewall, table, one))
-                .collect();
-            format!("any {negated} {of:?}")
-        }
-        wanted => format!("{wanted:?}"),
-    }
-}
-
-fn key_words(key: &[KeyPart]) -> String {
-    format!("{key:?}")
-}
-
-fn set_words(firewall: &Firewall, table: &Table, set: &SetRef) -> String {
-    let named = |sets: &[Set], at: u32| {
-        let set = usize::try_from(at).ok().and_then(|at| sets.get(at));
-        set.map_or_else(String::new, |set| set.name.clone())
-    };
-    match set {
-        SetRef::Ipset(at) => named(&firewall.ipsets, *at),
-        SetRef::Named(at) => named(&table.sets, *at),
-        SetRef::Missing(name) => name.clone(),
-        SetRef::Inline(set) => {
-            let mut elements: Vec<String> = match &set.content {
-                Content::Known(elements) | Content::Dynamic(elements) => elements
-                    .iter()
-                    .map(|element| match &element.value {
-                        Some(surefoot_ruleset::model::ElementValue::Verdict(
-                            Verdict::Jump(to) | Verdict::Goto(to),
-                        )) => format!("{:?} {}", element.key, chain_name(table, *to)),
-                        value => format!("{:?} {value:?}", element.key),
-                    })
-                    .collect(),
-                Content::Unknown => Vec::new(),
-            };
-            elements.sort();
-            let map = matches!(set.kind, SetKind::Nft { map: true, .. });
-            format!("{{{map} {}}}", elements.join(", "))
-        }
-    }
-}
-
-fn chain_name(table: &Table, to: ChainId) -> String {
-    usize::try_from(to.0)
-        .ok()
-        .and_then(|to| table.chains.get(to))
-        .map_or_else(String::new, |chain| chain.name.clone())
-}
-
 /// How the rules of one chain differ; indices into the two chains.
 #[derive(Debug, Default)]
 pub(super) struct ChainDifference {
@@ -250,7 +141,7 @@ pub(super) fn compare_chains(
     first: Option<(&Firewall, &Table, &Chain)>,
     second: Option<(&Firewall, &Table, &Chain)>,
 ) -> ChainDifference {
-    let list = |side: Option<(&Firewall, &Table, &Chain)>| -> Vec<(usize, String)> {
+    let list = |side: Option<(&Firewall, &Table, &Chain)>| -> Vec<(usize, ComparableRule)> {
         let Some((firewall, table, chain)) = side else {
             return Vec::new();
         };
@@ -259,18 +150,16 @@ pub(super) fn compare_chains(
             .iter()
             .enumerate()
             .filter(|(_, rule)| makers::of_rule(table, chain, rule).is_none())
-            .map(|(at, rule)| (at, comparable_words(firewall, table, rule)))
+            .map(|(at, rule)| (at, ComparableRule::new(firewall, table, rule)))
             .collect()
     };
     let (first, second) = (list(first), list(second));
-    let plain = |list: &[(usize, String)]| -> Vec<String> {
-        list.iter().map(|(_, words)| words.clone()).collect()
-    };
-    if plain(&first) == plain(&second) {
+    let mut both = first.iter().zip(&second);
+    if first.len() == second.len() && both.all(|(one, other)| one.1 == other.1) {
         return ChainDifference::default();
     }
-    let only_first = missing_lines(&first, &second);
-    let only_second = missing_lines(&second, &first);
+    let only_first = missing_rules(&first, &second);
+    let only_second = missing_rules(&second, &first);
     ChainDifference {
         order: only_first.is_empty() && only_second.is_empty(),
         only_first,
@@ -279,14 +168,17 @@ pub(super) fn compare_chains(
 }
 
 /// The rules of the one list that the other does not have, counted.
-fn missing_lines(list: &[(usize, String)], other: &[(usize, String)]) -> Vec<usize> {
-    let mut there: HashMap<&str, usize> = HashMap::new();
-    for (_, words) in other {
-        *there.entry(words).or_default() += 1;
+fn missing_rules(
+    list: &[(usize, ComparableRule)],
+    other: &[(usize, ComparableRule)],
+) -> Vec<usize> {
+    let mut there: HashMap<&ComparableRule, usize> = HashMap::new();
+    for (_, rule) in other {
+        *there.entry(rule).or_default() += 1;
     }
     let mut absent = Vec::new();
-    for (at, words) in list {
-        match there.get_mut(words.as_str()) {
+    for (at, rule) in list {
+        match there.get_mut(rule) {
             Some(left) if *left > 0 => *left -= 1,
             _ => absent.push(*at),
         }

@@ -7,6 +7,7 @@
 mod anonymous_sets;
 mod boot;
 mod boot_differs;
+mod comparable_rule;
 mod established_late;
 mod established_never;
 mod evidence;
@@ -27,7 +28,6 @@ mod obscure;
 mod policy_drop;
 mod probe;
 mod published;
-mod shadowed;
 mod silent_drop;
 mod source_port;
 mod ssh;
@@ -39,7 +39,9 @@ use crate::LoadedRules;
 
 /// Finds what is wrong; the order is that of the codes.
 pub fn check(loaded: &LoadedRules) -> Vec<Finding> {
-    LINTS.iter().flat_map(|lint| lint(loaded)).collect()
+    let mut findings: Vec<Finding> = LINTS.iter().flat_map(|lint| lint(loaded)).collect();
+    findings.sort_by(|one, other| one.code.cmp(&other.code));
+    findings
 }
 
 /// The area of these findings.
@@ -81,8 +83,7 @@ lints![
     unused,
     source_port,
     anonymous_sets,
-    shadowed,
     no_filter,
     established_never;
-    idle: dead, redundant, never_entered,
+    idle: shadowed, dead, redundant, never_entered,
 ];

@@ -25,7 +25,7 @@ pub enum MatchAxis {
     /// The outgoing interface.
     Out,
     /// Words that give the same answer wherever they stand: 1 if they hold.
-    Said(String),
+    Said(Match),
 }
 
 /// What one condition allows.
@@ -378,16 +378,12 @@ impl RuleReader<'_> {
         if !self.is_static(wanted) {
             return None;
         }
-        let said = |text: String, negated: bool| AxisLimit {
-            axis: MatchAxis::Said(text),
+        Some(AxisLimit {
+            axis: MatchAxis::Said(wanted.clone()),
             mask: None,
-            negated,
+            negated: false,
             allowed: AllowedValues::Numbers(vec![Range::one(1)]),
             absent: false,
-        };
-        Some(match wanted {
-            Match::Opaque(opaque) => said(opaque.text.clone(), false),
-            other => said(format!("{other:?}"), false),
         })
     }
 

@@ -7,12 +7,10 @@
 use std::ops::ControlFlow;
 
 use super::product::{RuleBoxes, Sides};
-use super::scale::Run;
+use crate::cuts::{CutRegions, best_cut, divide};
 
 /// Boxes that are looked at one by one.
 const LEAF: usize = 8;
-/// Boxes that the choice of a cut looks at.
-const SAMPLE: usize = 64;
 /// No deeper than this; the rest is one leaf.
 const DEEPEST: u32 = 64;
 
@@ -56,7 +54,7 @@ impl BoxTree {
     fn add_node(&mut self, boxes: &RuleBoxes, held: Vec<u32>, depth: u32) -> Option<usize> {
         let first = boxes.rule_of_box(*held.first()? as usize);
         let cut = (held.len() > LEAF && depth < DEEPEST)
-            .then(|| best_cut(boxes, &held))
+            .then(|| best_cut(&held, |one| boxes.sides_at(one as usize)))
             .flatten();
         let node = self.nodes.len();
         let Some((axis, at)) = cut else {
@@ -72,17 +70,11 @@ impl BoxTree {
             first,
             kind: BoxNodeKind::Leaf(0..0),
         });
-        let (mut before, mut across, mut behind) = (Vec::new(), Vec::new(), Vec::new());
-        for one in held {
-            let (lo, hi) = boxes.sides_at(one as usize)[axis];
-            if hi < at {
-                before.push(one);
-            } else if lo >= at {
-                behind.push(one);
-            } else {
-                across.push(one);
-            }
-        }
+        let CutRegions {
+            before,
+            across,
+            behind,
+        } = divide(held, at, |one| boxes.sides_at(one as usize)[axis]);
         let across = self.add_node(boxes, across, depth + 1);
         let before = self.add_node(boxes, before, depth + 1);
         let behind = self.add_node(boxes, behind, depth + 1);
@@ -149,39 +141,4 @@ fn sides_meet(a: &Sides, b: &Sides) -> bool {
     a.iter()
         .zip(b)
         .all(|(one, other)| one.0 <= other.1 && other.0 <= one.1)
-}
-
-/// The axis and the class that divide the boxes best.
-fn best_cut(boxes: &RuleBoxes, held: &[u32]) -> Option<(usize, u32)> {
-    let step = held.len().div_ceil(SAMPLE);
-    let some: Vec<&[Run]> = held
-        .iter()
-        .step_by(step)
-        .map(|one| boxes.sides_at(*one as usize))
-        .collect();
-    let mut best: Option<(usize, (usize, u32))> = None;
-    let mut edges: Vec<u32> = Vec::with_capacity(2 * SAMPLE);
-    for axis in 0..boxes.width {
-        edges.clear();
-        // Where a box begins or ends; that of all packets does neither.
-        edges.extend(some.iter().map(|sides| sides[axis].0).filter(|lo| *lo > 0));
-        edges.extend(some.iter().map(|sides| sides[axis].1 + 1));
-        edges.sort_unstable();
-        let Some(last) = edges.last().copied() else {
-            continue;
-        };
-        edges.retain(|edge| *edge < last);
-        let Some(at) = edges.get(edges.len() / 2).copied() else {
-            continue;
-        };
-        let before = some.iter().filter(|sides| sides[axis].1 < at).count();
-        let behind = some.iter().filter(|sides| sides[axis].0 >= at).count();
-        let cost = some.len() - before.min(behind);
-        if best.is_none_or(|(least, _)| cost < least) {
-            best = Some((cost, (axis, at)));
-        }
-    }
-    let (cost, cut) = best?;
-    // A cut that leaves nearly all on one side only makes the tree deeper.
-    (cost * 16 < some.len() * 15).then_some(cut)
 }

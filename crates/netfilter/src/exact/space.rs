@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::diagram::{Diagrams, Exhausted, Packets, Variable};
 use super::names::InterfaceClasses;
 use super::state::PacketRewrite;
-use super::twins::{AskedUnknown, SharedUnknowns};
+use super::twins::{AskedUnknown, NatWrite, SharedUnknowns};
 use super::word::BitVector;
 use super::world::tcp_options;
 use super::{AskedPackets, Budget};
@@ -92,7 +92,7 @@ pub(crate) struct PacketSpace {
     pub(crate) shared: HashMap<(String, PacketRewrite), Variable>,
     /// The unknown answers of two firewalls, where two are looked at.
     pub(crate) twins: Option<SharedUnknowns>,
-    rewritten: HashMap<(Field, String), BitVector>,
+    rewritten: HashMap<(Field, Option<NatWrite>), BitVector>,
     routed: HashMap<Option<BitVector>, BitVector>,
     /// Whether the rules switch connection tracking on, which puts fragments together before they
     /// see them.
@@ -407,8 +407,8 @@ impl PacketSpace {
         at: RuleAt,
         field: Field,
     ) -> Result<BitVector, Exhausted> {
-        let writes = self.twins.as_ref().map(|twins| twins.writes.clone());
-        let key = (field, writes.unwrap_or_default());
+        let writes = self.twins.as_ref().and_then(|twins| twins.writes.clone());
+        let key = (field, writes);
         if let Some(word) = self.rewritten.get(&key) {
             return Ok(word.clone());
         }

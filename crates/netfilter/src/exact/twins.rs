@@ -5,6 +5,7 @@
 //! the others, each with the one in the same place of the order.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use super::definitions::definitions_of;
 use super::diagram::Variable;
@@ -31,15 +32,15 @@ pub(crate) struct SharedUnknowns {
     pub(crate) only_second: Vec<Variable>,
     /// Whether an answer was taken to be the same in both.
     pub(crate) any: bool,
-    /// What the NAT rule under way writes.
-    pub(crate) writes: String,
+    /// What the NAT rule under way writes; none where none is.
+    pub(crate) writes: Option<NatWrite>,
     /// The side effects that the two are compared by.
     pub(crate) side_effects: ComparedSideEffects,
 }
 
 /// Who has an unknown answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum UnknownOwner {
+pub(crate) enum UnknownOwner {
     /// A rule of the first firewall, or its twin.
     Rule(RuleAt),
     /// A rule that only the second one has.
@@ -48,6 +49,17 @@ enum UnknownOwner {
     /// two has.
     SomeOf((usize, usize)),
     Kernel,
+}
+
+/// What a NAT rule writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum NatWrite {
+    /// What the map of a rule gives.
+    ByMap(UnknownOwner),
+    /// The address of an interface, and these ports.
+    OwnAddress(Option<(u16, u16)>),
+    /// One of these addresses, and these ports.
+    Fixed(Option<(IpAddr, IpAddr)>, Option<(u16, u16)>),
 }
 
 /// Who asks what, of packets in which state, and by which rules they came to the chain: what one of
@@ -84,7 +96,7 @@ impl SharedUnknowns {
             turns: HashMap::new(),
             only_second: Vec::new(),
             any: false,
-            writes: String::new(),
+            writes: None,
             side_effects: ComparedSideEffects::new([first, second]),
         }
     }
@@ -93,7 +105,7 @@ impl SharedUnknowns {
     pub(crate) fn turn_to_second(&mut self) {
         self.second = true;
         self.turns.clear();
-        self.writes.clear();
+        self.writes = None;
     }
 
     /// The variable that the other firewall got for the same question.
@@ -164,20 +176,18 @@ impl SharedUnknowns {
 
     /// Sets what a NAT rule writes: two that write the same rewrite a packet alike.
     pub(crate) fn remember_write(&mut self, at: RuleAt, nat: &Nat) {
-        self.writes = match (&nat.by_map, nat.kind) {
+        self.writes = Some(match (&nat.by_map, nat.kind) {
             (Some(_), _) => {
                 let twin = self.of_first.get(&at).filter(|_| self.second);
-                match twin {
-                    Some(twin) => format!("map {twin:?}"),
-                    None => format!("map {} {at:?}", self.second),
-                }
+                NatWrite::ByMap(match twin {
+                    Some(twin) => UnknownOwner::Rule(*twin),
+                    None if self.second => UnknownOwner::Second(at),
+                    None => UnknownOwner::Rule(at),
+                })
             }
-            // The address is that of an interface.
-            (None, NatKind::Masquerade | NatKind::Redirect) => {
-                format!("own {:?}", nat.ports)
-            }
-            (None, _) => format!("{:?} {:?}", nat.addresses, nat.ports),
-        };
+            (None, NatKind::Masquerade | NatKind::Redirect) => NatWrite::OwnAddress(nat.ports),
+            (None, _) => NatWrite::Fixed(nat.addresses, nat.ports),
+        });
     }
 }
 
@@ -207,11 +217,11 @@ fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> 
     let mut twins = HashMap::new();
     let mut taken: HashSet<RuleAt> = HashSet::new();
     for by in [SameRule::InChain, SameRule::ByWords, SameRule::ByMeaning] {
-        let mut known: HashMap<Words, Vec<RuleAt>> = HashMap::new();
+        let mut known: HashMap<RuleIdentity, Vec<RuleAt>> = HashMap::new();
         for (at, table, chain, rule) in rules(first) {
             if !taken.contains(&at) && asks_unknown(rule) {
-                let words = by.words(first, (table, chain, rule));
-                known.entry(words).or_default().push(at);
+                let identity = by.identity(first, (table, chain, rule));
+                known.entry(identity).or_default().push(at);
             }
         }
         for list in known.values_mut() {
@@ -221,8 +231,8 @@ fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> 
             if twins.contains_key(&at) || !asks_unknown(rule) {
                 continue;
             }
-            let words = by.words(second, (table, chain, rule));
-            if let Some(twin) = known.get_mut(&words).and_then(Vec::pop) {
+            let identity = by.identity(second, (table, chain, rule));
+            if let Some(twin) = known.get_mut(&identity).and_then(Vec::pop) {
                 twins.insert(at, twin);
                 taken.insert(twin);
             }
@@ -231,7 +241,30 @@ fn paired_rules(first: &Firewall, second: &Firewall) -> HashMap<RuleAt, RuleAt> 
     twins
 }
 
-type Words = (Family, Option<(String, String)>, String);
+/// What two rules have in common that are the same.
+#[derive(PartialEq, Eq, Hash)]
+struct RuleIdentity {
+    family: Family,
+    /// The table's and the chain's name, where these have to be the same.
+    chain: Option<(String, String)>,
+    said: RuleSaying,
+    /// What it names is defined so.
+    definitions: String,
+}
+
+/// What a rule says.
+#[derive(PartialEq, Eq, Hash)]
+enum RuleSaying {
+    Words(String),
+    Meaning(Vec<MeaningPart>),
+}
+
+/// A part of what a rule with a plain limit asks and does.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum MeaningPart {
+    Limit(String),
+    Statement(Statement),
+}
 
 /// What makes a rule of one firewall a rule of the other.
 #[derive(Clone, Copy)]
@@ -245,23 +278,24 @@ enum SameRule {
 }
 
 impl SameRule {
-    fn words(self, firewall: &Firewall, of: (&Table, Option<&str>, &Rule)) -> Words {
+    fn identity(self, firewall: &Firewall, of: (&Table, Option<&str>, &Rule)) -> RuleIdentity {
         let (table, chain, rule) = of;
-        let (family, chain, words) = match self {
-            Self::InChain => rule_words(firewall, table, chain, rule),
-            Self::ByWords => rule_words(firewall, table, None, rule),
-            Self::ByMeaning => match rule_meaning(rule) {
-                Some(meaning) => (table.family, None, meaning),
-                None => rule_words(firewall, table, None, rule),
+        let chain = chain.filter(|_| matches!(self, Self::InChain));
+        let meaning = matches!(self, Self::ByMeaning).then(|| rule_meaning(rule));
+        RuleIdentity {
+            family: table.family,
+            chain: chain.map(|chain| (table.name.clone(), chain.to_owned())),
+            said: match meaning.flatten() {
+                Some(meaning) => RuleSaying::Meaning(meaning),
+                None => RuleSaying::Words(rule_words(firewall, rule)),
             },
-        };
-        let defined = definitions_of(firewall, table, rule);
-        (family, chain, words + &defined)
+            definitions: definitions_of(firewall, table, rule),
+        }
     }
 }
 
 /// What a rule with a plain limit asks and does; none for others, which say it in one way only.
-fn rule_meaning(rule: &Rule) -> Option<String> {
+fn rule_meaning(rule: &Rule) -> Option<Vec<MeaningPart>> {
     let mut limited = false;
     let (mut meaning, mut after) = (Vec::new(), Vec::new());
     for statement in &rule.statements {
@@ -271,20 +305,20 @@ fn rule_meaning(rule: &Rule) -> Option<String> {
                 // It counts the packets that come to it: what stands before it tells which.
                 after.sort();
                 meaning.append(&mut after);
-                meaning.push(limit_meaning(&opaque.text)?);
+                meaning.push(MeaningPart::Limit(limit_meaning(&opaque.text)?));
                 continue;
             }
             Statement::Match(Match::Lookup(_) | Match::Any { .. }) | Statement::VerdictMap(_) => {
                 return None;
             }
             Statement::Effect(Effect::Log { .. } | Effect::Other { .. }) => continue,
-            other => format!("{other:?}"),
+            other => MeaningPart::Statement(other.clone()),
         });
     }
     // What is implied stands in another place.
     after.sort();
     meaning.append(&mut after);
-    limited.then(|| meaning.join(" "))
+    limited.then_some(meaning)
 }
 
 /// `-m limit --limit 3/min --limit-burst 5` and `limit rate 3/minute burst 5 packets` are one. Five is
@@ -346,7 +380,7 @@ fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
 
 /// What makes a rule the same rule: its words without its comment, and without what the kernel counts
 /// and numbers.
-fn rule_words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Rule) -> Words {
+fn rule_words(firewall: &Firewall, rule: &Rule) -> String {
     let text = firewall.text(rule.place);
     let text = text.split(" # handle ").next().unwrap_or_default();
     let mut words: Vec<&str> = Vec::new();
@@ -378,6 +412,5 @@ fn rule_words(firewall: &Firewall, table: &Table, chain: Option<&str>, rule: &Ru
             }
         }
     }
-    let chain = chain.map(|chain| (table.name.clone(), chain.to_owned()));
-    (table.family, chain, words.join(" "))
+    words.join(" ")
 }

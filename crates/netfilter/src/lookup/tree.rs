@@ -6,11 +6,10 @@
 
 use super::key::SeenFields;
 use super::step::UnknownValue;
+use crate::cuts::{AxisSide, CutRegions, best_cut, divide};
 
 /// Rules that are looked at one by one.
 const LEAF: usize = 4;
-/// Rules that the choice of a cut looks at.
-const SAMPLE: usize = 64;
 /// No deeper than this; the rest is one leaf.
 const DEEPEST: usize = 48;
 /// Nodes that wait to be looked at: of each level two at most.
@@ -18,7 +17,7 @@ const WAITING: usize = 2 * DEEPEST + 2;
 const NONE: u32 = u32::MAX;
 
 /// What a rule asks at least: of each axis the first and the last place.
-pub(super) type Hull = Vec<(u128, u128)>;
+pub(super) type Hull = Vec<AxisSide<u128>>;
 
 /// The place of a number on an axis; 0 is that of packets without the field.
 pub(super) fn key_place(number: u128) -> u128 {
@@ -79,7 +78,7 @@ impl SlotTree {
         };
         let node = self.nodes.len();
         let cut = (held.len() > LEAF && depth < DEEPEST)
-            .then(|| best_cut(hulls, &held))
+            .then(|| best_cut(&held, |one| hulls[one as usize].as_slice()))
             .flatten();
         let length = |rules: &Vec<u32>| u32::try_from(rules.len()).unwrap_or(NONE);
         let start = length(&self.rules);
@@ -95,17 +94,11 @@ impl SlotTree {
             },
         });
         if let Some((axis, at)) = cut {
-            let (mut before, mut across, mut behind) = (Vec::new(), Vec::new(), Vec::new());
-            for one in held {
-                let (lo, hi) = hulls[one as usize][axis];
-                if hi < at {
-                    before.push(one);
-                } else if lo >= at {
-                    behind.push(one);
-                } else {
-                    across.push(one);
-                }
-            }
+            let CutRegions {
+                before,
+                across,
+                behind,
+            } = divide(held, at, |one| hulls[one as usize][axis]);
             self.nodes[node].kind = SlotNodeKind::Cut {
                 slot: slots[axis],
                 at,
@@ -171,36 +164,4 @@ impl SlotTree {
         }
         (best != NONE).then_some(best)
     }
-}
-
-/// The axis and the place that divide the rules best.
-fn best_cut(hulls: &[Hull], held: &[u32]) -> Option<(usize, u128)> {
-    let step = held.len().div_ceil(SAMPLE);
-    let some: Vec<&Hull> = held
-        .iter()
-        .step_by(step)
-        .map(|one| &hulls[*one as usize])
-        .collect();
-    let mut best: Option<(usize, (usize, u128))> = None;
-    for axis in 0..some.first()?.len() {
-        let mut edges: Vec<u128> = Vec::with_capacity(2 * some.len());
-        for sides in &some {
-            let (lo, hi) = sides[axis];
-            edges.extend((lo > 0).then_some(lo));
-            edges.extend(hi.checked_add(1));
-        }
-        edges.sort_unstable();
-        let Some(at) = edges.get(edges.len() / 2).copied() else {
-            continue;
-        };
-        let before = some.iter().filter(|sides| sides[axis].1 < at).count();
-        let behind = some.iter().filter(|sides| sides[axis].0 >= at).count();
-        let cost = some.len() - before.min(behind);
-        if best.is_none_or(|(least, _)| cost < least) {
-            best = Some((cost, (axis, at)));
-        }
-    }
-    let (cost, cut) = best?;
-    // A cut that leaves nearly all on one side only makes the tree deeper.
-    (cost * 16 < some.len() * 15).then_some(cut)
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{ChainId, Counters, Field, KernelMemory, NamePattern, Operand, Place, Range, SetRef};
 
 /// A rule: statements that run in order until one does not match or gives a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
     /// Its number in the chain, from 1, as in `iptables -L --line-numbers`.
     pub number: u32,
@@ -22,7 +22,7 @@ pub struct Rule {
 }
 
 /// One step of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statement {
     /// Goes on only if it matches.
     Match(Match),
@@ -35,7 +35,7 @@ pub enum Statement {
 }
 
 /// A condition on the packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Match {
     /// A field lies in one of the ranges, or in none of them if negated.
     Field {
@@ -91,7 +91,7 @@ impl Match {
 }
 
 /// Looks a key up in a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lookup {
     /// The parts of the key; one per dimension of the set.
     pub key: Vec<KeyPart>,
@@ -102,7 +102,7 @@ pub struct Lookup {
 }
 
 /// One dimension of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyPart {
     /// A number of the packet.
     Number(Operand),
@@ -113,7 +113,7 @@ pub enum KeyPart {
 }
 
 /// Looks a key up in a verdict map.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VerdictLookup {
     /// The parts of the key.
     pub key: Vec<KeyPart>,
@@ -122,7 +122,7 @@ pub struct VerdictLookup {
 }
 
 /// Words that are not modelled.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Opaque {
     /// The words, normalised: equal text means equal condition unless `stateful`.
     pub text: String,
@@ -134,7 +134,7 @@ pub struct Opaque {
 }
 
 /// A change that a rule makes without deciding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// `field = (field & and) ^ xor`, for [`Field::Mark`] and [`Field::CtMark`].
     SetMark {
@@ -199,7 +199,7 @@ pub enum Effect {
 }
 
 /// A decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// Ends this base chain; later base chains of the hook still see the packet.
     Accept,
@@ -230,7 +230,7 @@ pub enum Verdict {
 }
 
 /// How addresses are rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nat {
     /// What is rewritten.
     pub kind: NatKind,
@@ -245,7 +245,7 @@ pub struct Nat {
 }
 
 /// What NAT rewrites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NatKind {
     /// The source.
     Snat,

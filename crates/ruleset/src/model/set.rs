@@ -3,7 +3,7 @@
 use super::{NamePattern, Place, Range, Verdict};
 
 /// A set, a map or a verdict map.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Set {
     /// Its name.
     pub name: String,
@@ -16,7 +16,7 @@ pub struct Set {
 }
 
 /// Which kind of set: it decides how a key is looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetKind {
     /// nft: the key lies in an element, component by component.
     Nft {
@@ -39,7 +39,7 @@ pub enum SetKind {
 }
 
 /// What is known of a set's elements.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Content {
     /// All of them.
     Known(Vec<Element>),
@@ -60,7 +60,7 @@ impl Content {
 }
 
 /// An element of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Element {
     /// One component per dimension.
     pub key: Vec<Component>,
@@ -71,7 +71,7 @@ pub struct Element {
 }
 
 /// One dimension of an element.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
     /// Numbers, as they stand in the [`super::Field`].
     Numbers(Range),
@@ -80,7 +80,7 @@ pub enum Component {
 }
 
 /// What a map gives for a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElementValue {
     /// A decision.
     Verdict(Verdict),
@@ -89,7 +89,7 @@ pub enum ElementValue {
 }
 
 /// Names a set from within a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetRef {
     /// Index into [`super::Firewall::ipsets`].
     Ipset(u32),

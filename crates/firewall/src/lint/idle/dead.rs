@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use surefoot_report::{Finding, Page, Severity};
 
 use super::listing_command;
+use super::shadowed::ShadowedRule;
 use crate::LoadedRules;
 use crate::lint::evidence::{FindingExt, counted_noun, finding, full_name};
-use crate::lint::shadowed;
 use crate::makers;
 use surefoot_netfilter::exact::{DeadRule, WhyDead};
 use surefoot_ruleset::model::RuleAt;
@@ -50,12 +50,9 @@ pub(super) fn report_dead(
     loaded: &LoadedRules,
     dead: Vec<DeadRule>,
     within_chain: bool,
+    shadowed: &[ShadowedRule],
 ) -> Vec<Finding> {
-    if dead.is_empty() {
-        // The search for what one rule hides alone is only worth its time if there is any.
-        return Vec::new();
-    }
-    let plain: BTreeSet<RuleAt> = shadowed::hidden_rules(loaded).into_iter().collect();
+    let plain: BTreeSet<RuleAt> = shadowed.iter().map(|rule| rule.at).collect();
     let mut by_chain: Vec<Vec<DeadRule>> = Vec::new();
     for one in dead {
         let (Some(table), Some(chain)) = (loaded.table(one.at), loaded.chain(one.at)) else {

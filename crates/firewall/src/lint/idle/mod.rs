@@ -1,10 +1,12 @@
 //! What is there and does nothing, found by following all packets at once.
 //!
-//! One walk answers three questions, which would cost as much each.
+//! One walk answers three questions, which would cost as much each. What one earlier rule hides alone
+//! is found chain by chain, and is not said again.
 
 pub(super) mod dead;
 pub(super) mod never_entered;
 pub(super) mod redundant;
+pub(super) mod shadowed;
 
 use surefoot_report::Finding;
 
@@ -26,6 +28,8 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
 }
 
 fn check_within(loaded: &LoadedRules, budget: Budget) -> Vec<Finding> {
+    let shadowed = shadowed::shadowed_rules(loaded);
+    let mut findings = shadowed::report_shadowed(loaded, &shadowed);
     let survey = RuleSurvey::new(&loaded.firewall, &loaded.surroundings, budget);
     let exact = survey.and_then(|mut survey| {
         let dead = survey.dead()?;
@@ -40,9 +44,10 @@ fn check_within(loaded: &LoadedRules, budget: Budget) -> Vec<Finding> {
         };
         let budget = boxes::Budget::default();
         let dead = boxes::dead_rules_of(&loaded.firewall, budget, of_people).dead;
-        return dead::report_dead(loaded, dead, true);
+        findings.extend(dead::report_dead(loaded, dead, true, &shadowed));
+        return findings;
     };
-    let mut findings = dead::report_dead(loaded, dead, false);
+    findings.extend(dead::report_dead(loaded, dead, false, &shadowed));
     findings.extend(redundant::report_redundant(loaded, &redundant_rules));
     findings.extend(never_entered::report_chains(loaded, &chains));
     findings

@@ -5,7 +5,7 @@
 
 use surefoot_report::{Evidence, Finding, Page, Severity};
 
-use super::evidence::{FindingExt, counted_noun, finding, full_name, words_about_the_rest};
+use super::super::evidence::{FindingExt, counted_noun, finding, full_name, words_about_the_rest};
 use crate::LoadedRules;
 use crate::commands::{iptables_program, nft_checked, quoted, shell_words, specification};
 use crate::makers;
@@ -13,7 +13,7 @@ use surefoot_netfilter::boxes::{self, Budget};
 use surefoot_netfilter::exact::WhyDead;
 use surefoot_ruleset::model::{Chain, Rule, RuleAt, Statement, Table, Verdict};
 
-pub(super) const PAGE: Page = Page {
+pub(in crate::lint) const PAGE: Page = Page {
     code: "FW022",
     title: "rules that can never match",
     severity: Severity::Warning,
@@ -54,15 +54,14 @@ const BUDGET: Budget = Budget {
 };
 
 /// A rule and the one earlier rule that takes all its packets.
-struct ShadowedRule {
-    at: RuleAt,
+pub(super) struct ShadowedRule {
+    pub(super) at: RuleAt,
     by: RuleAt,
     /// Whether the earlier rule does something else with them.
     differs: bool,
 }
 
-pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
-    let shadowed = shadowed_rules(loaded);
+pub(super) fn report_shadowed(loaded: &LoadedRules, shadowed: &[ShadowedRule]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for in_table in shadowed.chunk_by(|a, b| a.at.table == b.at.table) {
         for in_chain in in_table.chunk_by(|a, b| a.at.chain == b.at.chain) {
@@ -105,11 +104,7 @@ fn table_of(loaded: &LoadedRules, at: RuleAt) -> String {
 }
 
 /// Returns the rules that one earlier rule of their chain hides.
-pub(super) fn hidden_rules(loaded: &LoadedRules) -> Vec<RuleAt> {
-    shadowed_rules(loaded).iter().map(|rule| rule.at).collect()
-}
-
-fn shadowed_rules(loaded: &LoadedRules) -> Vec<ShadowedRule> {
+pub(super) fn shadowed_rules(loaded: &LoadedRules) -> Vec<ShadowedRule> {
     let written_by_hand = |table: &Table, chain: &Chain| {
         chain.rules.len() > 1 && makers::of_chain(table, chain).is_none()
     };

@@ -1,6 +1,8 @@
 //! From the facts of a host to what a firewall's answers depend on.
 
-use surefoot_host::{FactKind, Host, Socket, SocketKind};
+use std::net::IpAddr;
+
+use surefoot_host::{FactKind, Host, Network, Socket, SocketKind};
 use surefoot_netfilter::{
     Connected, Interface, Listener, Route, SavedRules, Session, Surroundings,
 };
@@ -14,6 +16,11 @@ pub(crate) fn of_host(host: &Host) -> Surroundings {
     Surroundings {
         interfaces: network.map(|network| network.interfaces.iter().map(interface).collect()),
         routes: network.map(|network| network.routes.iter().map(|it| route(host, it)).collect()),
+        groups: network.and_then(|network| groups(host, network)),
+        refusing_rules: network.is_some_and(|network| {
+            // `FR_ACT_BLACKHOLE`, `FR_ACT_UNREACHABLE`, `FR_ACT_PROHIBIT`.
+            network.rules.iter().any(|rule| rule.action >= 6)
+        }),
         sysctls: host.sysctls.clone(),
         listeners: host.sockets.as_ref().map(|sockets| {
             sockets
@@ -53,6 +60,15 @@ fn interface(interface: &surefoot_host::Interface) -> Interface {
             .map(|it| (it.address, it.prefix))
             .collect(),
     }
+}
+
+fn groups(host: &Host, network: &Network) -> Option<Vec<(String, IpAddr)>> {
+    let groups = network.groups.as_ref()?.iter();
+    let named = groups.filter_map(|one| {
+        let interface = host.interface(one.interface)?;
+        Some((interface.name.clone(), one.group))
+    });
+    Some(named.collect())
 }
 
 fn route(host: &Host, route: &surefoot_host::Route) -> Route {

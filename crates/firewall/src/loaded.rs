@@ -3,12 +3,12 @@
 //! Every question, every lint and every command takes them in this one form. What could not be read is
 //! part of it, so no question can be certain of rules of which some are missing: see [`WeakenedAnswer`].
 
-use surefoot_netfilter::Surroundings;
 use surefoot_netfilter::exact::name_interface;
 use surefoot_netfilter::packet::Packet;
 use surefoot_netfilter::semantics::{
     Assumptions, Evaluation, RecordLevel, RuleIndex, evaluate, evaluate_supposing,
 };
+use surefoot_netfilter::{Surroundings, resolve_source_routes};
 use surefoot_report::{Level, Problem, Unknown};
 use surefoot_ruleset::model::{Family, Firewall, Table};
 use surefoot_ruleset::{FindIncluded, Input, Loaded, load, load_including};
@@ -76,7 +76,11 @@ impl LoadedRules {
         surroundings: Surroundings,
         from: LoadedFrom,
     ) -> Self {
-        let Loaded { firewall, problems } = loaded;
+        let Loaded {
+            mut firewall,
+            problems,
+        } = loaded;
+        resolve_source_routes(&mut firewall, &surroundings);
         let mut rules = Self {
             subject,
             index: RuleIndex::new(&firewall),
@@ -93,6 +97,8 @@ impl LoadedRules {
     /// The same rules on another host.
     #[must_use]
     pub fn on_host(mut self, surroundings: Surroundings) -> Self {
+        resolve_source_routes(&mut self.firewall, &surroundings);
+        self.index = RuleIndex::new(&self.firewall);
         self.surroundings = surroundings;
         self
     }

@@ -36,7 +36,7 @@ pub use live::{
     terminal_device, user_name, user_number,
 };
 pub use missing::{FactKind, Missing};
-pub use network::{Address, Interface, Neighbour, Network, PolicyRule, Route};
+pub use network::{Address, GroupMembership, Interface, Neighbour, Network, PolicyRule, Route};
 pub use process::{Process, Signals};
 pub use rules::{RuleListing, RulesOrigin, SavedRules};
 pub use socket::{Socket, SocketKind, VsockListener};

@@ -15,6 +15,9 @@ pub struct Network {
     pub rules: Vec<PolicyRule>,
     /// Neighbour tables: ARP and NDP.
     pub neighbours: Vec<Neighbour>,
+    /// The groups whose packets are received; none where that is unknown.
+    #[serde(default)]
+    pub groups: Option<Vec<GroupMembership>>,
 }
 
 /// A network interface.
@@ -95,6 +98,23 @@ pub struct PolicyRule {
     pub table: u32,
     /// Whether it asks anything of the packet: address, mark, interface, port.
     pub selective: bool,
+    /// `FR_ACT_*`: 1 looks in the table, 6 blackhole, 7 unreachable, 8 prohibit.
+    #[serde(default = "to_table")]
+    pub action: u8,
+}
+
+/// `FR_ACT_TO_TBL`.
+fn to_table() -> u8 {
+    1
+}
+
+/// A multicast group that an interface receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMembership {
+    /// The interface, by index.
+    pub interface: u32,
+    /// The group's address.
+    pub group: IpAddr,
 }
 
 /// A neighbour on a link.

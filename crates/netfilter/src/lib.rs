@@ -14,9 +14,11 @@ pub mod packet;
 mod refusals;
 mod route_ways;
 pub mod semantics;
+mod source_routes;
 mod stages;
 mod surroundings;
 pub mod traffic;
 mod truth;
 
+pub use source_routes::resolve_source_routes;
 pub use surroundings::{Connected, Interface, Listener, Route, SavedRules, Session, Surroundings};

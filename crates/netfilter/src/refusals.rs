@@ -39,6 +39,8 @@ pub enum Refusal {
     LinkLocalSource,
     /// No route leads to the destination, or one that refuses it.
     NoRoute,
+    /// The destination is a group that the interface does not receive.
+    NotInGroup,
 }
 
 impl Refusal {
@@ -67,7 +69,8 @@ impl Refusal {
             (Self::NotForwarding, false) => {
                 format!("net.ipv4.ip_forward and net.ipv4.conf.{interface}.forwarding")
             }
-            (Self::NoRoute, _) => "the routes".to_owned(),
+            (Self::NoRoute, _) => "the routes and rules of policy routing".to_owned(),
+            (Self::NotInGroup, _) => format!("the groups that {interface} receives"),
             (Self::NotForwarding, true) => "net.ipv6.conf.all.forwarding".to_owned(),
             _ => return None,
         })
@@ -89,6 +92,7 @@ impl fmt::Display for Refusal {
             Self::NoHopLeft => "the packet has no hop left",
             Self::LinkLocalSource => "a packet with such a source is not forwarded",
             Self::NoRoute => "no route leads to the destination",
+            Self::NotInGroup => "the interface does not receive the group",
         })
     }
 }
@@ -121,7 +125,11 @@ impl KernelRefusals {
         };
         Self {
             received: host.received(),
-            routed: if v6 { Vec::new() } else { host.routed() },
+            routed: if v6 {
+                host.groups_not_received()
+            } else {
+                host.routed()
+            },
             forwarded: host.forwarded(),
         }
     }
@@ -239,7 +247,52 @@ impl HostSettings<'_> {
         refused.extend(self.own_sources());
         refused.extend(self.reverse_path());
         refused.extend(self.frames_to_all());
+        refused.extend(self.groups_not_received());
         refused
+    }
+
+    /// Groups of which an interface is no member, where the facts tell them (`ip_check_mc_rcu`,
+    /// `ip6_mc_input`). IGMP is received of every group.
+    fn groups_not_received(&self) -> Vec<RefusedPackets> {
+        let (Some(names), Some(groups)) = (self.interfaces(), &self.surroundings.groups) else {
+            return Vec::new();
+        };
+        let (to, _, all) = self.destinations();
+        let refused = names.into_iter().map(|name| {
+            let mut received: Vec<u128> = groups
+                .iter()
+                .filter(|(interface, group)| interface == name && group.is_ipv6() == self.v6)
+                .map(|(_, group)| match group {
+                    IpAddr::V4(group) => group.to_bits().into(),
+                    IpAddr::V6(group) => group.to_bits(),
+                })
+                .filter(|group| all.contains(group))
+                .collect();
+            received.sort_unstable();
+            let mut others = Vec::new();
+            let mut next = *all.start();
+            for group in received {
+                others.extend((next < group).then(|| Range {
+                    lo: next,
+                    hi: group - 1,
+                }));
+                next = group.saturating_add(1);
+            }
+            others.extend((next <= *all.end()).then(|| Range {
+                lo: next,
+                hi: *all.end(),
+            }));
+            let mut when = vec![input(false, &[name]), field(to, others)];
+            if !self.v6 {
+                when.push(Match::Field {
+                    operand: Operand::from(Field::L4Proto),
+                    negated: true,
+                    ranges: vec![Range::one(2)],
+                });
+            }
+            sure(Refusal::NotInGroup, when)
+        });
+        refused.collect()
     }
 
     fn forwarded(&self) -> Vec<RefusedPackets> {
@@ -278,6 +331,18 @@ impl HostSettings<'_> {
     /// Destinations to which no route leads, or one that refuses them (`ip_route_input_slow`,
     /// `ip6_route_input`). A table that policy routing may choose leaves it open.
     fn no_routes(&self) -> Vec<RefusedPackets> {
+        let mut refused = self.unroutable();
+        if self.surroundings.refusing_rules {
+            refused.push(RefusedPackets {
+                why: Refusal::NoRoute,
+                when: Vec::new(),
+                sure: false,
+            });
+        }
+        refused
+    }
+
+    fn unroutable(&self) -> Vec<RefusedPackets> {
         let routes = self.surroundings.routes.as_deref().unwrap_or_default();
         let mut main = routes.iter().filter(|route| {
             route.destination.0.is_ipv6() == self.v6 && matches!(route.table, 253 | 254)
@@ -475,7 +540,7 @@ impl HostSettings<'_> {
                 let by = |interface: &String| Some(mode != 1 || interface == name);
                 let fits = |way: &RouteWay| match way {
                     RouteWay::None => Some(mode == 0),
-                    RouteWay::ToMany => refused,
+                    RouteWay::ToMany(_) => refused,
                     RouteWay::By(interface) => by(interface),
                     RouteWay::Several => (mode != 1).then_some(true),
                     RouteWay::Here(interface) => match self.is_on("accept_local", name) {

@@ -17,14 +17,14 @@ pub(crate) enum RouteWay {
     Several,
     /// To this host itself, which has the address on this interface.
     Here(String),
-    /// To no single host: to all of a network, for example.
-    ToMany,
+    /// To no single host: to all of a network, for example; by the interface of the route.
+    ToMany(Option<String>),
     /// Nowhere.
     None,
 }
 
 /// `RT_TABLE_LOCAL`, `RT_TABLE_MAIN` and `RT_TABLE_DEFAULT`, which every host asks in this order.
-const COMMON: [u32; 3] = [255, 254, 253];
+pub(crate) const COMMON_TABLES: [u32; 3] = [255, 254, 253];
 
 /// Ranges of one family's addresses but the first (0.0.0.0, ::), or the one address, with the ways on
 /// which the routing tables send packets there: one of the common tables, and one of every other table
@@ -70,7 +70,7 @@ pub(crate) fn ways_to_addresses(
 fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<RouteWay> {
     let mut ways = BTreeSet::new();
     let mut common = None;
-    for table in COMMON {
+    for table in COMMON_TABLES {
         if let Some(sweep) = sweeps.get_mut(&table) {
             let best = sweep.best(address);
             common = common.or(best);
@@ -78,7 +78,7 @@ fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<Ro
     }
     ways.insert(common.unwrap_or(RouteWay::None));
     let others = sweeps.iter_mut();
-    let others = others.filter(|(table, _)| !COMMON.contains(table));
+    let others = others.filter(|(table, _)| !COMMON_TABLES.contains(table));
     ways.extend(others.filter_map(|(_, sweep)| sweep.best(address)));
     ways
 }
@@ -150,7 +150,7 @@ fn way_of(route: &Route) -> RouteWay {
         (Some(name), 2) => RouteWay::Here(name.clone()),
         (None, 1 | 2) => RouteWay::Several,
         // `RTN_BROADCAST`, `RTN_ANYCAST`, `RTN_MULTICAST`.
-        (_, 3..=5) => RouteWay::ToMany,
+        (name, 3..=5) => RouteWay::ToMany(name.clone()),
         _ => RouteWay::None,
     }
 }

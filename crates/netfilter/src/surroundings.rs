@@ -13,6 +13,10 @@ pub struct Surroundings {
     pub interfaces: Option<Vec<Interface>>,
     /// The routes of all tables, most specific first within a table.
     pub routes: Option<Vec<Route>>,
+    /// The multicast groups that are received, each with the interface; files do not tell.
+    pub groups: Option<Vec<(String, IpAddr)>>,
+    /// Whether rules of policy routing refuse packets.
+    pub refusing_rules: bool,
     /// Kernel settings by their dotted name, such as `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
     /// The sockets that wait for connections or datagrams.

@@ -17,7 +17,8 @@ use surefoot_netfilter::semantics::{
     Decider, End, Evaluation, RecordLevel, Refusal, RuleIndex, evaluate,
 };
 use surefoot_netfilter::{Interface, Route, Surroundings};
-use surefoot_ruleset::model::{Field, Firewall};
+use surefoot_ruleset::model::{Backend, Family, Field, Firewall};
+use surefoot_ruleset::{Format, Input};
 use surefoot_testkit::{Frame, Port, Referee, Transport, Wire, or_fail};
 
 /// Settings drawn by chance, and packets under each.
@@ -62,7 +63,11 @@ const DESTINATIONS: &[&str] = &[
     "2001:db8:0:2::77",
     "2001:db8:9::50",
     "2001:db8:66::50",
+    "224.0.0.251",
+    "239.1.1.1",
     "ff02::1",
+    "ff02::fb",
+    "ff05::fb",
     "::1",
 ];
 /// Routes beside those that the kernel makes for addresses.
@@ -136,9 +141,15 @@ fn surroundings(ports: &[Port], policy: bool) -> Surroundings {
     if policy {
         routes.push(route("10.7.0.0", 16, Some("eth1"), 77, 1));
     }
+    // Of those that are asked about, the kernel joins these by itself.
+    let groups = ports.iter().flat_map(|port| {
+        let group = |group: &str| (port.name.clone(), group.parse().unwrap());
+        [group("224.0.0.1"), group("ff02::1")]
+    });
     Surroundings {
         interfaces: Some(std::iter::once(lo).chain(others).collect()),
         routes: Some(routes),
+        groups: Some(groups.collect()),
         ..Surroundings::default()
     }
 }
@@ -237,6 +248,114 @@ fn as_asked(frame: &Frame, kind: u128, interface: &str, surroundings: &Surroundi
     packet.settle(surroundings)
 }
 
+/// Makes the two ports and their routes.
+fn plain_host(ports: &[Port], policy: bool) -> Referee {
+    let referee = or_fail(Referee::on_plain_host(ports.to_vec()));
+    let extra = if policy { POLICY } else { "" };
+    for line in ROUTES.lines().chain(extra.lines()) {
+        let words: Vec<&str> = std::iter::once("ip").chain(line.split(' ')).collect();
+        referee.namespace().run(&words).unwrap();
+    }
+    referee
+}
+
+/// Rules that ask for the way back to a source: what loads them, and how they are read.
+fn rules_about_ways() -> Vec<(Vec<&'static str>, Format, String)> {
+    let mut rules = Vec::new();
+    for asked in [
+        "fib saddr . iif oif missing drop",
+        "fib saddr . mark . iif oif missing drop",
+        "meta nfproto ipv6 fib saddr . iif oif missing drop",
+        "fib saddr . iif oif exists drop",
+    ] {
+        let chain = format!(
+            "table inet f {{\n chain pre {{\n type filter hook prerouting priority -290; policy accept;\n \
+             {asked}\n }}\n}}\n"
+        );
+        rules.push((vec!["nft", "-f", "-"], Format::NftText, chain));
+    }
+    for options in [
+        "--invert",
+        "--loose --invert",
+        "--accept-local --invert",
+        "",
+    ] {
+        for (program, family) in [
+            ("iptables-legacy-restore", Family::Ip),
+            ("ip6tables-legacy-restore", Family::Ip6),
+        ] {
+            let text = format!(
+                "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m rpfilter {options} -j DROP\nCOMMIT\n"
+            );
+            let backend = Backend::IptablesLegacy;
+            rules.push((vec![program], Format::Iptables { family, backend }, text));
+        }
+    }
+    rules
+}
+
+#[test]
+fn the_way_back_that_a_rule_asks_for_is_the_kernels() {
+    let mut chance = Chance::new("ways back");
+    let (mut wrong, mut sure, mut open) = (String::new(), 0, 0);
+    for (load, format, text) in rules_about_ways() {
+        let ports = ports();
+        let mut referee = plain_host(&ports, false);
+        referee.namespace().feed(&load, &text).unwrap();
+        let legacy: &[String] = &["raw".to_owned()];
+        referee
+            .ready(match format {
+                Format::Iptables { family, .. } if family == Family::Ip => [legacy, &[]],
+                Format::Iptables { .. } => [&[], legacy],
+                _ => [&[], &[]],
+            })
+            .unwrap();
+        let mut surroundings = surroundings(&ports, false);
+        surroundings.sysctls = settings(&mut chance);
+        for (name, value) in &mut surroundings.sysctls {
+            if name.ends_with("rp_filter") {
+                "0".clone_into(value);
+            }
+        }
+        let forwards = &surroundings.sysctls["net.ipv4.ip_forward"];
+        let first = std::iter::once(("net.ipv4.ip_forward", forwards));
+        let all = surroundings.sysctls.iter();
+        let others = all.map(|(name, value)| (name.as_str(), value));
+        for (name, value) in first.chain(others.filter(|one| one.0 != "net.ipv4.ip_forward")) {
+            referee.namespace().set(name, value).unwrap();
+        }
+        let input = Input {
+            name: load.join(" "),
+            text: text.clone(),
+            format: Some(format),
+        };
+        let mut firewall = surefoot_ruleset::load(vec![input]).firewall;
+        surefoot_netfilter::resolve_source_routes(&mut firewall, &surroundings);
+        let index = RuleIndex::new(&firewall);
+        for _ in 0..PACKETS {
+            let port = chance.pick(&ports).unwrap();
+            let (frame, kind) = frame(&mut chance, port.mac);
+            let seen = referee.receive(&port.name, &frame).unwrap();
+            let packet = as_asked(&frame, kind, &port.name, &surroundings);
+            let nothing = RecordLevel::Nothing;
+            let answer = evaluate(&firewall, &index, &surroundings, &packet, nothing);
+            match answer.certain() {
+                None => open += 1,
+                Some(end) if (end == End::Accepted) == seen.passed => sure += 1,
+                Some(end) => {
+                    let _ = writeln!(
+                        wrong,
+                        "{end:?}, the kernel says {}: {} to {} by {}, frame {kind}, under {text}",
+                        seen.passed, frame.packet.source, frame.packet.destination, port.name,
+                    );
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} lines\n{wrong}", wrong.lines().count());
+    assert!(open * 20 < sure, "{open} open, {sure} sure");
+}
+
 #[test]
 fn what_the_kernel_refuses_is_refused() {
     let mut chance = Chance::new("refusals");
@@ -247,12 +366,7 @@ fn what_the_kernel_refuses_is_refused() {
     let mut met: BTreeSet<Refusal> = BTreeSet::new();
     for policy in [false, true] {
         let ports = ports();
-        let mut referee = or_fail(Referee::on_plain_host(ports.clone()));
-        let extra = if policy { POLICY } else { "" };
-        for line in ROUTES.lines().chain(extra.lines()) {
-            let words: Vec<&str> = std::iter::once("ip").chain(line.split(' ')).collect();
-            referee.namespace().run(&words).unwrap();
-        }
+        let mut referee = plain_host(&ports, policy);
         referee.ready([&[], &[]]).unwrap();
         for _ in 0..SETTINGS / 2 {
             let mut surroundings = surroundings(&ports, policy);
@@ -310,6 +424,7 @@ fn what_the_kernel_refuses_is_refused() {
         Refusal::NoHopLeft,
         Refusal::LinkLocalSource,
         Refusal::NoRoute,
+        Refusal::NotInGroup,
     ];
     for one in all {
         assert!(met.contains(&one), "no packet was refused: {one}");

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::netlink::{List, address, attributes, dump, name, u8_at, u16_at, u32_at};
-use crate::{Address, Interface, Neighbour, Network, PolicyRule, Route};
+use crate::{Address, GroupMembership, Interface, Neighbour, Network, PolicyRule, Route};
 
 /// The network of this namespace, and the lists that changed whenever they were read.
 #[derive(Debug, Default)]
@@ -51,7 +51,50 @@ pub(super) fn read() -> io::Result<FoundNetwork> {
     }
     let neighbours = list(NEIGHBOUR, 0, 12, neighbour)?;
     found.network.neighbours = found.take("neighbours", neighbours);
+    found.network.groups = groups();
     Ok(found)
+}
+
+/// The groups of both families. A kernel without IPv6 has no file of its groups.
+fn groups() -> Option<Vec<GroupMembership>> {
+    let of_v4 = std::fs::read_to_string("/proc/net/igmp").ok()?;
+    let of_v6 = std::fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
+    let mut groups = groups_of_v4(&of_v4);
+    groups.extend(groups_of_v6(&of_v6));
+    Some(groups)
+}
+
+/// `igmp_mc_seq_show`: a line for each interface, and below it, further in, one for each group, whose
+/// number stands in the host's byte order.
+fn groups_of_v4(text: &str) -> Vec<GroupMembership> {
+    let mut groups = Vec::new();
+    let mut interface = None;
+    for line in text.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if !line.starts_with(char::is_whitespace) {
+            interface = first.parse().ok();
+        } else if let (Some(interface), Ok(number)) = (interface, u32::from_str_radix(first, 16)) {
+            groups.push(GroupMembership {
+                interface,
+                group: Ipv4Addr::from(number.to_ne_bytes()).into(),
+            });
+        }
+    }
+    groups
+}
+
+/// `igmp6_mc_seq_show`: index, name and group.
+fn groups_of_v6(text: &str) -> Vec<GroupMembership> {
+    let group = |line: &str| {
+        let mut words = line.split_whitespace();
+        let interface = words.next()?.parse().ok()?;
+        let number = u128::from_str_radix(words.nth(1)?, 16).ok()?;
+        Some(GroupMembership {
+            interface,
+            group: Ipv6Addr::from(number).into(),
+        })
+    };
+    text.lines().filter_map(group).collect()
 }
 
 impl FoundNetwork {
@@ -193,6 +236,7 @@ fn policy_rule(body: &[u8]) -> Option<PolicyRule> {
         priority: 0,
         table: u32::from(u8_at(body, 4)?),
         selective: u8_at(body, 3)? != 0 || u32_at(body, 8)? & INVERT != 0,
+        action: u8_at(body, 7)?,
     };
     for (kind, value) in attributes(body, 12) {
         match kind {
@@ -227,4 +271,26 @@ fn neighbour(body: &[u8]) -> Option<Neighbour> {
         interface: u32_at(body, 4)?,
         state: u16_at(body, 8)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_read_as_the_kernel_prints_them() {
+        let of_v4 = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n\
+            2\teth0      :     2      V3\n\t\t\t\tFB0000E0     1 0:00000000\t\t0\n\
+            \t\t\t\t010000E0     1 0:00000000\t\t0\n";
+        let of_v6 = "2    eth0            ff0200000000000000000000000000fb     1 00000004 0\n";
+        let mut groups = groups_of_v6(of_v6);
+        if cfg!(target_endian = "little") {
+            groups.extend(groups_of_v4(of_v4));
+        }
+        let words: Vec<String> = groups
+            .iter()
+            .map(|one| format!("{} {}", one.interface, one.group))
+            .collect();
+        assert_eq!(words, ["2 ff02::fb", "2 224.0.0.251", "2 224.0.0.1"]);
+    }
 }

@@ -553,7 +553,7 @@ fn kind(rule: &Rule) -> u8 {
 
 /// Words for a condition that would be too many boxes.
 fn is_too_long((axis, _): &(MatchAxis, ClassValue)) -> bool {
-    matches!(axis, MatchAxis::Said(words) if !WORDS.contains(&words.as_str()))
+    matches!(axis, MatchAxis::Said(said) if !matches!(said, Match::Opaque(opaque) if WORDS.contains(&opaque.text.as_str())))
 }
 
 fn has_pairs_in_any(rule: &Rule) -> bool {

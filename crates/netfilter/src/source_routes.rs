@@ -1,0 +1,307 @@
+//! Matches that ask for the way back to a packet's source, answered by the routes of the host: nft's
+//! `fib saddr . iif oif` (`nft_fib4_eval`, `nft_fib6_eval`) and iptables' `-m rpfilter`
+//! (`rpfilter_mt`, `rpfilter_mt6`).
+//!
+//! Where the routes tell, such a match becomes a look-up of the interface and the source in a set, which every
+//! engine knows. Where policy routing or several ways leave it open, it stays unknown.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::Surroundings;
+use crate::route_ways::{COMMON_TABLES, RouteWay, ways_to_addresses};
+use surefoot_ruleset::model::{
+    Component, Content, Element, Family, Field, Firewall, Hook, KeyPart, Lookup, Match,
+    NamePattern, Operand, Place, Range, Set, SetKind, SetRef, Statement,
+};
+
+/// Elements that a set may have; routes of the whole Internet leave the match unknown.
+const MOST_ELEMENTS: usize = 4096;
+
+/// What a match asks of the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AskedWay {
+    /// Whether it holds where there is a way back.
+    found: bool,
+    /// Whether any interface does.
+    loose: bool,
+    /// Whether an address of this host has a way back.
+    accept_local: bool,
+    /// Whether nft asks.
+    nft: bool,
+}
+
+/// Answers the matches that the routes of the host answer.
+pub fn resolve_source_routes(firewall: &mut Firewall, surroundings: &Surroundings) {
+    let mut ways: [Option<Option<SourceWays>>; 2] = [None, None];
+    for table in &mut firewall.tables {
+        let families: &[bool] = match table.family {
+            Family::Ip => &[false],
+            Family::Ip6 => &[true],
+            Family::Inet => &[false, true],
+            _ => continue,
+        };
+        for chain in &mut table.chains {
+            // Elsewhere nft does not pass over what comes in by loopback.
+            let at_prerouting =
+                (chain.base.as_ref()).is_some_and(|base| base.hook == Hook::Prerouting);
+            for statement in chain.rules.iter_mut().flat_map(|rule| &mut rule.statements) {
+                let Statement::Match(wanted) = statement else {
+                    continue;
+                };
+                let Match::Opaque(opaque) = wanted else {
+                    continue;
+                };
+                let Some(asked) = asked_way(&opaque.text) else {
+                    continue;
+                };
+                if asked.nft && !at_prerouting {
+                    continue;
+                }
+                let mut of = vec![loopback(surroundings)];
+                for v6 in families {
+                    let known = ways[usize::from(*v6)]
+                        .get_or_insert_with(|| SourceWays::new(*v6, surroundings));
+                    match known.as_ref().and_then(|known| known.matches(asked)) {
+                        Some(matches) => of.extend(matches),
+                        None => of.clear(),
+                    }
+                    if of.is_empty() {
+                        break;
+                    }
+                }
+                if !of.is_empty() {
+                    *wanted = Match::Any {
+                        negated: !asked.found,
+                        of,
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// What the words of a match ask, where they ask for the way back and for nothing else.
+fn asked_way(text: &str) -> Option<AskedWay> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if let ["-m", "rpfilter", options @ ..] = words.as_slice() {
+        let mut asked = AskedWay {
+            found: true,
+            loose: false,
+            accept_local: false,
+            nft: false,
+        };
+        for option in options {
+            match *option {
+                "--invert" => asked.found = false,
+                "--loose" => asked.loose = true,
+                "--accept-local" => asked.accept_local = true,
+                // Without rules of policy routing the mark changes nothing.
+                "--validmark" => {}
+                _ => return None,
+            }
+        }
+        return Some(asked);
+    }
+    let ["fib", rest @ ..] = words.as_slice() else {
+        return None;
+    };
+    let at = rest.iter().position(|word| *word == "oif")?;
+    let (flags, compared) = (rest.get(..at)?, rest.get(at + 1..)?);
+    let flags: BTreeSet<&str> = flags.iter().copied().filter(|word| *word != ".").collect();
+    let plain = BTreeSet::from(["saddr", "iif"]);
+    let with_mark = BTreeSet::from(["saddr", "mark", "iif"]);
+    if flags != plain && flags != with_mark {
+        return None;
+    }
+    let found = match compared {
+        ["missing" | "0" | "false"] | ["eq" | "==", "0" | "false" | "missing"] => false,
+        ["exists" | "true"] | ["ne" | "!=", "0" | "false" | "missing"] => true,
+        _ => return None,
+    };
+    Some(AskedWay {
+        found,
+        loose: false,
+        accept_local: false,
+        nft: true,
+    })
+}
+
+/// What comes in by loopback always has a way back.
+fn loopback(surroundings: &Surroundings) -> Match {
+    let interfaces = surroundings.interfaces.iter().flatten();
+    let loopback = interfaces.filter(|interface| interface.loopback);
+    Match::InInterface {
+        negated: false,
+        names: loopback.map(|interface| exactly(&interface.name)).collect(),
+    }
+}
+
+fn exactly(name: &str) -> NamePattern {
+    NamePattern {
+        text: name.to_owned(),
+        prefix: false,
+    }
+}
+
+/// The ways back to the addresses of one family.
+struct SourceWays {
+    v6: bool,
+    /// By which interface, and the addresses; of those that have several ways all.
+    by: Vec<(String, Range)>,
+    /// Addresses of this host itself, by the interface that has them.
+    here: Vec<(String, Range)>,
+    /// Addresses of many hosts, by the interface of their route.
+    to_many: Vec<(String, Range)>,
+}
+
+impl SourceWays {
+    /// The ways, if the routes tell them.
+    fn new(v6: bool, surroundings: &Surroundings) -> Option<Self> {
+        surroundings.interfaces.as_ref()?;
+        let routes = surroundings.routes.as_ref()?;
+        let mut of_family = routes
+            .iter()
+            .filter(|route| route.destination.0.is_ipv6() == v6);
+        let is_common = of_family.all(|route| COMMON_TABLES.contains(&route.table));
+        if surroundings.refusing_rules || !is_common {
+            return None;
+        }
+        let mut found = Self {
+            v6,
+            by: Vec::new(),
+            here: Vec::new(),
+            to_many: Vec::new(),
+        };
+        for (mut range, ways) in ways_to_addresses(v6, routes, None) {
+            // The first address is like the next one.
+            if range.lo == 1 {
+                range.lo = 0;
+            }
+            let way = ways.first().filter(|_| ways.len() == 1)?;
+            match way {
+                RouteWay::By(name) => found.by.push((name.clone(), range)),
+                RouteWay::Here(name) => found.here.push((name.clone(), range)),
+                RouteWay::ToMany(Some(name)) => found.to_many.push((name.clone(), range)),
+                RouteWay::None | RouteWay::ToMany(None) => {}
+                RouteWay::Several if v6 && is_of_links(range) => {
+                    // The kernel asks for a way by the interface that the packet came in by.
+                    let of_links = routes.iter().filter(|route| {
+                        let IpAddr::V6(network) = route.destination.0 else {
+                            return false;
+                        };
+                        route.kind == 1 && route.destination.1 >= 10 && {
+                            let bits = 128 - u32::from(route.destination.1).min(128);
+                            let host = 1_u128.checked_shl(bits).map_or(u128::MAX, |it| it - 1);
+                            let lo = network.to_bits() & !host;
+                            lo <= range.lo && range.hi <= lo | host
+                        }
+                    });
+                    let names = of_links.filter_map(|route| route.interface.clone());
+                    found.by.extend(names.map(|name| (name, range)));
+                }
+                RouteWay::Several => return None,
+            }
+            if found.by.len() > MOST_ELEMENTS {
+                return None;
+            }
+        }
+        Some(found)
+    }
+
+    /// Matches of which one holds where there is a way back; none where that is unknown.
+    fn matches(&self, asked: AskedWay) -> Option<Vec<Match>> {
+        let (source, destination) = if self.v6 {
+            (Field::Ip6Src, Field::Ip6Dst)
+        } else {
+            (Field::Ip4Src, Field::Ip4Dst)
+        };
+        let mut by: Vec<&(String, Range)> = self.by.iter().collect();
+        if asked.accept_local {
+            by.extend(&self.here);
+        }
+        // Of IPv4 nft takes every route but one to this host.
+        if asked.nft && !self.v6 {
+            by.extend(&self.to_many);
+        }
+        let mut matches = Vec::new();
+        if asked.loose {
+            let ranges: BTreeSet<Range> = by.iter().map(|(_, range)| *range).collect();
+            matches.push(Match::Field {
+                operand: Operand::from(source),
+                negated: false,
+                ranges: ranges.into_iter().collect(),
+            });
+        } else {
+            let elements = by.iter().map(|(name, range)| {
+                vec![Component::Name(exactly(name)), Component::Numbers(*range)]
+            });
+            let key = vec![KeyPart::InInterface, KeyPart::Number(source.into())];
+            matches.push(lookup(key, elements.collect()));
+        }
+        if !self.v6 {
+            // A host that asks for an address sends from none.
+            let none = Range {
+                lo: 0,
+                hi: 0x00ff_ffff,
+            };
+            let groups = Range {
+                lo: 0xe000_0000,
+                hi: 0xe000_00ff,
+            };
+            let mut to = vec![groups];
+            to.extend(asked.nft.then_some(Range::one(0xffff_ffff)));
+            let elements = to
+                .into_iter()
+                .map(|to| [none, to].map(Component::Numbers).into());
+            let key = [source, destination].map(|field| KeyPart::Number(field.into()));
+            matches.push(lookup(key.into(), elements.collect()));
+        }
+        Some(matches)
+    }
+}
+
+/// Whether all these addresses are good on one link only.
+fn is_of_links(range: Range) -> bool {
+    range.lo >= 0xfe80 << 112 && range.hi < 0xfec0 << 112
+}
+
+fn lookup(key: Vec<KeyPart>, elements: Vec<Vec<Component>>) -> Match {
+    let element = |key| Element {
+        key,
+        except: false,
+        value: None,
+    };
+    Match::Lookup(Lookup {
+        key,
+        negated: false,
+        set: SetRef::Inline(Box::new(Set {
+            name: String::new(),
+            kind: SetKind::Nft {
+                type_name: "routes of this host".to_owned(),
+                map: false,
+            },
+            content: Content::Known(elements.into_iter().map(element).collect()),
+            place: Place::default(),
+        })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_ask_for_the_way_back_are_understood() {
+        let found = |text: &str| asked_way(text).map(|asked| asked.found);
+        assert_eq!(found("fib saddr . iif oif missing"), Some(false));
+        assert_eq!(found("fib saddr . mark . iif oif exists"), Some(true));
+        assert_eq!(found("fib saddr . iif oif != 0"), Some(true));
+        assert_eq!(found("-m rpfilter --validmark --invert"), Some(false));
+        assert_eq!(found("-m rpfilter --loose"), Some(true));
+        assert_eq!(found("fib daddr . iif oif missing"), None);
+        assert_eq!(found("fib saddr oif missing"), None);
+        assert_eq!(found("fib saddr . iif oifname eth0"), None);
+        assert_eq!(found("-m rpfilter --new-option"), None);
+    }
+}

@@ -55,6 +55,12 @@ pub enum ApplyError {
         /// From what it is to what it would be.
         diff: String,
     },
+    /// A chain has not the rules that a place was found among.
+    #[error("`{chain}` has other rules than those that a place was looked for in")]
+    OtherRules {
+        /// The chain.
+        chain: String,
+    },
     /// Rules cannot be read or loaded.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -24,7 +24,7 @@ pub use explain::{
 };
 pub use find::{FindAnswer, FoundPacket, find};
 pub use flush::{FlushedRules, SessionAfter, flush, flush_text};
-pub use make::{MadeRule, MadeRules, MakeOutcome, make};
+pub use make::{MadeRule, MadeRules, MakeOutcome, RulePlace, make};
 pub use name::NamedDecider;
 pub use prove::{PacketScope, Proof, ProofVerdict, prove};
 pub use reach::{ReachAnswer, ReachRow, ServiceKind, reach, reach_svg};

@@ -54,10 +54,14 @@ pub static AREA: Area = Area {
     ),
 };
 
+/// In the order of the codes: plain lints, some pages of a group, more lints, the group's other pages.
 macro_rules! lints {
-    ($($lint:ident),*; $group:ident: $($of_group:ident),* $(,)?) => {
-        const LINTS: &[fn(&LoadedRules) -> Vec<Finding>] = &[$($lint::check,)* $group::check];
-        const PAGES: &[Page] = &[$($lint::PAGE,)* $($group::$of_group::PAGE),*];
+    ($($lint:ident),*; $group:ident: $($early:ident),*; $($more:ident),*; $($late:ident),* $(,)?) => {
+        const LINTS: &[fn(&LoadedRules) -> Vec<Finding>] =
+            &[$($lint::check,)* $($more::check,)* $group::check];
+        const PAGES: &[Page] = &[
+            $($lint::PAGE,)* $($group::$early::PAGE,)* $($more::PAGE,)* $($group::$late::PAGE),*
+        ];
     };
 }
 
@@ -82,8 +86,11 @@ lints![
     log_without_limit,
     unused,
     source_port,
-    anonymous_sets,
+    anonymous_sets;
+    idle: shadowed;
     no_filter,
     established_never;
-    idle: shadowed, dead, redundant, never_entered,
+    dead,
+    redundant,
+    never_entered,
 ];

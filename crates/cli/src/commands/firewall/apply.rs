@@ -12,7 +12,7 @@ use surefoot_apply::{
     dialed_questions, frame_risks, leads_elsewhere, policy_questions, prove_access, rehearse,
     rules_in_force, tables_added_to, zone_risks,
 };
-use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference};
+use surefoot_firewall::ask::{self, DiffSide, DiffVerdict, Difference, MadeRules};
 use surefoot_firewall::{LoadedFrom, LoadedRules};
 use surefoot_host::Interface;
 use surefoot_journal::JournalEntry;
@@ -113,6 +113,8 @@ pub(super) struct RulesRequest<'a> {
     pub(super) dry_run: bool,
     /// Whether they are saved when they are confirmed.
     pub(super) saves: bool,
+    /// The rules that were made for their places, if these are such.
+    pub(super) made: Option<&'a MadeRules>,
     pub(super) options: &'a ApplyOptions,
     pub(super) format: AnswerFormat,
 }
@@ -159,6 +161,8 @@ pub(super) enum ApplyOutcome {
 #[derive(Serialize)]
 struct ApplyAnswer<'a> {
     outcome: ApplyOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<&'a MadeRules>,
     changed: Vec<String>,
     access: &'a [AccessAnswer],
     risks: &'a [AccessRisk],
@@ -195,6 +199,7 @@ impl RulesRequest<'_> {
         let changed = planned.rehearsal.changed.iter();
         let answer = ApplyAnswer {
             outcome,
+            made: self.made,
             changed: changed.map(ToString::to_string).collect(),
             access: &planned.access,
             risks: &planned.risks,
@@ -219,6 +224,7 @@ pub(super) fn run(args: &ApplyArgs, output: &Output) -> Result<Status, Failure> 
         source: RulesSource::Files(inputs),
         dry_run: args.dry_run,
         saves: !args.no_save,
+        made: None,
         options: &args.options,
         format: args.format,
     };
@@ -330,6 +336,9 @@ fn plan(
     };
     let old = rules("the rules in force", &before);
     let new = rules("the new rules", &rehearsal.after);
+    if let Some(meant) = args.made.and_then(|made| made.after.as_ref()) {
+        are_as_meant(&new, meant)?;
+    }
     let logins = LoginRecord::of_host(&host);
     let sessions: Vec<_> = if let Some(own) = logins.own {
         vec![own]
@@ -360,7 +369,11 @@ fn plan(
             .notes
             .push(format!("{}: {}", risk.about, risk.why));
     }
-    let added = tables_added_to(&files, &before, &rehearsal.after, &rehearsal.changed);
+    let added = if args.made.is_some() {
+        Vec::new()
+    } else {
+        tables_added_to(&files, &before, &rehearsal.after, &rehearsal.changed)
+    };
     let cut = cut_connections(&host, &old, &new, MOST_CONNECTIONS);
     Ok(PlannedRules {
         tools,
@@ -409,6 +422,26 @@ fn dialed_access(
     }
     let answers = prove_access(old, new, &questions).map_err(not_asked)?;
     Ok((answers, Vec::new()))
+}
+
+/// Whether the kernel made of rules what was proved of them.
+fn are_as_meant(new: &LoadedRules, meant: &LoadedRules) -> Result<(), Failure> {
+    let side = |rules| DiffSide { rules, whole: true };
+    let difference = ask::diff(
+        side(meant),
+        side(new),
+        &meant.surroundings,
+        &Traffic::default(),
+        (PARTS, BUDGET),
+    );
+    if difference.verdict == DiffVerdict::Equal {
+        return Ok(());
+    }
+    let shown = difference.text(surefoot_report::Style::Plain, 80);
+    Err(
+        Failure::refused("the kernel does not make of the rule what was proved of it")
+            .picture(shown),
+    )
 }
 
 fn not_asked(problem: Problem) -> Failure {

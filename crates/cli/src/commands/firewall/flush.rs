@@ -88,6 +88,7 @@ fn flush(args: &FlushArgs, output: &Output) -> Result<Status, Failure> {
         source: RulesSource::Changed(&empty),
         dry_run: false,
         saves: false,
+        made: None,
         options: &args.options,
         format: args.format,
     };

@@ -1,11 +1,14 @@
 //! `surefoot firewall make`: from a sentence to the rule that makes it true.
 
 use clap::Args;
-use surefoot_firewall::ask::{self, MakeOutcome};
+use surefoot_apply::{RuleState, files_with_rules};
+use surefoot_firewall::ask::{self, MadeRules, MakeOutcome};
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::traffic::Assertion;
 use surefoot_report::Source;
 
+use super::apply::{ApplyOptions, RulesRequest, RulesSource, apply_rules};
+use super::apply_words::apply_failure;
 use super::{Status, prove};
 use crate::args::{AnswerFormat, RulesArgs};
 use crate::error::Failure;
@@ -16,8 +19,10 @@ use crate::progress::Progress;
 ///
 /// The rule goes into the table and chain that decide about these packets, before what decides
 /// otherwise. It is shown only if it is proved that the sentence holds afterwards for every packet, and
-/// that no packet which the sentence does not mean comes to another end. Nothing is changed: the commands
-/// that insert the rule are printed.
+/// that no packet which the sentence does not mean comes to another end. Then it is loaded as `surefoot
+/// firewall apply` loads rules: tried in a network of its own, and taken back unless `surefoot firewall
+/// confirm` comes from a new connection. Of rules in files, and where ufw keeps the rules, only the
+/// commands are shown.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Sentences are those of `surefoot firewall prove --help`, with the verdicts
@@ -25,16 +30,19 @@ accepted, dropped, rejected and blocked.
 
 Examples:
   sudo surefoot firewall make https from anywhere is accepted
-  sudo surefoot firewall make tcp from 10.0.0.0/24 to :5432 is accepted
+  sudo surefoot firewall confirm            # from a new connection: it stays
+  sudo surefoot firewall make --dry-run tcp from 10.0.0.0/24 to :5432 is accepted
   sudo surefoot firewall make 203.0.113.9 is dropped
   sudo iptables-save > rules.v4
   surefoot firewall make --rules rules.v4 --print tcp to :8080 is accepted
 
 Exit status:
-  0  made, or so already
-  1  not made
+  0  in force and confirmed, or so already; --dry-run, --print: made
+  1  not made, refused, or not confirmed and taken back
   2  bad usage or bad input
-  3  not permitted")]
+  3  not permitted
+  4  the change failed and was rolled back
+  5  the change failed and the machine is not as it was before")]
 pub(crate) struct MakeArgs {
     /// The sentence
     #[arg(value_name = "SENTENCE", num_args = 1.., required = true)]
@@ -43,9 +51,17 @@ pub(crate) struct MakeArgs {
     /// them
     #[arg(long)]
     pub(crate) with_exceptions: bool,
-    /// Print the commands alone
+    /// Show the rule and what is proved of it, and load nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the commands alone, and load nothing
     #[arg(long)]
     pub(crate) print: bool,
+    /// Do not save the rule when it is confirmed
+    #[arg(long)]
+    no_save: bool,
+    #[command(flatten)]
+    options: ApplyOptions,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     /// The form of the answer
@@ -64,6 +80,13 @@ pub(super) fn run(args: &MakeArgs, output: &Output) -> Result<Status, Failure> {
     let made = ask::make(&rules, &assertion, args.with_exceptions, Budget::default())
         .map_err(|problem| prove::unread(&source, &[problem], output))?;
     drop(progress);
+    super::remark_on_gaps(&rules, output);
+    if made.outcome == MakeOutcome::Made && args.loads(&made) {
+        if args.format == AnswerFormat::Text {
+            output.answer(&made.text(output.style(), output.width()))?;
+        }
+        return load(args, &made, output);
+    }
     match args.format {
         AnswerFormat::Json => output.answer(&output.json_answer("make", &made)?)?,
         AnswerFormat::Text if args.print && made.outcome == MakeOutcome::Made => {
@@ -72,10 +95,33 @@ pub(super) fn run(args: &MakeArgs, output: &Output) -> Result<Status, Failure> {
         }
         AnswerFormat::Text => output.answer(&made.text(output.style(), output.width()))?,
     }
-    super::remark_on_gaps(&rules, output);
     Ok(if made.outcome == MakeOutcome::Refused {
         Status::Findings
     } else {
         Status::Clean
     })
+}
+
+/// Loads the rules in their places.
+fn load(args: &MakeArgs, made: &MadeRules, output: &Output) -> Result<Status, Failure> {
+    let insert = |state: &RuleState| {
+        files_with_rules(state, &made.insertions).map_err(|error| apply_failure(&error))
+    };
+    let request = RulesRequest {
+        title: format!("firewall rules so that {}", made.assertion),
+        source: RulesSource::Changed(&insert),
+        dry_run: false,
+        saves: !args.no_save,
+        made: Some(made),
+        options: &args.options,
+        format: args.format,
+    };
+    apply_rules(request, output)
+}
+
+impl MakeArgs {
+    /// Whether the rules are loaded: where they are those in force, and no program keeps them.
+    fn loads(&self, made: &MadeRules) -> bool {
+        !self.dry_run && !self.print && !self.rules.is_elsewhere() && made.keeper.is_none()
+    }
 }

@@ -23,7 +23,7 @@ use crate::makers::maker_of_table;
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::semantics::End;
 use surefoot_netfilter::traffic::{Assertion, Claim};
-use surefoot_ruleset::model::{Firewall, Rule, Statement, Verdict};
+use surefoot_ruleset::model::{Backend, Family, Firewall, Rule, Statement, Verdict};
 
 use super::diff::{DiffSide, DiffVerdict, Difference, diff_besides};
 use super::name::NamedDecider;
@@ -46,6 +46,9 @@ pub struct MadeRules {
     pub outcome: MakeOutcome,
     /// The rules to insert, in order.
     pub insertions: Vec<MadeRule>,
+    /// The program that keeps these rules and takes the commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<&'static str>,
     /// What decides otherwise about some of the packets, before the new rules and behind them.
     pub exceptions: Vec<NamedDecider>,
     /// What decided otherwise about some of the packets, and does no more.
@@ -91,6 +94,26 @@ pub struct MadeRule {
     pub rule: String,
     /// The commands that insert it, to be run in order.
     pub commands: Vec<String>,
+    /// Where it goes.
+    #[serde(skip)]
+    pub place: RulePlace,
+}
+
+/// A place among the rules that were asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulePlace {
+    /// The mechanism.
+    pub backend: Backend,
+    /// The table's family.
+    pub family: Family,
+    /// The table.
+    pub table: String,
+    /// The chain.
+    pub chain: String,
+    /// Before which of its rules, from 0; their number if behind all of them.
+    pub at: usize,
+    /// How many rules the chain has.
+    pub rules: usize,
 }
 
 /// Looks for the rules that make a sentence true.
@@ -113,6 +136,7 @@ pub fn make(
         assertion: assertion.text.clone(),
         outcome: MakeOutcome::Refused,
         insertions: Vec::new(),
+        keeper: None,
         exceptions: Vec::new(),
         decided_before: Vec::new(),
         scopes: Vec::new(),
@@ -276,6 +300,7 @@ impl MadeRules {
             });
         }
         self.insertions = search.insertions(&scopes)?;
+        self.keeper = matches!(asked.taken, ChainTaken::Ufw { .. }).then_some("ufw");
         self.exceptions = search.exceptions;
         self.decided_before = search.decided_before;
         self.scopes = proof.scopes;

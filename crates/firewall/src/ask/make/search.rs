@@ -10,10 +10,10 @@ use surefoot_netfilter::semantics::{Decider, RecordLevel, sees};
 use surefoot_netfilter::traffic::Assertion;
 use surefoot_ruleset::model::{Field, Rule, RuleAt, chain_name};
 
-use super::MadeRule;
 use super::new_rules::{self, NewRule, RuleVerdict, RuleWish};
 use super::place::{ChainPlace, ChainTaken, place_before, ufw_place};
 use super::refusal::MakeRefusal;
+use super::{MadeRule, RulePlace};
 use crate::ask::name::NamedDecider;
 use crate::ask::obstacle::first_obstacle;
 use crate::ask::prove::{PacketScope, counterexample};
@@ -308,6 +308,14 @@ impl PlaceSearch<'_> {
                     before: before.clone(),
                     rule,
                     commands,
+                    place: RulePlace {
+                        backend: table.backend,
+                        family: table.family,
+                        table: table.name.clone(),
+                        chain: chain.name.clone(),
+                        at: *at,
+                        rules: chain.rules.len(),
+                    },
                 });
             }
         }

@@ -1,0 +1,136 @@
+//! A rule that was made for its place is loaded there, with every backend, and taken back or kept.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{both_outputs, check};
+
+const BEGIN: &str = r#"set -u
+cd "$folder"
+# The files of a system are those of a copy.
+mkdir etc
+cp -a /etc/. etc
+mount --bind etc /etc
+rm -rf /etc/os-release /etc/iptables /etc/nftables.conf /etc/ufw /etc/firewalld
+echo ID=debian > /etc/os-release
+ip link set lo up
+ip link add eth0 type veth peer name eth1
+ip link set eth0 up; ip link set eth1 up
+ip addr add 192.0.2.1/24 dev eth0
+make() { "$surefoot" firewall make --state-dir "$folder/state" --same-session --no-save --quiet "$@"; }
+firewall() { "$surefoot" firewall "$@" --state-dir "$folder/state"; }
+"#;
+
+const IPTABLES: &str = "\
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+-A INPUT -j LOG
+-A INPUT -j REJECT --reject-with icmp-port-unreachable
+COMMIT
+";
+
+const NFT: &str = "\
+table inet f {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        iif lo accept
+        ct state established,related accept
+        meta l4proto ipv6-icmp accept
+        tcp dport 22 accept
+        counter reject
+    }
+}
+";
+
+/// How rules are loaded and listed.
+const BACKENDS: [(&str, &str, &str); 3] = [
+    ("iptables-legacy-restore", "iptables-legacy-save", IPTABLES),
+    ("iptables-nft-restore", "iptables-nft-save", IPTABLES),
+    ("nft -f -", "nft -s list ruleset", NFT),
+];
+
+/// Runs a script in a network of its own and gives what it said.
+fn run_script(script: &str) -> String {
+    let scratch = tempfile::tempdir().expect("a folder for scratch");
+    let folder: &Path = scratch.path();
+    let output = Command::new("timeout")
+        .args(["120", "unshare", "-n", "-m", "bash", "-c"])
+        .arg(format!("{BEGIN}{script}"))
+        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
+        .env("folder", folder)
+        .env("XTABLES_LOCKFILE", folder.join("lock"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare is there");
+    both_outputs(&output)
+}
+
+#[test]
+fn a_rule_is_loaded_in_its_place_and_taken_back() {
+    for (load, list, rules) in BACKENDS {
+        let said = run_script(&format!(
+            r#"
+{load} << 'END'
+{rules}END
+list() {{ {list} | grep -v '^#' | sed -E 's/ \[[0-9]+:[0-9]+\]$//'; }}
+list > before
+make --dry-run https is accepted; echo "dry $?"
+list > now; cmp before now && echo "untouched"
+make --confirm-within 60s --no-wait https is accepted; echo "made $?"
+list > now; diff before now | grep '^[<>]'
+make --no-wait smtp is accepted; echo "second $?"
+firewall rollback --quiet; echo "back $?"
+list > now; cmp before now && echo "as before"
+make --confirm-within 60s --no-wait https is accepted > /dev/null
+firewall confirm --same-session --quiet; echo "kept $?"
+make --no-wait https is accepted; echo "again $?"
+"#
+        ));
+        check(
+            &said,
+            &[
+                "can be made: https is accepted",
+                "dry 0",
+                "untouched",
+                "made 0",
+                "> ",
+                "dport 443",
+                "second 1",
+                "back 0",
+                "as before",
+                "kept 0",
+                "holds already: https is accepted",
+                "again 0",
+            ],
+        );
+        let added = said.lines().filter(|line| line.starts_with("> ")).count();
+        let gone = said.lines().filter(|line| line.starts_with("< ")).count();
+        assert!((1..=2).contains(&added) && gone == 0, "{said}");
+    }
+}
+
+#[test]
+fn a_rule_that_ends_the_way_in_is_refused() {
+    let said = run_script(&format!(
+        r#"
+iptables-nft-restore << 'END'
+{IPTABLES}END
+iptables-nft-save | grep -v '^#' > before
+make --no-wait tcp is dropped > answer 2>&1; echo "made $?"
+iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched"
+make --print tcp to :23 is dropped; echo "print $?"
+iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched still"
+"#
+    ));
+    check(
+        &said,
+        &["made 1", "untouched", "print 0", "untouched still"],
+    );
+}

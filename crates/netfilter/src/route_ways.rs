@@ -41,7 +41,7 @@ pub(crate) fn ways_to_addresses(
         .iter()
         .filter(|route| route.destination.0.is_ipv6() == v6)
     {
-        let range = covered(route);
+        let range = covered_addresses(route);
         if only.is_some_and(|only| !range.contains(only)) {
             continue;
         }
@@ -84,7 +84,7 @@ fn ways_to(sweeps: &mut BTreeMap<u32, TableSweep>, address: u128) -> BTreeSet<Ro
 }
 
 /// The addresses that a route is for.
-fn covered(route: &Route) -> Range {
+pub(crate) fn covered_addresses(route: &Route) -> Range {
     let (network, length) = route.destination;
     let (network, bits) = match network {
         IpAddr::V4(network) => (u128::from(network.to_bits()), 32),

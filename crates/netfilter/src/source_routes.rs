@@ -6,10 +6,9 @@
 //! engine knows. Where policy routing or several ways leave it open, it stays unknown.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use crate::Surroundings;
-use crate::route_ways::{COMMON_TABLES, RouteWay, ways_to_addresses};
+use crate::route_ways::{COMMON_TABLES, RouteWay, covered_addresses, ways_to_addresses};
+use crate::{Route, Surroundings};
 use surefoot_ruleset::model::{
     Component, Content, Element, Family, Field, Firewall, Hook, KeyPart, Lookup, Match,
     NamePattern, Operand, Place, Range, Set, SetKind, SetRef, Statement,
@@ -179,34 +178,36 @@ impl SourceWays {
                 range.lo = 0;
             }
             let way = ways.first().filter(|_| ways.len() == 1)?;
-            match way {
-                RouteWay::By(name) => found.by.push((name.clone(), range)),
-                RouteWay::Here(name) => found.here.push((name.clone(), range)),
-                RouteWay::ToMany(Some(name)) => found.to_many.push((name.clone(), range)),
-                RouteWay::None | RouteWay::ToMany(None) => {}
-                RouteWay::Several if v6 && is_of_links(range) => {
-                    // The kernel asks for a way by the interface that the packet came in by.
-                    let of_links = routes.iter().filter(|route| {
-                        let IpAddr::V6(network) = route.destination.0 else {
-                            return false;
-                        };
-                        route.kind == 1 && route.destination.1 >= 10 && {
-                            let bits = 128 - u32::from(route.destination.1).min(128);
-                            let host = 1_u128.checked_shl(bits).map_or(u128::MAX, |it| it - 1);
-                            let lo = network.to_bits() & !host;
-                            lo <= range.lo && range.hi <= lo | host
-                        }
-                    });
-                    let names = of_links.filter_map(|route| route.interface.clone());
-                    found.by.extend(names.map(|name| (name, range)));
+            for part in parts_of_links(v6, range) {
+                match way {
+                    RouteWay::Here(name) => found.here.push((name.clone(), part)),
+                    _ if v6 && is_of_links(part) => found.add_ways_of_links(routes, part),
+                    RouteWay::By(name) => found.by.push((name.clone(), part)),
+                    RouteWay::ToMany(Some(name)) => found.to_many.push((name.clone(), part)),
+                    RouteWay::None | RouteWay::ToMany(None) => {}
+                    RouteWay::Several => return None,
                 }
-                RouteWay::Several => return None,
             }
             if found.by.len() > MOST_ELEMENTS {
                 return None;
             }
         }
         Some(found)
+    }
+
+    /// Of addresses that are good on one link the kernel looks for a way by the interface that the packet
+    /// came in by (`RT6_LOOKUP_F_IFACE`), however wide the network of the route.
+    fn add_ways_of_links(&mut self, routes: &[Route], range: Range) {
+        let covering = routes.iter().filter(|route| {
+            let covered = covered_addresses(route);
+            let is_way = route.kind == 1 && route.destination.0.is_ipv6();
+            is_way && covered.lo <= range.lo && range.hi <= covered.hi
+        });
+        let names: BTreeSet<&String> = covering
+            .filter_map(|route| route.interface.as_ref())
+            .collect();
+        self.by
+            .extend(names.into_iter().map(|name| (name.clone(), range)));
     }
 
     /// Matches of which one holds where there is a way back; none where that is unknown.
@@ -226,18 +227,29 @@ impl SourceWays {
         }
         let mut matches = Vec::new();
         if asked.loose {
-            let ranges: BTreeSet<Range> = by.iter().map(|(_, range)| *range).collect();
+            let (of_links, others): (Vec<_>, Vec<_>) = by
+                .into_iter()
+                .partition(|(_, range)| self.v6 && is_of_links(*range));
+            by = of_links;
+            let ranges: BTreeSet<Range> = others.iter().map(|(_, range)| *range).collect();
             matches.push(Match::Field {
                 operand: Operand::from(source),
                 negated: false,
                 ranges: ranges.into_iter().collect(),
             });
-        } else {
-            let elements = by.iter().map(|(name, range)| {
-                vec![Component::Name(exactly(name)), Component::Numbers(*range)]
+        }
+        let elements = by
+            .iter()
+            .map(|(name, range)| vec![Component::Name(exactly(name)), Component::Numbers(*range)]);
+        let key = vec![KeyPart::InInterface, KeyPart::Number(source.into())];
+        matches.push(lookup(key, elements.collect()));
+        if self.v6 && !asked.nft {
+            // A host without an address has no way back, and is let through.
+            matches.push(Match::Field {
+                operand: Operand::from(source),
+                negated: false,
+                ranges: vec![Range::one(0)],
             });
-            let key = vec![KeyPart::InInterface, KeyPart::Number(source.into())];
-            matches.push(lookup(key, elements.collect()));
         }
         if !self.v6 {
             // A host that asks for an address sends from none.
@@ -249,8 +261,7 @@ impl SourceWays {
                 lo: 0xe000_0000,
                 hi: 0xe000_00ff,
             };
-            let mut to = vec![groups];
-            to.extend(asked.nft.then_some(Range::one(0xffff_ffff)));
+            let to = [groups, Range::one(0xffff_ffff)];
             let elements = to
                 .into_iter()
                 .map(|to| [none, to].map(Component::Numbers).into());
@@ -261,9 +272,31 @@ impl SourceWays {
     }
 }
 
-/// Whether all these addresses are good on one link only.
+/// The addresses of IPv6 that are good on one link only.
+const OF_LINKS: Range = Range {
+    lo: 0xfe80 << 112,
+    hi: (0xfec0 << 112) - 1,
+};
+
 fn is_of_links(range: Range) -> bool {
-    range.lo >= 0xfe80 << 112 && range.hi < 0xfec0 << 112
+    OF_LINKS.lo <= range.lo && range.hi <= OF_LINKS.hi
+}
+
+/// A range of addresses in parts that are good on one link only, or not.
+fn parts_of_links(v6: bool, range: Range) -> Vec<Range> {
+    if !v6 {
+        return vec![range];
+    }
+    let cuts = [
+        (0, OF_LINKS.lo - 1),
+        (OF_LINKS.lo, OF_LINKS.hi),
+        (OF_LINKS.hi + 1, u128::MAX),
+    ];
+    let parts = cuts.into_iter().map(|(lo, hi)| Range {
+        lo: range.lo.max(lo),
+        hi: range.hi.min(hi),
+    });
+    parts.filter(|part| part.lo <= part.hi).collect()
 }
 
 fn lookup(key: Vec<KeyPart>, elements: Vec<Vec<Component>>) -> Match {

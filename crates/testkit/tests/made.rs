@@ -173,8 +173,14 @@ fn hold(case: &Case, firewall: &Firewall, sentence: &str, seed: u64, tally: &mut
             return;
         }
     }
+    let Some(texts) = texts_with(case, &made) else {
+        let why = "its text is not as iptables-save prints it".to_owned();
+        *tally.refused.entry(why).or_default() += 1;
+        tally.made -= 1;
+        return;
+    };
     let after = Case {
-        texts: texts_with(case, &made),
+        texts,
         ..case.clone()
     };
     let mut session = Session::new(&after, seed).unwrap_or_else(|error| {
@@ -222,7 +228,7 @@ fn is_meant(assertion: &Assertion, made: &MadeRules, packet: &Packet) -> Option<
 }
 
 /// The texts of the case with the rules in their places.
-fn texts_with(case: &Case, made: &MadeRules) -> Vec<(String, String)> {
+fn texts_with(case: &Case, made: &MadeRules) -> Option<Vec<(String, String)>> {
     let origin = |kind: &str| match (kind, case.legacy) {
         ("v4", true) => Some(RulesOrigin::IptablesLegacy),
         ("v4", false) => Some(RulesOrigin::IptablesNft),
@@ -236,7 +242,7 @@ fn texts_with(case: &Case, made: &MadeRules) -> Vec<(String, String)> {
         .filter_map(|(kind, text)| Some((origin(kind)?, text.clone())))
         .collect();
     let state = RuleState::of_listings(&listings);
-    let files = files_with_rules(&state, &made.insertions).unwrap();
+    let files = files_with_rules(&state, &made.insertions).ok()?;
     for file in files {
         if file.origin == RulesOrigin::Nft {
             texts.push(("nft".to_owned(), file.text));
@@ -255,5 +261,5 @@ fn texts_with(case: &Case, made: &MadeRules) -> Vec<(String, String)> {
             .find(|(kind, _)| origin(kind) == Some(file.origin));
         of_kind.unwrap().1 = units.collect();
     }
-    texts
+    Some(texts)
 }

@@ -17,7 +17,7 @@ const SECONDS: &str = "2";
 /// Clock ticks of `/proc/self/stat` in a second, on every Linux system.
 const TICKS: f64 = 100.0;
 
-/// Who measures, and what it is told.
+/// The program that measures, and its arguments.
 struct Contender {
     name: &'static str,
     server: Vec<String>,

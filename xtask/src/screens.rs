@@ -50,7 +50,7 @@ fn screen(prompt: &str, surefoot: &Path) -> Outcome<String> {
         .map_err(|error| format!("cannot run `{typed}`: {error}"))?;
     let text = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
     let mut shown = format!("{prompt}\n");
-    // How long a step takes hangs on the machine: what is said of it meanwhile is left out.
+    // The time that a step takes depends on the machine: lines about its progress are left out.
     let progress = |line: &&str| line.ends_with(" …") && !line.starts_with(' ');
     for line in text.lines().filter(|line| !progress(line)) {
         shown.extend([line, "\n"]);

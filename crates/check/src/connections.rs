@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use surefoot_host::{Host, Socket, SocketKind};
 use surefoot_netfilter::packet::conntrack::ListedConnection;
 
-/// TCP and UDP connections, as whoever began them sees it: where a socket of the same port waits,
-/// the peer did. None if the sockets are not known.
+/// Returns TCP and UDP connections as the side that opened them sees them: where a socket listens
+/// on the same port, that side is the peer. None if the sockets are unknown.
 pub fn connections(host: &Host) -> Option<Vec<ListedConnection>> {
     let sockets = host.sockets.as_ref()?;
     let waiting: BTreeSet<(SocketKind, u16)> = sockets

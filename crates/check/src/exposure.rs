@@ -44,7 +44,7 @@ What it is
 
 Why it matters
   Such services often ask for no password, or for a weak one: redis, memcached, mongodb,
-  elasticsearch and docker's port hand over the data, or the machine, to anyone who connects.
+  elasticsearch and docker's port hand over the data, or the machine, to any host that connects.
   On a provider's \"private\" network the strangers are the other customers.
 
 See it yourself
@@ -53,7 +53,7 @@ See it yourself
 
 Mend it
   Bind the service to 127.0.0.1, or to the one address that needs it, and restart it; then
-  close the port in the firewall for everybody but your own instances. Binding to a private
+  close the port in the firewall for all but your own instances. Binding to a private
   address alone does not keep neighbours on another interface out: Linux answers for all its
   addresses on all its interfaces (the weak host model).
 
@@ -84,7 +84,7 @@ Mend it
   Stop and disable what is not needed; bind the rest to the address that needs it; filter it.
 
 When it is fine
-  For services that are meant for everybody.
+  For services that are meant to be public.
 ",
     },
     beside::PAGE,
@@ -95,11 +95,11 @@ When it is fine
 enum Gate {
     /// It never arrives.
     Closed,
-    /// It depends on what is not known: where from, by which interface, an unread rule.
+    /// It depends on what is unknown: where from, by which interface, an unread rule.
     Depends,
     /// Not all rules could be read.
     Unknown,
-    /// It arrives, whoever sends it.
+    /// It arrives from every sender.
     Open,
 }
 
@@ -109,7 +109,7 @@ impl Gate {
             Self::Closed => "the firewall keeps strangers out",
             Self::Depends => "the firewall may let strangers in, depending on where they come from",
             Self::Unknown => "it is unknown whether the firewall lets strangers in",
-            Self::Open => "the firewall lets everybody in",
+            Self::Open => "the firewall lets every host in",
         }
     }
 }
@@ -186,7 +186,7 @@ fn is_everywhere(socket: &Socket) -> bool {
     address(socket).is_some_and(|address| address.is_unspecified())
 }
 
-/// Whether an address is one of a private network or a link, where not everybody is a neighbour.
+/// Whether an address belongs to a private network or a link, which only some hosts can reach.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -258,7 +258,7 @@ fn gate(host: &Host, rules: &LoadedRules, socket: &Socket) -> Gate {
     }
 }
 
-/// The interfaces by which strangers come; one unknown where there are many or they are not known.
+/// The interfaces by which strangers come; one unknown where there are many or they are unknown.
 fn interfaces(rules: &LoadedRules) -> Vec<PacketInterface> {
     const MANY: usize = 8;
     let known = rules.surroundings.interfaces.iter().flatten();
@@ -334,7 +334,7 @@ fn describe(host: &Host, group: &Group, asked: &[Open<'_>], all: &[&Socket]) -> 
     };
     let impact = match service {
         Some((_, _, name, _)) if reached => format!(
-            "{name} is not made for strangers, and {}. Anyone who reaches it may read or change its data.",
+            "{name} is not made for strangers, and {}. Any host that reaches it may read or change its data.",
             gate.words()
         ),
         _ => format!("{reach}; {}.", gate.words()),

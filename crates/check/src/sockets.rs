@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surefoot_host::{FactKind, Host, Missing, Socket, SocketKind};
 
-/// The kernel's own choice where the setting is not known.
+/// The kernel's own choice where the setting is unknown.
 const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);
 
 /// The word for a kind, as `ss` has it.
@@ -18,8 +18,8 @@ pub(crate) fn word(kind: SocketKind) -> &'static str {
     }
 }
 
-/// The datagram sockets that wait for anybody and may be clients all the same: one process has a
-/// port that the kernel may have chosen, and nothing else speaks for a service.
+/// Returns the datagram sockets that take packets from any peer and may be clients all the same:
+/// one process has a port that the kernel may have chosen, and nothing else indicates a service.
 pub(crate) fn maybe_clients(host: &Host) -> BTreeSet<(SocketKind, u16)> {
     let waiting = host.sockets.iter().flatten().filter(|it| it.waits());
     let mut by_port: BTreeMap<(SocketKind, u16), Vec<&Socket>> = BTreeMap::new();
@@ -48,7 +48,7 @@ pub(crate) fn is_the_kernels(host: &Host, socket: &Socket) -> bool {
     socket.owners.is_empty() && host.processes.is_some() && !hidden
 }
 
-/// The ports that the kernel chooses from for whoever names none.
+/// The ports from which the kernel chooses if a program names none.
 fn local_ports(host: &Host) -> (u16, u16) {
     let setting = host.sysctls.get("net.ipv4.ip_local_port_range");
     let numbers: Vec<u16> = setting

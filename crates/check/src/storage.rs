@@ -240,7 +240,7 @@ fn absent(host: &Host, mounts: &[&Mount]) -> Vec<Finding> {
                     .filter_map(|disk| disk.links.as_ref())
                     .flatten()
             };
-            // Without udev nobody makes the links of /dev/disk.
+            // Without udev the links of /dev/disk are not made.
             let kept = disks.iter().all(|disk| disk.links.is_some())
                 && (link.starts_with("/dev/mapper/")
                     || links().any(|known| known.starts_with("/dev/disk/")));

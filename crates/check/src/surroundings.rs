@@ -121,7 +121,7 @@ fn listener(host: &Host, socket: &Socket) -> Option<Listener> {
 }
 
 /// The names of the interfaces whose packets a socket takes that is bound to this one; a name is
-/// empty where it is not known. One that is bound to a VRF takes what its members receive.
+/// empty where it is unknown. One that is bound to a VRF takes what its members receive.
 pub(crate) fn devices(host: &Host, index: u32) -> Vec<String> {
     let Some(bound) = host.interface(index) else {
         return vec![String::new()];

@@ -1,4 +1,4 @@
-//! tcpwrappers: rules that nobody reads.
+//! tcpwrappers: rules that no program reads.
 
 use surefoot_host::{Host, Process};
 use surefoot_report::{Area, Certainty, Evidence, Finding, Page, Place, Remedy, Severity};
@@ -23,7 +23,7 @@ What it is
 
 Why it matters
   These lines look as if they keep strangers out. They do nothing: only programs that
-  are linked with libwrap, or are started through tcpd, ask them. OpenSSH dropped libwrap in
+  are linked with libwrap, or are started through tcpd, read them. OpenSSH dropped libwrap in
   2014 and Fedora and Arch dropped it altogether; Debian's sshd still has it. nginx, apache,
   mysqld, redis and most others never had it.
 
@@ -41,7 +41,7 @@ When it is fine
 ",
 }];
 
-/// Finds rules that nobody reads.
+/// Finds rules that no program reads.
 pub(crate) fn check(host: &Host) -> Vec<Finding> {
     let mut rules: Vec<Evidence> = host.wrappers.iter().flat_map(evidence).collect();
     let (Some(sockets), Some(_), false) = (&host.sockets, &host.processes, rules.is_empty()) else {
@@ -56,7 +56,7 @@ pub(crate) fn check(host: &Host) -> Vec<Finding> {
     daemons.dedup_by_key(|process| process.pid);
     let some_read = daemons.iter().any(|process| process.wrapped == Some(true));
     if some_read {
-        // The others are read, or nobody knows by which name a daemon asks.
+        // The others are read, or it is unknown by which name a daemon asks.
         rules.retain(|rule| unread(&rule.what, &daemons));
         if rules.is_empty() {
             return Vec::new();

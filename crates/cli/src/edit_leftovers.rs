@@ -1,5 +1,5 @@
 //! What an interrupted edit leaves: the copies of the files. A copy that nothing was typed into is removed;
-//! every other one is kept and told, as it may be all that is left of somebody's work.
+//! every other one is kept and reported, as it may be all that is left of a user's work.
 
 use std::fs::{self, File};
 use std::io;
@@ -84,7 +84,7 @@ fn folders(state_dir: &Path, is_meant: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether every file in the folder is the copy that was made, as far as can be told.
+/// Whether every file in the folder is the copy that was made, as far as is known.
 fn is_untouched(folder: &Path) -> bool {
     let Some(files) = files_in(folder) else {
         return false;

@@ -1,4 +1,4 @@
-//! What keeps surefoot from doing its job, said once, with what to do next.
+//! Errors that keep surefoot from doing its job, each reported once, with the next step.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ enum Kind {
     Input,
     Permission,
     BrokenPipe,
-    /// What went wrong has been said.
+    /// The error has been reported already.
     Said,
     /// A command that would be wrong to carry out.
     Refused,
@@ -83,7 +83,7 @@ impl Failure {
         self
     }
 
-    /// Says in which state the machine was left, if that is not said yet.
+    /// Adds in which state the machine was left, unless that is there already.
     pub(crate) fn left_unless(self, state: impl Into<String>) -> Self {
         if self.left.is_some() {
             self
@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    /// A failure that has been said already.
+    /// Makes a failure that has been reported already.
     pub(crate) fn silent() -> Self {
         Self {
             kind: Kind::Said,
@@ -169,7 +169,7 @@ impl Failure {
         match self.kind {
             Kind::Input | Kind::Said => 2,
             Kind::Permission => 3,
-            // Whoever reads our output has seen enough.
+            // The reader of our output has closed it on purpose.
             Kind::BrokenPipe => 0,
             Kind::Refused => 1,
             Kind::RolledBack => 4,
@@ -177,7 +177,7 @@ impl Failure {
         }
     }
 
-    /// The message for standard error; nothing where nobody is to blame.
+    /// The message for standard error; none where nothing is wrong or all is already written.
     pub(crate) fn message(&self) -> Option<String> {
         if matches!(self.kind, Kind::BrokenPipe | Kind::Said) {
             return None;

@@ -18,8 +18,8 @@ pub(crate) struct IncludedFiles {
 }
 
 impl IncludedFiles {
-    /// What should be said of the files: where they are not those that the statement names at first
-    /// sight, and where there are none.
+    /// Remarks about the files: where they are not those that the statement seems to name, and
+    /// where there are none.
     pub(crate) fn remarks(&self) -> &[String] {
         &self.remarks
     }

@@ -1,4 +1,5 @@
-//! The journal as commands use it: where it is, who changes the machine, how its errors are told.
+//! The journal as commands use it: where it is, who changes the machine, how its errors are
+//! reported.
 
 use std::path::{Path, PathBuf};
 
@@ -81,7 +82,7 @@ impl StateDirArgs {
     }
 }
 
-/// Takes the lock, tells what was found half-done, and starts watchdogs that are gone once more.
+/// Takes the lock, reports entries that were left half-done, and restarts watchdogs that are gone.
 pub(crate) fn lock<'a>(
     journal: &'a Journal,
     output: &Output,
@@ -190,7 +191,7 @@ pub(crate) fn failure(error: &JournalError) -> Failure {
             "the change failed and was rolled back, but not all is well (entry {number})"
         ))
         .left(format!(
-            "It was put back, but for what is said above; see `surefoot changes show {number}`."
+            "It was put back, except for what is named above; see `surefoot changes show {number}`."
         )),
         JournalError::LeftHalfDone { number, .. } => Failure::half_done(error.to_string()).left(
             format!("The machine is between the old state and the new one; see `surefoot changes show {number}`."),

@@ -1,6 +1,6 @@
-//! What a file is that was given in the wrong place: the output of the command next door, a
-//! capture where rules belong, rules where a capture belongs. Whoever makes such a slip is told
-//! what to type instead.
+//! Recognises a file that was given in the wrong place: the output of a similar command, a
+//! capture where rules belong, rules where a capture belongs. The error then says what to type
+//! instead.
 
 use crate::error::Failure;
 

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Writes a file that only its owner can read. A file that is there is replaced if `replace` is
-/// said, else it is an error of the kind [`io::ErrorKind::AlreadyExists`].
+/// given, else it is an error of the kind [`io::ErrorKind::AlreadyExists`].
 pub(crate) fn write(
     path: &Path,
     replace: bool,
@@ -95,7 +95,7 @@ fn beside(
         .map_err(|error| without_path(error.error))
 }
 
-/// The error without the name of a file that nobody asked for.
+/// The error without the name of a file that the user did not name.
 fn without_path(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,

@@ -195,7 +195,7 @@ fn a_syntax_check_refuses_and_a_failing_reload_puts_back() {
     // It fails as well when the old file is back, and that is not hidden.
     for wanted in [
         "on the way back: the files are back, but",
-        "It was put back, but for what is said above",
+        "It was put back, except for what is named above",
     ] {
         assert!(failed.err.contains(wanted), "{}", failed.err);
     }

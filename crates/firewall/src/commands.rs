@@ -116,8 +116,8 @@ pub(crate) fn specification(loaded: &LoadedRules, at: RuleAt) -> Option<&str> {
     Some(rest.trim())
 }
 
-/// Words of an iptables rule for the shell: what stands between the quotes of `iptables-save` is
-/// somebody else's text, in which a shell would run what it finds.
+/// Words of an iptables rule for the shell: the text between the quotes of `iptables-save` is
+/// foreign, and a shell would run the commands in it.
 pub(crate) fn shell_words(rule: &str) -> String {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! What people ask of a rule set: questions, lints, pictures.
+//! Analyses of a rule set: questions, lints, pictures.
 //!
 //! Each is a pure function of rules (`surefoot-ruleset`) and of what the kernel does with them
 //! (`surefoot-netfilter`). This crate does no I/O.

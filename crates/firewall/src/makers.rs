@@ -1,7 +1,7 @@
 //! Chains and tables that a program made and will make again.
 //!
-//! Advice about how to write rules is wasted on them: nobody wrote them, and a change by hand is
-//! gone when the program starts again.
+//! Advice about how to write rules is of no use for them: they were not written by hand, and a
+//! change by hand is gone when the program starts again.
 
 use surefoot_ruleset::model::{Chain, Match, Rule, Statement, Table, Verdict};
 

@@ -104,7 +104,7 @@ pub struct Getty {
     pub from: String,
 }
 
-/// The kernel's consoles and who asks for a name on them.
+/// The kernel's consoles and the programs that prompt for a login on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consoles {
     /// The kernel's command line, and the file that it stands in: `/proc/cmdline`, or for a tree

@@ -1,7 +1,7 @@
 //! One process in depth: what decides how it takes a signal, and what keeps it from ending.
 //!
 //! [`Process`] has what is cheap to read of every process. This is read of one, when
-//! somebody wants to stop it: its threads, the freezer above it, the system call that it waits in.
+//! it is to be stopped: its threads, the freezer above it, the system call that it waits in.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ pub struct MountedAt {
     pub minor: u32,
 }
 
-/// What tells a process from a later one with the same number.
+/// What distinguishes a process from a later one with the same number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// Its number.
@@ -117,7 +117,7 @@ pub struct ProcessLink {
 }
 
 impl Process {
-    /// What tells it from a later one with its number.
+    /// Returns what distinguishes it from a later one with its number.
     pub fn identity(&self) -> ProcessIdentity {
         ProcessIdentity {
             pid: self.pid,

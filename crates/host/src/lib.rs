@@ -4,7 +4,7 @@
 //! running kernel ([`Host::live`]), from a directory tree ([`Host::at`]) or from a file that
 //! another machine wrote ([`Host::from_capture`]). This crate looks; it never judges and never
 //! changes anything. What could not be read is `None` and stands in [`Host::missing`] with the
-//! reason: not known is never shown as none.
+//! reason: an unknown fact is never shown as none.
 
 mod capture;
 mod config;

@@ -37,7 +37,7 @@ pub struct Interface {
     pub kind: Option<String>,
     /// The bridge or bond that it belongs to, by index.
     pub master: Option<u32>,
-    /// How many wanted every packet, whoever it is for (`IFLA_PROMISCUITY`).
+    /// How many programs and drivers asked for packets to all destinations (`IFLA_PROMISCUITY`).
     pub promiscuity: u32,
     /// Its addresses.
     pub addresses: Vec<Address>,
@@ -122,7 +122,7 @@ pub struct GroupMembership {
 pub struct Neighbour {
     /// Its address.
     pub address: IpAddr,
-    /// Its link-layer address; empty if not known.
+    /// Its link-layer address; empty if unknown.
     pub mac: String,
     /// The interface, by index.
     pub interface: u32,

@@ -31,7 +31,7 @@ pub struct Process {
     pub signals: Signals,
     /// Effective capabilities as a mask.
     pub capabilities: u64,
-    /// Who traces it; 0 is nobody.
+    /// The process that traces it; 0 if none.
     pub tracer: u32,
     /// The device number of its terminal; 0 if none.
     pub terminal: u32,

@@ -99,7 +99,7 @@ pub(crate) enum GivingUp {
 /// A sentence for the log of an entry.
 struct RoomNote {
     step: String,
-    /// Whether a person must be told.
+    /// Whether the user must see it.
     is_warning: bool,
     /// Whether it says that something is not as before, and stays so.
     is_about_rest: bool,
@@ -223,12 +223,12 @@ impl<'a> EntryRoom<'a> {
         self.add_note(step.into(), false, true);
     }
 
-    /// Adds a sentence to the entry's log that a person must be told as well.
+    /// Adds a sentence to the entry's log that the user must see as well.
     pub fn warn(&self, step: impl Into<String>) {
         self.add_note(step.into(), true, false);
     }
 
-    /// As [`EntryRoom::note_left`], and a person must be told as well.
+    /// As [`EntryRoom::note_left`], for a sentence that the user must see as well.
     pub fn warn_left(&self, step: impl Into<String>) {
         self.add_note(step.into(), true, true);
     }
@@ -241,7 +241,7 @@ impl<'a> EntryRoom<'a> {
         });
     }
 
-    /// Whether something was said to stay as it is, not as before.
+    /// Whether a sentence says that something stays as it is, not as before.
     pub(crate) fn says_what_is_left(&self) -> bool {
         self.notes.borrow().iter().any(|note| note.is_about_rest)
     }

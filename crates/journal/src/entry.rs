@@ -56,8 +56,8 @@ pub struct JournalEntry {
     pub change: Value,
     /// What was done, step by step.
     pub log: Vec<LogStep>,
-    /// Sentences of the log that no person was told yet, as the watchdog was alone. The next start tells
-    /// them.
+    /// Sentences of the log that no user has seen yet, as the watchdog was alone. The next start
+    /// shows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<String>,
 }

@@ -357,7 +357,7 @@ impl JournalError {
 }
 
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
-    // EPERM is not about who asks, where root does.
+    // EPERM is not about the user where that is root.
     if source.raw_os_error() == Some(1) && rustix::process::geteuid().is_root() {
         let shown = path.display();
         return Some(format!(

@@ -73,7 +73,7 @@ impl FileItem {
     }
 }
 
-/// Times do not count, unless nothing else tells the two states apart.
+/// Times do not count, unless the two states differ in nothing else.
 fn matches(seen: &FileState, state: &FileState, other: &FileState) -> bool {
     if !seen.equals_but_for_times(state) {
         return false;

@@ -338,7 +338,7 @@ impl Journal {
         Ok((listed, left_out))
     }
 
-    /// Whether something needs attention: it is armed, half-done, or not told yet.
+    /// Whether something needs attention: it is armed, half-done, or not reported yet.
     pub fn has_open(&self) -> Result<bool, JournalError> {
         if !self.check_format()? {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! The change of a state that is no file: a text that a program prints and another loads.
 //!
-//! What was there is kept as the text that loads it, so that it can be put back by the watchdog, or
-//! after a crash, by whoever can run the program.
+//! The earlier state is kept as the text that loads it, so that the watchdog can put it back or,
+//! after a crash, any user who can run the program.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -23,7 +23,7 @@ pub(crate) enum WarningListener {
     NextStart,
 }
 
-/// What the journal is told about a change beside the change.
+/// What the journal records about a change beside the change.
 #[derive(Default)]
 pub struct ChangeRequest<'a> {
     /// Who, from where.
@@ -113,8 +113,8 @@ impl JournalSession<'_> {
         self.make(&*change, &mut room, entry)
     }
 
-    /// How long a program may take before the deadline of an armed change: what comes too close to it
-    /// is ended and told, before the watchdog ends this process.
+    /// How long a program may take before the deadline of an armed change: a program that comes too
+    /// close to it is ended and reported, before the watchdog ends this process.
     fn time_before(&self, arming: &EntryArming) -> Duration {
         let left = arming
             .deadline_uptime
@@ -237,8 +237,8 @@ impl JournalSession<'_> {
         }
     }
 
-    /// Takes back the change of an entry and settles it. Gives what a person has to be told; where none
-    /// is there to be told, it is kept for the next start.
+    /// Takes back the change of an entry and settles it. Returns what the user has to see; where no
+    /// user is there, it is kept for the next start.
     pub(crate) fn take_back(
         &self,
         entry: &mut JournalEntry,
@@ -270,7 +270,7 @@ impl JournalSession<'_> {
         let step = if warnings.is_empty() {
             "rolled back: all is as before"
         } else {
-            "rolled back, but for what is said above"
+            "rolled back, except for what is named above"
         };
         entry.note(self.journal.now(), step);
         self.journal.write_final(entry)?;
@@ -345,8 +345,8 @@ impl Journal {
     }
 }
 
-/// Takes a change back and looks whether all is as before. That it is not, and has not been said yet, is a
-/// warning: there is nothing more that the way back could do.
+/// Takes a change back and looks whether all is as before. A difference that has not been reported
+/// yet is a warning: there is nothing more that the way back could do.
 pub(crate) fn revert_and_check(
     change: &dyn Change,
     room: &EntryRoom<'_>,

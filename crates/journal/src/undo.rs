@@ -158,8 +158,8 @@ impl JournalSession<'_> {
         Ok(entry)
     }
 
-    /// Takes an armed entry back before its time, or one that was left half-done. Gives the entry, and
-    /// what a person has to be told about the way back.
+    /// Takes an armed entry back before its time, or one that was left half-done. Returns the
+    /// entry, and what the user has to see about the way back.
     pub fn roll_back(&self, number: u64) -> Result<(JournalEntry, Vec<String>), JournalError> {
         let mut entry = self.journal.entry(number)?;
         let half_done = matches!(

@@ -48,7 +48,7 @@ fn a_rollback_puts_back_what_was_recorded_and_keeps_what_was_written_since() {
     logger.write_all(b"more\n").expect("it is written");
     assert_eq!(text_of(Path::new(kept)), format!("{OLD}line\nmore\n"));
     let last = &entry.log.last().expect("a log").step;
-    assert_eq!(last, "rolled back, but for what is said above");
+    assert_eq!(last, "rolled back, except for what is named above");
 }
 
 #[test]

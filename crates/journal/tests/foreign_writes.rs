@@ -43,7 +43,7 @@ fn a_file_written_after_an_interrupted_change_is_left_and_told() {
     let entry = journal.entry(1).expect("it is there");
     assert_eq!(entry.state, EntryState::RolledBack);
     let last = &entry.log.last().expect("a log").step;
-    assert_eq!(last, "rolled back, but for what is said above");
+    assert_eq!(last, "rolled back, except for what is named above");
     assert_eq!(told(&journal), []);
 }
 

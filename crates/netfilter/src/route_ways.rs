@@ -1,4 +1,4 @@
-//! Where the routes send packets, address by address: what the reverse-path filter asks of a source
+//! Where the routes send packets, address by address: what the reverse-path filter requires of a source
 //! (`fib_validate_source`), and whether a packet can be forwarded at all.
 
 use std::cmp::Reverse;

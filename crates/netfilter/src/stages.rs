@@ -21,7 +21,7 @@ pub(crate) enum Stage {
     Refusals(RefusalPoint),
     /// IPv4 puts fragments together for this host (`ip_local_deliver`).
     Reassembly,
-    /// The outgoing interface is not known yet.
+    /// The outgoing interface is still unknown.
     Unrouted,
     /// Routing decides by the destination: [`TO_HERE`] or [`THROUGH`].
     Routing,
@@ -29,11 +29,12 @@ pub(crate) enum Stage {
     Rerouting,
     /// Routing takes one off the time to live (`ip_forward`, `ip6_forward`).
     Hop,
-    /// What is in a flowtable does not meet the hooks behind (`nf_flow_offload_ip_hook`).
+    /// Packets of a flowtable do not traverse the later hooks (`nf_flow_offload_ip_hook`).
     Flowtable,
-    /// Packets that come or leave by a bridge have met the rules for frames at these hooks, too.
+    /// Packets that arrive or leave by a bridge have traversed the rules for frames at these hooks,
+    /// too.
     Frames(&'static [Hook]),
-    /// What was sent by the loopback interface comes in again.
+    /// A packet that was sent by the loopback interface comes in again.
     Loopback,
 }
 

@@ -1,6 +1,6 @@
 //! What the firewall needs to know of its host, as plain values.
 //!
-//! `None` always means "not known", which is not the same as "none": an answer that needs it
+//! `None` always means "unknown", which is not the same as "none": an answer that needs it
 //! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ pub struct Listener {
     pub port: u16,
     /// For an IPv6 socket: whether it refuses IPv4.
     pub v6only: bool,
-    /// The bound device, if any; empty for one that is not known.
+    /// The bound device, if any; empty for one that is unknown.
     pub device: Option<String>,
     /// The program, such as `sshd`, where known.
     pub program: Option<String>,

@@ -13,7 +13,7 @@ pub enum Severity {
     Note,
     /// Should be mended in working hours.
     Warning,
-    /// Somebody can be harmed or locked out; mend it today.
+    /// A stranger can do harm, or you can be locked out; mend it today.
     High,
     /// The machine is open, or one ordinary command away from being cut off.
     Critical,
@@ -151,7 +151,7 @@ pub struct Report {
     pub subject: String,
     /// Worst first, see [`sort_worst_first`].
     pub findings: Vec<Finding>,
-    /// What was not known.
+    /// The facts that were unknown.
     pub unknowns: Vec<Unknown>,
 }
 

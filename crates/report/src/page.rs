@@ -1,4 +1,4 @@
-//! The page behind a code: what a finding means, told once for all machines.
+//! The page behind a code: what a finding means, written once for all machines.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Something odd in an input: the parser goes on, the reader is told where.
+//! Something odd in an input: the parser goes on and reports the place.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use crate::Span;
 pub enum Level {
     /// Read, but not understood in full: it stays in the model as opaque text.
     Note,
-    /// Read, with a guess that is said in the message.
+    /// Read, with a guess that the message states.
     Warning,
-    /// Not read: the program that owns the format would refuse it too, or nobody could tell.
+    /// Not read: the program that owns the format would refuse it too, or its meaning is unknown.
     Error,
 }
 

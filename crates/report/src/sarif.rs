@@ -10,7 +10,7 @@ use crate::{Certainty, Evidence, Finding, Page, Place, Report, Severity};
 
 /// The report as one SARIF run; `pages` are the rules that it may name.
 pub fn sarif(report: &Report, pages: &[&Page]) -> String {
-    // Findings that look the same are told apart by their order.
+    // Findings that look the same are distinguished by their order.
     let mut before: HashMap<String, usize> = HashMap::new();
     let mut numbered = |found: &Finding| {
         let print = fingerprint(found);

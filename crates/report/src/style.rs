@@ -63,7 +63,7 @@ impl Style {
 /// Makes what would command a terminal, or reorder its text, visible: control characters,
 /// bidirectional overrides and invisible marks become `\u{…}`.
 ///
-/// A rule's comment, a process's name and a file's line are somebody else's words.
+/// A rule's comment, a process's name and a file's line are foreign text.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);

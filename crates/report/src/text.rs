@@ -160,7 +160,7 @@ fn gap(out: &mut String, unknown: &Unknown, options: &TextOptions<'_>) {
     }
 }
 
-/// `1 critical, 2 warnings`, and what is not known: nothing found is not nothing wrong.
+/// `1 critical, 2 warnings`, and what is unknown: nothing found is not nothing wrong.
 fn summary(report: &Report) -> String {
     let unknown = match report.unknowns.len() {
         0 => None,

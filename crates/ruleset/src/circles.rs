@@ -4,13 +4,13 @@ use surefoot_report::Problem;
 
 use crate::model::{Content, ElementValue, Rule, SetRef, Statement, Table, Verdict, VerdictLookup};
 
-/// What is known of a chain while circles are looked for.
+/// The state of a chain while circles are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     New,
     /// On the way that is being followed.
     Open,
-    /// Leads into no circle that has not been told.
+    /// Leads into no circle that has not been reported.
     Done,
 }
 

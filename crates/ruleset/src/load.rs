@@ -14,7 +14,7 @@ pub struct Input {
     pub name: String,
     /// The whole text.
     pub text: String,
-    /// Its format; none means that the text tells.
+    /// Its format; none if it is to be recognised from the text.
     pub format: Option<Format>,
 }
 
@@ -65,7 +65,7 @@ pub fn load_including(inputs: Vec<Input>, files: &mut dyn FindIncluded) -> Loade
     let mut formats = Vec::with_capacity(inputs.len());
     for input in inputs {
         let Ok(_) = u16::try_from(formats.len()) else {
-            let what = "more texts than can be told apart";
+            let what = "too many texts to be read at once";
             loaded
                 .problems
                 .push((u16::MAX, Problem::error(Span::default(), what)));
@@ -179,7 +179,7 @@ fn keep_one_of_two_views(tables: &mut Vec<Table>, problems: &mut Vec<(u16, Probl
         };
         if same_rule_counts(iptables, &tables[twin]) {
             let twin_place = tables.remove(twin).place;
-            // What is odd in a view that nobody uses is of no interest.
+            // Problems in a view that is not used are of no interest.
             problems.retain(|(source, problem)| {
                 let span = problem.span.unwrap_or_default();
                 let inside = twin_place.span.start <= span.start && span.end <= twin_place.span.end;
@@ -247,7 +247,7 @@ fn source(input: Input) -> (Result<Format, String>, Source) {
         Some(format) => (Ok(format), Source::new(name, text)),
         None if text.trim().is_empty() => (Ok(Format::NftText), Source::new(name, text)),
         None => {
-            let why = "neither iptables-save, nor nft, nor ipset save: the format cannot be told";
+            let why = "neither iptables-save, nor nft, nor ipset save: the format is unknown";
             (Err(why.to_owned()), Source::new(name, text))
         }
     }

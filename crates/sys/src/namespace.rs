@@ -13,7 +13,7 @@ pub struct NetworkNamespace(File);
 impl NetworkNamespace {
     /// Makes a new one. The calling thread stays where it is.
     pub fn new() -> io::Result<Self> {
-        // The thread that makes it ends right after, so that nobody has to find the way back.
+        // The thread that makes it ends right after, so that no thread has to return.
         std::thread::spawn(|| {
             // SAFETY: `NEWNET` changes which network this thread sees and nothing that memory
             // safety rests on; file descriptors stay shared.

@@ -14,8 +14,8 @@ pub fn outlive_signals(numbers: &[i32]) -> io::Result<()> {
         .try_for_each(|number| handle(*number, do_nothing))
 }
 
-/// Lets SIGINT, which Ctrl-C sends, pass with no other effect than that [`take_interrupt`] tells it. Where
-/// it is ignored, as in what a script runs in the background, it stays so.
+/// Lets SIGINT, which Ctrl-C sends, pass with no other effect than that [`take_interrupt`] reports
+/// it. Where it is ignored, as in what a script runs in the background, it stays so.
 pub fn watch_interrupt() -> io::Result<()> {
     watch_unless_ignored(libc::SIGINT)
 }

@@ -8,7 +8,7 @@ use std::io;
 
 use surefoot_sys::{Xtable, XtablesSocket};
 
-/// Order in which a packet meets them.
+/// The order in which a packet traverses them.
 const TABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
 const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
@@ -30,7 +30,7 @@ struct Entry {
     chain: String,
     /// Index of the rule; none is the policy.
     rule: Option<usize>,
-    /// Ends of user chains are not told apart from rules by the kernel, but are no rules.
+    /// The kernel does not distinguish ends of user chains from rules, but they are no rules.
     counts: bool,
 }
 

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 #[derive(Debug)]
 pub struct Namespace {
     network: NetworkNamespace,
-    /// In a user namespace nobody may write where `iptables-legacy` has its lock.
+    /// In a user namespace no process may write where `iptables-legacy` has its lock.
     lock: NamedTempFile,
 }
 

@@ -1,9 +1,9 @@
-//! Lets packets meet the rules of a namespace and tells what each rule did.
+//! Sends packets through the rules of a namespace and reports what each rule did.
 //!
 //! A frame that is written to a tap device has been through all rules when the write returns, so
 //! that nothing has to be waited for. Two tables of our own frame the rules under test: one turns
 //! on the trace before them, the other swallows what they let through, so that no packet leaves a
-//! connection, an answer or anything else behind that the next one could meet.
+//! connection, an answer or anything else behind that could affect the next one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -93,7 +93,7 @@ pub struct Step {
     pub chain: String,
     /// Index of the rule, from 0; none is the policy.
     pub rule: Option<usize>,
-    /// What came of it, where the kernel tells.
+    /// Its verdict, where the kernel tells.
     pub what: What,
 }
 
@@ -302,7 +302,7 @@ fn configure(namespace: &Namespace, ports: &[Port]) -> io::Result<()> {
         let _ = writeln!(links, "link set {name} address {mac} addrgenmode none");
         let _ = writeln!(links, "link set {name} up");
         for (address, length) in &port.addresses {
-            // Nobody else can have it; looking for one would take a second.
+            // No other host can have it; to look for a duplicate would take a second.
             let alone = if address.is_ipv6() { " nodad" } else { "" };
             let _ = writeln!(links, "address add {address}/{length} dev {name}{alone}");
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// A packet, said in full.
+/// A packet with all its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {
     /// Source address.

@@ -10,7 +10,7 @@ use crate::count;
 /// As many programs are named.
 const NAMED: usize = 6;
 
-/// What is not known of other network namespaces.
+/// What is unknown of other network namespaces.
 pub(crate) fn unknowns(host: &Host) -> Vec<Unknown> {
     let processes = || host.processes.iter().flatten().filter(|it| !it.kernel);
     let elsewhere: Vec<&Process> = processes()

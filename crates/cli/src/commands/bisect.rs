@@ -125,7 +125,7 @@ struct SearchedFile {
     fixed: bool,
 }
 
-/// Everything that is said, as JSON.
+/// The whole answer, as JSON.
 #[derive(Serialize)]
 struct BisectAnswer<'a> {
     files: Vec<SearchedFile>,

@@ -40,7 +40,7 @@ pub(super) fn run(args: &BisectGuardArgs, output: &Output) -> Result<Status, Fai
     Ok(Status::Clean)
 }
 
-/// What interventions need of this program: who asks, and what puts everything back.
+/// What interventions need of this program: its origin, and the process that puts everything back.
 pub(super) fn intervention_setting<'a>(
     journal: &'a Journal,
     session: &'a JournalSession<'a>,

@@ -190,7 +190,7 @@ fn list(args: &ChangesArgs, output: &Output) -> Result<Status, Failure> {
 fn settle(journal: &surefoot_journal::Journal, output: &Output) {
     let to_do = journal.has_open().is_ok_and(|has_open| has_open) || has_edits(journal.folder());
     if to_do && !journal.is_locked() {
-        // What keeps it from being locked is told by what reads it next.
+        // The next command that reads the journal reports why it cannot be locked.
         let _ = journal::lock(journal, output);
     }
 }

@@ -87,7 +87,7 @@ fn synopsis(command: &Command) -> Roff {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     let mut line = vec![bold(name)];
     let shown = |arg: &&Arg| !arg.is_hide_set();
-    // What every command has is said by the page of `surefoot`.
+    // Options that every command has are described on the page of `surefoot`.
     let own = |arg: &&Arg| !arg.is_global_set() || !name.contains(' ');
     for option in command.get_opts().filter(shown).filter(own) {
         line.push(roman(" ["));

@@ -169,7 +169,7 @@ pub(super) fn confirm(args: &ConfirmArgs, output: &Output) -> Result<Status, Fai
         && entry.kind == RulesChange::KIND
         && entry.state == EntryState::Armed
     {
-        // That they stay may only be said by a connection which shows that new ones get in.
+        // Only a connection that shows that new ones get in may confirm them.
         let entry = confirm_rules(&journal, &session, (&entry, false), output)?;
         if args.format == AnswerFormat::Json {
             let answer = SettledAnswer {

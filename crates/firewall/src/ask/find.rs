@@ -1,4 +1,4 @@
-//! A packet for which a sentence is so.
+//! Finds a packet for which a sentence is true.
 
 use crate::LoadedRules;
 use crate::loaded::WeakenedAnswer;
@@ -34,17 +34,17 @@ pub struct FindAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FoundPacket {
-    /// There is none, whatever is not known.
+    /// There is none, whatever the unknown answers are.
     None,
     /// The question was too large.
     Unknown,
-    /// There is one if what is not known makes it so.
+    /// There is one for some of the unknown answers.
     Possibly,
     /// This one.
     Certainly,
 }
 
-/// Looks for a packet for which the sentence is so.
+/// Looks for a packet for which the sentence is true.
 ///
 /// # Errors
 ///

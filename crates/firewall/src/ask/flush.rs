@@ -1,4 +1,4 @@
-//! What a flush would leave behind, before somebody types it.
+//! What a flush would leave behind, before you type it.
 //!
 //! A flush deletes rules and keeps policies, or takes whole tables away; what then changes is a
 //! comparison of two rule sets like any other.
@@ -15,12 +15,12 @@ use surefoot_netfilter::semantics::{End, RecordLevel};
 use surefoot_netfilter::traffic::Traffic;
 use surefoot_ruleset::model::{Backend, Family, Field, Firewall, Policy, Table, ct_state};
 
-/// One way to flush, and what comes of it.
+/// One way to flush, and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FlushedRules {
     /// The commands, in order.
     pub commands: Vec<String>,
-    /// What becomes of the session in which they are typed; none if it is not known.
+    /// What becomes of the session in which they are typed; none if it is unknown.
     pub session: Option<SessionAfter>,
     /// What changes.
     pub difference: Difference,

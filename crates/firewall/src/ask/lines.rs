@@ -66,7 +66,7 @@ pub(super) fn listed_words(words: &[String]) -> String {
     }
 }
 
-/// The way of a packet, said of it.
+/// Describes the way of a packet.
 pub(super) fn path_words(way: PacketPath) -> &'static str {
     match way {
         PacketPath::Input => "addressed to this host",

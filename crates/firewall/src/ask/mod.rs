@@ -1,4 +1,4 @@
-//! Questions that people ask of a rule set, one module each.
+//! Questions about a rule set, one module each.
 
 mod diff;
 mod explain;

@@ -337,7 +337,7 @@ fn describe_match(wanted: &Match) -> String {
                 joined
             }
         }
-        Match::Never => "a condition that nothing meets".into(),
+        Match::Never => "a condition that no packet matches".into(),
         Match::Opaque(opaque) => format!("`{}`", opaque.text),
     }
 }

@@ -1,4 +1,4 @@
-//! Why a rule matched a packet, why it did not, and why nobody can tell.
+//! Explains why a rule matched a packet, why it did not, or why this is unknown.
 
 use super::phrase::statement_phrase;
 use surefoot_netfilter::packet::{FieldValue, Packet, PacketInterface, field_words, value_words};
@@ -64,7 +64,7 @@ pub(crate) fn matched_words(at: RuleContext<'_>, saw: &[ObservedMatch]) -> Strin
     parts.join(", ")
 }
 
-/// Why nobody can tell whether a statement holds, and the word that would tell.
+/// Explains why it is unknown whether a statement holds, and names the word that would decide it.
 pub(crate) fn unknown_words(
     at: RuleContext<'_>,
     statement: usize,
@@ -98,7 +98,7 @@ pub(crate) fn unknown_words(
     }
 }
 
-/// On what a match hangs that is not modelled, as far as its name tells.
+/// Returns what a match that is not modelled depends on, as far as its name tells.
 fn opaque_words(text: &str, stateful: bool) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if !stateful {
@@ -147,7 +147,7 @@ fn set_name(at: RuleContext<'_>, set: &SetRef) -> String {
     }
 }
 
-/// What is not known of the packet, and the word of the packet language that says it.
+/// Returns what is unknown of the packet, and the word of the packet language that would give it.
 fn missing_words(sight: &ObservedField) -> Option<(String, Option<&'static str>)> {
     match sight {
         ObservedField::Field(field, FieldValue::Unknown) => {

@@ -1,8 +1,8 @@
 //! A smaller rule set that does the same, proved to do so.
 //!
-//! Only what no packet ever meets is taken away: rules that none can match, and chains that no rule
+//! Only what no packet ever reaches is removed: rules that none can match, and chains that no rule
 //! leads to. So every rule that stays counts what it counted, and keeps its comment; the text that
-//! stays is as it was written. What comes out is compared with what went in, over all packets.
+//! stays is as it was written. The result is compared with the original, over all packets.
 
 use crate::LoadedRules;
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ pub enum NotSimpler {
     TooLarge,
 }
 
-/// Takes away what no packet meets, from the text of one file.
+/// Removes the rules that no packet can match from the text of one file.
 ///
 /// # Errors
 ///
@@ -304,14 +304,14 @@ impl SimplerRules {
                 0,
                 Paint::Strong,
                 if self.notes.is_empty() {
-                    "nothing can go: some packet meets every rule"
+                    "no rule can be removed: some packet matches each of them"
                 } else {
-                    "nothing was taken away"
+                    "nothing was removed"
                 },
             );
         } else {
             let words = format!(
-                "{} and {} can go: what is left does the same with every packet, proved",
+                "{} and {} can be removed: the others do the same with every packet, proved",
                 counted_noun(rules, "rule"),
                 counted_noun(chains, "chain")
             );
@@ -331,7 +331,7 @@ impl SimplerRules {
                 .map(|one| one.name.as_str())
                 .collect();
             let why = if by.is_empty() {
-                "no packet comes that it asks for".to_owned()
+                "no packet that it matches reaches it".to_owned()
             } else {
                 format!("all its packets are taken by {}", by.join(", "))
             };

@@ -1,7 +1,7 @@
-//! From which interfaces packets with a forged source come through.
+//! From which interfaces packets with a forged source are accepted.
 //!
 //! A source is forged where the answer to it would leave by another interface, or by none
-//! (RFC 3704, strict reverse path). What the kernel refuses by itself is taken off: `rp_filter`,
+//! (RFC 3704, strict reverse path). What the kernel refuses by itself is left out: `rp_filter`,
 //! sources that no packet may have, and this host's own addresses (`fib_validate_source` in
 //! `net/ipv4/fib_frontend.c`, `ip_route_input_slow` in `net/ipv4/route.c`).
 
@@ -62,7 +62,7 @@ pub enum ReversePath {
 pub struct ForgedPackets {
     /// The way.
     pub way: PacketPath,
-    /// Whether whatever is not known.
+    /// Whether this holds whatever the unknown answers are.
     pub certain: bool,
     /// The packets, in the words of sentences.
     pub packets: Vec<String>,
@@ -88,7 +88,7 @@ impl SpoofAnswer {
     }
 }
 
-/// Looks at every interface that is up; none if interfaces or routes are not known.
+/// Looks at every interface that is up; none if interfaces or routes are unknown.
 pub fn spoof(rules: &LoadedRules, (most, budget): (usize, Budget)) -> Option<Vec<SpoofAnswer>> {
     let surroundings = &rules.surroundings;
     let interfaces = surroundings.interfaces.as_ref()?;
@@ -280,7 +280,7 @@ enum WayBack<'a> {
     Nowhere,
 }
 
-/// The interface of the longest prefix; what is this host's own or nobody's has none.
+/// The interface of the longest prefix; an address of this host, or one without a route, has none.
 fn way_back(surroundings: &Surroundings, address: IpAddr) -> WayBack<'_> {
     let routes = surroundings.routes.iter().flatten();
     let best = routes
@@ -292,7 +292,7 @@ fn way_back(surroundings: &Surroundings, address: IpAddr) -> WayBack<'_> {
     }
 }
 
-/// Why the way back of a packet is not known, if that is so.
+/// Why the way back of a packet is unknown, if that is so.
 fn unknown_ways(surroundings: &Surroundings) -> Option<String> {
     let mut routes = surroundings.routes.iter().flatten();
     // `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`.

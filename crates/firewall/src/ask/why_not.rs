@@ -28,7 +28,7 @@ const MOST_TOGETHER: usize = 3;
 const MOST_TRIES: usize = 2000;
 /// Steps of the walk that all of them may take together.
 const MOST_STEPS: u64 = 5_000_000;
-/// Sets of the smallest size that are told.
+/// The most sets of the smallest size that are shown.
 const MOST_SETS: usize = 4;
 
 /// The verdict that is wanted.
@@ -61,13 +61,13 @@ pub struct WhyNot {
     pub packet: String,
     /// Its way through this host.
     pub way: PacketPath,
-    /// What was not said and is taken for granted.
+    /// What the words leave open and is taken for granted.
     pub assumed: Vec<String>,
     /// What is wanted.
     pub want: WantedEnd,
     /// Whether it is so already, certainly.
     pub already: bool,
-    /// Whether rules that are not known may change all of the answer.
+    /// Whether rules that are unknown may change all of the answer.
     pub doubtful: bool,
     /// How the packet can end as things are.
     pub now: Vec<(End, NamedDecider)>,

@@ -27,7 +27,7 @@ after the moment in which you needed it.
     time nft -c -f /etc/nftables.conf
 
 ## How to mend it
-Make one named set or map of what many rules have in common, and one rule that asks it:
+Make one named set or map of what many rules have in common, and one rule that looks it up:
     set web { type ipv4_addr . inet_service; elements = { 192.0.2.1 . 80, 192.0.2.1 . 443 } }
     ip daddr . tcp dport @web accept
 A verdict map (`vmap`) replaces many rules with different verdicts or jumps. Elements are added

@@ -76,7 +76,7 @@ impl SavedText<'_> {
     }
 }
 
-/// The files on disk, read; none where they are not known.
+/// The files on disk, read; none where they are unknown.
 pub(super) fn saved_files<'a>(loaded: &'a LoadedRules) -> Option<Vec<SavedText<'a>>> {
     let files = loaded.surroundings.saved.as_ref()?;
     let read = |file: &'a SavedRules| SavedText {

@@ -316,7 +316,7 @@ fn evidence_of(
         .collect()
 }
 
-/// Whether the administrator could not log on again after a boot, although he can now.
+/// Whether the administrator can log on again now, but could not after a boot.
 fn locked_out(loaded: &LoadedRules, file: &SavedText<'_>) -> bool {
     ssh::session_finding(loaded).is_none() && ssh::session_finding(&file.rules).is_some()
 }

@@ -39,7 +39,7 @@ Then delete the old one. In nft: `ct state established,related accept`.
 ## When it is fine
 Where rules have to end connections that exist, such as a list of banned addresses: those stand
 before it with reason, as few as possible, best one rule with a set. A handful of rules costs
-nothing that one could measure; nothing is said below twenty.
+nothing measurable; fewer than twenty are not reported.
 ",
 };
 

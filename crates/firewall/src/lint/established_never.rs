@@ -1,4 +1,4 @@
-//! Answers that never arrive, or never leave: the state of a connection is not asked for.
+//! Answers that never arrive, or never leave: no rule tests the state of a connection.
 
 use surefoot_report::{Finding, Page, Severity};
 
@@ -37,12 +37,12 @@ Accept packets of connections that exist, early in the chain:
 In nft: `ct state established,related accept`.
 
 ## When it is fine
-On a machine that must neither ask nor answer anybody. A family that is closed both ways is not
-reported for IPv6.
+On a machine that must neither send requests nor answer any. A family that is closed both ways
+is not reported for IPv6.
 ",
 };
 
-/// A host's own question, and what comes back.
+/// A request of the host, and the answer to it.
 struct Answers {
     protocol: u8,
     port: u16,
@@ -109,7 +109,7 @@ fn kept_out(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     Some(answers_finding(
         loaded,
         title,
-        "this host can ask, and hears nothing",
+        "this host can send requests, and gets no answer",
         &by,
         (t, c),
     ))
@@ -150,7 +150,7 @@ fn kept_in(loaded: &LoadedRules, v6: bool) -> Option<Finding> {
     Some(answers_finding(
         loaded,
         title,
-        "a client is let in and never hears anything",
+        "a client is let in and never gets an answer",
         &outcome,
         (t, c),
     ))

@@ -23,10 +23,10 @@ way round. The two families have separate rules in iptables: `iptables` says not
 and only `ip6tables` does.
 
 ## Why it matters
-Most services listen on both families with one socket (`*:5432` in `ss`). Whoever wrote the IPv4
-rules meant to keep the port from strangers; over IPv6 it is open all the same. Addresses are
-not secret: they stand in the DNS, in logs, in mail headers, and a neighbour sees them with one
-ping. The other way round costs time: clients try IPv6 first and wait before they fall back.
+Most services listen on both families with one socket (`*:5432` in `ss`). The IPv4 rules were
+written to keep strangers from the port; over IPv6 it is open all the same. Addresses are not
+secret: they stand in the DNS, in logs, in mail headers, and a neighbour sees them with one ping.
+The other way round costs time: clients try IPv6 first and wait before they fall back.
 
 ## How to see it yourself
     diff <(iptables -S INPUT) <(ip6tables -S INPUT)
@@ -89,7 +89,7 @@ fn both_in_use(loaded: &LoadedRules) -> bool {
             .all(|v6| loaded.family_known(v6) && loaded.family_used(v6))
 }
 
-/// The ports that something listens on for both families; where that is not known, the ones
+/// The ports that something listens on for both families; where that is unknown, the ones
 /// that rules name.
 fn ports_looked_at(loaded: &LoadedRules) -> Vec<(u8, u16)> {
     let mut ports: BTreeSet<(u8, u16)> = BTreeSet::new();
@@ -105,7 +105,7 @@ fn ports_looked_at(loaded: &LoadedRules) -> Vec<(u8, u16)> {
                 .map(|listener| (listener.protocol, listener.port))
                 .collect::<BTreeSet<_>>()
         };
-        // What was bound by the kernel's choice may be somebody's client, not a service.
+        // A port that the kernel may have chosen can belong to a client, not a service.
         ports.extend(
             of(false)
                 .intersection(&of(true))
@@ -324,7 +324,7 @@ fn open_over_v4(loaded: &LoadedRules, differing: &Differing) -> Finding {
     .possibly(loaded.surroundings.listeners.is_none())
     .shown_by(decider_evidence(loaded, differing))
     .mend(
-        "Accept the same ports over IPv6, if they are meant for everybody",
+        "Accept the same ports over IPv6, if they are meant to be public",
         commands,
     )
 }
@@ -351,7 +351,7 @@ fn unfiltered_finding(loaded: &LoadedRules) -> Finding {
     finding(
         &PAGE,
         "IPv4 is filtered and IPv6 is not".into(),
-        "whatever listens on IPv6, now or later, can be reached by everybody",
+        "any host can reach every service that listens on IPv6, now or later",
     )
     .with_severity(Severity::Warning)
     .shown_by(way.iter().flat_map(|way| loaded.show_decider(way.by)))

@@ -1,4 +1,4 @@
-//! What is left after `iptables -F`: nobody gets in, or everybody does.
+//! What is left after `iptables -F`: no host gets in, or every host does.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ only the rules keep shut is open until they are loaded again.
 Do not flush at all. Load the whole new set in one step, which the kernel does atomically:
     iptables-restore --test < NEW && iptables-restore < NEW
     nft -c -f NEW && nft -f NEW                  with `flush ruleset` as its first line
-Where the last rule of a chain decides everything, the policy is never asked: set it to ACCEPT,
+Where the last rule of a chain decides everything, the policy is never reached: set it to ACCEPT,
 which changes nothing now and keeps the way in open later. Let services that are not meant for
 others listen on 127.0.0.1; then no firewall has to keep them shut.
 
@@ -158,7 +158,7 @@ fn opening_finding(loaded: &LoadedRules) -> Option<Finding> {
             "a flush would open {} that only the rules keep shut",
             counted_noun(shut.len(), "port")
         ),
-        "between a flush and the next load everybody reaches them",
+        "between a flush and the next load, any host reaches them",
     )
     .with_severity(Severity::Note)
     .shown_by(evidence);

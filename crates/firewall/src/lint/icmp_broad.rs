@@ -16,15 +16,15 @@ pub(super) const PAGE: Page = Page {
     severity: Severity::Note,
     text: "\
 ## What it is
-One rule accepts every ICMP message from everybody, in a rule set that otherwise lets in only
+One rule accepts every ICMP message from any host, in a rule set that otherwise lets in only
 what it names.
 
 ## Why it matters
-A few types are needed, most are not. Needed are the errors about one's own connections, which
-conntrack calls RELATED and an earlier rule accepts already, and the echo request if the machine
-is to answer ping. Not needed are timestamp and address mask requests, which tell a stranger the
-machine's clock and network, redirects, which ask it to send its traffic elsewhere, and for IPv6
-router renumbering and node information queries.
+A few types are needed, most are not. Needed are the errors about the machine's own connections,
+which conntrack calls RELATED and an earlier rule accepts already, and the echo request if the
+machine is to answer ping. Not needed are timestamp and address mask requests, which tell a
+stranger the machine's clock and network, redirects, which ask it to send its traffic elsewhere,
+and for IPv6 router renumbering and node information queries.
 
 ## How to see it yourself
     iptables -S INPUT | grep -w icmp
@@ -38,7 +38,7 @@ Insert the new rules before the broad one, then delete that. Do not simply delet
 for the types that must get through. IPv6 needs more of them than IPv4.
 
 ## When it is fine
-Inside a network that one trusts. It is a small leak, not a hole; far better than to drop all
+Inside a network that you trust. It is a small leak, not a hole; far better than to drop all
 ICMP, which breaks connections.
 ",
 };
@@ -147,7 +147,7 @@ fn rule_finding(loaded: &LoadedRules, at: RuleAt, v6: bool) -> Option<Finding> {
     Some(
         finding(
             &PAGE,
-            format!("{name} accepts {family} of every type from everybody"),
+            format!("{name} accepts {family} of every type from any host"),
             if v6 {
                 "strangers may send router renumbering and node information queries as well"
             } else {

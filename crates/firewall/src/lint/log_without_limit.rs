@@ -21,8 +21,8 @@ many that are: no `limit`, no `hashlimit`, neither in the rule nor before the ju
 it.
 
 ## Why it matters
-Anyone who can send packets decides how much is written. A flood of small packets becomes a flood
-of log lines of ten times their size: the journal rotates away what you would have wanted to
+Any host that can send packets decides how much is written. A flood of small packets becomes a
+flood of log lines of ten times their size: the journal rotates away what you would have wanted to
 read, the disk fills, and with a serial console the machine stands still while the lines go out
 at 115,200 bits a second.
 

@@ -1,4 +1,4 @@
-//! The host talking to itself: must be accepted, and before anything else is asked.
+//! Packets of the host to itself: they must be accepted, before any other rule.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,7 +21,7 @@ pub(super) const PAGE: Page = Page {
 Programs on one machine talk to each other over the interface `lo`: a web server to its
 database, a mail server to its filter, everything to the local resolver on 127.0.0.53. These
 packets pass INPUT and OUTPUT like any others. Here the rules drop them, or drop some of them
-before the rule that accepts, or ask many other rules first.
+before the rule that accepts, or try many other rules first.
 
 ## Why it matters
 Services fail in ways that do not look like a firewall: a name is not resolved, a page waits for

@@ -66,7 +66,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     let found = finding(
         &PAGE,
         "legacy tables and nf_tables are both in force".into(),
-        "each packet has to pass both, and each listing shows only one of them: what it says is not what happens",
+        "each packet has to pass both, and each listing shows only one of them, so that neither is the whole answer",
     )
     .shown_by(legacy.iter().take(half).map(show))
     .shown_by(newer.iter().take(half).map(show));

@@ -1,8 +1,8 @@
 //! What is wrong with a rule set: one file a rule of good practice.
 //!
 //! A lint that can ask the evaluator does so: it sends a packet and looks at its end, instead of
-//! guessing from the shape of the rules. Where the answer hangs on something unknown the lint says
-//! *possibly*, or nothing.
+//! guessing from the shape of the rules. Where the answer depends on something unknown, the lint
+//! says *possibly*, or nothing.
 
 mod anonymous_sets;
 mod boot;

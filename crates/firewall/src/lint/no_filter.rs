@@ -37,7 +37,7 @@ and the same for IPv6 with ip6tables and -p icmpv6.
 
 ## When it is fine
 When a firewall in front of this machine filters, or when nothing listens for strangers.
-surefoot cannot see the first; `surefoot check` tells of the second.
+surefoot cannot see the first; `surefoot check` reports the second.
 ",
 };
 

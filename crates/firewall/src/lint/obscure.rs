@@ -20,8 +20,8 @@ A rule looks at bytes of the packet by number, at a mark that something else has
 the time of day or a text inside; or it puts many conditions at once. It carries no comment.
 
 ## Why it matters
-What such a rule does can be worked out. What it is *for* cannot. The next administrator
-does not dare to delete it, and it stays for ever; or he does, and learns what it was for.
+You can work out what such a rule does, but not what it is *for*. The next administrator does
+not dare to delete it, and it stays for ever; or deletes it, and learns what it was for.
 
 ## How to see it yourself
     iptables-save | grep -e u32 -e string -e statistic -e '--mark'

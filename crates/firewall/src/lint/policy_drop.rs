@@ -12,11 +12,11 @@ use surefoot_ruleset::model::{Chain, Hook, Policy, Rule, Statement, Table, Verdi
 
 pub(super) const PAGE: Page = Page {
     code: "FW001",
-    title: "policy DROP without an explicit last rule: a flush locks everyone out",
+    title: "policy DROP without an explicit last rule: a flush locks you out",
     severity: Severity::Critical,
     text: "\
 ## What it is
-The chain ends in its policy, and the policy is DROP. No last rule says the same in words.
+The chain ends in its policy, and the policy is DROP. No last rule drops or rejects the rest.
 
 ## Why it matters
 `iptables -F` deletes the rules of a chain and leaves its policy. After it no rule accepts
@@ -34,7 +34,7 @@ their policies and leaves the machine open instead.
 ## How to mend it
 Write the drop down as the last rule, and only then set the policy to ACCEPT, in this order.
 What is dropped stays dropped; a flush now leaves the machine open for a moment rather than
-unreachable. While you test, let the last rule be REJECT: refused clients are told so. A rule
+unreachable. While you test, let the last rule be REJECT: refused clients get an error. A rule
 that is added later with `-A` would stand behind the last rule: insert it with `-I`.
 
 ## When it is fine
@@ -137,10 +137,10 @@ fn chain_finding(loaded: &LoadedRules, table: &Table, chain: &Chain) -> Finding 
     }
     finding(
         &PAGE,
-        format!("{name} drops by policy and has no last rule that says so"),
+        format!("{name} has policy DROP and no last DROP or REJECT rule"),
         format!(
             "`{flush}` deletes the rules and keeps the policy: every connection to this host ends, \
-             with the one in which it is typed"
+             including the one in which you type it"
         ),
     )
     .with_severity(if is_iptables {

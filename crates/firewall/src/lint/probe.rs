@@ -109,8 +109,8 @@ impl LoadedRules {
         found
     }
 
-    /// The base chain that led to whoever decided, where advice belongs; if that cannot be told,
-    /// one that filters at the hook.
+    /// Returns the base chain that led to the rule or policy that decided, where advice belongs; if
+    /// that is unknown, one that filters at the hook.
     pub(super) fn base_of(&self, by: Decider, hook: Hook, v6: bool) -> Option<(usize, usize)> {
         let (table, chain) = match by {
             Decider::Rule(at) => (at.table, at.chain),
@@ -133,7 +133,7 @@ impl LoadedRules {
     }
 
     /// The interfaces by which strangers come: those of the default routes; where there are none,
-    /// all; where the interfaces are not known, those that rules name and one that none does.
+    /// all; where the interfaces are unknown, those that rules name and one that none does.
     pub(super) fn outer_interfaces(&self) -> Vec<String> {
         if let Some(interfaces) = &self.surroundings.interfaces {
             let up = |name: &str| {
@@ -192,7 +192,7 @@ impl LoadedRules {
             .collect()
     }
 
-    /// Every interface by which anybody could come.
+    /// Every interface by which packets could arrive.
     pub(super) fn all_doors(&self) -> Vec<String> {
         match &self.surroundings.interfaces {
             Some(interfaces) => interfaces
@@ -305,7 +305,7 @@ impl LoadedRules {
         })
     }
 
-    /// Whether the rules keep strangers from ports that nobody opened on purpose.
+    /// Whether the rules keep strangers from ports that no rule opens.
     pub(super) fn closed_by_default(&self, v6: bool) -> bool {
         !self.filters_at(Hook::Input, v6).is_empty()
             && UNLIKELY_PORTS

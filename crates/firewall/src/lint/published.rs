@@ -32,15 +32,15 @@ firewall says that only SSH is. It is the most common way to lose a database.
 
 ## How to mend it
 Best, publish on loopback where only this machine needs the port: `-p 127.0.0.1:8080:80`, in
-compose files `\"127.0.0.1:8080:80\"`. Otherwise filter in the chain DOCKER-USER, which docker
-asks first and never overwrites. There the destination is rewritten already, so ask conntrack
-for the port that the sender wrote:
+compose files `\"127.0.0.1:8080:80\"`. Otherwise filter in the chain DOCKER-USER, which is
+traversed first and which docker never overwrites. There the destination is rewritten already, so
+match on the port that the sender wrote, as conntrack keeps it:
     iptables -I DOCKER-USER -i eth0 -p tcp -m conntrack --ctorigdstport 8080 --ctdir ORIGINAL
       ! -s 192.0.2.0/24 -j DROP
 Save that rule where your others are loaded from: docker keeps the chain but not what is in it.
 
 ## When it is fine
-For ports that are meant for everybody: a web server in a container has to be reached.
+For ports that are meant to be public: a web server in a container has to be reached.
 ",
 };
 
@@ -208,13 +208,13 @@ fn published_finding(loaded: &LoadedRules, found: &[PublishedPort]) -> Finding {
     finding(
         &PAGE,
         format!("open to strangers although INPUT is shut: {}", names.join(", ")),
-        "these ports are sent on to containers before INPUT is asked; rules there, and ufw's, do not apply",
+        "packets to these ports are forwarded to containers and never reach INPUT; rules there, and ufw's, do not apply",
     )
     .possibly(!found.iter().any(|one| one.certain))
     .shown_by(found.iter().take(MOST_SHOWN).map(|one| loaded.show_rule(one.rule)))
     .shown_by(found.iter().take(1).flat_map(|one| loaded.show_decider(one.by.by)))
     .mend(
-        "Keep strangers out before they are sent on, unless the port is meant for everybody; publish on 127.0.0.1 what only this machine uses",
+        "Drop packets from strangers before they are forwarded, unless the port is meant to be public; publish on 127.0.0.1 what only this machine uses",
         commands,
     )
 }

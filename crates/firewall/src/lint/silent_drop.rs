@@ -1,4 +1,4 @@
-//! A last rule that says nothing to whoever it turns away.
+//! A last rule that drops packets without an answer to their senders.
 
 use surefoot_report::{Finding, Page, Severity};
 
@@ -22,7 +22,7 @@ the same and answers: a TCP reset, or `port unreachable`.
 ## Why it matters
 A DROP makes clients wait. A client tries again for a minute or two before it says `timed out`,
 and you cannot tell a firewall from a dead host, a lost route or a wrong address. With REJECT
-the error comes at once and names its cause. In OUTPUT the one who waits is this machine itself:
+the error comes at once and names its cause. In OUTPUT it is this machine itself that waits:
 a program that looks up a name or sends a mail hangs, instead of failing with a message.
 
 ## How to see it yourself
@@ -37,7 +37,7 @@ DROP afterwards, if you want that, with the same command.
 ## When it is fine
 Towards the internet DROP is a matter of taste: it slows a scan down and answers no forged
 sender. It hides nothing, as a host that is not there would be reported by its router. In OUTPUT
-and between networks of one's own REJECT is always the better one.
+and between your own networks REJECT is always the better one.
 ",
 };
 
@@ -79,9 +79,9 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
     vec![
         finding(
             &PAGE,
-            format!("the last rule drops without a word: {}", names.join(", ")),
+            format!("the last rule drops without an answer: {}", names.join(", ")),
             if outgoing {
-                "programs on this machine hang until they time out, instead of being told at once"
+                "programs on this machine hang until they time out, instead of getting an error at once"
             } else {
                 "refused clients wait for a timeout, and a test cannot tell a firewall from a dead host"
             },
@@ -93,7 +93,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
         })
         .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| loaded.show_rule(*at)))
         .mend(
-            "Say no aloud, at least while you test",
+            "Use REJECT, at least while you test",
             found
                 .iter()
                 .filter_map(|(at, _)| {

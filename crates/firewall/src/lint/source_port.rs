@@ -1,4 +1,4 @@
-//! Rules that let a stranger in because of the port that he sends from.
+//! Rules that let strangers in because of their source port.
 
 use surefoot_report::{Finding, Page, Severity};
 
@@ -21,8 +21,8 @@ A rule accepts packets because they come *from* port 53, 80, 123 and the like, w
 they go to. It was written to let answers in: the answer of a DNS server comes from port 53.
 
 ## Why it matters
-The sender chooses the source port: anyone sending from port 53 reaches every port of this host,
-as if there were no firewall; scanners try that by habit (`nmap --source-port 53`).
+The sender chooses the source port: any host that sends from port 53 reaches every port of this
+machine, as if there were no firewall; scanners try that by habit (`nmap --source-port 53`).
 
 ## How to see it yourself
     iptables -S INPUT | grep -e --sport
@@ -85,7 +85,7 @@ pub(super) fn check(loaded: &LoadedRules) -> Vec<Finding> {
             counted_noun(found.len(), "rule"),
             if found.len() == 1 { "accepts" } else { "accept" }
         ),
-        "anyone sending from that port reaches ports of this machine that are closed to everyone else",
+        "any host that sends from that port reaches ports of this machine that are otherwise closed",
     )
     .shown_by(found.iter().take(MOST_SHOWN).map(|(at, _)| loaded.show_rule(*at)));
     if let Some(commands) = answer_commands(loaded, first) {
@@ -124,7 +124,7 @@ fn trusts_source_port(rule: &Rule) -> bool {
         };
         match operand.field {
             Field::SrcPort if !negated && few() => source = true,
-            // One's own port is named, or the peer: spoofing apart, nobody else gets in.
+            // The own port is named, or the peer: spoofing apart, no other host gets in.
             Field::DstPort | Field::Ip4Src | Field::Ip6Src if !negated && few() => return false,
             Field::CtState if operand.mask.is_none() => {
                 let new = ranges.iter().any(|range| range.contains(ct_state::NEW));

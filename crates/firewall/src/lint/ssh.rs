@@ -44,7 +44,7 @@ Keep one session open while you try.
 
 ## When it is fine
 A machine that is only run from its console needs no SSH. With keys only, the guesses are noise.
-fail2ban, sshguard and crowdsec limit as well; where one of them is seen, nothing is said.
+fail2ban, sshguard and crowdsec limit as well; where one of them is found, that is not reported.
 ",
 };
 
@@ -84,7 +84,7 @@ fn ssh_ports(loaded: &LoadedRules) -> (Vec<u16>, bool) {
     (ports, true)
 }
 
-/// Whether the administrator could log on a second time from where he is.
+/// Whether the administrator could log on a second time from the same place.
 pub(super) fn session_finding(loaded: &LoadedRules) -> Option<Finding> {
     let session = loaded
         .surroundings
@@ -176,7 +176,7 @@ fn let_in(
     )
 }
 
-/// Whether nobody at all gets in.
+/// Whether no host at all gets in.
 fn unreachable_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
     let mut shut = None;
     for v6 in [false, true] {
@@ -224,7 +224,7 @@ fn unreachable_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<F
     )
 }
 
-/// Whether anybody may try as often as he likes, in a rule set that is careful otherwise.
+/// Whether any host may try without limit, in a rule set that is careful otherwise.
 fn unlimited_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<Finding> {
     if is_watched(loaded) {
         return None;
@@ -237,7 +237,7 @@ fn unlimited_finding(loaded: &LoadedRules, port: u16, known: bool) -> Option<Fin
         .collect();
     let mut report = finding(
         &PAGE,
-        format!("everybody may try SSH on port {port} as often as they like"),
+        format!("any host may try SSH on port {port} without limit"),
         "password guesses cost their senders nothing, fill the logs, and need to succeed only once",
     )
     .with_severity(Severity::Warning)

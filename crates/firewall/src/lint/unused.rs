@@ -19,7 +19,7 @@ pub(super) const PAGE: Page = Page {
     severity: Severity::Note,
     text: "\
 ## What it is
-A user chain is only run when a rule jumps to it, a set is only asked when a rule names it. Here
+A user chain is only run when a rule jumps to it, a set is only looked up when a rule names it. Here
 are chains that no packet can reach from any hook, and sets that no rule names.
 
 ## Why it matters

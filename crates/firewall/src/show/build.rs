@@ -119,7 +119,7 @@ fn table_view(table: &Table) -> TableView {
 struct PictureBuilder<'a> {
     firewall: &'a Firewall,
     most: MostShown,
-    /// The keys of a map are told shortly if the map has a name: the set is listed by itself.
+    /// The keys of a map are abbreviated if the map has a name, as the set is listed by itself.
     most_of_named: MostShown,
     calls: &'a CallGraph<'a>,
     order: &'a DrawOrder,

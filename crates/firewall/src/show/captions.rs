@@ -1,4 +1,4 @@
-//! What a person needs to be told about a hook, a reference, a reason; the same in every form.
+//! Captions of hooks, references and reasons; the same in every form.
 
 use super::picture::{BaseView, DrawnAs, DrawnCall, Picture, WhyApart};
 
@@ -42,7 +42,7 @@ pub(super) fn why_apart(why: WhyApart) -> &'static str {
     }
 }
 
-/// What is said about a call beside the name of the chain; `seen` if the chain was drawn before.
+/// Returns the remark on a call beside the name of the chain; `seen` if the chain was drawn before.
 pub(super) fn call_caption(picture: &Picture, call: &DrawnCall, seen: bool) -> Option<String> {
     let chain = call.chain.and_then(|at| picture.chains.get(at));
     let empty = chain.is_some_and(|chain| chain.rules.is_empty());

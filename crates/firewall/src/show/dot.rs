@@ -36,7 +36,7 @@ pub fn dot(picture: &Picture) -> String {
             "  h{at} [shape=cds, fillcolor=\"#ddf4ff\", fontname=\"sans-serif\", fontsize=12, label={}];",
             dot_quoted(&format!("{name}\n{caption}"))
         );
-        // The chains of a hook one after the other, as a packet meets them.
+        // The chains of a hook one after the other, as a packet traverses them.
         let mut before = format!("h{at}");
         for chain in &hook.chains {
             let _ = writeln!(

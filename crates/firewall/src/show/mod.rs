@@ -1,8 +1,8 @@
 //! A rule set as one picture: hooks in the kernel's order, chains by priority, jumps as a tree.
 //!
-//! Whoever inherits a machine has to see what a packet meets first. So the picture follows the
-//! packet and not the files: every backend is in it at once, a user chain stands where it is
-//! called, and what nothing calls comes last.
+//! An administrator who inherits a machine has to see which chains a packet reaches first. So the
+//! picture follows the packet and not the files: every backend is in it at once, a user chain
+//! stands where it is called, and chains that are never called come last.
 //! [`fn@picture`] makes a plain value; text, JSON, Graphviz and SVG are drawn from the same value.
 
 mod build;

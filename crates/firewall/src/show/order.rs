@@ -1,6 +1,6 @@
 //! What calls what, and where each chain is drawn.
 //!
-//! A chain is drawn once, under the first call that the reader meets; every other call refers to
+//! A chain is drawn once, under the first call that the reader comes to; every other call refers to
 //! it. So the picture is as long as the rule set, however often its chains call each other.
 
 use std::collections::{HashMap, HashSet};
@@ -47,7 +47,7 @@ impl<'a> CallGraph<'a> {
             callers: HashMap::new(),
         };
         for (at, table) in tables.iter().enumerate() {
-            // A named map calls its chains once, however many rules ask it.
+            // A named map calls its chains once, however many rules use it.
             let mut asked: HashSet<u32> = HashSet::new();
             for rule in table.chains.iter().flat_map(|chain| &chain.rules) {
                 let first = named_map(rule).is_none_or(|map| asked.insert(map));
@@ -108,7 +108,7 @@ struct DrawStep {
     to: usize,
 }
 
-/// The named verdict map that a rule asks.
+/// The named verdict map that a rule looks up.
 pub(super) fn named_map(rule: &Rule) -> Option<u32> {
     rule.statements
         .iter()
@@ -295,7 +295,7 @@ impl DrawOrder {
         }
     }
 
-    /// Whether this rule is the one that spells out the named map that it asks.
+    /// Whether this rule is the one that spells out the named map that it uses.
     pub(super) fn spells_out(&self, map: u32, chain: ChainAt, rule: usize) -> bool {
         self.maps.get(&(chain.0, map)) == Some(&(chain, rule))
     }

@@ -24,7 +24,7 @@ pub struct Picture {
     pub exact: bool,
     /// The tables that fit the selection, by backend.
     pub tables: Vec<TableView>,
-    /// The hooks in the order in which a packet meets them.
+    /// The hooks in the order in which a packet traverses them.
     pub hooks: Vec<HookView>,
     /// Chains that no hook leads to, and chains that were asked for by name.
     pub apart: Vec<Apart>,
@@ -210,7 +210,7 @@ pub struct SetView {
     pub kind: String,
     /// Whether it maps to something.
     pub map: bool,
-    /// How many elements were read; none if its content is not known.
+    /// How many elements were read; none if its content is unknown.
     pub elements: Option<usize>,
     /// Whether packets or timeouts may change it.
     pub dynamic: bool,

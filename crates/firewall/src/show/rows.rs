@@ -146,7 +146,7 @@ fn of_rule(picture: &Picture, rule: &RuleView) -> PictureRow {
     }
     let verdict = match &rule.call {
         Some(call) => {
-            // A box stands for itself, so only what cannot be seen is said.
+            // A box is visible, so only what the picture does not show is written.
             let note = match call.drawn {
                 DrawnAs::Loop | DrawnAs::Deeper => captions::call_caption(picture, call, true),
                 DrawnAs::Here | DrawnAs::Elsewhere => None,

@@ -1,4 +1,4 @@
-//! The part of a rule set that is asked for.
+//! The part of a rule set that is selected.
 
 use std::collections::HashSet;
 
@@ -138,7 +138,8 @@ fn there_are(names: impl Iterator<Item = String>) -> String {
     format!("; there are: {list}")
 }
 
-/// In the order in which a packet meets them: on the way in, in a bridge, ARP, IP, on the way out.
+/// In the order in which a packet traverses them: on the way in, in a bridge, ARP, IP, on the way
+/// out.
 const LAYERS: [&str; 5] = ["device", "bridge", "arp", "ip", "device"];
 
 fn layer_of(family: Family, hook: Hook) -> u8 {

@@ -9,7 +9,7 @@ use surefoot_ruleset::parse::nft;
 /// More values than this in a row are counted, unless everything is asked for.
 const SHOWN: usize = 8;
 
-/// How much of a long list is told.
+/// How much of a long list is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MostShown(usize);
 
@@ -199,7 +199,7 @@ fn span_words(field: Field, range: Range) -> String {
             width.saturating_sub(host_bits)
         );
     }
-    // A few numbers that have names are better told by name.
+    // A few numbers that have names are better shown by name.
     if nft::word(field, lo).is_some() && (lo..lo.saturating_add(3)).contains(&hi) {
         let mut words = Vec::new();
         for value in lo..=hi {

@@ -1,4 +1,4 @@
-//! A rule in words: what it asks, what it changes, what it decides.
+//! A rule in words: what it matches, what it changes, what it decides.
 //!
 //! The words come from the model, so iptables and nft read alike and the reader sees what surefoot
 //! understood. The text as written stands beside them in the picture.
@@ -315,7 +315,7 @@ impl<'a> RuleSpeaker<'a> {
                 format!("{} {}", field_word(*field), number_words(*field, *value)),
             ),
             Effect::Forget { field } => {
-                // Of the byte and its upper six bits, one is often said and the other follows.
+                // Of the byte and its upper six bits, one is often given and the other follows.
                 let follows = |other: &Statement| matches!(other, Statement::Effect(Effect::Set { field, .. }) if has_twin(*field));
                 if has_twin(*field) && rule.statements.iter().any(follows) {
                     return ("", String::new());
@@ -357,7 +357,7 @@ fn set_mark(and: u32, xor: u32) -> String {
     }
 }
 
-/// What `-m tcp` without options asks: that the packet has its header.
+/// What `-m tcp` without options matches: a packet that has the header.
 fn is_bare_module(condition: &Match) -> bool {
     let Match::Any { negated: false, of } = condition else {
         return false;
@@ -397,7 +397,7 @@ fn family_asked(statement: &Statement) -> Option<Range> {
     }
 }
 
-/// `icmp`, then `icmp type echo-request`: the protocol is said once.
+/// `icmp`, then `icmp type echo-request`: the protocol is named once.
 fn without_protocol(before: &[String], said: String) -> String {
     let Some((protocol, rest)) = said.split_once(' ') else {
         return said;

@@ -41,7 +41,8 @@ pub struct LiveOptions {
 }
 
 impl Host {
-    /// Reads this machine. `step` is told what is being read; nothing is changed, no packet sent.
+    /// Reads this machine. `step` gets the name of each thing that is read; nothing is changed, no
+    /// packet sent.
     pub fn live(options: &LiveOptions, step: &(dyn Fn(&str) + Sync)) -> Self {
         let read_rules = || {
             step("firewall rules");

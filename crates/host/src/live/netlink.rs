@@ -1,7 +1,7 @@
 //! One question to the kernel over netlink, and all the parts of its answer.
 //!
 //! The few fields that are facts are read by their place (`linux/netlink.h`), and what a later
-//! kernel adds is passed over: an attribute that nobody asked for must not hide a whole list.
+//! kernel adds is passed over: an attribute that was not asked for must not hide a whole list.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

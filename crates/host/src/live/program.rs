@@ -83,8 +83,8 @@ pub(super) fn run(
     Err(first.map_or_else(|| status.to_string(), ToOwned::to_owned))
 }
 
-/// Reads a pipe in a thread of its own, so that no program waits for room in it. What is more
-/// than `limit` is not kept; the program is told by a broken pipe.
+/// Reads a pipe in a thread of its own, so that no program waits for room in it. Output
+/// beyond `limit` is not kept; the program notices a broken pipe.
 fn collect(
     pipe: impl Read + Send + 'static,
     limit: u64,
@@ -93,7 +93,7 @@ fn collect(
     std::thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         let read = pipe.take(limit).read_to_end(&mut bytes);
-        // Who asked may have lost patience.
+        // The caller may have stopped waiting.
         let _ = give.send(read.map(|_| bytes));
     })?;
     Ok(take)

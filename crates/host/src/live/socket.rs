@@ -1,5 +1,5 @@
 //! Sockets over `sock_diag` (`linux/inet_diag.h`), and where the kernel lacks a part of it, from
-//! `/proc/net`, which tells less.
+//! `/proc/net`, which has less.
 
 mod proc;
 
@@ -106,7 +106,7 @@ pub(super) fn read() -> io::Result<Sockets> {
 }
 
 impl Sockets {
-    /// Takes what `/proc/net` tells, and says what it does not tell.
+    /// Takes what `/proc/net` has, and records what it lacks.
     fn take_less(&mut self, kind: SocketKind, file: &str, why: &io::Error, text: &str) {
         let before = self.all.len();
         self.all.extend(proc::sockets(kind, text));

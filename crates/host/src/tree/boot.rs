@@ -13,7 +13,7 @@ const UNIT_FOLDERS: &[&str] = &[
 /// What is started at boot.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
-    /// The init system's name; none if it cannot be told.
+    /// The init system's name; none if it is unknown.
     pub(super) init: Option<String>,
     /// What is started: the service's name, and the file that says so.
     started: Vec<(String, String)>,

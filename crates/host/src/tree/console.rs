@@ -30,7 +30,7 @@ pub(super) fn command_line(files: &Files) -> Option<TextFile> {
     })
 }
 
-/// The login prompts that are set up; none if the init system is not known.
+/// The login prompts that are set up; none if the init system is unknown.
 pub(super) fn gettys(files: &Files, boot: &Boot) -> Option<Vec<Getty>> {
     let mut gettys = match boot.init.as_deref()? {
         "systemd" => systemd(boot),

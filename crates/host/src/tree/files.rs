@@ -93,7 +93,7 @@ impl Files {
         Ok(Some(bytes))
     }
 
-    /// Whether something is there, be it a link that leads nowhere.
+    /// Whether something is there, even a link that leads nowhere.
     pub(super) fn exists(&self, path: &str) -> bool {
         self.note(path, self.find(path, false)).is_some()
     }

@@ -1,7 +1,7 @@
-//! What a rule asks for, as a union of products of limits.
+//! What a rule matches, as a union of products of limits.
 //!
-//! What cannot be said so, and what counters, clocks or other packets decide, is left out: the rule
-//! then asks for less than it wants, and hides nothing.
+//! Conditions that cannot be written so, and those that depend on counters, clocks or other
+//! packets, are left out: the rule is then taken to match more than it does, and hides nothing.
 
 use std::collections::BTreeSet;
 
@@ -50,10 +50,10 @@ pub(super) enum AllowedValues {
 /// Limits that hold together.
 pub(super) type Product = Vec<AxisLimit>;
 
-/// What a rule asks for.
+/// What a rule matches.
 #[derive(Clone, Debug)]
 pub(super) struct AskedOfRule {
-    /// It asks for what one of these allows.
+    /// It matches what one of these allows.
     pub(super) parts: Vec<Product>,
     /// Whether a packet that one of them allows never comes to a later rule of the chain.
     pub(super) takes: bool,
@@ -125,7 +125,7 @@ impl RuleReader<'_> {
         }
     }
 
-    /// Keeps what the match allows; false if that cannot be said.
+    /// Keeps what the match allows; false if that cannot be written as limits.
     fn narrow_products(&self, parts: &mut Vec<Product>, wanted: &Match) -> bool {
         match self.condition_of(wanted) {
             AxisCondition::Always => true,

@@ -2,7 +2,7 @@
 //!
 //! A packet of the box is taken at random. Where no other box holds it, it is the answer. Where one
 //! does, that box is cut out, and what is left is asked in the same way: the pieces shrink until one
-//! shows a packet or none is left. Nobody needs the list of all boxes that meet the first.
+//! shows a packet or none is left. The list of all boxes that intersect the first is not needed.
 
 use std::ops::ControlFlow;
 

@@ -13,7 +13,7 @@ use surefoot_ruleset::model::{Rule, RuleAt};
 
 /// Rules that take something from a dead one and are looked at one by one.
 const MOST_TAKERS: usize = 64;
-/// Boxes that meet a dead rule and could take something from it.
+/// Boxes that intersect a dead rule and could take something from it.
 const MOST_CANDIDATES: usize = 1024;
 /// Steps for the names of one rule's hiders.
 const STEPS: u64 = 20_000;
@@ -25,7 +25,7 @@ pub(super) struct Dead<'a> {
     pub(super) tree: &'a BoxTree,
     pub(super) world: &'a ChainWorld,
     pub(super) at: RuleAt,
-    /// Boxes that are known to hold all that the rule asks for.
+    /// Boxes that are known to hold all that the rule matches.
     pub(super) proof: &'a [usize],
 }
 
@@ -64,11 +64,12 @@ impl Dead<'_> {
         kept
     }
 
-    /// The rules that something of what it asks for comes to and stops at, up to where all has.
+    /// The earlier rules at which packets that it matches stop, up to the rule after which none is
+    /// left.
     fn taking_rules(&self, search: &mut CoverSearch) -> Option<Vec<u32>> {
         let own = self.boxes.boxes_of_rule(self.at.rule);
         let rule = u32::try_from(self.at.rule).unwrap_or(u32::MAX);
-        // Behind a rule that takes all of it alone nobody gets any.
+        // After a rule that takes all of it alone, no rule gets any.
         let mut end = rule;
         if own.len() == 1 {
             let sides = self.boxes.sides_at(own.start);

@@ -1,11 +1,12 @@
 //! Rules that no packet can match because of earlier rules of their chain, in rule sets of any size.
 //!
-//! A rule is a box, or a few: a run of values for each property that it asks for. A rule is dead if
-//! the boxes of earlier rules that let nothing past hold all of its own. Callers, NAT and marks of
-//! other chains are not looked at; who wants them asks [`crate::exact::dead_rules`], and pays for it.
+//! A rule is a box, or a few: a run of values for each property that it matches on. A rule is dead
+//! if the boxes of earlier rules that let nothing past hold all of its own. Callers, NAT and marks
+//! of other chains are not looked at; [`crate::exact::dead_rules`] takes them into account, at a
+//! price.
 //!
-//! What is called dead is dead. What is called alive has a packet that shows it, as far as one chain
-//! can tell which packets there are.
+//! A rule that is called dead is dead. A rule that is called alive has a packet that shows it, as
+//! far as one chain can tell which packets there are.
 
 mod ask;
 mod cover;
@@ -46,13 +47,13 @@ impl Default for Budget {
     }
 }
 
-/// What is known of a rule.
+/// Whether a packet can match a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleLife {
-    /// No packet that comes to the chain can match it.
+    /// No packet that reaches the chain can match it.
     Dead(WhyDead),
-    /// This packet, if it comes to the chain, comes to the rule and has what can be said of what it
-    /// asks for.
+    /// This packet, if it reaches the chain, reaches the rule and matches as much of it as limits
+    /// can express.
     Alive(ChainWitness),
     /// The budget did not suffice.
     Unknown,

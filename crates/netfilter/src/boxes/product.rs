@@ -1,4 +1,4 @@
-//! The boxes of a chain: what each rule asks for, as products of runs of classes.
+//! The boxes of a chain: what each rule matches, as products of runs of classes.
 
 use super::ask::{AllowedValues, AskedOfRule, AxisLimit, MatchAxis};
 use super::fields::{FieldPresence, PROTOCOLS, presence_of};
@@ -86,7 +86,8 @@ impl RuleBoxes {
                 let Some(most) = sides.iter_mut().max_by_key(|side| side.len()) else {
                     break;
                 };
-                // Too many: what lies between them is asked for as well, and nothing hidden.
+                // Too many: the values between them are taken in as well, and the rule hides
+                // nothing.
                 if let (Some(first), Some(last)) = (most.first(), most.last()) {
                     *most = vec![(first.0, last.1)];
                 }

@@ -1,8 +1,8 @@
-//! The few values of an axis that a chain tells apart.
+//! The few values of an axis that a chain distinguishes.
 //!
-//! Between two numbers that no rule of the chain separates there is nothing to ask. Each run of such
+//! Two numbers that no rule of the chain separates are equivalent. Each run of such
 //! values is one class; a limit is then a few runs of classes, and every box has small coordinates,
-//! be it of addresses, names or flags.
+//! whether of addresses, names or flags.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Finds the boxes at a point, or those that meet a box, among many.
+//! Finds the boxes at a point, or those that intersect a box, among many.
 //!
 //! Each node cuts one axis in two: boxes before the cut, boxes behind it, and a third child for
 //! those that reach over it, which other axes divide. No box is held twice, so that the tree is as
@@ -88,7 +88,7 @@ impl BoxTree {
         Some(node)
     }
 
-    /// Each box of rules before `end` that meets the sides.
+    /// Each box of rules before `end` that intersects the sides.
     pub(super) fn find_meeting<B>(
         &self,
         boxes: &RuleBoxes,

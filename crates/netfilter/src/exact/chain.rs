@@ -176,7 +176,7 @@ impl<'a> SymbolicWalk<'a> {
                 .unite_all(flows.values().copied().collect())?;
             passage.reach.push(reach);
             if flows.is_empty() {
-                // Nobody comes; what the rule asks for tells why.
+                // No packet arrives; the matches of the rule tell why.
                 let holds = self.rule_condition(here, rule, (state, Packets::NONE), false)?;
                 passage.hits.push(vec![(Packets::NONE, holds)]);
                 continue;
@@ -495,7 +495,7 @@ impl<'a> SymbolicWalk<'a> {
         Ok(())
     }
 
-    /// Nobody knows whether the rule decides about these packets, or how.
+    /// Follows packets of which it is unknown whether the rule decides about them, or how.
     fn follow_undecided(
         &mut self,
         at: RuleAt,

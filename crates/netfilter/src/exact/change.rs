@@ -285,7 +285,7 @@ impl PacketSpace {
         self.type_word(address, open, surroundings)
     }
 
-    /// The packets in which NAT's new number is the old one. Where the new one is not known,
+    /// The packets in which NAT's new number is the old one. Where the new one is unknown,
     /// neither is that: to compare two open numbers bit by bit would be exact, and too large.
     pub(crate) fn same_number(
         &mut self,

@@ -11,7 +11,7 @@ use surefoot_ruleset::model::{Field, Range};
 /// More items of a list are counted, where the words are for people to look at.
 const MOST_SHOWN: usize = 6;
 
-/// How much of long lists is said.
+/// How much of long lists is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WordDetail {
     All,
@@ -29,8 +29,8 @@ impl Cube {
         self.sentence(WordDetail::Shortened)
     }
 
-    /// All that the cube says, where the state of packets was settled by the question: nothing is said
-    /// of it unless the cube limits it. Empty for the cube of all packets.
+    /// All that the cube says, where the question settled the state of packets: it is not mentioned
+    /// unless the cube limits it. Empty for the cube of all packets.
     pub fn words_without_state(&self) -> String {
         self.word_list(WordDetail::All).join(" ")
     }

@@ -96,7 +96,7 @@ impl PacketSpace {
         self.cubes_apart(packets, outside, most)
     }
 
-    /// Cubes that cover a set and meet nothing outside of it; what is neither does not matter.
+    /// Cubes that cover a set and do not intersect another; packets in neither do not matter.
     pub(crate) fn cubes_apart(
         &mut self,
         packets: Packets,

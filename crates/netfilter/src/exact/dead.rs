@@ -23,12 +23,12 @@ pub struct DeadRule {
 /// Why no packet can match a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhyDead {
-    /// There is no packet that it asks for.
+    /// There is no packet that it matches.
     Impossible,
-    /// Earlier rules of its chain take all that it asks for: none of these could be missing, and
+    /// Earlier rules of its chain take all that it matches: none of these could be missing, and
     /// all of them that do something else are named.
     Hidden(Vec<HidingRule>),
-    /// The rules that lead to its chain, or those before them, send none that it asks for.
+    /// The rules that lead to its chain, or those before them, send no packet that it matches.
     NeverSent,
 }
 
@@ -98,8 +98,8 @@ impl<'a> RuleSurvey<'a> {
         Ok(Self { firewall, ways })
     }
 
-    /// Every rule that no packet can match, over all ways and families; a chain that no packet
-    /// enters is told by the rules that would lead there.
+    /// Returns every rule that no packet can match, over all ways and families; for a chain that no
+    /// packet enters, the rules that would lead there.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl Exact {
         others.next().is_some()
     }
 
-    /// Whether packets come to the rule in its chain, whoever enters it.
+    /// Whether packets reach the rule in its chain, wherever the chain is entered from.
     fn reaches_rule(&self, passage: usize, rule: usize, packets: Packets) -> bool {
         let reach = self.followed.passages[passage].reach.get(rule);
         reach.is_some_and(|reach| self.space.store.sets_meet(*reach, packets))

@@ -1,5 +1,6 @@
-//! What the sets and objects that a rule names are defined to do, in words that two firewalls share if
-//! it is the same: a rule that asks `limit name "l"` is the same rule only if `l` is the same limit.
+//! What the sets and objects that a rule names are defined to do, in words that two firewalls share
+//! if it is the same: a rule that tests `limit name "l"` is the same rule only if `l` is the same
+//! limit.
 
 use crate::semantics::resolve_set;
 use surefoot_ruleset::model::{
@@ -65,7 +66,7 @@ fn object_words(line: &str) -> String {
             _ => kept.push(word.to_owned()),
         }
     }
-    // What the kernel takes where nothing is said.
+    // The default of the kernel.
     kept.join(" ").replace(" burst 5 packets", "")
 }
 
@@ -88,7 +89,7 @@ fn named_set(statement: &Statement) -> Option<&SetRef> {
     }
 }
 
-/// What a set does to its elements: how long they stay, how many there can be, what they ask.
+/// What a set does to its elements: how long they stay, how many there can be, what they test.
 pub(super) fn set_definition(firewall: &Firewall, table: &Table, set: &SetRef) -> Option<String> {
     let named = matches!(set, SetRef::Named(_) | SetRef::Ipset(_));
     let set = resolve_set(firewall, table, set).filter(|_| named)?;
@@ -148,7 +149,7 @@ fn set_words(text: &str, changes: bool, filled: bool) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["timeout", time] if changes => kept.push(format!("timeout {}", seconds(time))),
-            // What the kernel takes where nothing is said.
+            // The default of the kernel.
             ["size", most] if changes && most != "65535" => kept.push(format!("size {most}")),
             ["limit" | "quota", ..] | ["ct", "count", ..] => kept.push(object_words(line)),
             _ => {}

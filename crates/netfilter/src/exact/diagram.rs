@@ -2,7 +2,7 @@
 //!
 //! Equal sets are one and the same node, so that "are they equal" and "is it empty" cost nothing.
 //! An edge may be marked as complemented, which makes *not* free. The store never grows beyond its
-//! budget: whoever asks for more gets [`Exhausted`], and says "unknown".
+//! budget: a caller that asks for more gets [`Exhausted`], and says "unknown".
 //!
 //! After R. E. Bryant, *Graph-Based Algorithms for Boolean Function Manipulation* (1986), with the
 //! complement edges of K. S. Brace and others, *Efficient Implementation of a BDD Package* (1990).
@@ -55,7 +55,7 @@ impl std::ops::Not for Packets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted;
 
-/// A bit of the packet, or an answer that is not known; the lower it is, the nearer to the root.
+/// A bit of the packet, or an answer that is unknown; the lower it is, the nearer to the root.
 pub type Variable = u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -536,7 +536,7 @@ pub(crate) type Known = HashMap<Packets, Packets, BuildHasherDefault<NodeHasher>
 /// Sets that were found to have no packet in common.
 type Seen = HashSet<[Packets; 3], BuildHasherDefault<NodeHasher>>;
 
-/// Hashes one edge; nobody outside chooses them, so that no key is needed.
+/// Hashes one edge. Edges are not chosen from outside, so that no key is needed.
 #[derive(Default)]
 pub(crate) struct NodeHasher(u64);
 

@@ -57,8 +57,8 @@ pub(crate) struct WalkResult {
     pub(crate) order_unknown: bool,
 }
 
-/// What a chain does to packets in one state, whoever calls it. To ask this of all packets, and not
-/// of those only that come, keeps what callers test out of the sets.
+/// What a chain does to packets in one state, for every caller. It is computed for all packets, not
+/// only for those that arrive, which keeps what callers test out of the sets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChainSummary {
     /// The chain, by table and index.
@@ -317,7 +317,7 @@ impl<'a> SymbolicWalk<'a> {
         Ok(left)
     }
 
-    /// Frames that come or leave by a bridge meet rules that are not followed.
+    /// Frames that arrive or leave by a bridge traverse rules that are not followed.
     fn follow_bridge(&mut self, flows: Flows, hooks: &[Hook]) -> Result<Flows, Exhausted> {
         if !bridge_chains(self.firewall, hooks) {
             return Ok(flows);
@@ -335,7 +335,7 @@ impl<'a> SymbolicWalk<'a> {
         Ok(passed)
     }
 
-    /// Once a flow is in a flowtable, its packets no longer meet the forward hook
+    /// Once a flow is in a flowtable, its packets no longer traverse the forward hook
     /// (`nf_flow_offload_ip_hook`).
     fn follow_flowtable(&mut self, flows: Flows) -> Result<Flows, Exhausted> {
         if !has_flowtable(self.firewall, self.space.v6) {
@@ -404,8 +404,8 @@ impl<'a> SymbolicWalk<'a> {
         Ok((stay, leave))
     }
 
-    /// A packet of a connection that was set up earlier is rewritten as that was, without the rules
-    /// being asked; whether and how, they do not tell.
+    /// A packet of a connection that was set up earlier is rewritten as that connection was,
+    /// without traversing the rules; whether and how, the rules do not tell.
     fn follow_established(&mut self, flows: Flows, hook: Hook) -> Result<Flows, Exhausted> {
         if !self.has_nat() {
             return Ok(flows);
@@ -639,9 +639,9 @@ impl<'a> SymbolicWalk<'a> {
     }
 
     /// Which packets visit a nat chain: the first one of a connection does. An ICMP error about a
-    /// connection is rewritten as that was (`nf_nat_ipv4_fn`); what else is RELATED is a first
-    /// packet. Once one nat chain has fixed an end, the others of the hook are not asked. Without a
-    /// connection none is (`nf_nat_inet_fn`).
+    /// connection is rewritten as that was (`nf_nat_ipv4_fn`); any other RELATED packet is a first
+    /// packet. Once one nat chain has fixed an end, the others of the hook are not traversed.
+    /// Without a connection none is (`nf_nat_inet_fn`).
     fn asks_nat(&mut self, flows: Flows, hook: Hook) -> Result<(Flows, Flows), Exhausted> {
         let (mut first, mut later) = (Flows::new(), Flows::new());
         let tracked = self.space.tracked_packets()?;

@@ -15,7 +15,7 @@ use surefoot_ruleset::model::{
 /// How deep a `list:set` may hold lists; the kernel allows one level.
 const DEEPEST_LIST: u32 = 4;
 
-/// The packets whose key is in the set; where that is not known, an unknown answer.
+/// The packets whose key is in the set; where that is unknown, an unknown answer.
 pub(crate) fn holds(
     space: &mut PacketSpace,
     here: RulePlace,
@@ -32,7 +32,7 @@ pub(crate) fn holds(
     }
 }
 
-/// The packets for which a map gives each of its values; none if its content is not known.
+/// The packets for which a map gives each of its values; none if its content is unknown.
 pub(crate) fn looked_up_values<'a>(
     space: &mut PacketSpace,
     here: RulePlace<'a>,

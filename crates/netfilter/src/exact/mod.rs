@@ -1,9 +1,9 @@
 //! What a rule set does to all packets at once, exactly.
 //!
 //! [`Exact`] follows every packet of one family and one way through all tables and hooks. The
-//! answer is a set of packets for each end; where it hangs on words that are not modelled, on a set
-//! that packets change, or on facts that are not there, a variable stands for the unknown answer, and
-//! the sets say what is *certain* whatever it is and what is *possible*.
+//! answer is a set of packets for each end; where it depends on words that are not modelled, on a
+//! set that packets change, or on facts that are not there, a variable stands for the unknown
+//! answer, and the sets say what is *certain* whatever it is and what is *possible*.
 
 mod about;
 mod chain;
@@ -79,14 +79,14 @@ impl Default for Budget {
 pub struct Exact {
     space: PacketSpace,
     followed: FollowedQuestion,
-    /// The packets that may come to each end, once somebody has asked.
+    /// The packets that may come to each end, once they are asked for.
     possible: BTreeMap<End, Packets>,
 }
 
 /// Where one firewall's packets end.
 #[derive(Clone, Debug)]
 struct FollowedQuestion {
-    /// The packets of each end; of the dropped ones, once somebody has asked.
+    /// The packets of each end; those that are dropped, once they are asked for.
     ends: BTreeMap<End, Packets>,
     /// Packets with answers that do not exist; what comes to none of the others is dropped.
     nowhere: Packets,
@@ -94,7 +94,7 @@ struct FollowedQuestion {
     passages: Vec<ChainSummary>,
     /// The packets that the kernel sent through a passage.
     from_kernel: Vec<(usize, Packets)>,
-    /// The packets that come to each passage, if somebody has asked.
+    /// The packets that come to each passage, if they are asked for.
     entered: Vec<Packets>,
 }
 
@@ -156,13 +156,13 @@ impl FollowedQuestion {
 /// Which packets a question means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedPackets {
-    /// All that rules can meet: also those that come with a mark, as sockets, `tc` and programs in the
-    /// kernel can set one, and those that the kernel refuses whatever the rules say.
+    /// All that can reach rules: also those that arrive with a mark, as sockets, `tc` and programs
+    /// in the kernel can set one, and those that the kernel refuses whatever the rules say.
     All,
     /// Without a mark, and what the kernel refuses only if nothing else is asked about.
     Ordinary,
     /// The same for an answer that lists packets: sources and frames that the kernel refuses are not
-    /// told apart, as each list would have to name them.
+    /// distinguished, as each list would have to name them.
     ForWords,
 }
 
@@ -179,7 +179,7 @@ pub struct SymbolicQuestion<'a> {
     pub path: PacketPath,
     /// The packets that are asked about.
     pub about: &'a Traffic,
-    /// More packets whose interface names the answer tells apart.
+    /// More packets whose interface names the answer distinguishes.
     pub and_about: &'a [&'a Traffic],
     /// Which packets are meant.
     pub packets: AskedPackets,
@@ -293,7 +293,7 @@ impl Exact {
         self.space.store.or(a, b)
     }
 
-    /// What it hangs on whether this packet is one of a set.
+    /// Returns what it depends on whether this packet is one of a set.
     pub fn hangs(
         &mut self,
         packets: Packets,

@@ -7,7 +7,7 @@ use crate::packet::Packet;
 use crate::semantics::End;
 
 impl Exact {
-    /// The ends that packets may come to which have every value that is known of this one; none
+    /// Returns the ends that packets may come to which have all known values of this one; none
     /// if no such packet exists.
     ///
     /// # Errors

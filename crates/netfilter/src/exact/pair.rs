@@ -1,4 +1,4 @@
-//! Two firewalls side by side over the same packets: for which of them the fate differs.
+//! Follows the same packets through two firewalls, and finds those whose verdict differs.
 
 use super::diagram::{Exhausted, Packets};
 use super::space::{PacketSpace, UnknownAnswer};
@@ -21,18 +21,18 @@ pub struct RulePair {
     /// The packets that both accept as the same packets, over what is unknown, too.
     alike: Packets,
     /// Whether it is unknown what becomes of some later fragments: what `nf_tables` reads in place of
-    /// the header that they lack hangs on their data.
+    /// the header that they lack depends on their data.
     pub unknown_fragments: bool,
 }
 
-/// Packets whose fate differs.
+/// Packets whose verdict differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DifferingPackets {
     /// Where the first firewall lets them end.
     pub old: End,
     /// Where the second one does; the same if they are accepted as other packets.
     pub new: End,
-    /// The packets for which that is so whatever is not known.
+    /// The packets for which that is so whatever the unknown answers are.
     pub certainly: Packets,
     /// The others for which it may be so.
     pub possibly: Packets,
@@ -40,7 +40,7 @@ pub struct DifferingPackets {
     all: Packets,
 }
 
-/// Whose rule an answer hangs on.
+/// The firewall on whose rule an answer depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WhoseRule {
     /// A rule of the first firewall.
@@ -137,12 +137,12 @@ impl RulePair {
         self.space.world.is_none()
     }
 
-    /// Whether answers that hang on the past were taken to be the same in both.
+    /// Whether answers that depend on the past were taken to be the same in both.
     pub fn shares_answers(&self) -> bool {
         self.space.twins.as_ref().is_some_and(|twins| twins.any)
     }
 
-    /// The packets whose fate differs, by their fates.
+    /// The packets whose verdict differs, by their verdicts.
     pub fn find_differences(&mut self) -> Result<Vec<DifferingPackets>, Exhausted> {
         let mut found = Vec::new();
         let after = self.new.all_ends(&mut self.space)?;
@@ -171,7 +171,7 @@ impl RulePair {
         Ok(found)
     }
 
-    /// The packets that are in a set whatever is not known, and the others that may be.
+    /// The packets that are in a set whatever the unknown answers are, and the others that may be.
     pub(super) fn sure_and_open(
         &mut self,
         packets: Packets,
@@ -200,7 +200,7 @@ impl RulePair {
         self.space.witness(packets)
     }
 
-    /// What it hangs on whether the fate of this packet differs so.
+    /// Returns what it depends on whether the verdict on this packet differs so.
     pub fn hangs(
         &mut self,
         differing: &DifferingPackets,

@@ -1,8 +1,9 @@
-//! Who comes through to what: kinds of sources by kinds of services.
+//! Which sources reach which services: kinds of sources by kinds of services.
 //!
-//! Services are protocols and ports that the rules treat alike, whoever asks; sources are interfaces
-//! and addresses that they treat alike for every service. Both fall out of the accepted packets, so
-//! that no cell mixes what is let in with what is not, unless that hangs on more than the two.
+//! Services are protocols and ports that the rules treat alike for every source; sources are
+//! interfaces and addresses that they treat alike for every service. Both fall out of the accepted
+//! packets, so that no cell mixes what is let in with what is not, unless that depends on more than
+//! the two.
 
 use std::collections::HashMap;
 
@@ -26,17 +27,17 @@ pub struct ReachMatrix {
 pub struct ReachedService {
     /// The protocols; one alone if there are ports.
     pub protocols: Vec<Range>,
-    /// Its ports; none for protocols that are not told apart by them.
+    /// Its ports; none for protocols that have none.
     pub ports: Option<Vec<Range>>,
 }
 
-/// Whether packets come through.
+/// Whether packets get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReachCell {
     /// None does.
     Closed,
-    /// It hangs on more than source and service, or on something that is not known.
+    /// It depends on more than source and service, or on something that is unknown.
     Partly,
     /// All do.
     Open,
@@ -47,7 +48,7 @@ const MOST: usize = 200;
 const TCP: u128 = 6;
 const UDP: u128 = 17;
 
-/// A kind of service with what may and what may not come through to it, by source.
+/// A kind of service with the packets that may and those that may not get through to it, by source.
 struct TrafficKind {
     service: ReachedService,
     may: Packets,

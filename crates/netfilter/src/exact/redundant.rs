@@ -211,7 +211,7 @@ impl BehindRule {
         }
     }
 
-    /// Puts a rule before those that were looked at: `hits` are the packets that come to it and
+    /// Puts a rule before those that were looked at: `hits` are the packets that reach it and
     /// those that it holds for, in each state; what an opaque rule does is not looked at.
     fn outcome_before(
         &mut self,

@@ -1,7 +1,7 @@
 //! What two firewalls do besides deciding, and for which packets one does it and the other does not.
 //!
-//! A packet that is written into a list, or put into another zone, meets the same end in both; later
-//! ones may not. For each thing that statements do, the packets that run such a statement are
+//! A packet that is written into a list, or put into another zone, comes to the same end in both;
+//! later ones may not. For each thing that statements do, the packets that run such a statement are
 //! compared.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub struct DifferingSideEffect {
     pub only_first: bool,
     /// A rule that has it.
     pub by: RuleAt,
-    /// The packets for which that is so whatever is not known.
+    /// The packets for which that is so whatever the unknown answers are.
     pub certainly: Packets,
     /// The others for which it may be so.
     pub possibly: Packets,
@@ -42,13 +42,13 @@ type RunBy = BTreeMap<KeptEffect, Vec<(RuleAt, Packets)>>;
 #[derive(Clone, Debug)]
 pub(crate) struct ComparedSideEffects {
     kinds: BTreeSet<SideEffect>,
-    /// What is written and asked, of that which is not modelled.
+    /// The parts that are written and tested, and are not modelled.
     parts: BTreeSet<KernelMemory>,
 }
 
 impl ComparedSideEffects {
-    /// Those of which it matters who has them: what is kept for rules that ask, and what does not
-    /// follow from the end alone.
+    /// Those for which it matters which firewall has them: state that rules test later, and effects
+    /// that do not follow from the end alone.
     pub(super) fn new(firewalls: [&Firewall; 2]) -> Self {
         let parts = asked_parts(firewalls);
         let mut kinds = BTreeSet::new();
@@ -78,7 +78,8 @@ impl ComparedSideEffects {
         let asked: BTreeSet<&KernelMemory> = memories
             .iter()
             .filter(|memory| {
-                // Where only one asks, the ends of the packets that it asks about tell.
+                // Where only one tests it, the difference shows in the ends of the packets that it
+                // tests.
                 memory.is_asked_by_kernel() || is_asked(memory, firewalls)
             })
             .collect();
@@ -101,7 +102,7 @@ impl ComparedSideEffects {
     }
 }
 
-/// Whether both firewalls ask what is kept there.
+/// Whether both firewalls test what is kept there.
 fn is_asked(memory: &KernelMemory, firewalls: [&Firewall; 2]) -> bool {
     firewalls.iter().all(|firewall| {
         statements(firewall)
@@ -109,7 +110,7 @@ fn is_asked(memory: &KernelMemory, firewalls: [&Firewall; 2]) -> bool {
     })
 }
 
-/// The parts of packets that are not modelled and that both firewalls ask for.
+/// The parts of packets that are not modelled and that both firewalls match on.
 fn asked_parts(firewalls: [&Firewall; 2]) -> BTreeSet<KernelMemory> {
     let mut parts = BTreeSet::new();
     for (firewall, table, statement) in firewalls.into_iter().flat_map(statements) {

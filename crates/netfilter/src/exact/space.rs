@@ -37,12 +37,12 @@ pub enum UnknownAnswer {
     Kernel,
 }
 
-/// What is not known, so that two firewalls' questions are told apart.
+/// What is unknown, so that the questions of two firewalls are distinguished.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum UnknownTopic {
     /// Whether these words match.
     Words(String),
-    /// Whether a set whose content is not known holds a key.
+    /// Whether a set whose content is unknown holds a key.
     Set,
     /// Whether a target decides, and how.
     Target,
@@ -66,7 +66,7 @@ pub(crate) enum UnknownTopic {
 }
 
 impl UnknownTopic {
-    /// Whether two firewalls that both ask get the same answer.
+    /// Whether two firewalls get the same answer.
     pub(crate) fn can_be_shared(&self) -> bool {
         !matches!(self, Self::Own)
     }
@@ -103,10 +103,10 @@ pub(crate) struct PacketSpace {
     refusals: KernelRefusals,
     /// Whether all refusals are followed, or only those that a list of packets tells.
     all_refusals: bool,
-    /// Whether refusals are followed that hang on unknown facts: only if the packets that are asked
-    /// about are no others.
+    /// Whether refusals are followed that depend on unknown facts: only if the packets that are
+    /// asked about are no others.
     unsure_refusals: bool,
-    /// The unknown answers on which they hang.
+    /// The unknown answers on which they depend.
     refusal_answers: BTreeMap<Refusal, Packets>,
     /// The types of source and destination, where they follow from the address.
     pub(crate) types: [Option<BitVector>; 2],
@@ -256,8 +256,8 @@ impl PacketSpace {
         Ok(space)
     }
 
-    /// Leaves only these packets, and if people ask, of these the ordinary ones: what the kernel
-    /// refuses counts where nothing else is asked about.
+    /// Leaves only these packets and, for a question of the user, only the ordinary ones of these:
+    /// packets that the kernel refuses count where the question is about no others.
     pub(crate) fn narrow_world(
         &mut self,
         about: Packets,
@@ -290,7 +290,7 @@ impl PacketSpace {
         Ok(())
     }
 
-    /// Leaves out packets to one host in frames to all, unless nothing else is asked about.
+    /// Leaves out packets to one host in frames to all, unless the question is about no others.
     fn leave_out_frames_to_all(&mut self) -> Result<(), Exhausted> {
         let unicast = self.field_in(Field::DstAddressType, &[Range { lo: 1, hi: 2 }])?;
         let mine = self.field_is(Field::PacketType, 0)?;
@@ -302,8 +302,8 @@ impl PacketSpace {
         Ok(())
     }
 
-    /// Leaves out what this host sends itself, unless nothing else is asked about: it is among the
-    /// packets that come in by the loopback interface.
+    /// Leaves out packets of this host to itself, unless the question is about no others: they are
+    /// among the packets that come in by the loopback interface.
     pub(crate) fn leave_out_loopback(&mut self) -> Result<(), Exhausted> {
         if self.path != PacketPath::Output {
             return Ok(());
@@ -394,7 +394,7 @@ impl PacketSpace {
         Ok(())
     }
 
-    /// Answers are told in the bits themselves.
+    /// Forgets them, as answers are given in the bits themselves.
     pub(crate) fn forget_common(&mut self) {
         self.common.clear();
     }

@@ -33,7 +33,7 @@ pub(crate) struct PacketRewrite {
 pub(crate) enum Rerouting {
     /// They go to another destination.
     ByDestination,
-    /// Rules of policy routing may ask for what has changed.
+    /// Rules of policy routing may match on what has changed.
     ByPolicy,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum OutInterface {
     None,
     /// The letter of this name: routed again.
     Letter(usize),
-    /// Routed again, nobody knows where to: a letter that no packet answers.
+    /// Routed again, to an unknown place: a letter that no packet answers.
     Unknown(BitVector),
 }
 
@@ -143,7 +143,7 @@ impl PacketRewrite {
         self.changed.insert(field, word);
     }
 
-    /// The field has a value from here on that nobody knows; it is there if it was.
+    /// Gives the field an unknown value from here on; it is present if it was.
     pub(crate) fn forget(
         &mut self,
         space: &mut PacketSpace,

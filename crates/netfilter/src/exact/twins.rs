@@ -1,6 +1,6 @@
-//! Answers that are not known, of two firewalls that are compared.
+//! The unknown answers of two firewalls that are compared.
 //!
-//! A `limit` that stands in both is one and the same answer, else every comparison would end in
+//! A `limit` that stands in both gives one and the same answer, else every comparison would end in
 //! "possibly". Rules are twins if their words are the same: first those in chains of one name, then
 //! the others, each with the one in the same place of the order.
 
@@ -62,9 +62,9 @@ pub(crate) enum NatWrite {
     Fixed(Option<(IpAddr, IpAddr)>, Option<(u16, u16)>),
 }
 
-/// Who asks what, of packets in which state, and by which rules they came to the chain: what one of
-/// two firewalls asks once more, of other packets or by another way, must not be taken for what both
-/// ask.
+/// Which rule tests what, of packets in which state, and by which rules they reached the chain.
+/// What one of two firewalls tests once more, on other packets or by another way, must not be taken
+/// for what both test.
 type Question = (
     UnknownOwner,
     UnknownTopic,
@@ -72,11 +72,11 @@ type Question = (
     Vec<UnknownOwner>,
 );
 
-/// What came of asking.
+/// The result of asking for an unknown answer.
 pub(crate) enum AskedUnknown {
-    /// The other firewall has asked the same.
+    /// The other firewall has asked for the same.
     Before(Variable),
-    /// Nobody has.
+    /// It has not.
     First(UnknownPlace),
 }
 
@@ -273,7 +273,7 @@ enum SameRule {
     InChain,
     /// Its words, wherever they stand.
     ByWords,
-    /// What it asks and does, in the language of iptables or of nft.
+    /// What it tests and does, in the language of iptables or of nft.
     ByMeaning,
 }
 
@@ -294,7 +294,7 @@ impl SameRule {
     }
 }
 
-/// What a rule with a plain limit asks and does; none for others, which say it in one way only.
+/// What a rule with a plain limit tests and does; none for others, which have one spelling only.
 fn rule_meaning(rule: &Rule) -> Option<Vec<MeaningPart>> {
     let mut limited = false;
     let (mut meaning, mut after) = (Vec::new(), Vec::new());
@@ -302,7 +302,7 @@ fn rule_meaning(rule: &Rule) -> Option<Vec<MeaningPart>> {
         after.push(match statement {
             Statement::Match(Match::Opaque(opaque)) => {
                 limited = true;
-                // It counts the packets that come to it: what stands before it tells which.
+                // It counts the packets that reach it: the statements before it tell which.
                 after.sort();
                 meaning.append(&mut after);
                 meaning.push(MeaningPart::Limit(limit_meaning(&opaque.text)?));
@@ -322,7 +322,7 @@ fn rule_meaning(rule: &Rule) -> Option<Vec<MeaningPart>> {
 }
 
 /// `-m limit --limit 3/min --limit-burst 5` and `limit rate 3/minute burst 5 packets` are one. Five is
-/// what both take where nothing is said.
+/// the default of both.
 pub(super) fn limit_meaning(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split(' ').collect();
     let (rate, burst) = match words[..] {

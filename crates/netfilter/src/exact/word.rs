@@ -67,7 +67,7 @@ impl BitVector {
 }
 
 impl Diagrams {
-    /// The packets in which the number lies in one of the ranges, be it there or not.
+    /// The packets in which the number lies in one of the ranges, present or not.
     pub(crate) fn vector_in(
         &mut self,
         word: &BitVector,

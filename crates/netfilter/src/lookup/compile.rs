@@ -59,7 +59,7 @@ struct RuleDraft {
     tests: usize,
 }
 
-/// Compiles the rules that packets of one family meet.
+/// Compiles the rules that packets of one family can reach.
 pub(super) struct RuleCompiler<'a> {
     pub(super) firewall: &'a Firewall,
     pub(super) v6: bool,

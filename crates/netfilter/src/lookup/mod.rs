@@ -37,10 +37,10 @@ pub struct CompiledRules {
     ways: [CompiledWay; 6],
 }
 
-/// What packets of one family meet on one way.
+/// The rules that packets of one family can reach on one way.
 #[derive(Clone, Debug)]
 struct CompiledWay {
-    /// Whether all that packets can meet is followed here.
+    /// Whether all rules that packets can reach are followed here.
     whole: bool,
     refusals: RefusalTest,
     nat: bool,
@@ -127,7 +127,7 @@ impl CompiledRules {
         Some(way.slots.read_packet(place, packet))
     }
 
-    /// What becomes of the packet, and who decides; none if the evaluator has to be asked.
+    /// Returns what becomes of the packet, and what decides; none if the evaluator has to be asked.
     pub fn judge(&self, key: &PacketKey) -> Option<(End, Decider)> {
         KeyRun::new(self.ways.get(key.way)?, key).finish()
     }

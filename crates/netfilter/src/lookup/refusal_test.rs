@@ -50,7 +50,7 @@ impl RefusalTest {
                 Match::InInterface { negated, names } => {
                     condition.inputs.push((*negated, names.clone()));
                 }
-                // Of what hangs on more, the evaluator is asked.
+                // For a refusal that depends on more, the evaluator is asked.
                 _ => {}
             }
         }

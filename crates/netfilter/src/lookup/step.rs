@@ -1,4 +1,4 @@
-//! What a rule asks and does, ready to be run on numbers in slots.
+//! What a rule tests and does, ready to be run on numbers in slots.
 
 use super::key::SeenFields;
 use crate::packet::PacketInterface;
@@ -51,7 +51,7 @@ pub(super) enum CompiledTest {
         of: Box<[CompiledStep]>,
     },
     Never,
-    /// Nobody knows.
+    /// It is unknown.
     Open,
 }
 
@@ -220,7 +220,7 @@ impl CompiledEffect {
     }
 }
 
-/// The packet's number is not known.
+/// The packet's number is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnknownValue;
 

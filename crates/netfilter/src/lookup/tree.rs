@@ -16,7 +16,7 @@ const DEEPEST: usize = 48;
 const WAITING: usize = 2 * DEEPEST + 2;
 const NONE: u32 = u32::MAX;
 
-/// What a rule asks at least: of each axis the first and the last place.
+/// What a rule requires at least: of each axis the first and the last place.
 pub(super) type Hull = Vec<AxisSide<u128>>;
 
 /// The place of a number on an axis; 0 is that of packets without the field.

@@ -1,6 +1,6 @@
 //! One of the ways in which a packet may be alive at a rule.
 //!
-//! A match that is not known splits a flow in two. Flows that agree again are merged, so that a
+//! A match that is unknown splits a flow in two. Flows that agree again are merged, so that a
 //! long list of unknown matches stays linear.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,7 +23,7 @@ pub(crate) struct Flow {
     pub(crate) decided: Option<DecidedBy>,
     /// Whether the address rewriting of a source or destination was already fixed.
     pub(crate) rewritten: RewrittenEnds,
-    /// Whether a rule said that it is not to be tracked.
+    /// Whether a rule exempted it from tracking.
     pub(crate) untracked: bool,
     /// Whether it has come in again by the loopback interface.
     pub(crate) looped: bool,
@@ -31,9 +31,9 @@ pub(crate) struct Flow {
     pub(crate) routed: RoutedBy,
     /// Static matches that were assumed to hold, or not to.
     assumed: Vec<(Match, bool)>,
-    /// What is left of a field that is not known but there.
+    /// The values that are left of a field that is present and unknown.
     left: BTreeMap<Field, PossibleValues>,
-    /// The rules with unknown statements that this flow went past.
+    /// The rules with unknown statements that this flow passed.
     pub(crate) hangs: BTreeSet<(RuleAt, usize)>,
 }
 
@@ -200,7 +200,7 @@ pub(super) fn transport_fields(flow: &Flow) -> &'static [Field] {
     }
 }
 
-/// What routing may ask for.
+/// The fields that routing may depend on.
 pub(crate) const ROUTED_BY: [Field; 7] = [
     Field::Mark,
     Field::Tos,
@@ -211,7 +211,7 @@ pub(crate) const ROUTED_BY: [Field; 7] = [
     Field::Ip6Dst,
 ];
 
-/// The values of what routing may ask for, the destinations last.
+/// The values of the fields that routing may depend on, the destinations last.
 pub(crate) type RoutedBy = [FieldValue; ROUTED_BY.len()];
 
 pub(crate) fn routed_by(flow: &Flow) -> RoutedBy {

@@ -55,7 +55,7 @@ impl ChainHulls {
         boxes
     }
 
-    /// Marks the boxes of a block that the flow meets.
+    /// Marks the boxes of a block that the flow is in.
     #[expect(
         clippy::needless_bitwise_bool,
         reason = "a branch would keep it from vector code"

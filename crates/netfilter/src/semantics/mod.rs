@@ -67,7 +67,7 @@ pub enum End {
     Rejected,
     /// A program in user space decides.
     Queued,
-    /// Nobody can tell.
+    /// It is unknown.
     Unknown,
 }
 
@@ -79,7 +79,7 @@ pub struct Outcome {
     /// What decided; of several base chains that accept, the one that looks hardest: the last
     /// rule of a filter chain at input, forward or output.
     pub by: Decider,
-    /// The rules that the packet went past with something unknown in them, each with the index
+    /// The rules that the packet passed with something unknown in them, each with the index
     /// of the statement. Not all of them need to matter: see [`Assumptions::answers`]. None are kept
     /// with [`RecordLevel::Nothing`].
     pub hangs: BTreeSet<(RuleAt, usize)>,

@@ -114,13 +114,13 @@ pub(super) struct PacketWalk<'a> {
     pub(super) packet: &'a Packet,
     pub(super) record: RecordLevel,
     pub(super) supposed: &'a Assumptions,
-    /// What the kernel refuses besides the rules, once it has been asked.
+    /// What the kernel refuses besides the rules, once it has been computed.
     pub(super) refusals: Option<Rc<KernelRefusals>>,
-    /// Whether several flows look at the rule, so that one that fails tells something, too.
+    /// Whether several flows look at the rule, so that one that fails is of interest, too.
     pub(super) mixed: bool,
     /// Whether what was read first is taken to have been loaded first.
     pub(super) as_read: bool,
-    /// Whether chains met whose order nothing tells.
+    /// Whether there were chains whose order is unknown.
     pub(super) order_unknown: bool,
     steps: u64,
     exhausted: bool,

@@ -70,7 +70,7 @@ impl PacketWalk<'_> {
         self.pass(flows);
     }
 
-    /// Sends the packet to this host, through it, or both ways if nothing tells.
+    /// Sends the packet to this host, through it, or both ways if it is unknown which.
     fn route(&mut self, mut flows: Vec<Flow>) {
         for flow in &mut flows {
             flow.output = if flow.rewritten.destination {
@@ -116,7 +116,7 @@ impl PacketWalk<'_> {
             || flow.get(Field::DstAddressType) == FieldValue::Known(2);
         if elsewhere || policy_may_route(self.surroundings) && !stays_here {
             self.note_several_ways(
-                "a rule changes what routing asks for (the mark, for example): the outgoing interface is unknown from there on".into(),
+                "a rule changes what routing depends on (the mark, for example): the outgoing interface is unknown from there on".into(),
             );
             flow.output = PacketInterface::Unknown;
         }
@@ -202,7 +202,7 @@ impl PacketWalk<'_> {
                 }
                 let by = settings.unwrap_or_else(|| "facts of the host".to_owned());
                 self.note_several_ways(format!(
-                    "{}: whether the kernel drops such packets hangs on {by}, which are unknown: both cases were followed",
+                    "{}: whether the kernel drops such packets depends on {by}, which are unknown: both cases were followed",
                     refused.why
                 ));
             }
@@ -238,7 +238,7 @@ impl PacketWalk<'_> {
         }
     }
 
-    /// Frames that come or leave by a bridge meet rules that are not followed.
+    /// Frames that arrive or leave by a bridge traverse rules that are not followed.
     fn walk_bridge(&mut self, flows: &[Flow], hooks: &[Hook]) {
         if flows.is_empty() || !bridge_chains(self.firewall, hooks) {
             return;
@@ -249,7 +249,7 @@ impl PacketWalk<'_> {
         }
     }
 
-    /// Once a flow is in a flowtable, its packets no longer meet the forward hook
+    /// Once a flow is in a flowtable, its packets no longer traverse the forward hook
     /// (`nf_flow_offload_ip_hook`).
     fn walk_flowtable(&mut self, flows: &[Flow]) {
         let old = |flow: &&Flow| {
@@ -318,8 +318,8 @@ impl PacketWalk<'_> {
         }
     }
 
-    /// A packet of a connection that was set up earlier is rewritten as that was, without the
-    /// rules being asked; if there are such rules, both readings are followed.
+    /// A packet of a connection that was set up earlier is rewritten as that connection was,
+    /// without traversing the rules; if there are such rules, both readings are followed.
     fn walk_established(&mut self, flows: Vec<Flow>, hook: Hook) -> Vec<Flow> {
         let known = matches!(self.packet.known(Field::CtStatus),
             Some(status) if status & (ct_status::SNAT | ct_status::DNAT) == 0);
@@ -460,7 +460,7 @@ impl PacketWalk<'_> {
             any |= flow.become_whole();
         }
         if any {
-            self.note("fragments are put together before the rules see them: what becomes of the whole packet is told".into());
+            self.note("fragments are put together before the rules see them: the answer is for the whole packet".into());
         }
         flows
     }
@@ -561,7 +561,7 @@ fn come_back(mut flow: Flow) -> Flow {
     flow
 }
 
-/// Where routing sends what a rule has rewritten, nothing tells.
+/// Forgets the way out of rewritten packets: it is unknown where routing sends them.
 fn route_again(mut flows: Vec<Flow>) -> Vec<Flow> {
     for flow in flows.iter_mut().filter(|flow| flow.rewritten.destination) {
         flow.output = PacketInterface::Unknown;
@@ -595,7 +595,7 @@ fn asks_nat(flow: &Flow, hook: Hook) -> Option<bool> {
     }
 }
 
-/// Once one nat chain has fixed an end, the others of the hook are not asked.
+/// Once one nat chain has fixed an end, the others of the hook are not traversed.
 fn is_already_rewritten(flow: &Flow, hook: Hook) -> bool {
     match hook {
         Hook::Prerouting | Hook::Output => flow.rewritten.destination,

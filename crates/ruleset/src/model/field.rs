@@ -82,7 +82,8 @@ pub enum Field {
     Ip4Id,
     /// The 16 bits of IPv4's flags and fragment offset.
     Ip4FragmentOffset,
-    /// 1 for a fragment that is not the first, else 0: iptables' `-f`, and what port matches ask.
+    /// 1 for a fragment that is not the first, else 0: iptables' `-f`, and the implicit test of
+    /// port matches.
     IsLaterFragment,
     /// `RTN_*` of the source address (`include/uapi/linux/rtnetlink.h`): `RTN_UNICAST` 1, `RTN_LOCAL` 2,
     /// `RTN_BROADCAST` 3, `RTN_ANYCAST` 4, `RTN_MULTICAST` 5 and so on.
@@ -174,7 +175,7 @@ pub mod ct_state {
     pub const RELATED: u128 = 4;
     /// Starts a connection.
     pub const NEW: u128 = 8;
-    /// Was told not to be tracked.
+    /// Was exempted from tracking.
     pub const UNTRACKED: u128 = 64;
     /// All of them.
     pub const ALL: u128 = INVALID | ESTABLISHED | RELATED | NEW | UNTRACKED;

@@ -2,8 +2,8 @@
 //!
 //! The parsers keep what was written (`parse`); this is what it means. A rule is a list of
 //! statements that the kernel runs in order until one does not match or gives a verdict, which
-//! is nft's own view and holds for iptables too. What we do not model stays as opaque text, so
-//! that an answer can say on which words it hangs.
+//! is nft's own view and holds for iptables too. What is not modelled stays as opaque text, so
+//! that an answer can say on which words it depends.
 
 mod field;
 mod name;

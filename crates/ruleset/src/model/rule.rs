@@ -84,7 +84,7 @@ impl Match {
         }
     }
 
-    /// Whether the answer depends on the packets before: to ask may change it.
+    /// Whether the answer depends on earlier packets: the test itself may change it.
     pub fn asks_past(&self) -> bool {
         self.has_part(&|one| matches!(one, Self::Opaque(opaque) if opaque.stateful))
     }
@@ -129,7 +129,7 @@ pub struct Opaque {
     /// Whether the answer depends on earlier packets or on time (`limit`, `recent`), so that two
     /// occurrences of one text can differ.
     pub stateful: bool,
-    /// What it asks, and changes by asking, that has a name.
+    /// The named state that it tests, and changes by the test.
     pub memory: Option<KernelMemory>,
 }
 
@@ -184,7 +184,7 @@ pub enum Effect {
         /// The words.
         text: String,
     },
-    /// The kernel keeps something of the packet, for rules that ask about later ones.
+    /// The kernel keeps something of the packet, for rules that test later ones by it.
     Remember {
         /// Where.
         memory: KernelMemory,

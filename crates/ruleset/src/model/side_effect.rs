@@ -9,7 +9,7 @@ pub enum KernelMemory {
     RecentList(String),
     /// The buckets of this name of iptables' `hashlimit`.
     HashLimit(String),
-    /// nft's `limit` or `quota` of this name, which several rules may ask.
+    /// nft's `limit` or `quota` of this name, which several rules may test.
     NamedLimit(String),
     /// A set that rules fill or empty, by its name.
     Set(String),
@@ -23,7 +23,7 @@ pub enum KernelMemory {
 }
 
 /// Parts that are not modelled: their names, how statements begin that write them, and what matches
-/// hold that ask for them.
+/// on them contain.
 const PARTS: &[(&str, &[&str], &[&str])] = &[
     (
         "the labels of connections",
@@ -81,19 +81,19 @@ impl KernelMemory {
         Some(Self::PacketPart(name))
     }
 
-    /// The part that is not modelled and that a match of these words asks for.
+    /// The part that is not modelled and that a match of these words tests.
     fn asked(text: &str) -> Option<Self> {
         let asks = |(_, _, asks): &&(_, _, &[&str])| asks.iter().any(|word| text.contains(word));
         let (name, ..) = PARTS.iter().find(asks)?;
         Some(Self::PacketPart(name))
     }
 
-    /// Whether connection tracking asks by itself.
+    /// Whether connection tracking uses it by itself.
     pub fn is_asked_by_kernel(&self) -> bool {
         matches!(self, Self::Zone | Self::Helper)
     }
 
-    /// Whether a statement asks what is kept there.
+    /// Whether a statement tests what is kept there.
     pub fn is_asked_by(&self, statement: &Statement, table: &Table, ipsets: &[super::Set]) -> bool {
         let named =
             |set: &SetRef| matches!(self, Self::Set(name) if set.name(table, ipsets) == Some(name));
@@ -185,8 +185,8 @@ impl SideEffect {
         }
     }
 
-    /// The same for rules that ask for parts of packets that are not modelled: what writes there is
-    /// remembered.
+    /// The same for rules that test parts of packets that are not modelled: statements that write
+    /// there are remembered.
     #[must_use]
     pub fn among(self, asked: &std::collections::BTreeSet<KernelMemory>) -> Self {
         match self {

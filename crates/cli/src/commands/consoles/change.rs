@@ -31,7 +31,7 @@ struct ChangeArgs {
     /// Show what would be changed, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Take the prompt from a terminal although somebody is logged in there
+    /// Take the prompt from a terminal although a user is logged in there
     #[arg(long)]
     end_sessions: bool,
     /// The form of the answer
@@ -239,7 +239,7 @@ fn carry_out(
     args.state.remind(output);
     let journal = args.state.journal();
     if !args.dry_run {
-        // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
+        // Makes the journal if need be, and settles what is half-done before the files are read.
         drop(journal::lock(&journal, output)?);
     }
     let host = match &args.root {

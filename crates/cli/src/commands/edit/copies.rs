@@ -47,7 +47,7 @@ impl EditCopies {
         for (number, path) in paths.iter().enumerate() {
             let path = resolve_target(path).map_err(|error| failure(&error))?;
             let seen = look_at(&path).map_err(|error| failure(&error))?;
-            // What cannot be replaced is refused before anyone types.
+            // A file that cannot be replaced is refused before the editor starts.
             let probe = WantedFile::content(&path, b"probe".to_vec());
             let now = surefoot_journal::UnixMoment::default();
             match surefoot_journal::FileSetChange::plan("", vec![probe], now) {

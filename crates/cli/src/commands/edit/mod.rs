@@ -167,7 +167,7 @@ pub(super) fn run(args: &EditArgs, output: &Output) -> Result<Status, Failure> {
     args.state.remind(output);
     let journal = args.state.journal();
     let copies = {
-        // Makes the journal if need be, and settles what is half-done before anyone looks at the files.
+        // Makes the journal if need be, and settles what is half-done before the files are copied.
         let _session = journal::lock(&journal, output)?;
         EditCopies::make(&args.files, &args.state.state_dir)
             .map_err(|failure| failure.left("Nothing was changed."))?

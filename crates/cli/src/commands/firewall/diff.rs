@@ -1,4 +1,4 @@
-//! `surefoot firewall diff`: the packets whose fate changes.
+//! `surefoot firewall diff`: the packets whose verdict changes.
 
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,8 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Result<Status, Failure> {
     }
     if about.taken_as_new {
         difference.notes.push(
-            "taken as first packets of connections, as nothing is said of the state: `state any` means all".into(),
+            "taken as first packets of connections, as no state is named: `state any` means all"
+                .into(),
         );
     }
     output.answer(&match args.format {
@@ -143,7 +144,7 @@ pub(super) fn files(given: &str) -> Vec<PathBuf> {
     given.split(',').map(PathBuf::from).collect()
 }
 
-/// The packets that are meant; all, if nothing is said.
+/// The packets that are meant; all, if none are named.
 pub(super) fn about(only: Option<&str>, output: &Output) -> Result<Traffic, Failure> {
     let Some(words) = only else {
         return Ok(Traffic::default());

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 ///
 /// The rule goes into the table and chain that decide about these packets, before what decides
 /// otherwise. It is shown only if it is proved that the sentence holds afterwards for every packet, and
-/// that no packet which the sentence does not mean comes to another end. Then it is loaded as `surefoot
+/// that nothing changes for a packet that the sentence does not mean. Then it is loaded as `surefoot
 /// firewall apply` loads rules: tried in a network of its own, and taken back unless `surefoot firewall
 /// confirm` comes from a new connection. Of rules in files, and where ufw keeps the rules, only the
 /// commands are shown.

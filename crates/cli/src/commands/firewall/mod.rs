@@ -90,7 +90,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
     }
 }
 
-/// Says what of a machine's rules is not known, as an answer about them hangs on it.
+/// Reports the rules of a machine that are unknown, as an answer depends on them.
 fn remark_on_gaps(rules: &LoadedRules, output: &Output) {
     for unknown in rules.unknowns() {
         output.remark(&format!(

@@ -144,7 +144,7 @@ pub(super) fn run(args: &ProveArgs, output: &Output) -> Result<Status, Failure> 
     })
 }
 
-/// `surefoot firewall find`: a packet for which a sentence is so.
+/// `surefoot firewall find`: a packet for which a sentence is true.
 pub(super) fn find(args: &FindArgs, output: &Output) -> Result<Status, Failure> {
     let sentence = args.sentence.join(" ");
     let source = Source::new("arguments", sentence);

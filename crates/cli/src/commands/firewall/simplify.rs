@@ -13,11 +13,11 @@ use crate::input;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// Take away what no packet ever meets, and prove that the rest does the same
+/// Remove rules that no packet can match, and prove that the others do the same
 ///
-/// The smaller rules go to standard output, what was taken away to standard error. Only rules that no
-/// packet can match and chains that nothing leads to are taken: every counter keeps its meaning, and
-/// what stays is as it was written.
+/// The smaller rules go to standard output, a list of what was removed to standard error. Only
+/// rules that no packet can match and chains that nothing leads to are removed: every counter keeps
+/// its meaning, and the other lines stay as they were written.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

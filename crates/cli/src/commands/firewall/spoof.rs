@@ -1,4 +1,4 @@
-//! `surefoot firewall spoof`: forged sources that come through.
+//! `surefoot firewall spoof`: forged sources that are accepted.
 
 use clap::Args;
 use surefoot_firewall::ask;
@@ -11,10 +11,10 @@ use crate::input;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// Say from which interfaces packets with a forged source come through
+/// Say from which interfaces packets with a forged source are accepted
 ///
-/// A source is forged where the answer to it would leave by another interface. What the kernel
-/// refuses by itself (`rp_filter`) is taken off. It needs the machine's routes.
+/// A source is forged where the answer to it would leave by another interface. Packets
+/// that the kernel refuses by itself (`rp_filter`) are left out. It needs the machine's routes.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -250,7 +250,7 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
     }
     let options = options(args)?;
     let mut random = SystemRandom::open()?;
-    // A page that cannot be written is said before the test, not after.
+    // A page that cannot be written is reported before the test, not after it.
     let mut page = args.html.as_deref().map(open_page).transpose()?;
     let both = args.both || args.bidir || args.in_turns;
     let mut live = if args.json_stream {
@@ -327,8 +327,8 @@ pub(super) fn run(args: &ClientArgs, output: &Output) -> Result<Status, Failure>
     Ok(Status::Clean)
 }
 
-/// From the moment at which data flow Ctrl-C ends the measuring, and not the program: what was measured is
-/// told. Before there is nothing to tell.
+/// Once data flow, Ctrl-C ends the measuring and not the program, so that the results up to then
+/// are shown. Before, there are none.
 pub(super) fn heed_interrupt(event: &ClientEvent) {
     if matches!(event, ClientEvent::Connected { .. }) {
         // Where it cannot be heeded it ends the program.

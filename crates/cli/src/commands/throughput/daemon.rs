@@ -1,5 +1,5 @@
 //! Goes on without a terminal. The program starts itself again, and the first one ends when the
-//! second one serves, so that a port that is taken is still said at the terminal.
+//! second one serves, so that a port that is taken is still reported at the terminal.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;

@@ -1,8 +1,8 @@
-//! Which packets meet another fate under other rules.
+//! Finds the packets whose verdict changes from one rule set to another.
 //!
-//! Both rule sets are followed over the same packets. "Equal" is said only if no packet is left over
-//! in any family and on any way; everything else comes with a packet that shows it, which the
-//! evaluator of single packets must confirm.
+//! Both rule sets are followed over the same packets. The answer is "equal" only if no packet is
+//! left over in any family and on any way; every difference comes with a packet that shows it,
+//! which the evaluator of single packets must confirm.
 
 mod text;
 
@@ -41,12 +41,13 @@ pub struct Difference {
     pub verdict: DiffVerdict,
     /// The packets that were looked at.
     pub scopes: Vec<PacketScope>,
-    /// The packets whose fate changes.
+    /// The packets whose verdict changes.
     pub changes: Vec<FateChange>,
     /// The packets of which only one of the two keeps something by which it judges later packets.
     pub remembered: Vec<SideEffectChange>,
-    /// The packets that meet the same end in another form: refused with another answer, handed to
-    /// another queue, changed in what no rule looks at. Only a strict comparison counts them.
+    /// The packets that come to the same end in another form: refused with another answer, handed
+    /// to another queue, changed in fields that no rule matches. Only a strict comparison counts
+    /// them.
     pub shaped: Vec<SideEffectChange>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
@@ -58,17 +59,17 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DiffVerdict {
-    /// With every packet, whatever is not known.
+    /// With every packet, whatever the unknown answers are.
     Equal,
     /// With every packet that was looked at, but some could not be.
     Unknown,
-    /// With some packet it hangs on what is not known.
+    /// With some packet it depends on what is unknown.
     Open,
     /// Certainly not with every packet.
     Different,
 }
 
-/// Packets whose fate changes in one way.
+/// Packets whose verdict changes in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FateChange {
     /// Their family and way.
@@ -77,7 +78,7 @@ pub struct FateChange {
     pub before: End,
     /// Their end under the new rules; if it is the same, they are accepted as other packets.
     pub after: End,
-    /// Whether it changes whatever is not known.
+    /// Whether it changes whatever the unknown answers are.
     pub certain: bool,
     /// The packets, in the words of sentences; they may overlap.
     pub packets: Vec<String>,
@@ -87,7 +88,7 @@ pub struct FateChange {
     pub complete: bool,
     /// One of them.
     pub witness: Option<DiffWitness>,
-    /// The rules on which an uncertain change hangs.
+    /// The rules on which an uncertain change depends.
     pub hangs: Vec<NamedDecider>,
 }
 
@@ -102,7 +103,7 @@ pub struct SideEffectChange {
     pub memory: Option<String>,
     /// Whether the old rules do it, and the new ones do not.
     pub only_before: bool,
-    /// Whether that is so whatever is not known.
+    /// Whether that is so whatever the unknown answers are.
     pub certain: bool,
     /// The packets, in the words of sentences; they may overlap.
     pub packets: Vec<String>,
@@ -114,7 +115,7 @@ pub struct SideEffectChange {
     pub by: NamedDecider,
 }
 
-/// A packet and its two fates.
+/// A packet and its two verdicts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DiffWitness {
     /// The packet, in the words of `explain`.
@@ -196,7 +197,7 @@ fn compare(
             (true, true) => {}
             (false, false) => {
                 difference.note(format!(
-                    "no rules for {family} were given: nothing is said of it"
+                    "no rules for {family} were given: the answer does not cover it"
                 ));
                 continue;
             }
@@ -240,7 +241,7 @@ fn compare(
         .sort_by_key(|change| (!change.certain, change.after == change.before));
     let asks_mark = |side: DiffSide| asked_fields(&side.rules.firewall).contains(&Field::Mark);
     if asks_mark(old) || asks_mark(new) {
-        difference.note("packets are taken to come without a mark; rules ask for it".into());
+        difference.note("packets are assumed to arrive without a mark; rules test it".into());
     }
     new.rules.weaken(old.rules.weaken(difference))
 }
@@ -395,7 +396,7 @@ impl DiffQuestion<'_> {
             let (words, memory) = match &differing.effect {
                 SideEffect::Remembered { memory, words } => (words, Some(memory.words())),
                 SideEffect::Shaped { words } => (words, None),
-                // Who asks, the ends tell.
+                // A difference in who tests it shows in the ends.
                 SideEffect::Asked { .. } => continue,
             };
             // Of answers to the sender both languages have the same words; of other things they may
@@ -414,7 +415,7 @@ impl DiffQuestion<'_> {
                 memory,
             };
             if change.memory.is_some() {
-                // Whether later packets meet another end depends on what comes before them.
+                // Whether later packets are treated differently depends on the packets before them.
                 difference.verdict = difference.verdict.max(DiffVerdict::Open);
                 difference.remembered.push(change);
             } else {

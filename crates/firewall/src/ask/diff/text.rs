@@ -124,7 +124,7 @@ fn side_effect_lines(out: &mut AnswerLines, change: &SideEffectChange) {
         out.write_wrapped(
             2,
             None,
-            "later packets that are judged by it may meet another end",
+            "later packets that are judged by it may be treated differently",
         );
     }
     out.write_wrapped(2, None, &format!("by {}", change.by.name));

@@ -1,4 +1,4 @@
-//! On what each possible end hangs.
+//! What each possible end depends on.
 
 use crate::LoadedRules;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub(super) struct DependencyQuestion<'a> {
     pub(super) packet: &'a Packet,
 }
 
-/// The answers with what they hang on.
+/// The answers with what they depend on.
 pub(super) struct FoundAnswers {
     pub(super) answers: Vec<PossibleEnd>,
     pub(super) say: Vec<String>,
@@ -163,7 +163,7 @@ impl DependencyQuestion<'_> {
 }
 
 /// The rules that no single supposition settles: those whose answer changes anything at all,
-/// else all that this end went past.
+/// else all that this end passed.
 fn may_matter(
     evaluation: &Evaluation,
     end: (End, Decider),

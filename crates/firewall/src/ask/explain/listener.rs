@@ -7,7 +7,7 @@ use surefoot_netfilter::semantics::{End, Evaluation, EventKind, TraceEvent};
 use surefoot_netfilter::{Connected, Listener, Surroundings};
 use surefoot_ruleset::model::{Field, ct_state};
 
-/// A socket at the packet's port, and whether it takes the packet; none where that is not known.
+/// A socket at the packet's port, and whether it takes the packet; none where that is unknown.
 struct SocketCandidate<'a> {
     socket: &'a Listener,
     peer: Option<(IpAddr, u16)>,
@@ -139,7 +139,7 @@ fn endpoint_of(address: IpAddr, port: u16) -> std::net::SocketAddr {
     std::net::SocketAddr::new(address.to_canonical(), port)
 }
 
-/// Whether all are so: one that is not decides, one that is not known leaves it open.
+/// Whether all are so: one that is not decides, one that is unknown leaves it open.
 fn all_hold<const N: usize>(parts: [Option<bool>; N]) -> Option<bool> {
     if parts.contains(&Some(false)) {
         return Some(false);

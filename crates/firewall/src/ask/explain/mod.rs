@@ -1,7 +1,7 @@
 //! What happens to one packet, rule by rule, and why.
 //!
-//! The answer comes first, then the way to it. Where the answer hangs on something that nobody
-//! can know from a rule set, each possible end is named with the rules that it takes, found by
+//! The answer comes first, then the way to it. Where the answer depends on something that a rule
+//! set does not tell, each possible end is named with the rules that it takes, found by
 //! supposing that each of them answers one way and the other.
 
 mod hangs;
@@ -25,7 +25,7 @@ pub struct Explanation {
     pub packet: String,
     /// Its way through this host.
     pub way: PacketPath,
-    /// What was not said and is taken for granted.
+    /// What the words leave open and is taken for granted.
     pub assumed: Vec<String>,
     /// Whether all its possible ends are of one kind.
     pub certainty: Certainty,
@@ -48,18 +48,18 @@ pub struct PossibleEnd {
     pub end: End,
     /// What decides it.
     pub by: NamedDecider,
-    /// What has to be so for it, as far as it is not known.
+    /// The unknown conditions that have to hold for it.
     pub conditions: Vec<EndCondition>,
 }
 
-/// Something that is not known, on which an answer hangs.
+/// Something unknown on which an answer depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndCondition {
     /// The rule with the unknown words.
     pub rule: NamedDecider,
     /// Whether it has to match; none if it only may matter.
     pub matches: Option<bool>,
-    /// The words, and why they are not known.
+    /// The words, and why they are unknown.
     pub why: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The answer to a packet: a connection that nobody may answer never opens.
+//! The answer to a packet: a connection whose answers are dropped never opens.
 
 use super::super::name::NamedDecider;
 use crate::LoadedRules;

@@ -36,7 +36,7 @@ struct OpenChain {
     depth: u32,
     /// The rules before this one are accounted for.
     next: usize,
-    /// The rule that was told last.
+    /// The rule that was shown last.
     last: Option<usize>,
 }
 

@@ -14,7 +14,7 @@ use crate::ask::phrase::shortened;
 
 /// Conditions of one answer that are shown.
 const MOST_CONDITIONS: usize = 6;
-/// Things not known that are shown.
+/// The most unknown things that are shown.
 const MOST_QUESTIONS: usize = 8;
 
 impl Explanation {
@@ -86,7 +86,7 @@ impl Explanation {
         self.open_questions(out);
     }
 
-    /// Each thing that is not known once, however many ends hang on it.
+    /// Writes each unknown thing once, however many ends depend on it.
     fn open_questions(&self, out: &mut AnswerLines) {
         let mut said: Vec<&str> = Vec::new();
         let conditions = self.answers.iter().flat_map(|answer| &answer.conditions);

@@ -2,8 +2,8 @@
 //!
 //! The place is searched by the packets for which the sentence does not hold: a rule goes before what
 //! decides about such a packet, and further up as long as another packet is decided about before it.
-//! What was found is proved twice: the sentence holds for all packets of the new rules, and no packet
-//! that the sentence does not mean comes to another end.
+//! The result is proved twice: the sentence holds for all packets under the new rules, and nothing
+//! changes for a packet that the sentence does not mean.
 
 mod new_rules;
 mod place;
@@ -34,7 +34,7 @@ use reading::{Reading, readings};
 use refusal::MakeRefusal;
 use search::PlaceSearch;
 
-/// Parts of a change that is not wanted which are told.
+/// The most parts of an unwanted change that are shown.
 const PARTS: usize = 4;
 
 /// What becomes of a sentence.

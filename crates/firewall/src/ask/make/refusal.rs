@@ -14,10 +14,10 @@ pub(crate) enum MakeRefusal {
     OtherClaim,
     /// There is nothing to make a rule for.
     #[error(
-        "no packet is like that: the words contradict each other, or what is known of this host"
+        "no such packet exists: the words contradict each other, or what is known of this host"
     )]
     NoPacket,
-    /// There is no base chain that the packets meet.
+    /// There is no base chain that the packets reach.
     #[error("no rules for these packets were given or are loaded, so there is no place for a rule")]
     NoRules,
     /// A family has no rules at all.
@@ -33,7 +33,7 @@ pub(crate) enum MakeRefusal {
         "a sentence that names a set is not made into a rule: add the addresses to that set, or name them"
     )]
     NamesSet,
-    /// It would take more rules than anybody would read.
+    /// It would take more rules than an administrator would read.
     #[error("it would take too many rules: name fewer addresses, ports or protocols")]
     TooManyRules,
     /// A match has no words.
@@ -67,7 +67,7 @@ pub(crate) enum MakeRefusal {
     )]
     Disagreement,
     /// Others than the packets of the sentence would change.
-    #[error("with the rule, other packets would come to another end, too")]
+    #[error("the rule would also change what happens to other packets")]
     OthersChange,
     /// It could not be proved that nothing else changes.
     #[error("it cannot be proved that nothing else would change")]

@@ -54,7 +54,7 @@ impl PlaceSearch<'_> {
     }
 
     /// Inserts rules once, where they change what becomes of such packets, and names what decides otherwise
-    /// about others of them before the new rules are asked.
+    /// about others of them before they reach the new rules.
     fn settle_with_exceptions(&mut self, scope: PacketScope) -> Result<(), MakeRefusal> {
         let mut but_for = BTreeSet::new();
         let mut put = false;
@@ -179,7 +179,8 @@ impl PlaceSearch<'_> {
     fn put(&mut self, place: ChainPlace) -> Result<bool, MakeRefusal> {
         let key = (place.table, place.chain);
         let new = match self.placed.remove(&key) {
-            // What stands before the new rules already came to another end by them.
+            // Packets that an earlier rule decides about are already treated differently by the new
+            // rules.
             Some((now, new)) if place.at < now => new,
             Some(_) => return Ok(false),
             None => {

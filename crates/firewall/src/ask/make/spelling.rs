@@ -13,7 +13,7 @@ use thiserror::Error;
 use surefoot_netfilter::packet::{has_ports, to_address, value_words};
 use surefoot_ruleset::model::{Field, Match, Range};
 
-/// Why a conjunction cannot be said in a rule.
+/// Why a conjunction cannot be written as a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum UnsayableMatch {
     /// Ports mean nothing without a protocol that has them.

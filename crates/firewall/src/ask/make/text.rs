@@ -21,10 +21,8 @@ impl MadeRules {
         }
         if !self.decided_before.is_empty() {
             let now = match self.outcome {
-                MakeOutcome::Refused => "what decides otherwise about some of these packets:",
-                _ => {
-                    "what decides otherwise now, and will not be asked about these packets any more:"
-                }
+                MakeOutcome::Refused => "these decide otherwise about some of the packets:",
+                _ => "these decide otherwise now; such packets will no longer reach them:",
             };
             out.write_wrapped(2, None, now);
             for one in &self.decided_before {
@@ -75,7 +73,7 @@ impl MadeRules {
                 2,
                 None,
                 &format!(
-                    "proved: no other packet comes to another end ({})",
+                    "proved: nothing changes for any other packet ({})",
                     listed(&self.unchanged)
                 ),
             );

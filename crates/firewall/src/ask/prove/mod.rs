@@ -34,7 +34,7 @@ pub struct Proof {
     pub scopes: Vec<PacketScope>,
     /// A packet for which it does not hold, or may not.
     pub witness: Option<Explanation>,
-    /// The rules on which an open answer hangs.
+    /// The rules on which an open answer depends.
     pub hangs: Vec<NamedDecider>,
     /// What was taken for granted, and what the answer could not take into account.
     pub notes: Vec<String>,
@@ -44,11 +44,11 @@ pub struct Proof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProofVerdict {
-    /// For every packet, whatever is not known.
+    /// For every packet, whatever the unknown answers are.
     Holds,
     /// There is no such packet: the words contradict each other, or the host.
     Empty,
-    /// For some packet it hangs on what is not known.
+    /// For some packet it depends on what is unknown.
     Open,
     /// The question was too large.
     Unknown,
@@ -85,7 +85,7 @@ pub fn prove(rules: &LoadedRules, assertion: &Assertion, budget: Budget) -> Resu
     if asked_fields(firewall).contains(&Field::Mark) {
         proof
             .notes
-            .push("packets are taken to come without a mark; rules ask for it".into());
+            .push("packets are assumed to arrive without a mark; rules test it".into());
     }
     for scope in scopes {
         let asked = ProofQuestion {
@@ -202,7 +202,8 @@ pub(super) fn scopes_of(
     };
     if traffic.taken_as_new {
         notes.push(
-            "taken as first packets of connections, as nothing is said of the state: `state any` means all".into(),
+            "taken as first packets of connections, as no state is named: `state any` means all"
+                .into(),
         );
     }
     let mut scopes = Vec::new();
@@ -213,7 +214,7 @@ pub(super) fn scopes_of(
         let ruled = rules.firewall.tables.iter().any(|table| sees(table, v6));
         if !ruled && !rules.surroundings.live && traffic.v6.is_none() {
             notes.push(format!(
-                "no rules for {} were given: nothing is said of it",
+                "no rules for {} were given: the answer does not cover it",
                 if v6 { "IPv6" } else { "IPv4" }
             ));
             continue;

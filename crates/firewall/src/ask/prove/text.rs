@@ -25,7 +25,7 @@ impl Proof {
             ProofVerdict::Empty => out.write_wrapped(
                 2,
                 None,
-                "no packet is like that: the words contradict each other, or what is known of this host",
+                "no such packet exists: the words contradict each other, or what is known of this host",
             ),
             ProofVerdict::Open if !self.hangs.is_empty() => out.write_wrapped(2, None, "it depends on what cannot be known:"),
             ProofVerdict::Unknown if self.witness.is_some() => out.write_wrapped(

@@ -28,7 +28,7 @@ pub(super) struct ReplayedConnection {
     /// When it began, and when its last packet came.
     times: Option<(u64, u64)>,
     pub(super) all: Totals,
-    /// The packets whose fate changes most.
+    /// The packets whose verdict changes most.
     pub(super) changed: Totals,
     pub(super) group: FateGroup,
     pub(super) fates: Option<Fates>,
@@ -137,8 +137,8 @@ impl ReplayedConnection {
         }
     }
 
-    /// Conntrack forgets a connection that was idle for long; whoever sends next begins it anew. Of
-    /// TCP it does not before days (`nf_conntrack_proto_tcp.c`).
+    /// Conntrack forgets a connection that was idle for long; the next sender begins it anew. For
+    /// TCP this takes days (`nf_conntrack_proto_tcp.c`).
     fn forget_if_idle(&mut self, reply: bool, time: Option<u64>) {
         let Some(now) = time else { return };
         let (began, last) = self.times.unwrap_or((now, now));
@@ -158,7 +158,7 @@ impl ReplayedConnection {
         }
     }
 
-    /// Counts a packet with its fates.
+    /// Counts a packet with its two verdicts.
     pub(super) fn count_packet(&mut self, group: FateGroup, fates: Fates, state: u128, bytes: u64) {
         self.all.add(bytes);
         if group > self.group || self.fates.is_none() {

@@ -19,7 +19,7 @@ const MOST_KINDS: usize = 1 << 18;
 /// An end under one of the rule sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PacketFate {
-    /// None if it hangs on what is not known.
+    /// None if it depends on what is unknown.
     pub(super) end: Option<End>,
     pub(super) by: Decider,
 }

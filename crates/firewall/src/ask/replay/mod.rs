@@ -68,7 +68,7 @@ pub enum FateGroup {
     StillAccepted,
     /// Dropped, rejected or queued by both.
     StillBlocked,
-    /// At least one of the ends hangs on what is not known.
+    /// At least one of the ends depends on what is unknown.
     Perhaps,
     /// Only the new rules accept it.
     NewlyAccepted,
@@ -96,7 +96,7 @@ impl FateGroup {
         }
     }
 
-    /// Whether it tells of a change, or perhaps of one.
+    /// Whether it is a change, or perhaps one.
     pub fn is_change(self) -> bool {
         !matches!(self, Self::StillAccepted | Self::StillBlocked)
     }
@@ -111,9 +111,9 @@ pub struct Replayed {
     pub connections: u64,
     /// Packets and connections by what changes; a connection counts where most of it changes.
     pub groups: Vec<InGroup>,
-    /// What decides about packets whose fate changes, most packets first.
+    /// The rules and policies that decide about packets whose verdict changes, most packets first.
     pub deciders: Vec<DecidingRule>,
-    /// The connections whose fate changes, of each group those with most packets.
+    /// The connections whose verdict changes; of each group, those with most packets.
     pub changes: Vec<ChangedConnection>,
     /// Whether the capture could be read to its end.
     pub whole: bool,
@@ -151,7 +151,7 @@ pub struct DecidingRule {
     pub totals: Totals,
 }
 
-/// A connection whose fate changes.
+/// A connection whose verdict changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangedConnection {
     /// What changes.
@@ -170,7 +170,7 @@ pub struct ChangedConnection {
     pub began_earlier: bool,
     /// All its packets.
     pub all: Totals,
-    /// Those whose fate changes.
+    /// Those whose verdict changes.
     pub changed: Totals,
     /// What the old rules do with those that change.
     pub before: Option<DecidedEnd>,
@@ -377,7 +377,7 @@ impl<'a> Replay<'a> {
                 }
             };
             self.note(&format!(
-                "{words} not in it, and whether the new rules would let it begin again was not asked"
+                "{words} not in it, and whether the new rules would let it begin again was not tested"
             ));
         }
         let elsewhere = !self.groups.is_empty() && !self.judge.met_host;

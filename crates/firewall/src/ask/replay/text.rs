@@ -9,7 +9,7 @@ use super::{ChangedConnection, FateGroup, Replayed, Totals};
 use surefoot_netfilter::semantics::End;
 
 impl Replayed {
-    /// The answer, the totals, what decides, and the connections whose fate changes.
+    /// The answer, the totals, the deciding rules, and the connections whose verdict changes.
     pub fn text(&self, style: Style, width: usize) -> String {
         let mut out = AnswerLines::new(style, width);
         self.write_headline(&mut out);

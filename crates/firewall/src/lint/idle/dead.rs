@@ -19,13 +19,13 @@ pub(in crate::lint) const PAGE: Page = Page {
     text: "\
 ## What it is
 All packets were followed at once, and none of them matches this rule: several earlier rules
-together take everything that it asks for, or nothing of the kind is ever sent to its chain, or
+together take every packet that it could match, or no such packet is ever sent to its chain, or
 it contradicts itself. Where the rules are too many for that, each chain was looked at by
 itself, and the finding says so.
 
 ## Why it matters
-Whoever wrote the rule believes that it does something. If an earlier rule does something else
-with the packets, what was meant to be open is shut, or the other way round.
+The rule was written to do something, and does nothing. If an earlier rule does something else
+with the packets, a port that should be open is shut, or the other way round.
 
 ## How to see it yourself
     iptables -L CHAIN -nv --line-numbers         a rule that never counts anything
@@ -96,7 +96,10 @@ fn of_chain(loaded: &LoadedRules, dead: &[DeadRule], within_chain: bool) -> Opti
             WhyDead::Impossible => {
                 format!("contradicts itself, no packet can match: {}", shown.what)
             }
-            WhyDead::NeverSent => format!("asks for what never comes to its chain: {}", shown.what),
+            WhyDead::NeverSent => format!(
+                "asks for packets that never reach its chain: {}",
+                shown.what
+            ),
             WhyDead::Hidden(_) => format!("never matches: {}", shown.what),
         };
         evidence.push(shown);

@@ -15,7 +15,7 @@ pub(in crate::lint) const PAGE: Page = Page {
     text: "\
 ## What it is
 Rules jump to these chains, but none of those rules is ever matched by a packet: all packets were
-followed at once, and what the rules ask for has been taken before, or does not exist.
+followed at once, and those that the rules could match are taken before, or do not exist.
 
 ## Why it matters
 Everything in such a chain is idle. If it was meant to protect something, that is not protected;
@@ -26,7 +26,7 @@ if it was meant to let something in, that is shut out.
     surefoot firewall check                      FW025 and FW022 name what hides the jump
 
 ## How to mend it
-Move the jump before the rules that take its packets, or widen what it asks for. If the chain is
+Move the jump before the rules that take its packets, or widen its match. If the chain is
 left over, delete the jump and then the chain.
 
 ## When it is fine
@@ -74,15 +74,11 @@ pub(super) fn report_chains(loaded: &LoadedRules, chains: &[(usize, usize)]) -> 
     evidence.truncate(MOST_SHOWN);
     commands.truncate(MOST_SHOWN);
     Some(
-        finding(
-            &PAGE,
-            title,
-            "nothing in these chains is ever done, whatever it says",
-        )
-        .shown_by(evidence)
-        .mend(
-            "Put the jump before the rules that take its packets, or delete jump and chain",
-            commands,
-        ),
+        finding(&PAGE, title, "no rule of these chains ever has an effect")
+            .shown_by(evidence)
+            .mend(
+                "Put the jump before the rules that take its packets, or delete jump and chain",
+                commands,
+            ),
     )
 }

@@ -15,14 +15,14 @@ pub(in crate::lint) const PAGE: Page = Page {
     text: "\
 ## What it is
 These rules match packets, but the rules behind them in the same chain, or the policy at its end,
-would do the same with every one of those packets. That was asked of all packets at once. All
-the rules named can go together; a rule that logs, or asks a limit, is never named, and neither
-is one whose packets would come to such a rule in its place.
+would do the same with every one of those packets. That is proved for all packets. All the rules
+named can be deleted together; a rule that logs, or has a limit, is never named, and neither is
+one whose packets would reach such a rule instead.
 
 ## Why it matters
 It does no harm today. A rule that repeats another has to be changed with it: if you
-later closes the port in one place and not in the other believes it closed. And what is not
-needed makes a chain longer to read when something is on fire.
+later close the port in one place only, it stays open. And rules that are not needed make a
+chain longer to read in an emergency.
 
 ## How to see it yourself
     surefoot firewall find anything state any is decided by INPUT:3
@@ -33,7 +33,7 @@ Take the rules out of a copy of the file, compare with `surefoot firewall diff`,
 a rule is there to make sure, keep it and say so in a comment.
 
 ## When it is fine
-Rules that count something, rules that are met early so that long chains are not walked for
+Rules that count something, rules that match early so that long chains are not traversed for
 every packet, and an explicit last rule that says what the policy says too: the last one is left
 out here.
 ",

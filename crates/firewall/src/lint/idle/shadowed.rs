@@ -20,13 +20,13 @@ pub(in crate::lint) const PAGE: Page = Page {
     text: "\
 ## What it is
 Rules are read from the top to the first that decides. Here a rule decides every packet that a
-later one asks for, so that the later one is never asked: an ACCEPT for one port behind a DROP
+later one could match, so that none reaches the later one: an ACCEPT for one port behind a DROP
 for all, or the same rule twice.
 
 ## Why it matters
-If the two want the same, the second is only in the way. If they want different things, somebody
-wrote the second to change something and believes that it does: a port that should be open is
-shut, or an address that should be blocked gets in.
+If the two do the same, the second is only in the way. If they do different things, the second
+was written to change something and does not: a port that should be open is shut, or an address
+that should be blocked gets in.
 
 ## How to see it yourself
     iptables -L INPUT -nv --line-numbers        a rule that never counts anything

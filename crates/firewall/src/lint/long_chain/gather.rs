@@ -153,7 +153,7 @@ pub(super) fn propose_set(loaded: &LoadedRules, at: RuleAt, run: &RuleRun) -> Op
             loaded.show_rule(last_at),
         ])
         .mend(
-            "Fill a set, and ask it in front of the old rules, which never match then and can be deleted",
+            "Fill a set, and look it up in front of the old rules, which never match then and can be deleted",
             commands,
         ),
     )

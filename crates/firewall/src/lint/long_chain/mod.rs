@@ -30,9 +30,9 @@ depends on all those above it.
     iptables -L INPUT -nvx --line-numbers        where the packets are, and how far down
 
 ## How to mend it
-Where the rules differ only in an address, put the addresses in a set and ask it once: `ipset`
+Where the rules differ only in an address, put the addresses in a set and look it up once: `ipset`
 with `-m set --match-set NAME src`, in nft `ip saddr @NAME`. A set of thousands costs one
-look-up. Where the rules all ask for an interface or a protocol, make a chain for each and jump
+look-up. Where the rules all match on an interface or a protocol, make a chain for each and jump
 to it:
     iptables -N INPUT-eth0
     iptables -I INPUT 12 -i eth0 -j INPUT-eth0

@@ -219,7 +219,7 @@ pub(super) fn propose_split(loaded: &LoadedRules, at: RuleAt, split: &ChainSplit
             split.by.word()
         ),
         format!(
-            "a chain for each ({}{more}): a packet meets at most {} of these rules instead of {}",
+            "a chain for each ({}{more}): a packet traverses at most {} of these rules instead of {}",
             parts.join(", "),
             largest + groups.len(),
             split.len

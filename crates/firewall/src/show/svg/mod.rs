@@ -10,7 +10,7 @@ use self::layout::{LEFT, LINE, Layout, PAD, PlacedBox, TOP, layout};
 use super::count::number_of;
 use super::picture::Picture;
 
-/// With more arrows than this to boxes that stand elsewhere nobody could follow one; the names
+/// With more arrows than this to boxes that stand elsewhere, an arrow cannot be followed; the names
 /// in the rules are links then.
 const MOST_FAR_ARROWS: usize = 60;
 

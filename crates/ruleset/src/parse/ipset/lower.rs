@@ -13,7 +13,7 @@ struct Collected<'f, 'a> {
     create: &'f Line<'a>,
     elements: Vec<Element>,
     members: Vec<&'f str>,
-    /// Whether an element could not be read, so that the content is not known.
+    /// Whether an element could not be read, so that the content is unknown.
     lost: bool,
 }
 

@@ -408,7 +408,7 @@ impl<'a> DumpReader<'a> {
         let table = self.open_table().map_or("", |table| table.name);
         if builtin_chains(table).contains(&&*name) {
             let what =
-                format!("the chain `{name}` has no `:{name}` line, so its policy is not said");
+                format!("the chain `{name}` has no `:{name}` line, so its policy is unknown");
             self.problems.push(
                 Problem::warning(span, what)
                     .label("ACCEPT is assumed")

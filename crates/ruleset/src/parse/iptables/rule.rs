@@ -95,7 +95,7 @@ impl<'a> OptionReader<'_, 'a> {
         }
     }
 
-    /// A word that stands where none can: whoever loads the text would refuse it.
+    /// Records a word that stands where none can: a program that loads the text would refuse it.
     fn stray(&mut self, span: Span, word: &str, what: &str) {
         self.problems.push(Problem::error(span, what));
         let mut name = String::new();
@@ -302,7 +302,7 @@ impl<'a> OptionReader<'_, 'a> {
         }
     }
 
-    /// Keeps an option that nobody knows, with every word up to the next option.
+    /// Keeps an unknown option, with every word up to the next option.
     fn unknown(&mut self, word: &Word<'a>, words: &mut Words<'a>) {
         let mut span = Span::new(word.start, word.end);
         let mut text = String::new();

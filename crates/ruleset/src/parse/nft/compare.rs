@@ -158,8 +158,8 @@ impl<'t> StatementReader<'_, 't, '_> {
         self.test(test)
     }
 
-    /// A `limit`, a `quota` or a `ct count` of the elements of a named set is asked when one is found,
-    /// and may end the rule (`nft_set_elem_update_expr`).
+    /// A `limit`, a `quota` or a `ct count` of the elements of a named set is tested when one is
+    /// found, and may end the rule (`nft_set_elem_update_expr`).
     fn element_statement(&mut self, key: &[KeyPart], set: &SetRef) -> Option<()> {
         let SetRef::Named(at) = set else {
             return Some(());

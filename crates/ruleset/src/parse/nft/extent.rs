@@ -16,7 +16,7 @@ pub(super) struct UnmodelledStatement {
     pub(super) length: usize,
     /// What it may do.
     pub(super) may: MayDo,
-    /// The protocols of the headers that it reads, which nft asks for unsaid.
+    /// The protocols of the headers that it reads, which nft tests implicitly.
     pub(super) implied: Vec<(Field, Vec<Range>)>,
 }
 

@@ -413,7 +413,7 @@ fn comparison(body: &Value) -> Option<String> {
     ))
 }
 
-/// The numbers of a mark are bits, which nobody reads in decimal.
+/// Writes the numbers of a mark in hexadecimal, as they are bits.
 fn as_mark(key: &str, text: String) -> String {
     if !key.split(' ').any(|word| word == "mark") {
         return text;
@@ -432,7 +432,7 @@ fn limit(body: &Value) -> Option<String> {
     let over = if is_inverted(body) { "over " } else { "" };
     let (rate, per) = (scalar(body.get("rate")?), word(body, "per")?);
     let unit = word(body, "rate_unit").map_or_else(String::new, |unit| format!(" {unit}"));
-    // Five packets is what the kernel takes where nothing is said.
+    // Five packets is the kernel's default.
     let said = body.get("burst").filter(|burst| burst.as_u64() != Some(5));
     let burst = said.map_or_else(String::new, |burst| {
         format!(

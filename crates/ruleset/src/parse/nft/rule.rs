@@ -296,7 +296,7 @@ impl<'t> StatementReader<'_, 't, '_> {
                     "tcp reset" => "tcp-reset".to_owned(),
                     other => other.to_owned(),
                 };
-                // What is sent back exists in one protocol only, which nft asks for unsaid.
+                // The answer exists in one protocol only, which nft tests implicitly.
                 match with.split(' ').next() {
                     Some("tcp-reset") => self.imply_from_start(Field::L4Proto, 6),
                     Some("icmp") => self.imply_from_start(Field::NfProto, 2),
@@ -372,7 +372,7 @@ impl<'t> StatementReader<'_, 't, '_> {
     /// Whether only packets of protocols with ports come this far in the rule.
     pub(super) fn has_ports(&self) -> bool {
         let words: Vec<&str> = self.tokens.iter().map(|token| token.text).collect();
-        // That is asked for before all else.
+        // The implicit test of the protocol comes before all others.
         let resets = words.ends_with(&["reject", "with", "tcp", "reset"]);
         let stated = self
             .rule

@@ -154,7 +154,7 @@ fn option_of(
     Ok(Some(RuleOption { rank, ways }))
 }
 
-/// One way for each value; turned round, only one value can be said.
+/// One way for each value; negated, only one value can be written.
 fn each(
     asked: &FieldAsked,
     values: Vec<String>,

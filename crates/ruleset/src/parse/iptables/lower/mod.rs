@@ -187,7 +187,7 @@ fn addresses<'r>(rule: &'r syntax::DumpRule<'_>, name: &str) -> std::str::Split<
     given.map_or("", Given::value).split(',')
 }
 
-/// A match whose words are all that is known of it.
+/// Makes a match of which only the words are known.
 fn opaque(extension: &Extension<'_>) -> Match {
     let mut text = String::new();
     print_extension("-m", extension, &mut text);
@@ -198,7 +198,7 @@ fn opaque(extension: &Extension<'_>) -> Match {
     })
 }
 
-/// What a match asks, and changes by asking, that other rules ask by the same name.
+/// Returns the named state that a match tests, and changes by the test, and that other rules share.
 fn memory_of(extension: &Extension<'_>) -> Option<KernelMemory> {
     let named = |option: &str| extension.value_of(option).map(str::to_owned);
     match &*extension.name {

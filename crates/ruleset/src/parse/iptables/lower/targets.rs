@@ -55,7 +55,7 @@ impl Lowering<'_> {
         if !extension.options.is_empty()
             && !matches!(verdict, Verdict::Queue { .. } | Verdict::Unknown(_))
         {
-            // Words that nobody knows stand with a target that takes none: they may mean anything.
+            // Unknown words stand with a target that takes none: they may mean anything.
             out.push(Statement::Verdict(unknown(extension)));
             return;
         }

@@ -46,11 +46,16 @@ pub(crate) fn run(name: &str) -> Outcome {
             &["--test", "lockouts", "--", "--nocapture"],
             ("SUREFOOT_LOCKOUTS", "100"),
         ),
+        "make" => release_tests(
+            "surefoot-testkit",
+            &["--test", "made", "--", "--nocapture"],
+            ("SUREFOOT_MADE_PAIRS", "200"),
+        ),
         "rollback" => rollback_tests(),
         "watchdog" => watchdog_tests(),
         _ => Err(format!(
             "there is no long run `{name}`; there are: agreement, boxes, brute, crash-points, faults, \
-             fuzz, interventions, lockouts, rollback, stop, throughput, watchdog"
+             fuzz, interventions, lockouts, make, rollback, stop, throughput, watchdog"
         )),
     }
 }

@@ -32,7 +32,7 @@ usage: cargo xtask COMMAND
   bench throughput    print rates and CPU of `surefoot throughput` beside iperf and iperf3
   bench journal       print what a journal of 10,000 entries costs
   long NAME           the full counts: agreement, boxes, brute, crash-points, faults, fuzz,
-                      interventions, stop, throughput, watchdog
+                      interventions, make, rollback, stop, throughput, watchdog
 ";
 
 fn main() -> ExitCode {

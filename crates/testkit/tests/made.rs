@@ -245,7 +245,10 @@ fn texts_with(case: &Case, made: &MadeRules) -> Option<Vec<(String, String)>> {
     let files = files_with_rules(&state, &made.insertions).ok()?;
     for file in files {
         if file.origin == RulesOrigin::Nft {
-            texts.push(("nft".to_owned(), file.text));
+            let last = texts.iter_mut().rev().find(|(kind, _)| kind == "nft");
+            let text = &mut last.unwrap().1;
+            text.push('\n');
+            text.push_str(&file.text);
             continue;
         }
         let of_origin = state

@@ -51,6 +51,11 @@ use surefoot_testkit::{Namespace, or_fail};
 const PAIRS: usize = 24;
 /// Packets that are sent through each.
 const PACKETS: usize = 400;
+/// What a search may cost: a second.
+const BUDGET: Budget = Budget {
+    nodes: 1 << 19,
+    steps: 1 << 21,
+};
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
@@ -160,7 +165,7 @@ fn hold(case: &Case, firewall: &Firewall, sentence: &str, seed: u64, tally: &mut
     let from = LoadedFrom::Machine(Vec::new());
     let nothing = LoadedRules::read(case.name.clone(), Vec::new(), surroundings, from);
     let rules = nothing.with_rules(firewall.clone());
-    let made = make(&rules, &assertion, false, Budget::default()).unwrap();
+    let made = make(&rules, &assertion, false, BUDGET).unwrap();
     match made.outcome {
         MakeOutcome::Made => tally.made += 1,
         MakeOutcome::Already => {

@@ -23,10 +23,10 @@ knock() {
 }
 knocks() { for port in 22 443 5432; do for from in 192.0.2.9 203.0.113.9; do knock $port $from; done; done; }
 make() {
-    "$surefoot" firewall make --quiet "$*" > said || { echo "not made:"; cat said; }
+    "$surefoot" firewall make --dry-run --quiet "$*" > said || { echo "not made:"; cat said; }
     "$surefoot" firewall make --quiet --print "$*" > commands
     sh -e commands || { echo "refused by the kernel's own tools:"; cat commands; }
-    "$surefoot" firewall make --quiet "$*" | head -1
+    "$surefoot" firewall make --dry-run --quiet "$*" | head -1
 }
 "#;
 

@@ -125,7 +125,7 @@ iptables-nft-restore << 'END'
 iptables-nft-save | grep -v '^#' > before
 make --no-wait tcp is dropped > answer 2>&1; echo "made $?"
 iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched"
-make --print tcp to :23 is dropped; echo "print $?"
+make --print https is accepted; echo "print $?"
 iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched still"
 "#
     ));

@@ -31,8 +31,8 @@ accepted, dropped, rejected and blocked.
 Examples:
   sudo surefoot firewall make https from anywhere is accepted
   sudo surefoot firewall confirm            # from a new connection: it stays
-  sudo surefoot firewall make --dry-run tcp from 10.0.0.0/24 to :5432 is accepted
-  sudo surefoot firewall make 203.0.113.9 is dropped
+  sudo surefoot firewall make tcp from 10.0.0.0/24 to :5432 is accepted
+  sudo surefoot firewall make --dry-run 203.0.113.9 is dropped
   sudo iptables-save > rules.v4
   surefoot firewall make --rules rules.v4 --print tcp to :8080 is accepted
 

@@ -142,6 +142,9 @@ _surefoot() {
             surefoot__subcmd__firewall,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help"
                 ;;
+            surefoot__subcmd__firewall,init)
+                cmd="surefoot__subcmd__firewall__subcmd__init"
+                ;;
             surefoot__subcmd__firewall,make)
                 cmd="surefoot__subcmd__firewall__subcmd__make"
                 ;;
@@ -195,6 +198,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,help)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__help"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,init)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__init"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,make)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__make"
@@ -321,6 +327,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,flush)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__flush"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,init)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__init"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,make)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__make"
@@ -1143,7 +1152,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1161,7 +1170,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__apply)
-            opts="-v -q -h -V --dry-run --rules-format --format --confirm-within --even-if-locked-out --policy --same-session --no-save --no-wait --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --dry-run --rules-format --no-save --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1169,10 +1178,6 @@ _surefoot() {
             case "${prev}" in
                 --rules-format)
                     COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
-                    return 0
-                    ;;
-                --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --confirm-within)
@@ -1199,6 +1204,10 @@ _surefoot() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1506,7 +1515,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__flush)
-            opts="-v -q -h -V --dry-run --all --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --dry-run --accept --nat --all --rules --facts --root --rules-format --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1553,6 +1562,32 @@ _surefoot() {
                     COMPREPLY=($(compgen -W "v4 v6 nft nft-json ipset" -- "${cur}"))
                     return 0
                     ;;
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
@@ -1569,7 +1604,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1681,6 +1716,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1834,8 +1883,52 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__firewall__subcmd__init)
+            opts="-v -q -h -V --as --facts --root --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -W "nft iptables ip6tables" -- "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__firewall__subcmd__make)
-            opts="-v -q -h -V --with-exceptions --dry-run --print --confirm-within --even-if-locked-out --policy --same-session --no-save --no-wait --state-dir --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --with-exceptions --dry-run --print --no-save --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2659,7 +2752,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2757,6 +2850,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__flush)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3478,12 +3585,16 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__undo)
-            opts="-v -q -h -V --force --state-dir --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --force --confirm-within --state-dir --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --state-dir)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -3507,7 +3618,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__watchdog)
-            opts="-v -q -h -V --state-dir --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --state-dir --second --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

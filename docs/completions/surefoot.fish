@@ -90,31 +90,32 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s v -l verbo
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand capture" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -s V -l version -d 'Print version'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "find" -d 'Find a packet that matches a statement'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source are accepted'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "simplify" -d 'Remove rules that no packet can match, and prove that the others do the same'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "apply" -d 'Load rules that let you stay in, and take them back unless you confirm them'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "confirm" -d 'Keep the rules that `surefoot firewall apply` loaded'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "rollback" -d 'Put the old rules back now, without waiting for the deadline'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "save" -d 'Write the rules in force where this system loads them from when it starts'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "prove" -d 'Prove that a sentence holds for all packets, or show one for which it does not'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "find" -d 'Find a packet that matches a statement'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source are accepted'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "simplify" -d 'Remove rules that no packet can match, and prove that the others do the same'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "check" -d 'List what is wrong with a rule set, worst first'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "apply" -d 'Load rules that let you stay in, and take them back unless you confirm them'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "confirm" -d 'Keep the rules that `surefoot firewall apply` loaded'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "rollback" -d 'Put the old rules back now, without waiting for the deadline'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "save" -d 'Write the rules in force where this system loads them from when it starts'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "init" -d 'Print a good set of rules to begin with, for this machine as it is'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and not __fish_seen_subcommand_from show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l rules -d 'The same as FILE, as `explain` and `why-not` have it' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from show" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
@@ -235,9 +236,9 @@ never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l with-exceptions -d 'Leave bans and other rules that decide before about some of the packets where they are, and name them'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l dry-run -d 'Show the rule and what is proved of it, and load nothing'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l print -d 'Print the commands alone, and load nothing'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l no-save -d 'Do not save the rule when it is confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l even-if-locked-out -d 'Load them although you might not stay in; they are taken back all the same unless they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l same-session -d 'Accept no ssh connection above this process, as on a console or in tmux: every open ssh connection has to stay then'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l no-save -d 'Do not save them when they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -l no-wait -d 'Load them and return, without waiting for the confirmation'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from make" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
@@ -271,13 +272,21 @@ v6\t'ip6tables-save'
 nft\t'What `nft list ruleset` prints'
 nft-json\t'What `nft -j list ruleset` prints'
 ipset\t'What `ipset save` prints'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l confirm-within -d 'Take the rules back after so long unless they are confirmed, such as 60s or 5m' -r
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l policy -d 'Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l format -d 'The form of the answer' -r -f -a "text\t''
 json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l dry-run -d 'Only say it; surefoot does not flush'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l dry-run -d 'Only say what each way to flush would change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l accept -d 'Set the policies of chains to accept, too'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l nat -d 'Delete rules that translate addresses, too'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l all -d 'Show every part of every change'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l even-if-locked-out -d 'Load them although you might not stay in; they are taken back all the same unless they are confirmed'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l same-session -d 'Accept no ssh connection above this process, as on a console or in tmux: every open ssh connection has to stay then'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -l no-wait -d 'Load them and return, without waiting for the confirmation'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -382,18 +391,18 @@ v6\t'ip6tables-save'
 nft\t'What `nft list ruleset` prints'
 nft-json\t'What `nft -j list ruleset` prints'
 ipset\t'What `ipset save` prints'"
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l format -d 'The form of the answer' -r -f -a "text\t''
-json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l confirm-within -d 'Take the rules back after so long unless they are confirmed, such as 60s or 5m' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l policy -d 'Sentences that must hold [default: /etc/surefoot/firewall.policy, if it is there]' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l format -d 'The form of the answer' -r -f -a "text\t''
+json\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l dry-run -d 'Try, prove and compare, and load nothing'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-save -d 'Do not save them when they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l even-if-locked-out -d 'Load them although you might not stay in; they are taken back all the same unless they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l same-session -d 'Accept no ssh connection above this process, as on a console or in tmux: every open ssh connection has to stay then'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-save -d 'Do not save them when they are confirmed'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -l no-wait -d 'Load them and return, without waiting for the confirmation'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
@@ -425,6 +434,18 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from save" -s V -l version -d 'Print version'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -l as -d 'The form of the rules' -r -f -a "nft\t'For nft, both families in one'
+iptables\t'For iptables-restore'
+ip6tables\t'For ip6tables-restore'"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "show" -d 'Draw hooks, chains, policies and counters, with jumps as a tree'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Follow one packet through every table and hook, down to its verdict'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "why-not" -d 'Name the smallest set of rules that stands between a packet and the verdict you want'
@@ -432,7 +453,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "find" -d 'Find a packet that matches a statement'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "spoof" -d 'Say from which interfaces packets with a forged source are accepted'
@@ -442,6 +463,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_s
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "confirm" -d 'Keep the rules that `surefoot firewall apply` loaded'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Put the old rules back now, without waiting for the deadline'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "save" -d 'Write the rules in force where this system loads them from when it starts'
+complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "init" -d 'Print a good set of rules to begin with, for this machine as it is'
 complete -c surefoot -n "__fish_surefoot_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and not __fish_seen_subcommand_from set add remove help" -l facts -d 'Read the facts from a capture instead of this machine; `-` is standard input' -r -F
 complete -c surefoot -n "__fish_surefoot_using_subcommand consoles; and not __fish_seen_subcommand_from set add remove help" -l root -d 'Read the facts from a directory tree: a mounted disk, a container\'s root' -r -f -a "(__fish_complete_directories)"
@@ -724,6 +746,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_se
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one change: its state, diff and log'
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Forget old changes; they can no longer be undone'
 complete -c surefoot -n "__fish_surefoot_using_subcommand changes; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l confirm-within -d 'Of firewall rules: take the undo back after so long unless it is confirmed' -r
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l state-dir -d 'The folder of the journal' -r -f -a "(__fish_complete_directories)"
 complete -c surefoot -n "__fish_surefoot_using_subcommand undo" -l format -d 'The form of the answer; `surefoot changes --schema` prints the JSON Schema' -r -f -a "text\t''
 json\t''"
@@ -759,6 +782,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l state-dir
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l color -d 'When to use colour; `auto` means on a terminal, unless `NO_COLOR` is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -l second -d 'Watch the first watchdog of the entry'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s v -l verbose -d 'Say more: the pages behind findings, rules that did not match'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s q -l quiet -d 'Say only the answer: no progress, no notes on standard error'
 complete -c surefoot -n "__fish_surefoot_using_subcommand watchdog" -s h -l help -d 'Print help'
@@ -821,7 +845,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "find" -d 'Find a packet that matches a statement'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "make" -d 'Make the rule that a sentence asks for, and prove that nothing else changes'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "diff" -d 'Show every packet whose verdict changes from one rule set to another'
-complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Say what a flush would cut off and what it would open, without doing it'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "flush" -d 'Delete the rules in force, and put them back unless you confirm that'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "reach" -d 'List who can reach which service: every kind of source that the rules tell apart'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "replay" -d 'Say what new rules would have done to traffic that was seen'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "spoof" -d 'Say from which interfaces packets with a forged source are accepted'
@@ -831,6 +855,7 @@ complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "confirm" -d 'Keep the rules that `surefoot firewall apply` loaded'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "rollback" -d 'Put the old rules back now, without waiting for the deadline'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "save" -d 'Write the rules in force where this system loads them from when it starts'
+complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "init" -d 'Print a good set of rules to begin with, for this machine as it is'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from consoles" -f -a "set" -d 'Set which terminals get a login prompt, and take it from all others'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from consoles" -f -a "add" -d 'Give more terminals a login prompt'
 complete -c surefoot -n "__fish_surefoot_using_subcommand help; and __fish_seen_subcommand_from consoles" -f -a "remove" -d 'Take the login prompt from terminals'

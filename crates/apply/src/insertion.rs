@@ -33,24 +33,23 @@ pub fn files_with_rules(state: &RuleState, made: &[MadeRule]) -> Result<Vec<Rule
         let changed = || ApplyError::OtherRules {
             chain: rule.chain.clone(),
         };
-        let position = files.iter().position(|file| file.name == key.to_string());
-        let position = match position {
-            Some(position) => position,
-            None => {
-                let text = match key.origin {
-                    RulesOrigin::Nft => String::new(),
-                    _ => unit.ok_or_else(changed)?.text.clone(),
-                };
-                files.push(RuleFile {
-                    name: key.to_string(),
-                    text,
-                    origin: key.origin,
-                    is_json: false,
-                });
-                files.len() - 1
-            }
+        let name = key.to_string();
+        if !files.iter().any(|file| file.name == name) {
+            let text = match key.origin {
+                RulesOrigin::Nft => String::new(),
+                _ => unit.ok_or_else(changed)?.text.clone(),
+            };
+            files.push(RuleFile {
+                name: name.clone(),
+                text,
+                origin: key.origin,
+                is_json: false,
+            });
+        }
+        let Some(file) = files.iter_mut().find(|file| file.name == name) else {
+            continue;
         };
-        let text = &mut files[position].text;
+        let text = &mut file.text;
         if key.origin == RulesOrigin::Nft {
             text.push_str(&nft_command(place, new, &rule.rule));
         } else {

@@ -61,7 +61,7 @@ pub fn resolve_source_routes(firewall: &mut Firewall, surroundings: &Surrounding
                 for v6 in families {
                     let known = ways[usize::from(*v6)]
                         .get_or_insert_with(|| SourceWays::new(*v6, surroundings));
-                    match known.as_ref().and_then(|known| known.matches(asked)) {
+                    match known.as_ref().map(|known| known.matches(asked)) {
                         Some(matches) => of.extend(matches),
                         None => of.clear(),
                     }
@@ -210,8 +210,8 @@ impl SourceWays {
             .extend(names.into_iter().map(|name| (name.clone(), range)));
     }
 
-    /// Matches of which one holds where there is a way back; none where that is unknown.
-    fn matches(&self, asked: AskedWay) -> Option<Vec<Match>> {
+    /// Matches of which one holds where there is a way back.
+    fn matches(&self, asked: AskedWay) -> Vec<Match> {
         let (source, destination) = if self.v6 {
             (Field::Ip6Src, Field::Ip6Dst)
         } else {
@@ -268,7 +268,7 @@ impl SourceWays {
             let key = [source, destination].map(|field| KeyPart::Number(field.into()));
             matches.push(lookup(key.into(), elements.collect()));
         }
-        Some(matches)
+        matches
     }
 }
 

@@ -305,7 +305,9 @@ fn the_way_back_that_a_rule_asks_for_is_the_kernels() {
         let legacy: &[String] = &["raw".to_owned()];
         referee
             .ready(match format {
-                Format::Iptables { family, .. } if family == Family::Ip => [legacy, &[]],
+                Format::Iptables {
+                    family: Family::Ip, ..
+                } => [legacy, &[]],
                 Format::Iptables { .. } => [&[], legacy],
                 _ => [&[], &[]],
             })

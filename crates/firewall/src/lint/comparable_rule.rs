@@ -24,7 +24,9 @@ impl ComparableRule {
         if table.backend == Backend::Nft {
             statements.retain(|statement| !is_implied(statement));
         }
-        statements.iter_mut().for_each(|one| names.statement(one));
+        for statement in &mut statements {
+            names.statement(statement);
+        }
         if table.backend.is_iptables() {
             // iptables shows the matches of a rule in an order of its own.
             statements.sort();

@@ -46,7 +46,7 @@ fn read(tokens: &[WordToken]) -> Result<SentenceReader, Problem> {
         })?;
         reader.read_term(&term)?;
     }
-    reader.settle()?;
+    reader.settle();
     Ok(reader)
 }
 
@@ -64,8 +64,8 @@ struct SentenceReader {
     connection: bool,
     /// Whether the last end that was said is the source.
     last_end_is_source: bool,
-    /// TCP flags, with the last word that says one.
-    flags: Option<(u8, WordToken)>,
+    /// TCP flags that were said one by one.
+    flags: Option<u8>,
 }
 
 impl SentenceReader {
@@ -105,8 +105,7 @@ impl SentenceReader {
             TermKind::Single(word) => return self.read_single(word, token, negated),
             TermKind::Flags(looked_at, bits) => {
                 if term.value.is_none() && !negated {
-                    let before = self.flags.take().map_or(0, |(before, _)| before);
-                    self.flags = Some((before | bits, token.clone()));
+                    self.flags = Some(self.flags.unwrap_or(0) | bits);
                     return Ok(());
                 }
                 flags_part(looked_at, bits)
@@ -265,7 +264,7 @@ impl SentenceReader {
     }
 
     /// Draws the conclusions about the way, and from flags that were said one by one.
-    fn settle(&mut self) -> Result<(), Problem> {
+    fn settle(&mut self) {
         let comes_in = self.input || self.comes_in;
         let goes_out = self.output || self.goes_out;
         self.traffic.way = match (comes_in, goes_out) {
@@ -276,10 +275,9 @@ impl SentenceReader {
             (true, false) => self.comes_in.then_some(PacketPath::Input),
             (false, false) => None,
         };
-        if let Some((bits, _)) = self.flags.take() {
+        if let Some(bits) = self.flags.take() {
             self.push(false, vec![flags_part(None, bits)]);
         }
-        Ok(())
     }
 }
 

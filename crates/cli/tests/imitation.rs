@@ -612,3 +612,37 @@ fn a_client_that_is_terminated_tells_what_was_measured() {
         }
     }
 }
+
+#[test]
+fn a_side_runs_on_the_processor_that_is_asked_for() {
+    let links = links();
+    let ours = links.path().join("iperf3");
+    let network = network();
+    let mut server = start(&network, &ours, "-s -A 0");
+    wait_for_listener(&network, 5201);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
+    for thread in threads.flatten() {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let allowed = status
+            .lines()
+            .find(|line| line.starts_with("Cpus_allowed_list:"));
+        let allowed = allowed.and_then(|line| line.split_whitespace().nth(1));
+        assert_eq!(allowed, Some("0"), "{status}");
+    }
+    let words = "-c 127.0.0.1 -A 0 -n 100K";
+    let said = finish(start(&network, &ours, words), words);
+    let _ = server.kill();
+    let _ = server.wait();
+    assert_eq!((said.status, said.errors.as_str()), (Some(0), ""));
+    for (words, why) in [
+        ("-c 127.0.0.1 -A 1023", "unable to set CPU affinity"),
+        ("-c 127.0.0.1 -A many", "unable to set CPU affinity"),
+        ("-c 127.0.0.1 -A 0,1", "of its own"),
+    ] {
+        let said = finish(start(&network, &ours, words), words);
+        assert!(
+            said.status == Some(1) && said.errors.contains(why),
+            "{words}: {said:?}"
+        );
+    }
+}

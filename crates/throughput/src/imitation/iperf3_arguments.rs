@@ -56,6 +56,8 @@ pub struct Iperf3Printing {
     pub server_output: bool,
     /// Text that is repeated in the JSON.
     pub extra_data: Option<String>,
+    /// The processor that this side runs on.
+    pub processor: Option<usize>,
 }
 
 const fn flag(letter: Option<char>, name: &'static str, help: &'static str) -> OptionForm {
@@ -106,7 +108,7 @@ const FORMS: &[OptionForm] = &[
         "write the process number to a file",
     ),
     value(Some('F'), "file", "FILE", ""),
-    value(Some('A'), "affinity", "N[,M]", ""),
+    value(Some('A'), "affinity", "N", "run on this processor"),
     value(Some('B'), "bind", "ADDRESS", "the local address"),
     value(None, "bind-dev", "DEVICE", ""),
     flag(Some('V'), "verbose", "say more"),
@@ -269,7 +271,6 @@ const FORMS: &[OptionForm] = &[
 /// Options that surefoot does not have; a test without them would not be what was asked for.
 const MISSING: &[&str] = &[
     "file",
-    "affinity",
     "bind-dev",
     "timestamps",
     "rsa-private-key-path",
@@ -313,6 +314,7 @@ const FOR_BOTH: &[&str] = &[
     "debug",
     "version4",
     "version6",
+    "affinity",
     "skip-rx-copy",
     "gsro",
     "no-gsro",
@@ -381,6 +383,7 @@ fn printing_of(given: &[GivenOption]) -> Result<Iperf3Printing, ImitationError> 
         daemon: false,
         server_output: false,
         extra_data: None,
+        processor: None,
     };
     for option in given {
         let text = option.value.as_deref().unwrap_or_default();
@@ -403,10 +406,28 @@ fn printing_of(given: &[GivenOption]) -> Result<Iperf3Printing, ImitationError> 
             "daemon" => printing.daemon = true,
             "get-server-output" => printing.server_output = true,
             "extra-data" => printing.extra_data = Some(text.to_owned()),
+            "affinity" => printing.processor = Some(processor(text)?),
             _ => {}
         }
     }
     Ok(printing)
+}
+
+/// A processor's number; the other side's, after a comma, is for its own command line.
+fn processor(text: &str) -> Result<usize, ImitationError> {
+    /// As many as a set of processors of the C library has.
+    const ALL: usize = 1024;
+    if text.contains(',') {
+        return Err(wrong(format!(
+            "surefoot pins its own side alone, not the server as in `-A {text}`; give the server a `-A` of its own"
+        )));
+    }
+    let number = text.parse().ok().filter(|number| *number < ALL);
+    number.ok_or_else(|| {
+        wrong(format!(
+            "unable to set CPU affinity: `{text}` is no processor"
+        ))
+    })
 }
 
 fn number<T: std::str::FromStr>(option: &GivenOption) -> Result<T, ImitationError> {

@@ -34,10 +34,33 @@ pub(super) fn run(words: &[String], output: &Output) -> Status {
         Iperf3Order::Version => output
             .answer(&format!("{}\n{}\n", iperf3_version(), system_name()))
             .map(|()| true),
+        Iperf3Order::Client(_, ref printing) | Iperf3Order::Server(_, ref printing)
+            if !pin(printing, output) =>
+        {
+            Ok(false)
+        }
         Iperf3Order::Client(options, printing) => client(&options, &printing, output),
         Iperf3Order::Server(options, printing) => serve(*options, &printing, output),
     };
     super::conclude(outcome, output)
+}
+
+/// Keeps this process to a processor, if that is asked for; the threads that it starts stay there as well. Says
+/// whether it worked.
+fn pin(printing: &Iperf3Printing, output: &Output) -> bool {
+    let Some(processor) = printing.processor else {
+        return true;
+    };
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(processor);
+    let outcome = rustix::thread::sched_setaffinity(None, &set);
+    if let Err(error) = &outcome {
+        let error = std::io::Error::from(*error);
+        output.complain(&format!(
+            "iperf3: error - unable to set CPU affinity: {error}\n"
+        ));
+    }
+    outcome.is_ok()
 }
 
 /// Runs a test; says whether it worked.

@@ -126,7 +126,11 @@ impl KernelRefusals {
         Self {
             received: host.received(),
             routed: if v6 {
+                let rules = host.refused_by_rules();
                 host.groups_not_received()
+                    .into_iter()
+                    .chain(rules)
+                    .collect()
             } else {
                 host.routed()
             },
@@ -175,6 +179,15 @@ impl HostSettings<'_> {
                     vec![from_outside(), field(end, loopback)],
                 ));
             }
+            // Scopes 0 and 1 do not leave a host (RFC 4291, 2.7).
+            let of_host = (0..16).map(|flags: u128| Range {
+                lo: 0xff << 120 | flags << 116,
+                hi: 0xff << 120 | flags << 116 | ((2 << 112) - 1),
+            });
+            refused.push(sure(
+                Refusal::ImpossibleAddress,
+                vec![from_outside(), field(Field::Ip6Dst, of_host)],
+            ));
             let groups = Range {
                 lo: 0xff << 120,
                 hi: u128::MAX,
@@ -248,7 +261,17 @@ impl HostSettings<'_> {
         refused.extend(self.reverse_path());
         refused.extend(self.frames_to_all());
         refused.extend(self.groups_not_received());
+        refused.extend(self.refused_by_rules());
         refused
+    }
+
+    /// Rules of policy routing that refuse stand before the table of the host's own addresses, or may.
+    fn refused_by_rules(&self) -> Option<RefusedPackets> {
+        self.surroundings.refusing_rules.then(|| RefusedPackets {
+            why: Refusal::NoRoute,
+            when: vec![from_outside()],
+            sure: false,
+        })
     }
 
     /// Groups of which an interface is no member, where the facts tell them (`ip_check_mc_rcu`,
@@ -331,18 +354,6 @@ impl HostSettings<'_> {
     /// Destinations to which no route leads, or one that refuses them (`ip_route_input_slow`,
     /// `ip6_route_input`). A table that policy routing may choose leaves it open.
     fn no_routes(&self) -> Vec<RefusedPackets> {
-        let mut refused = self.unroutable();
-        if self.surroundings.refusing_rules {
-            refused.push(RefusedPackets {
-                why: Refusal::NoRoute,
-                when: Vec::new(),
-                sure: false,
-            });
-        }
-        refused
-    }
-
-    fn unroutable(&self) -> Vec<RefusedPackets> {
         let routes = self.surroundings.routes.as_deref().unwrap_or_default();
         let mut main = routes.iter().filter(|route| {
             route.destination.0.is_ipv6() == self.v6 && matches!(route.table, 253 | 254)

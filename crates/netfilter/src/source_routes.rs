@@ -184,6 +184,8 @@ impl SourceWays {
                     _ if v6 && is_of_links(part) => found.add_ways_of_links(routes, part),
                     RouteWay::By(name) => found.by.push((name.clone(), part)),
                     RouteWay::ToMany(Some(name)) => found.to_many.push((name.clone(), part)),
+                    // Packets from a group are dropped before any rule.
+                    RouteWay::Several if v6 && part.lo >= 0xff << 120 => {}
                     RouteWay::None | RouteWay::ToMany(None) => {}
                     RouteWay::Several => return None,
                 }

@@ -68,6 +68,7 @@ const DESTINATIONS: &[&str] = &[
     "ff02::1",
     "ff02::fb",
     "ff05::fb",
+    "ff01::1",
     "::1",
 ];
 /// Routes beside those that the kernel makes for addresses.
@@ -122,6 +123,8 @@ fn surroundings(ports: &[Port], policy: bool) -> Surroundings {
         route("10.66.0.0", 16, None, 254, 6),
         route("::", 0, Some("eth0"), 254, 1),
         route("2001:db8:66::", 48, None, 254, 7),
+        route("ff00::", 8, Some("eth0"), 255, 5),
+        route("ff00::", 8, Some("eth1"), 255, 5),
     ];
     for port in ports {
         for (address, length) in &port.addresses {
@@ -144,7 +147,7 @@ fn surroundings(ports: &[Port], policy: bool) -> Surroundings {
     // Of those that are asked about, the kernel joins these by itself.
     let groups = ports.iter().flat_map(|port| {
         let group = |group: &str| (port.name.clone(), group.parse().unwrap());
-        [group("224.0.0.1"), group("ff02::1")]
+        [group("224.0.0.1"), group("ff02::1"), group("ff01::1")]
     });
     Surroundings {
         interfaces: Some(std::iter::once(lo).chain(others).collect()),

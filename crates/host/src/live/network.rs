@@ -55,8 +55,15 @@ pub(super) fn read() -> io::Result<FoundNetwork> {
     Ok(found)
 }
 
-/// The groups of both families. A kernel without IPv6 has no file of its groups.
+/// The groups of both families; none where a group is received from some sources only. A kernel without
+/// IPv6 has no file of its groups.
 fn groups() -> Option<Vec<GroupMembership>> {
+    for filters in ["/proc/net/mcfilter", "/proc/net/mcfilter6"] {
+        let filters = std::fs::read_to_string(filters).unwrap_or_default();
+        if filters.lines().count() > 1 {
+            return None;
+        }
+    }
     let of_v4 = std::fs::read_to_string("/proc/net/igmp").ok()?;
     let of_v6 = std::fs::read_to_string("/proc/net/igmp6").unwrap_or_default();
     let mut groups = groups_of_v4(&of_v4);

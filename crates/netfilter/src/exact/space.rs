@@ -270,6 +270,7 @@ impl PacketSpace {
         if asked == AskedPackets::ForWords {
             self.all_refusals = false;
             self.leave_out_frames_to_all()?;
+            self.leave_out_unreachable()?;
         }
         let sure = self.surely_refused()?;
         let rest = self.store.minus(self.world, sure)?;
@@ -286,6 +287,26 @@ impl PacketSpace {
             if !whole.is_none() {
                 self.world = whole;
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves out packets to which no route leads, and those to groups that are not received, unless the
+    /// question is about no others.
+    fn leave_out_unreachable(&mut self) -> Result<(), Exhausted> {
+        let refusals = self.refusals.on_way(self.path);
+        let meant = |one: &&RefusedPackets| {
+            one.sure && matches!(one.why, Refusal::NoRoute | Refusal::NotInGroup)
+        };
+        let refusals: Vec<_> = refusals.filter(meant).cloned().collect();
+        let state = PacketRewrite::default();
+        let mut rest = self.world;
+        for refused in &refusals {
+            let such = self.condition_of(&state, refused)?;
+            rest = self.store.minus(rest, such)?;
+        }
+        if !rest.is_none() {
+            self.world = rest;
         }
         Ok(())
     }

@@ -52,9 +52,17 @@ pub(crate) fn tokens(
     start: usize,
 ) -> Result<Vec<WordToken>, OpenBrace> {
     let mut tokens: Vec<WordToken> = Vec::new();
-    let mut push = |text: &str, at| {
+    let mut push_word = |text: &str, at| {
         let (text, place) = (text.to_owned(), WordPlace { argument, at });
         tokens.push(WordToken { text, place });
+    };
+    // `!eth0` is `! eth0`, as old forms of iptables had it.
+    let mut push = |text: &str, at| match text.strip_prefix('!') {
+        Some(turned) if !turned.is_empty() => {
+            push_word("!", at);
+            push_word(turned, at + 1);
+        }
+        _ => push_word(text, at),
     };
     let (mut from, mut open) = (None, None);
     for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -147,6 +155,8 @@ pub(crate) struct MissingWord<'a> {
 pub(crate) struct Terms<'a> {
     tokens: &'a [WordToken],
     next: usize,
+    /// The module of iptables that was named last.
+    module: &'a str,
 }
 
 impl<'a> Iterator for Terms<'a> {
@@ -160,7 +170,11 @@ impl<'a> Iterator for Terms<'a> {
 
 impl<'a> Terms<'a> {
     pub(crate) fn new(tokens: &'a [WordToken]) -> Self {
-        Self { tokens, next: 0 }
+        Self {
+            tokens,
+            next: 0,
+            module: "",
+        }
     }
 
     fn take(&mut self) -> Option<&'a WordToken> {
@@ -189,7 +203,7 @@ impl<'a> Terms<'a> {
         let word = term.word;
         // iptables' module names say nothing that the options do not.
         if matches!(word.text.as_str(), "-m" | "--match") {
-            self.take_after(word, "a module's name")?;
+            self.module = &self.take_after(word, "a module's name")?.text;
             term.kind = TermKind::Filler;
             return Ok(term);
         }
@@ -203,6 +217,10 @@ impl<'a> Terms<'a> {
         match named(KEYS, key) {
             Some(way @ ("in" | "out")) if !key.starts_with('-') && !self.name_follows() => {
                 term.kind = way_kind(way);
+            }
+            // One option is named alike for both marks.
+            Some("mark") if key.starts_with('-') && self.module == "connmark" => {
+                self.read_value(&mut term, "ctmark")?;
             }
             Some(key) => self.read_value(&mut term, key)?,
             None => term.kind = kind_of(key, &word.text),
@@ -248,6 +266,10 @@ impl<'a> Terms<'a> {
                 };
             }
             "in" | "out" if value.text.eq_ignore_ascii_case("any") => term.kind = way_kind(key),
+            // Of iptables 0 is every protocol.
+            "proto" if matches!(value.lower().as_str(), "all" | "any" | "0") => {
+                term.kind = TermKind::Filler;
+            }
             "flags" => {
                 let Some(mut set) = tcp_flags(&value.text) else {
                     return Ok(());
@@ -404,6 +426,23 @@ mod tests {
         );
         assert_eq!(kinds("in any"), [TermKind::ComesIn]);
         assert_eq!(kinds("-i tcp"), [TermKind::Key("in")]);
+    }
+
+    #[test]
+    fn options_mean_what_they_mean_to_iptables() {
+        assert_eq!(kinds("-p all"), [TermKind::Filler]);
+        assert_eq!(
+            kinds("-m connmark --mark 5"),
+            [TermKind::Filler, TermKind::Key("ctmark")]
+        );
+        assert_eq!(
+            kinds("-m mark --mark 5"),
+            [TermKind::Filler, TermKind::Key("mark")]
+        );
+        let tokens = tokens(0, "-i !eth0", 0).unwrap();
+        let term = Terms::new(&tokens).next().unwrap().unwrap();
+        assert!(term.negated);
+        assert_eq!(term.value.unwrap().text, "eth0");
     }
 
     #[test]

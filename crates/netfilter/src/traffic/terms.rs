@@ -2,7 +2,7 @@
 
 use super::{ConditionPart, Traffic, TrafficCondition};
 use crate::packet::PacketPath;
-use surefoot_ruleset::model::{Field, Match, NamePattern};
+use surefoot_ruleset::model::{Field, Match, NamePattern, Range};
 
 /// Conjunctions that one sentence may need.
 const MOST_CONJUNCTIONS: usize = 64;
@@ -81,7 +81,13 @@ impl Traffic {
             };
             found = each_with_each(&found, &ways)?;
         }
-        Ok(found)
+        let mut each: Vec<Vec<Match>> = Vec::new();
+        for one in found {
+            if !each.contains(&one) {
+                each.push(one);
+            }
+        }
+        Ok(each)
     }
 }
 
@@ -100,6 +106,12 @@ fn ways_of(
                 Vec::new()
             })
         }
+        // Every code of a type is meant: none is left out.
+        ConditionPart::Match(wanted) if is_any_code(wanted) => Ok(if negated {
+            Vec::new()
+        } else {
+            vec![vec![wanted.clone()]]
+        }),
         ConditionPart::Match(wanted) => Ok(vec![vec![turned(wanted, negated)]]),
         ConditionPart::InSet { .. } => Err(UnsayableTraffic::NamesSet),
         ConditionPart::Any(of) | ConditionPart::All(of) => {
@@ -144,6 +156,20 @@ fn turned(wanted: &Match, by: bool) -> Match {
     wanted
 }
 
+/// Whether it is the code of an ICMP message, whichever.
+fn is_any_code(wanted: &Match) -> bool {
+    let Match::Field {
+        operand,
+        negated: false,
+        ranges,
+    } = wanted
+    else {
+        return false;
+    };
+    let is_code = matches!(operand.field, Field::IcmpCode | Field::Icmp6Code);
+    is_code && matches!(ranges.as_slice(), [Range { lo: 0, hi: 255 }])
+}
+
 fn is_of_other_family(wanted: &Match, v6: bool) -> bool {
     let Match::Field { operand, .. } = wanted else {
         return false;
@@ -178,6 +204,7 @@ mod tests {
     fn several_things_turned_round_are_several_conjunctions() {
         assert_eq!(counts("not ssh in eth0"), [2, 2]);
         assert_eq!(counts("not from 10.0.0.0/8"), [1, 1]);
+        assert_eq!(counts("icmp not type 8")[0], 1);
     }
 
     #[test]

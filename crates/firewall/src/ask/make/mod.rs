@@ -198,7 +198,14 @@ impl MadeRules {
         if owner == Some("firewalld") {
             return Err(MakeRefusal::OwnedByFirewalld.into());
         }
-        let ufw = owner == Some("ufw");
+        // Chains of that name alone are no ufw: it has one for the rules of the administrator.
+        let mut tables = rules.firewall.tables.iter();
+        let ufw = owner == Some("ufw")
+            && tables.any(|table| {
+                ["ufw-user-input", "ufw6-user-input"]
+                    .iter()
+                    .any(|name| table.chain(name).is_some())
+            });
         let mut failed = None;
         for reading in readings(assertion, verdict, (&rules.firewall, ufw)) {
             let proof = prove(rules, &reading.assertion, budget)

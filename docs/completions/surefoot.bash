@@ -172,6 +172,9 @@ _surefoot() {
             surefoot__subcmd__firewall,spoof)
                 cmd="surefoot__subcmd__firewall__subcmd__spoof"
                 ;;
+            surefoot__subcmd__firewall,try-reject)
+                cmd="surefoot__subcmd__firewall__subcmd__try__subcmd__reject"
+                ;;
             surefoot__subcmd__firewall,why-not)
                 cmd="surefoot__subcmd__firewall__subcmd__why__subcmd__not"
                 ;;
@@ -228,6 +231,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__firewall__subcmd__help,spoof)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__spoof"
+                ;;
+            surefoot__subcmd__firewall__subcmd__help,try-reject)
+                cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__try__subcmd__reject"
                 ;;
             surefoot__subcmd__firewall__subcmd__help,why-not)
                 cmd="surefoot__subcmd__firewall__subcmd__help__subcmd__why__subcmd__not"
@@ -357,6 +363,9 @@ _surefoot() {
                 ;;
             surefoot__subcmd__help__subcmd__firewall,spoof)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__spoof"
+                ;;
+            surefoot__subcmd__help__subcmd__firewall,try-reject)
+                cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__try__subcmd__reject"
                 ;;
             surefoot__subcmd__help__subcmd__firewall,why-not)
                 cmd="surefoot__subcmd__help__subcmd__firewall__subcmd__why__subcmd__not"
@@ -1152,7 +1161,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall)
-            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
+            opts="-v -q -h -V --color --verbose --quiet --help --version show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init try-reject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1170,7 +1179,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__apply)
-            opts="-v -q -h -V --dry-run --rules-format --no-save --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
+            opts="-v -q -h -V --dry-run --rules-format --no-save --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --schema --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1604,7 +1613,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init help"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init try-reject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1856,6 +1865,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__firewall__subcmd__help__subcmd__spoof)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__firewall__subcmd__help__subcmd__try__subcmd__reject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2446,6 +2469,54 @@ _surefoot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        surefoot__subcmd__firewall__subcmd__try__subcmd__reject)
+            opts="-v -q -h -V --dry-run --confirm-within --even-if-locked-out --policy --same-session --no-wait --state-dir --format --color --verbose --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --confirm-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         surefoot__subcmd__firewall__subcmd__why__subcmd__not)
             opts="-v -q -h -V --want --rules --facts --root --rules-format --format --color --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2752,7 +2823,7 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall)
-            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init"
+            opts="show explain why-not prove find make diff flush reach replay spoof simplify check apply confirm rollback save init try-reject"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2990,6 +3061,20 @@ _surefoot() {
             return 0
             ;;
         surefoot__subcmd__help__subcmd__firewall__subcmd__spoof)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        surefoot__subcmd__help__subcmd__firewall__subcmd__try__subcmd__reject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

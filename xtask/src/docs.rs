@@ -16,6 +16,7 @@ const SCHEMAS: &[(&[&str], &str)] = &[
     (&["bisect"], "bisect.json"),
     (&["consoles"], "consoles.json"),
     (&["diagnose"], "diagnose.json"),
+    (&["firewall", "apply"], "firewall-apply.json"),
     (&["firewall", "show"], "firewall-show.json"),
     (&["changes"], "changes.json"),
     (&["throughput", "client"], "throughput.json"),

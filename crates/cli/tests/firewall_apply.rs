@@ -215,6 +215,49 @@ firewall rollback
     );
 }
 
+/// The answer as JSON has what the schema requires, and no words that it does not know.
+#[test]
+fn the_answer_is_as_the_schema_says() {
+    let script = format!(
+        r#"{}
+firewall apply shut --same-session --format json > refused.json 2> said; echo "refused $?"
+firewall apply good --same-session --dry-run --format json > tried.json 2> said; echo "tried $?"
+"$surefoot" firewall apply --schema > schema.json
+python3 - << 'END'
+import json
+schema = json.load(open("schema.json"))
+def check(schema_part, value, at):
+    if "$ref" in schema_part:
+        schema_part = schema["$defs"][schema_part["$ref"].rsplit("/", 1)[1]]
+    if "enum" in schema_part:
+        assert value in schema_part["enum"], (at, value)
+    if isinstance(value, dict) and "properties" in schema_part:
+        assert set(schema_part["required"]) <= set(value) <= set(schema_part["properties"]), (at, set(value))
+        for key, inner in value.items():
+            check(schema_part["properties"][key], inner, at + "." + key)
+    if isinstance(value, list) and "items" in schema_part:
+        for inner in value:
+            check(schema_part["items"], inner, at + "[]")
+for name in ["refused", "tried"]:
+    answer = json.load(open(name + ".json"))
+    check(schema["properties"]["answer"], answer["answer"], name)
+    print(name, answer["version"], answer["question"], answer["answer"]["outcome"])
+END
+"#,
+        BACKENDS[2]
+    );
+    let said = run_script(&script);
+    check(
+        &said,
+        &[
+            "refused 1\n",
+            "tried 0\n",
+            "refused 1 apply refused",
+            "tried 1 apply dry_run",
+        ],
+    );
+}
+
 #[test]
 fn tables_that_see_frames_are_not_said_to_be_equal() {
     let script = r#"
@@ -534,4 +577,30 @@ firewall rollback $state
         ],
     );
     assert!(!said.contains("init failed"), "{said}");
+}
+
+#[test]
+fn what_drops_answers_for_a_trial_and_drops_again_exactly() {
+    for backend in BACKENDS {
+        let script = format!(
+            r#"{backend}
+load < good
+rules > before
+firewall try-reject --same-session --no-wait > said; echo "tried $?"
+grep -c "dropped → rejected" said
+rules > now
+grep -ciE "reject.*(tcp.reset)" now
+firewall confirm --same-session; echo "confirmed $?"
+"$surefoot" undo --state-dir "$folder/state"; echo "undone $?"
+firewall confirm --same-session
+rules > now; diff before now && echo "exactly"
+"#
+        );
+        let said = run_script(&script);
+        check(
+            &said,
+            &["tried 0", "confirmed 0", "undone 0", "\nexactly\n"],
+        );
+        assert!(!said.contains("tried 0\n0\n"), "{said}");
+    }
 }

@@ -294,3 +294,41 @@ echo "left: $(watchdogs first) $(watchdogs second)"
         assert!(time < 6000, "{said}");
     }
 }
+
+/// The journal on a disk that is full at one write or another.
+#[test]
+fn on_a_full_disk_the_rules_are_old_or_come_back() {
+    let all = std::env::var_os("SUREFOOT_ROLLBACK_ALL").is_some();
+    let pages: Vec<u32> = if all {
+        (1..=40).collect()
+    } else {
+        vec![3, 9, 13, 16, 20]
+    };
+    let listed: Vec<String> = pages.iter().map(ToString::to_string).collect();
+    let script = format!(
+        r#"{}
+rules > before
+mkdir disk
+disk() {{ "$surefoot" firewall "$@" --state-dir "$folder/disk/state"; }}
+for pages in {}; do
+    mount -t tmpfs -o size=$((pages * 4))k tmpfs disk
+    disk apply good --same-session --no-save --no-wait --quiet --confirm-within 2s > said 2>&1; status=$?
+    rules > now
+    if cmp -s before now; then echo "$pages: old, $status"; else echo "$pages: new, $status"; fi
+    # Whatever is said, it says in which state the rules are.
+    [ $status -eq 0 ] || grep -q "nothing was changed\|Nothing was changed\|as it was before" said || {{ echo "WRONG $pages"; cat said; }}
+    cmp -s before now || [ $status -eq 0 ] || echo "WRONG $pages: new with $status"
+    wait_for_old
+    for _ in $(seq 100); do umount disk 2> /dev/null && break; sleep 0.1; done
+done
+"#,
+        BACKENDS[2],
+        listed.join(" ")
+    );
+    let said = run_script(&script);
+    check(&said, &[": new, 0\n", ": old, "]);
+    assert!(
+        !said.contains("WRONG") && !said.contains("not back"),
+        "{said}"
+    );
+}

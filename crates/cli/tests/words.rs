@@ -150,16 +150,16 @@ in_firewall() {
         confirm) arm new.nft; firewall confirm --same-session ;;
         rollback) arm new.nft; firewall rollback ;;
         save) iptables-nft -A INPUT -i lo -j ACCEPT; firewall "${@:2}" ;;
-        flush)
+        flush|try-reject)
             iptables-nft -A INPUT -i lo -j ACCEPT
             firewall "${@:2}" --same-session --no-wait -q > /dev/null || exit 9
-            firewall rollback -q
+            firewall rollback -q 2> /dev/null || true
             ;;
         esac' - "$@" || [ $? -eq 1 ] || exit 9
 }
 surefoot() {
     case "$1 $2" in
-    "firewall apply"|"firewall confirm"|"firewall rollback"|"firewall save") in_firewall "$@"; return ;;
+    "firewall apply"|"firewall confirm"|"firewall rollback"|"firewall save"|"firewall try-reject") in_firewall "$@"; return ;;
     "firewall flush") case "$*" in *--dry-run*) ;; *) in_firewall "$@"; return ;; esac ;;
     esac
     case "$1" in

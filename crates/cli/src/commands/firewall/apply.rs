@@ -61,7 +61,7 @@ Exit status:
   5  the change failed and the machine is not as it was before")]
 pub(crate) struct ApplyArgs {
     /// The files; `-` is standard input
-    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "FILE", required_unless_present = "schema", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Try, prove and compare, and load nothing
     #[arg(long)]
@@ -74,9 +74,12 @@ pub(crate) struct ApplyArgs {
     no_save: bool,
     #[command(flatten)]
     options: ApplyOptions,
-    /// The form of the answer
+    /// The form of the answer; `surefoot firewall apply --schema` prints the JSON Schema
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = AnswerFormat::Text)]
     format: AnswerFormat,
+    /// Print the JSON Schema of what `--format json` writes, and load nothing
+    #[arg(long)]
+    schema: bool,
 }
 
 /// How rules are loaded that might lock you out.
@@ -212,6 +215,10 @@ impl RulesRequest<'_> {
 }
 
 pub(super) fn run(args: &ApplyArgs, output: &Output) -> Result<Status, Failure> {
+    if args.schema {
+        output.answer(include_str!("apply.schema.json"))?;
+        return Ok(Status::Clean);
+    }
     let names = args.files.iter().map(|file| file.display().to_string());
     let names: Vec<String> = names.collect();
     let mut inputs = Vec::new();

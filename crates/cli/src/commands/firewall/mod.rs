@@ -17,6 +17,7 @@ mod save;
 mod show;
 mod simplify;
 mod spoof;
+mod try_reject;
 mod why_not;
 
 use clap::Subcommand;
@@ -64,6 +65,7 @@ pub(crate) enum FirewallCommand {
     Rollback(confirm::RollBackRulesArgs),
     Save(save::SaveArgs),
     Init(init::InitArgs),
+    TryReject(try_reject::TryRejectArgs),
 }
 
 /// Runs the command.
@@ -87,6 +89,7 @@ pub(super) fn run(command: &FirewallCommand, output: &Output) -> Result<Status, 
         FirewallCommand::Rollback(args) => confirm::roll_back(args, output),
         FirewallCommand::Save(args) => save::run(args, output),
         FirewallCommand::Init(args) => init::run(args, output),
+        FirewallCommand::TryReject(args) => try_reject::run(args, output),
     }
 }
 

@@ -1,26 +1,15 @@
 //! A rule that was made for its place is loaded there, with every backend, and taken back or kept.
 
 mod common;
+#[expect(dead_code, reason = "other tests use its rules")]
+mod firewall_common;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use common::check;
+use firewall_common::run_script;
 
-use common::{both_outputs, check};
-
-const BEGIN: &str = r#"set -u
-cd "$folder"
-# The files of a system are those of a copy.
-mkdir etc
-cp -a /etc/. etc
-mount --bind etc /etc
-rm -rf /etc/os-release /etc/iptables /etc/nftables.conf /etc/ufw /etc/firewalld
-echo ID=debian > /etc/os-release
-ip link set lo up
-ip link add eth0 type veth peer name eth1
-ip link set eth0 up; ip link set eth1 up
-ip addr add 192.0.2.1/24 dev eth0
+/// What every script begins with besides.
+const MAKE: &str = r#"
 make() { "$surefoot" firewall make --state-dir "$folder/state" --same-session --no-save --quiet "$@"; }
-firewall() { "$surefoot" firewall "$@" --state-dir "$folder/state"; }
 "#;
 
 const IPTABLES: &str = "\
@@ -56,27 +45,11 @@ const BACKENDS: [(&str, &str, &str); 3] = [
     ("nft -f -", "nft -s list ruleset", NFT),
 ];
 
-/// Runs a script in a network of its own and gives what it said.
-fn run_script(script: &str) -> String {
-    let scratch = tempfile::tempdir().expect("a folder for scratch");
-    let folder: &Path = scratch.path();
-    let output = Command::new("timeout")
-        .args(["120", "unshare", "-n", "-m", "bash", "-c"])
-        .arg(format!("{BEGIN}{script}"))
-        .env("surefoot", env!("CARGO_BIN_EXE_surefoot"))
-        .env("folder", folder)
-        .env("XTABLES_LOCKFILE", folder.join("lock"))
-        .stdin(Stdio::null())
-        .output()
-        .expect("unshare is there");
-    both_outputs(&output)
-}
-
 #[test]
 fn a_rule_is_loaded_in_its_place_and_taken_back() {
     for (load, list, rules) in BACKENDS {
         let said = run_script(&format!(
-            r#"
+            r#"{MAKE}
 {load} << 'END'
 {rules}END
 list() {{ {list} | grep -v '^#' | sed -E 's/ \[[0-9]+:[0-9]+\]$//'; }}
@@ -119,7 +92,7 @@ make --no-wait https is accepted; echo "again $?"
 #[test]
 fn a_rule_that_ends_the_way_in_is_refused() {
     let said = run_script(&format!(
-        r#"
+        r#"{MAKE}
 iptables-nft-restore << 'END'
 {IPTABLES}END
 iptables-nft-save | grep -v '^#' > before

@@ -262,6 +262,75 @@ fn plain_host(ports: &[Port], policy: bool) -> Referee {
     referee
 }
 
+/// What came of the packets.
+#[derive(Default)]
+struct AnswerTally {
+    wrong: String,
+    sure: usize,
+    open: usize,
+    /// Why packets were refused.
+    met: BTreeSet<Refusal>,
+}
+
+impl AnswerTally {
+    /// Sends packets, and holds the answers about them against the kernel's.
+    fn compare(
+        &mut self,
+        referee: &mut Referee,
+        (firewall, index): (&Firewall, &RuleIndex),
+        (ports, surroundings): (&[Port], &Surroundings),
+        chance: &mut Chance,
+    ) {
+        for _ in 0..PACKETS {
+            let port = chance.pick(ports).unwrap();
+            let (frame, kind) = frame(chance, port.mac);
+            let seen = referee.receive(&port.name, &frame).unwrap();
+            let packet = as_asked(&frame, kind, &port.name, surroundings);
+            let nothing = RecordLevel::Nothing;
+            let answer = evaluate(firewall, index, surroundings, &packet, nothing);
+            self.met.extend(reasons(&answer));
+            match answer.certain() {
+                None => self.open += 1,
+                Some(end) if (end == End::Accepted) == seen.passed => self.sure += 1,
+                Some(end) => {
+                    let _ = writeln!(
+                        self.wrong,
+                        "{end:?} {:?}, the kernel says {}: {} to {}, ttl {}, frame {kind}, by {}, under {:?}{}",
+                        reasons(&answer),
+                        seen.passed,
+                        frame.packet.source,
+                        frame.packet.destination,
+                        frame.packet.ttl,
+                        port.name,
+                        surroundings.sysctls,
+                        firewall
+                            .sources
+                            .iter()
+                            .map(|source| source.text.as_str())
+                            .collect::<String>(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn check(&self) {
+        let lines = self.wrong.lines().count();
+        let first: Vec<&str> = self.wrong.lines().take(12).collect();
+        assert!(
+            lines == 0,
+            "{lines} lines of differences:\n{}",
+            first.join("\n")
+        );
+        assert!(
+            self.open * 20 < self.sure,
+            "{} certain answers, {} others",
+            self.sure,
+            self.open
+        );
+    }
+}
+
 /// Rules that ask for the way back to a source: what loads them, and how they are read.
 fn rules_about_ways() -> Vec<(Vec<&'static str>, Format, String)> {
     let mut rules = Vec::new();
@@ -300,7 +369,7 @@ fn rules_about_ways() -> Vec<(Vec<&'static str>, Format, String)> {
 #[test]
 fn the_way_back_that_a_rule_asks_for_is_the_kernels() {
     let mut chance = Chance::new("ways back");
-    let (mut wrong, mut sure, mut open) = (String::new(), 0, 0);
+    let mut tally = AnswerTally::default();
     for (load, format, text) in rules_about_ways() {
         let ports = ports();
         let mut referee = plain_host(&ports, false);
@@ -337,28 +406,14 @@ fn the_way_back_that_a_rule_asks_for_is_the_kernels() {
         let mut firewall = surefoot_ruleset::load(vec![input]).firewall;
         surefoot_netfilter::resolve_source_routes(&mut firewall, &surroundings);
         let index = RuleIndex::new(&firewall);
-        for _ in 0..PACKETS {
-            let port = chance.pick(&ports).unwrap();
-            let (frame, kind) = frame(&mut chance, port.mac);
-            let seen = referee.receive(&port.name, &frame).unwrap();
-            let packet = as_asked(&frame, kind, &port.name, &surroundings);
-            let nothing = RecordLevel::Nothing;
-            let answer = evaluate(&firewall, &index, &surroundings, &packet, nothing);
-            match answer.certain() {
-                None => open += 1,
-                Some(end) if (end == End::Accepted) == seen.passed => sure += 1,
-                Some(end) => {
-                    let _ = writeln!(
-                        wrong,
-                        "{end:?}, the kernel says {}: {} to {} by {}, frame {kind}, under {text}",
-                        seen.passed, frame.packet.source, frame.packet.destination, port.name,
-                    );
-                }
-            }
-        }
+        tally.compare(
+            &mut referee,
+            (&firewall, &index),
+            (&ports, &surroundings),
+            &mut chance,
+        );
     }
-    assert!(wrong.is_empty(), "{} lines\n{wrong}", wrong.lines().count());
-    assert!(open * 20 < sure, "{open} open, {sure} sure");
+    tally.check();
 }
 
 #[test]
@@ -366,9 +421,7 @@ fn what_the_kernel_refuses_is_refused() {
     let mut chance = Chance::new("refusals");
     let firewall = Firewall::default();
     let index = RuleIndex::new(&firewall);
-    let mut wrong = String::new();
-    let (mut sure, mut open) = (0, 0);
-    let mut met: BTreeSet<Refusal> = BTreeSet::new();
+    let mut tally = AnswerTally::default();
     for policy in [false, true] {
         let ports = ports();
         let mut referee = plain_host(&ports, policy);
@@ -386,38 +439,15 @@ fn what_the_kernel_refuses_is_refused() {
                     referee.namespace().set(name, value).unwrap();
                 }
             }
-            for _ in 0..PACKETS {
-                let port = chance.pick(&ports).unwrap();
-                let (frame, kind) = frame(&mut chance, port.mac);
-                let seen = referee.receive(&port.name, &frame).unwrap();
-                let packet = as_asked(&frame, kind, &port.name, &surroundings);
-                let nothing = RecordLevel::Nothing;
-                let answer = evaluate(&firewall, &index, &surroundings, &packet, nothing);
-                met.extend(reasons(&answer));
-                match answer.certain() {
-                    None => open += 1,
-                    Some(end) if (end == End::Accepted) == seen.passed => sure += 1,
-                    Some(end) => {
-                        let _ = writeln!(
-                            wrong,
-                            "{end:?} {:?}, the kernel says {}: {} to {}, ttl {}, frame {kind}, by {}, under {:?}",
-                            reasons(&answer),
-                            seen.passed,
-                            frame.packet.source,
-                            frame.packet.destination,
-                            frame.packet.ttl,
-                            port.name,
-                            surroundings.sysctls
-                        );
-                    }
-                }
-            }
+            tally.compare(
+                &mut referee,
+                (&firewall, &index),
+                (&ports, &surroundings),
+                &mut chance,
+            );
         }
     }
-    let lines = wrong.lines().count();
-    let first: Vec<&str> = wrong.lines().take(12).collect();
-    assert!(wrong.is_empty(), "{lines} differ:\n{}", first.join("\n"));
-    assert!(open * 20 < sure, "{sure} certain answers, {open} others");
+    tally.check();
     // Frames for other machines are not let in by a tap device that is not promiscuous.
     let all = [
         Refusal::FrameToAll,
@@ -432,7 +462,7 @@ fn what_the_kernel_refuses_is_refused() {
         Refusal::NotInGroup,
     ];
     for one in all {
-        assert!(met.contains(&one), "no packet was refused: {one}");
+        assert!(tally.met.contains(&one), "no packet was refused: {one}");
     }
 }
 

@@ -124,23 +124,7 @@ pub fn serving_nginx(tree: &ConfigTree, host: &str, address: SocketAddr) -> Opti
         }
         blocks.push(found);
     }
-    // The most specific address takes the connection, whatever names there are.
-    let fit_of = |block: &HostBlock| {
-        block
-            .listens
-            .iter()
-            .map(|(at, _)| is_fit(at, address))
-            .max()
-    };
-    let best = blocks
-        .iter()
-        .filter_map(fit_of)
-        .max()
-        .filter(|fit| *fit > 0)?;
-    let here: Vec<&HostBlock> = blocks
-        .iter()
-        .filter(|block| fit_of(block) == Some(best))
-        .collect();
+    let here = taking_blocks(&blocks, address)?;
     // Whether a regular expression fits is not found out here.
     let is_unclear = |(name, _): &(String, UnitId)| name.starts_with('~') || name.contains('$');
     let has_unclear = here.iter().any(|block| block.names.iter().any(is_unclear));
@@ -162,6 +146,27 @@ pub fn serving_nginx(tree: &ConfigTree, host: &str, address: SocketAddr) -> Opti
         },
     };
     Some(answer(tree, host, serving, how, &blocks, &here))
+}
+
+/// The blocks with the most specific address that fits: it takes the connection, whatever names there are.
+fn taking_blocks(blocks: &[HostBlock], address: SocketAddr) -> Option<Vec<&HostBlock>> {
+    let fit_of = |block: &HostBlock| {
+        block
+            .listens
+            .iter()
+            .map(|(at, _)| is_fit(at, address))
+            .max()
+    };
+    let best = blocks
+        .iter()
+        .filter_map(fit_of)
+        .max()
+        .filter(|fit| *fit > 0)?;
+    let here: Vec<&HostBlock> = blocks
+        .iter()
+        .filter(|block| fit_of(block) == Some(best))
+        .collect();
+    Some(here)
 }
 
 /// The `<VirtualHost>` of Apache that answers; none if no virtual host takes the address.
@@ -212,22 +217,7 @@ pub fn serving_apache(tree: &ConfigTree, host: &str, address: SocketAddr) -> Opt
         }
         blocks.push(found);
     }
-    let fit_of = |block: &HostBlock| {
-        block
-            .listens
-            .iter()
-            .map(|(at, _)| is_fit(at, address))
-            .max()
-    };
-    let best = blocks
-        .iter()
-        .filter_map(fit_of)
-        .max()
-        .filter(|fit| *fit > 0)?;
-    let here: Vec<&HostBlock> = blocks
-        .iter()
-        .filter(|block| fit_of(block) == Some(best))
-        .collect();
+    let here = taking_blocks(&blocks, address)?;
     // The first that fits takes it, by its name or by a pattern.
     let first = here
         .iter()

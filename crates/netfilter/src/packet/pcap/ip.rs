@@ -338,21 +338,24 @@ impl IpHeaders {
 /// The options that a rule set asks for in practice.
 const TCP_OPTIONS: std::ops::RangeInclusive<u8> = 2..=34;
 
-/// A bit for each option that is there.
+/// A bit for each option that is there. Of options that are not well formed iptables and nft
+/// (`tcp_find_option`, `nft_exthdr_tcp_eval`) find different ones, so that none is known.
 fn tcp_options(bytes: &[u8]) -> Option<u64> {
     let end = bytes.get(12).map(|byte| usize::from(byte >> 4) * 4);
     let mut rest = end.and_then(|end| bytes.get(20..end))?;
     let mut seen = 0;
     while let Some(kind) = rest.first() {
         let length = match kind {
+            // Behind the end of the list there is padding only.
+            0 if rest.iter().any(|byte| *byte != 0) => return None,
             0 => break,
             1 => 1,
             _ => {
                 seen |= 1_u64.checked_shl(u32::from(*kind)).unwrap_or_default();
-                usize::from(rest.get(1).copied().unwrap_or_default()).max(2)
+                usize::from(*rest.get(1).filter(|length| **length > 1)?)
             }
         };
-        rest = rest.get(length..).unwrap_or_default();
+        rest = rest.get(length..)?;
     }
     Some(seen)
 }

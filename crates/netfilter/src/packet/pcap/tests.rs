@@ -289,6 +289,11 @@ fn options_of_tcp_are_known_to_be_there_or_not() {
     let packet = check(101, &syn(), SYN);
     assert_eq!(packet.known(Field::TcpOption(2)), Some(1));
     assert_eq!(packet.known(Field::TcpOption(8)), Some(0));
+    // The option is longer than the header.
+    let mut broken = syn();
+    broken[41] = 12;
+    let packet = check(101, &broken, SYN);
+    assert_eq!(packet.known(Field::TcpOption(2)), None);
 }
 
 #[test]

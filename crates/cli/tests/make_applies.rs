@@ -90,7 +90,7 @@ make --no-wait https is accepted; echo "again $?"
 }
 
 #[test]
-fn a_rule_that_ends_the_way_in_is_refused() {
+fn a_rule_that_ends_the_way_in_is_refused_and_a_ban_that_it_passes_is_named() {
     let said = run_script(&format!(
         r#"{MAKE}
 iptables-nft-restore << 'END'
@@ -100,10 +100,20 @@ make --no-wait tcp is dropped > answer 2>&1; echo "made $?"
 iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched"
 make --print https is accepted; echo "print $?"
 iptables-nft-save | grep -v '^#' > now; cmp before now && echo "untouched still"
+iptables-nft -I INPUT 2 -s 203.0.113.9 -j DROP
+make --print https is accepted 2> note; grep -o "longer reach rule 2 of filter INPUT: if that is a ban" note
+make --print --with-exceptions https is accepted 2> note; grep -c "if that is a ban" note
 "#
     ));
     check(
         &said,
-        &["made 1", "untouched", "print 0", "untouched still"],
+        &[
+            "made 1",
+            "untouched",
+            "print 0",
+            "untouched still",
+            "longer reach rule 2 of filter INPUT: if that is a ban",
+            "\n0\n",
+        ],
     );
 }

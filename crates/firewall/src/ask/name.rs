@@ -4,7 +4,9 @@ use surefoot_report::Place;
 
 use surefoot_netfilter::semantics::Decider;
 use surefoot_ruleset::model::chain_name;
-use surefoot_ruleset::model::{Chain, Firewall, Rule, RuleAt, Table};
+use surefoot_ruleset::model::{
+    Chain, Field, Firewall, KeyPart, Match, Rule, RuleAt, Statement, Table,
+};
 
 /// A rule, a policy or the kernel itself, as an administrator finds it again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -37,11 +39,30 @@ pub(crate) enum NamedKind {
         number: u32,
         /// Such as `filter INPUT`.
         chain: String,
+        /// Whether it tells packets by their source, as a ban does.
+        by_source: bool,
     },
     /// The policy of a chain.
     Policy,
     /// The kernel, where no rule and no policy decides.
     Kernel,
+}
+
+/// Whether a rule asks for the source, by an address or a set.
+fn tells_sources(rule: &Rule) -> bool {
+    let of_source = |field: Field| matches!(field, Field::Ip4Src | Field::Ip6Src | Field::MacSrc);
+    let asks = |one: &Match| match one {
+        Match::Field { operand, .. } => of_source(operand.field),
+        Match::Lookup(lookup) => lookup
+            .key
+            .iter()
+            .any(|part| matches!(part, KeyPart::Number(operand) if of_source(operand.field))),
+        _ => false,
+    };
+    rule.statements.iter().any(|statement| match statement {
+        Statement::Match(wanted) => wanted.has_part(&asks),
+        _ => false,
+    })
 }
 
 impl NamedDecider {
@@ -58,6 +79,7 @@ impl NamedDecider {
             kind: NamedKind::Rule {
                 number: rule.number,
                 chain,
+                by_source: tells_sources(rule),
             },
         }
     }
@@ -94,6 +116,17 @@ impl NamedDecider {
 }
 
 impl NamedDecider {
+    /// Whether it is a rule that tells packets by their source, as a ban does.
+    pub fn is_by_source(&self) -> bool {
+        matches!(
+            self.kind,
+            NamedKind::Rule {
+                by_source: true,
+                ..
+            }
+        )
+    }
+
     /// The chain of a rule, such as `filter INPUT`.
     pub(crate) fn chain(&self) -> Option<&str> {
         match &self.kind {

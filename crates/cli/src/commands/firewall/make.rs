@@ -5,7 +5,7 @@ use surefoot_apply::{RuleState, files_with_rules};
 use surefoot_firewall::ask::{self, MadeRules, MakeOutcome};
 use surefoot_netfilter::exact::Budget;
 use surefoot_netfilter::traffic::Assertion;
-use surefoot_report::Source;
+use surefoot_report::{Source, escape};
 
 use super::apply::{ApplyOptions, RulesRequest, RulesSource, apply_rules};
 use super::apply_words::apply_failure;
@@ -81,6 +81,7 @@ pub(super) fn run(args: &MakeArgs, output: &Output) -> Result<Status, Failure> {
         .map_err(|problem| prove::unread(&source, &[problem], output))?;
     drop(progress);
     super::remark_on_gaps(&rules, output);
+    warn_of_bans(&made, output);
     if made.outcome == MakeOutcome::Made && args.loads(&made) {
         if args.format == AnswerFormat::Text {
             output.answer(&made.text(output.style(), output.width()))?;
@@ -117,6 +118,18 @@ fn load(args: &MakeArgs, made: &MadeRules, output: &Output) -> Result<Status, Fa
         format: args.format,
     };
     apply_rules(request, output)
+}
+
+/// Names the rules about sources that the new one goes before: a ban ends there for these packets.
+fn warn_of_bans(made: &MadeRules, output: &Output) {
+    let passed = made.decided_before.iter().filter(|one| one.is_by_source());
+    let names: Vec<&str> = passed.map(|one| one.name.as_str()).collect();
+    if made.outcome == MakeOutcome::Made && !names.is_empty() {
+        output.complain(&format!(
+            "note: such packets will no longer reach {}: if that is a ban, `--with-exceptions` leaves it in front\n",
+            escape(&names.join(", "))
+        ));
+    }
 }
 
 impl MakeArgs {

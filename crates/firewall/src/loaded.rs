@@ -97,8 +97,9 @@ impl LoadedRules {
     /// The same rules on another host.
     #[must_use]
     pub fn on_host(mut self, surroundings: Surroundings) -> Self {
-        resolve_source_routes(&mut self.firewall, &surroundings);
-        self.index = RuleIndex::new(&self.firewall);
+        if resolve_source_routes(&mut self.firewall, &surroundings) {
+            self.index = RuleIndex::new(&self.firewall);
+        }
         self.surroundings = surroundings;
         self
     }

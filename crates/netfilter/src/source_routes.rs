@@ -5,6 +5,7 @@
 //! Where the routes tell, such a match becomes a look-up of the interface and the source in a set, which every
 //! engine knows. Where policy routing or several ways leave it open, it stays unknown.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::route_ways::{COMMON_TABLES, RouteWay, covered_addresses, ways_to_addresses};
@@ -30,9 +31,13 @@ struct AskedWay {
     nft: bool,
 }
 
-/// Answers the matches that the routes of the host answer.
-pub fn resolve_source_routes(firewall: &mut Firewall, surroundings: &Surroundings) {
-    let mut ways: [Option<Option<SourceWays>>; 2] = [None, None];
+/// Answers the matches that the routes of the host answer; returns whether there were any.
+pub fn resolve_source_routes(firewall: &mut Firewall, surroundings: &Surroundings) -> bool {
+    let ways = WaysOfFamilies {
+        surroundings,
+        known: Default::default(),
+    };
+    let mut any = false;
     for table in &mut firewall.tables {
         let families: &[bool] = match table.family {
             Family::Ip => &[false],
@@ -41,42 +46,47 @@ pub fn resolve_source_routes(firewall: &mut Firewall, surroundings: &Surrounding
             _ => continue,
         };
         for chain in &mut table.chains {
-            // Elsewhere nft does not pass over what comes in by loopback.
-            let at_prerouting =
-                (chain.base.as_ref()).is_some_and(|base| base.hook == Hook::Prerouting);
+            let base = chain.base.as_ref();
+            let at_prerouting = base.is_some_and(|base| base.hook == Hook::Prerouting);
             for statement in chain.rules.iter_mut().flat_map(|rule| &mut rule.statements) {
-                let Statement::Match(wanted) = statement else {
+                let Statement::Match(wanted @ Match::Opaque(_)) = statement else {
                     continue;
                 };
-                let Match::Opaque(opaque) = wanted else {
-                    continue;
-                };
-                let Some(asked) = asked_way(&opaque.text) else {
-                    continue;
-                };
-                if asked.nft && !at_prerouting {
-                    continue;
-                }
-                let mut of = vec![loopback(surroundings)];
-                for v6 in families {
-                    let known = ways[usize::from(*v6)]
-                        .get_or_insert_with(|| SourceWays::new(*v6, surroundings));
-                    match known.as_ref().map(|known| known.matches(asked)) {
-                        Some(matches) => of.extend(matches),
-                        None => of.clear(),
-                    }
-                    if of.is_empty() {
-                        break;
-                    }
-                }
-                if !of.is_empty() {
-                    *wanted = Match::Any {
-                        negated: !asked.found,
-                        of,
-                    };
+                if let Some(answer) = ways.answer(wanted, at_prerouting, families) {
+                    *wanted = answer;
+                    any = true;
                 }
             }
         }
+    }
+    any
+}
+
+/// The ways back of IPv4 and IPv6, found when the first match asks for them.
+struct WaysOfFamilies<'a> {
+    surroundings: &'a Surroundings,
+    known: [OnceCell<Option<SourceWays>>; 2],
+}
+
+impl WaysOfFamilies<'_> {
+    /// The match in place of one that asks for the way back; none where it does not, or the routes leave
+    /// it open.
+    fn answer(&self, wanted: &Match, at_prerouting: bool, families: &[bool]) -> Option<Match> {
+        let Match::Opaque(opaque) = wanted else {
+            return None;
+        };
+        // Elsewhere nft does not pass over what comes in by loopback.
+        let asked = asked_way(&opaque.text).filter(|asked| at_prerouting || !asked.nft)?;
+        let mut of = vec![loopback(self.surroundings)];
+        for v6 in families {
+            let known = &self.known[usize::from(*v6)];
+            let ways = known.get_or_init(|| SourceWays::new(*v6, self.surroundings));
+            of.extend(ways.as_ref()?.matches(asked));
+        }
+        Some(Match::Any {
+            negated: !asked.found,
+            of,
+        })
     }
 }
 

@@ -6,7 +6,8 @@ use surefoot_bisect::{ConfigLens, ConfigTree, SourceFile};
 
 use super::*;
 
-fn tree(lens: ConfigLens, text: &str) -> ConfigTree {
+/// A configuration of one file.
+pub(super) fn tree(lens: ConfigLens, text: &str) -> ConfigTree {
     let mut tree = ConfigTree::default();
     tree.add_file(
         SourceFile {

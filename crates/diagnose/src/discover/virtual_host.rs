@@ -416,24 +416,10 @@ fn is_similar(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use surefoot_bisect::{ConfigLens, SourceFile};
+    use surefoot_bisect::ConfigLens;
 
+    use super::super::tests::tree;
     use super::*;
-
-    fn tree(lens: ConfigLens, text: &str) -> ConfigTree {
-        let mut tree = ConfigTree::default();
-        tree.add_file(
-            SourceFile {
-                path: "f".to_owned(),
-                text: text.as_bytes().to_vec(),
-                lens,
-                is_fixed: false,
-                is_whole: false,
-            },
-            None,
-        );
-        tree
-    }
 
     fn nginx(text: &str, host: &str) -> Option<ServingHost> {
         let at = SocketAddr::from(([127, 0, 0, 1], 80));
